@@ -1,0 +1,110 @@
+/**
+ * Every effect the controller has on the world, and every way the world reaches it.
+ *
+ * Nothing else in `src/` touches the clock, timers, randomness, sockets or the disk (a habit
+ * test reads the imports), so the whole controller also runs under a simulated clock and
+ * network with a seed. `real-env.ts` is the world; `simulated-env.ts` is the rehearsal.
+ */
+import type { Log } from './log.js'
+
+export interface Env {
+  readonly clock: Clock
+  readonly timers: Timers
+  readonly random: Random
+  readonly net: Net
+  readonly disk: Disk
+  readonly log: Log
+}
+
+export interface Clock {
+  /** Monotonic milliseconds, fractional. The only time that decisions use. */
+  nowMillis(): number
+  /** Wall-clock milliseconds since 1970, for people and certificates. */
+  wallMillis(): number
+}
+
+/** Undoes what returned it; calling it twice is harmless. */
+export type Cancel = () => void
+
+export interface Timers {
+  after(millis: number, run: () => void): Cancel
+  every(millis: number, run: () => void): Cancel
+  /** After the I/O that is waiting now: gives other peers their turn. */
+  soon(run: () => void): Cancel
+}
+
+export interface Random {
+  bytes(size: number): Uint8Array
+  /** A whole number, 0 to 2^32 - 1. */
+  uint32(): number
+}
+
+export type Address =
+  | { readonly host: string; readonly port: number; readonly tls?: TlsOptions }
+  | { readonly path: string }
+
+export interface TlsOptions {
+  readonly key: string
+  readonly certificate: string
+  readonly authority: string
+  /** The name a server's certificate must carry; absent: any name of our authority. */
+  readonly serverName?: string
+}
+
+export interface Net {
+  /** @throws when the address cannot be bound */
+  listen(at: Address, onConnection: (connection: Connection) => void): Promise<Listener>
+  connect(to: Address): Promise<Connection>
+}
+
+export interface Listener {
+  /** Where it listens, with the port that was chosen when 0 was asked for. */
+  readonly address: Address
+  /** Puts new TLS material to use for connections from now on. */
+  reload(tls: TlsOptions): void
+  close(): Promise<void>
+}
+
+/** A stream of bytes in both directions. Handlers are set once, before the first turn of the loop. */
+export interface Connection {
+  /** The other end, as people write it: `127.0.0.1:50312` or a socket's path. */
+  readonly remote: string
+  /** The subject name of the peer's certificate, on TLS. */
+  readonly peerName: string | undefined
+  /** Octets handed to `send` that the kernel has not taken yet. */
+  readonly unsentSize: number
+  /** The bytes are not copied: do not change them afterwards. */
+  send(bytes: Uint8Array): void
+  onBytes(handler: (chunk: Uint8Array) => void): void
+  /** Called once; `error` is absent when the peer closed in good order. */
+  onClose(handler: (error: Error | undefined) => void): void
+  /** Called each time the kernel has taken everything after `send` had to queue. */
+  onDrain(handler: () => void): void
+  pause(): void
+  resume(): void
+  /** Sends what is queued, then closes. */
+  end(): void
+  /** Closes at once. */
+  destroy(): void
+}
+
+export interface Disk {
+  readText(path: string): Promise<string>
+  /** Writes a whole file by way of a new one and a rename, so a reader sees the old or the new. */
+  writeText(path: string, text: string, mode?: number): Promise<void>
+  /** Names in a folder, sorted. */
+  list(path: string): Promise<string[]>
+  /** What is there, or undefined. */
+  stat(path: string): Promise<FileStat | undefined>
+  makeFolder(path: string, mode?: number): Promise<void>
+  remove(path: string): Promise<void>
+  /** Tells that something under `path` (a file or a folder) may have changed. */
+  watch(path: string, changed: () => void): Cancel
+}
+
+export interface FileStat {
+  readonly isFolder: boolean
+  readonly size: number
+  readonly mode: number
+  readonly changedMillis: number
+}

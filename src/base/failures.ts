@@ -1,0 +1,70 @@
+/**
+ * What an operator must know when something cannot be done: one table of codes, each with its
+ * HTTP status and one sentence that says what to do next. REST answers problem+json from it,
+ * `docs/failures.md` is kept in step with it by a test.
+ */
+interface FailureKind {
+  readonly status: number
+  readonly title: string
+  /** What to do next. `{name}` is replaced from the context. */
+  readonly hint: string
+}
+
+// biome-ignore format: a table
+export const failures = {
+  'bad-request':         { status: 400, title: 'The request cannot be understood',         hint: '{detail}' },
+  'bad-rules':           { status: 400, title: 'The rule file has mistakes',               hint: 'Correct the lines listed in complaints; nothing was changed.' },
+  'bad-document':        { status: 400, title: 'The document is not valid',                hint: '{detail}' },
+  'no-token':            { status: 401, title: 'A token is needed for writes',             hint: 'Send "Authorization: Bearer TOKEN"; the token is in the file DIR/token of the data folder.' },
+  'wrong-token':         { status: 401, title: 'The token is not valid here',              hint: 'Read the token again from the file DIR/token of this controller\'s data folder.' },
+  'alien-host':          { status: 421, title: 'The Host header names another server',     hint: 'Use one of the names this controller was started with.' },
+  'alien-origin':        { status: 403, title: 'Requests from this origin are refused',    hint: 'Open the page from the controller\'s own address.' },
+  'not-found':           { status: 404, title: 'There is no such resource',                hint: 'No {what} is named {name}; "sluice get {what}" lists those that exist.' },
+  'no-route':            { status: 404, title: 'There is no such address in this API',     hint: 'GET /api/v1/openapi.json lists all of them.' },
+  'revision-conflict':   { status: 412, title: 'Somebody else changed it in the meantime', hint: 'Read {name} again, repeat the change on what is there now.' },
+  'no-such-switch':      { status: 404, title: 'The switch is not known',                  hint: 'No switch is {name}; "sluice get switches" lists those that are known.' },
+  'no-such-host':        { status: 404, title: 'The host is not known',                    hint: 'No host is {name}; it is learnt when it sends its first packet.' },
+  'no-path':             { status: 409, title: 'There is no path',                         hint: 'No path leads from {from} to {to}; "sluice get links" shows which links are up.' },
+  'timed-out':           { status: 504, title: 'It did not happen in time',                hint: '{detail}' },
+  'store-failed':        { status: 507, title: 'The store cannot be written',              hint: 'Look for a full or broken disk under {path}; nothing was changed.' },
+  'already-running':     { status: 409, title: 'Another controller uses this data folder', hint: 'Stop process {pid}, or choose another folder with --data.' },
+  'address-in-use':      { status: 409, title: 'The address is taken',                     hint: 'Choose another one with {option}; {address} is in use.' },
+  'unsafe-address':      { status: 400, title: 'This address is not loopback',             hint: 'Listening on {address} needs TLS; use a loopback address or give certificates.' },
+  'unsafe-file':         { status: 500, title: 'A secret file can be read by others',      hint: 'Run: chmod 600 {path}' },
+  'switch-refused':      { status: 502, title: 'The switch refused a change',              hint: '{dpid} said {error} to: {request}' },
+  'switch-gone':         { status: 503, title: 'The switch is not connected',              hint: 'Bring {dpid} back; what was asked is installed as soon as it returns.' },
+  'unreachable':         { status: 503, title: 'There is no controller at this address',   hint: 'Start one with "sluice run", or set SLUICE_SERVER; tried {address}.' },
+  'store-too-new':       { status: 500, title: 'The store was written by a newer sluice',  hint: 'Start that version again, or use another data folder than {path}.' },
+  'store-damaged':       { status: 500, title: 'The store cannot be read',                 hint: 'Restore a backup of {path}; switches keep their flows meanwhile.' },
+} as const satisfies Record<string, FailureKind>
+
+export type FailureCode = keyof typeof failures
+
+export class Failure extends Error {
+  readonly code: FailureCode
+  readonly context: Readonly<Record<string, unknown>>
+
+  constructor(code: FailureCode, context: Record<string, unknown> = {}, options?: ErrorOptions) {
+    super(`${failures[code].title}. ${fill(failures[code].hint, context)}`, options)
+    this.name = 'Failure'
+    this.code = code
+    this.context = context
+  }
+  get status(): number {
+    return failures[this.code].status
+  }
+  /** RFC 9457 problem details. */
+  toProblem(): Record<string, unknown> {
+    return {
+      type: `urn:sluice:failure:${this.code}`,
+      title: failures[this.code].title,
+      status: this.status,
+      detail: fill(failures[this.code].hint, this.context),
+      code: this.code,
+      ...this.context,
+    }
+  }
+}
+
+const fill = (sentence: string, context: Record<string, unknown>): string =>
+  sentence.replace(/\{(\w+)\}/g, (_, name: string) => String(context[name] ?? `{${name}}`))

@@ -1,0 +1,222 @@
+/** The world as it is: the only file of `src/` that touches the clock, timers, randomness, sockets and disk. */
+import { randomBytes } from 'node:crypto'
+import { mkdirSync, watch as watchFile } from 'node:fs'
+import { chmod, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
+import * as net from 'node:net'
+import { dirname } from 'node:path'
+import * as tls from 'node:tls'
+import type {
+  Address,
+  Cancel,
+  Clock,
+  Connection,
+  Disk,
+  Env,
+  Listener,
+  Net,
+  Random,
+  Timers,
+  TlsOptions,
+} from './env.js'
+import type { Log } from './log.js'
+
+export const realEnv = (log: Log): Env => ({ clock, timers, random, net: realNet, disk, log })
+
+const clock: Clock = {
+  nowMillis: () => performance.now(),
+  wallMillis: () => Date.now(),
+}
+
+const timers: Timers = {
+  after(millis, run) {
+    const timer = setTimeout(run, millis)
+    return () => clearTimeout(timer)
+  },
+  every(millis, run) {
+    const timer = setInterval(run, millis)
+    return () => clearInterval(timer)
+  },
+  soon(run) {
+    const immediate = setImmediate(run)
+    return () => clearImmediate(immediate)
+  },
+}
+
+const random: Random = {
+  bytes: size => randomBytes(size),
+  uint32: () => randomBytes(4).readUInt32BE(0),
+}
+
+class SocketConnection implements Connection {
+  readonly remote: string
+  readonly #socket: net.Socket
+  #error: Error | undefined
+
+  constructor(socket: net.Socket, remote: string) {
+    this.#socket = socket
+    this.remote = remote
+    socket.setNoDelay(true)
+    socket.on('error', error => {
+      this.#error = error
+    })
+  }
+  get peerName(): string | undefined {
+    if (!(this.#socket instanceof tls.TLSSocket)) return undefined
+    const name = this.#socket.getPeerCertificate().subject?.CN
+    return Array.isArray(name) ? name[0] : name
+  }
+  get unsentSize(): number {
+    return this.#socket.writableLength
+  }
+  send(bytes: Uint8Array): void {
+    if (this.#socket.writable) this.#socket.write(bytes)
+  }
+  onBytes(handler: (chunk: Uint8Array) => void): void {
+    this.#socket.on('data', handler)
+  }
+  onClose(handler: (error: Error | undefined) => void): void {
+    this.#socket.on('close', () => handler(this.#error))
+  }
+  onDrain(handler: () => void): void {
+    this.#socket.on('drain', handler)
+  }
+  pause(): void {
+    this.#socket.pause()
+  }
+  resume(): void {
+    this.#socket.resume()
+  }
+  end(): void {
+    this.#socket.end()
+  }
+  destroy(): void {
+    this.#socket.destroy()
+  }
+}
+
+const secureOptions = (options: TlsOptions) => ({
+  key: options.key,
+  cert: options.certificate,
+  ca: options.authority,
+  minVersion: 'TLSv1.2' as const,
+})
+
+const remoteOf = (socket: net.Socket): string =>
+  socket.remoteAddress?.includes(':')
+    ? `[${socket.remoteAddress}]:${socket.remotePort}`
+    : `${socket.remoteAddress}:${socket.remotePort}`
+
+const realNet: Net = {
+  async listen(at, onConnection): Promise<Listener> {
+    const accept = (socket: net.Socket) =>
+      onConnection(new SocketConnection(socket, 'path' in at ? at.path : remoteOf(socket)))
+    const secure = 'port' in at ? at.tls : undefined
+    const server = secure
+      ? tls.createServer(
+          { ...secureOptions(secure), requestCert: true, rejectUnauthorized: true },
+          accept,
+        )
+      : net.createServer(accept)
+    const open = new Set<net.Socket>()
+    server.on('connection', (socket: net.Socket) => {
+      open.add(socket)
+      socket.on('close', () => open.delete(socket))
+    })
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject)
+      server.listen('path' in at ? { path: at.path } : { host: at.host, port: at.port }, resolve)
+    })
+    const bound = server.address()
+    const address: Address =
+      bound !== null && typeof bound === 'object' ? { host: bound.address, port: bound.port } : at
+    return {
+      address,
+      reload(options) {
+        if (server instanceof tls.Server) server.setSecureContext(secureOptions(options))
+      },
+      close: () =>
+        new Promise(resolve => {
+          server.close(() => resolve())
+          for (const socket of open) socket.destroy()
+        }),
+    }
+  },
+  connect(to) {
+    const secure = 'port' in to ? to.tls : undefined
+    const target = 'path' in to ? { path: to.path } : { host: to.host, port: to.port }
+    const remote = 'path' in to ? to.path : `${to.host}:${to.port}`
+    return new Promise((resolve, reject) => {
+      const socket: net.Socket = secure
+        ? tls.connect({
+            ...target,
+            ...secureOptions(secure),
+            ...(secure.serverName === undefined
+              ? { checkServerIdentity: () => undefined }
+              : { servername: secure.serverName }),
+          })
+        : net.connect(target)
+      socket.once('error', reject)
+      socket.once(secure ? 'secureConnect' : 'connect', () => {
+        socket.off('error', reject)
+        resolve(new SocketConnection(socket, remote))
+      })
+    })
+  },
+}
+
+const disk: Disk = {
+  readText: path => readFile(path, 'utf8'),
+  async writeText(path, text, mode = 0o644) {
+    const next = `${path}.${process.pid}.new`
+    const file = await open(next, 'w', mode)
+    try {
+      await file.writeFile(text)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await chmod(next, mode)
+    await rename(next, path)
+  },
+  async list(path) {
+    return (await readdir(path)).sort()
+  },
+  async stat(path) {
+    try {
+      const found = await stat(path)
+      return {
+        isFolder: found.isDirectory(),
+        size: found.size,
+        mode: found.mode & 0o777,
+        changedMillis: found.mtimeMs,
+      }
+    } catch (error) {
+      if (isMissing(error)) return undefined
+      throw error
+    }
+  },
+  async makeFolder(path, mode = 0o755) {
+    await mkdir(path, { recursive: true, mode })
+  },
+  async remove(path) {
+    await rm(path, { recursive: true, force: true })
+  },
+  watch(path, changed): Cancel {
+    // Editors replace a file by renaming over it, which ends a watch on the file itself.
+    const folder = dirname(path)
+    mkdirSync(folder, { recursive: true })
+    const watchers = [watchFile(folder, changed)]
+    try {
+      watchers.push(watchFile(path, changed))
+    } catch {
+      // Not there yet: the watch on its folder tells when it comes.
+    }
+    for (const watcher of watchers) watcher.on('error', changed)
+    return () => {
+      for (const watcher of watchers) watcher.close()
+    }
+  },
+}
+
+const isMissing = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR')

@@ -1,0 +1,119 @@
+/**
+ * A program: all flows, groups and meters of one switch, each row saying why it is there.
+ *
+ * A program is made of sections, the unit of change: a compiler that finds its inputs unchanged
+ * hands out the *same* section object again, so that comparing two programs costs only what changed.
+ */
+import type { Dpid } from '../base/addresses.js'
+import type { Action, Bucket, GroupType, Match, MeterBand } from '../openflow/values.js'
+import { type TableName, tableId } from './tables.js'
+
+/** The object, file and line that a row comes from. */
+export interface Origin {
+  /** `base`, `switch`, `host`, `network`, `policy`, `chain`, ... */
+  readonly kind: OwnerKind
+  readonly name: string
+  readonly file?: string
+  readonly line?: number
+}
+
+export interface Flow {
+  readonly table: TableName
+  readonly priority: number
+  readonly match: Match
+  /** Applied in order; none and no `goto` is a drop. */
+  readonly actions: readonly Action[]
+  readonly goto?: TableName
+  readonly cookie: bigint
+  /** Why the row exists, for people. */
+  readonly because: string
+  readonly origin: Origin
+  readonly idleTimeoutSeconds?: number
+}
+
+export interface Group {
+  readonly id: number
+  readonly type: GroupType
+  readonly buckets: readonly Bucket[]
+  readonly because: string
+  readonly origin: Origin
+}
+
+export interface Meter {
+  readonly id: number
+  readonly unit: 'kbps' | 'pktps'
+  readonly bands: readonly MeterBand[]
+  readonly because: string
+  readonly origin: Origin
+}
+
+export interface Section {
+  readonly name: string
+  readonly flows: readonly Flow[]
+  readonly groups: readonly Group[]
+  readonly meters: readonly Meter[]
+}
+
+export interface Program {
+  readonly dpid: Dpid
+  readonly sections: readonly Section[]
+}
+
+export const section = (
+  name: string,
+  parts: { flows?: readonly Flow[]; groups?: readonly Group[]; meters?: readonly Meter[] },
+): Section => ({
+  name,
+  flows: parts.flows ?? [],
+  groups: parts.groups ?? [],
+  meters: parts.meters ?? [],
+})
+
+/**
+ * Cookies: `[16 namespace][16 owner kind][32 hash of the origin]`. Rows without our namespace
+ * are somebody else's: shown, never touched.
+ */
+export const cookieNamespace = 0x5147n
+export const cookieNamespaceMask = 0xffff_0000_0000_0000n
+
+// biome-ignore format: a table
+export const ownerNumbers = {
+  base: 1, switch: 2, host: 3, network: 4, policy: 5, chain: 6, function: 7, intent: 8,
+} as const
+export type OwnerKind = keyof typeof ownerNumbers
+
+export const cookieOf = (kind: OwnerKind, number: number): bigint =>
+  (cookieNamespace << 48n) | (BigInt(ownerNumbers[kind]) << 32n) | BigInt(number >>> 0)
+
+/** FNV-1a, 32 bits: stable numbers for names. */
+export const hash32 = (text: string): number => {
+  let hash = 0x811c9dc5
+  for (let index = 0; index < text.length; index++) {
+    hash ^= text.charCodeAt(index)
+    hash = Math.imul(hash, 0x01000193)
+  }
+  return hash >>> 0
+}
+
+/** A row of a table; the cookie comes from the origin unless given. */
+export const flow = (
+  table: TableName,
+  priority: number,
+  match: Match,
+  then: { actions?: readonly Action[]; goto?: TableName; cookie?: bigint },
+  because: string,
+  origin: Origin,
+): Flow => {
+  if (then.goto !== undefined && tableId[then.goto] <= tableId[table])
+    throw new RangeError(`a row of ${table} cannot go back to ${then.goto}`)
+  return {
+    table,
+    priority,
+    match,
+    actions: then.actions ?? [],
+    ...(then.goto === undefined ? {} : { goto: then.goto }),
+    cookie: then.cookie ?? cookieOf(origin.kind, hash32(`${origin.kind}/${origin.name}`)),
+    because,
+    origin,
+  }
+}

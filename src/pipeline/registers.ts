@@ -1,0 +1,63 @@
+/**
+ * What registers and the connection's label mean, bit by bit.
+ *
+ *     reg0   [16..31] flags: 16 from the fabric        [0..15] network number
+ *     reg3   rule that decided (32 bits)
+ *     reg4   port classes of the destination port      reg5   of the source port
+ *     reg6   [16..31] instance                         [0..15] chain
+ *     reg7   [0..15] conntrack zone
+ *
+ *     ct_label  [0..15] generation · [16..47] rule · [48..63] chain · [64..79] instance · [80] decided elsewhere
+ */
+import type { Action, FieldValue, Masked, Subfield } from '../openflow/values.js'
+
+const bits = (field: Subfield['field'], offset: number, size: number): Subfield => ({
+  field,
+  offset,
+  size,
+})
+
+// biome-ignore format: a table
+export const registers = {
+  network:     bits('reg0', 0, 16),
+  fromFabric:  bits('reg0', 16, 1),
+  rule:        bits('reg3', 0, 32),
+  destinationPortClass: bits('reg4', 0, 32),
+  sourcePortClass:      bits('reg5', 0, 32),
+  chain:       bits('reg6', 0, 16),
+  instance:    bits('reg6', 16, 16),
+  zone:        bits('reg7', 0, 16),
+} as const
+
+// biome-ignore format: a table
+export const label = {
+  generation:  bits('ct_label', 0, 16),
+  rule:        bits('ct_label', 16, 32),
+  chain:       bits('ct_label', 48, 16),
+  instance:    bits('ct_label', 64, 16),
+  elsewhere:   bits('ct_label', 80, 1),
+} as const
+
+/** Puts a constant into some bits. */
+export const load = (to: Subfield, value: FieldValue): Action => ({ kind: 'load', to, value })
+
+/** The condition that some bits have these values; all of one field. */
+export const bitsEqual = (...parts: readonly (readonly [Subfield, number])[]): Masked => {
+  let value = 0n
+  let mask = 0n
+  for (const [part, wanted] of parts) {
+    value |= BigInt(wanted) << BigInt(part.offset)
+    mask |= ((1n << BigInt(part.size)) - 1n) << BigInt(part.offset)
+  }
+  const isWide = parts.some(([part]) => part.field === 'ct_label')
+  return isWide ? { value, mask } : { value: Number(value), mask: Number(mask) }
+}
+
+/** What a ct_label says. */
+export const readLabel = (value: bigint) => ({
+  generation: Number(value & 0xffffn),
+  rule: Number((value >> 16n) & 0xffffffffn),
+  chain: Number((value >> 48n) & 0xffffn),
+  instance: Number((value >> 64n) & 0xffffn),
+  isElsewhere: ((value >> 80n) & 1n) === 1n,
+})

@@ -1,0 +1,66 @@
+/**
+ * The pipeline, table by table: the map that everything compiled follows.
+ *
+ *                    fabric port                 for a host here
+ *     frame ──> admit ─────────────> arrive ──────────────────┐
+ *                 │ edge port          │ for another switch   │
+ *                 v                    │                      v
+ *               guard ──> answer ──────│───────────────────> track ── not IP ──┐
+ *                 │          │         │                      │ ct()           │
+ *            (teach the   (ARP reply   │                      v                │
+ *            controller)   goes back)  │       new, stale   session ── known ──┤
+ *                                      │      ┌───────────────┘ │ opened       │
+ *                                      │      v                 │ elsewhere    │
+ *                                      │   rules0..3 ─ allow ─> commit         │
+ *                                      │      │                 │              │
+ *                                      │   drop, reject         v              │
+ *                                      │                     accepted          │
+ *                                      v                        v              v
+ *                                   forward <───────────────────┴──────────────┘
+ *                                      └──> a port here, or the group of the egress switch
+ *
+ * Ids leave gaps for tables to come. Within a table the first row that matches wins.
+ */
+
+export interface Table {
+  readonly id: number
+  readonly name: string
+  readonly job: string
+  /** What happens to a packet that no row matches; always an explicit row of priority 0. */
+  readonly miss: string
+}
+
+// biome-ignore format: a table
+const rows = [
+  ['admit',    0,  'what kind of port is this; discovery frames to the controller; reserved addresses dropped; which network', 'drop: port not admitted'],
+  ['arrive',   5,  'frames from another switch: those for a host of this switch go to track, the others pass through',       'forward'],
+  ['guard',    10, 'edge ports: a known (port, MAC, IP) passes; an unknown sender teaches the controller through a meter',    'to the controller: sender unknown'],
+  ['answer',   20, 'ARP for known hosts is answered inside the switch; neighbour discovery passes untracked',                 'track'],
+  ['track',    30, 'conntrack, in the zone of the network; frames that are not IP go to forward',                            'forward'],
+  ['session',  40, 'known and current: pass; stale or new: ask the rules; invalid: drop; opened elsewhere: remember',          'rules0'],
+  ['rules0',   50, 'rules of tier admin, first match wins',                                                                    'rules1'],
+  ['rules1',   51, 'rules of tier main',                                                                                       'rules2'],
+  ['rules2',   52, 'rules of tier application',                                                                                'rules3'],
+  ['rules3',   53, 'rules of tier baseline',                                                                                   'the default policy'],
+  ['commit',   60, 'write the session: generation, rule and chain into ct_label',                                             'drop'],
+  ['accepted', 70, 'pieces of a datagram whose first piece was accepted; late pieces come out invalid and are dropped',       'forward'],
+  ['forward',  90, '(network, destination MAC) to a port here or to the group of the egress switch; broadcast along the tree', 'to the controller: destination unknown'],
+] as const
+
+export type TableName = (typeof rows)[number][0]
+
+export const tables: readonly Table[] = rows.map(([name, id, job, miss]) => ({
+  name,
+  id,
+  job,
+  miss,
+}))
+
+/** The number of each table, by name. */
+export const tableId = Object.fromEntries(rows.map(([name, id]) => [name, id])) as {
+  readonly [name in TableName]: number
+}
+
+const nameById = new Map<number, TableName>(rows.map(([name, id]) => [id, name]))
+
+export const tableName = (id: number): TableName | undefined => nameById.get(id)
