@@ -1,0 +1,195 @@
+/**
+ * Connection tracking as the userspace datapath of Open vSwitch 3.1 does it, as far as flows can
+ * tell: which state a packet is in, which original tuple and label it carries.
+ *
+ * States (tried on Open vSwitch): a SYN, or any first packet of UDP, ICMP echo and other protocols is
+ * new until a reply has come; a lone ACK or RST is new as well; SYN+ACK, FIN first and unsolicited
+ * echo replies are invalid; an ICMP error about a known connection is related.
+ */
+import { ctState, type FieldValue } from '../openflow/values.js'
+import { etherTypes, type Fields, ipProtocols, type Packet } from './packet.js'
+
+export interface Connection {
+  readonly zone: number
+  readonly source: FieldValue
+  readonly destination: FieldValue
+  readonly protocol: number
+  /** For ICMP the type; the reply tuple follows from it. */
+  readonly sourcePort: number
+  readonly destinationPort: number
+  mark: number
+  label: bigint
+  hasReply: boolean
+  /** TCP: a reset or both FINs were seen, so the next SYN begins anew. */
+  isClosing: boolean
+}
+
+interface Tuple {
+  readonly source: FieldValue
+  readonly destination: FieldValue
+  readonly protocol: number
+  readonly sourcePort: number
+  readonly destinationPort: number
+}
+
+const tcpFlags = { fin: 1, syn: 2, rst: 4, ack: 16 } as const
+
+export class Conntrack {
+  readonly #byKey = new Map<string, { connection: Connection; isReply: boolean }>()
+
+  /** Looks the packet up in a zone and writes ct_state, ct_zone, ct_mark, ct_label and the original tuple. */
+  track(zone: number, packet: Packet): void {
+    const { fields } = packet
+    clearCt(fields)
+    fields.ct_zone = zone
+    const found = this.#find(zone, packet)
+    fields.ct_state = ctState.trk | found.state
+    if (found.connection) {
+      fields.ct_mark = found.connection.mark
+      fields.ct_label = found.connection.label
+    }
+    const original = found.connection ?? (found.state & ctState.new ? tupleOf(fields) : undefined)
+    if (original) writeOriginal(fields, original)
+  }
+
+  /** Keeps the packet's connection, or changes mark and label of the one it belongs to. */
+  commit(zone: number, packet: Packet, change: { mark?: number; label?: bigint }): void {
+    const { fields } = packet
+    if (Number(fields.ct_state ?? 0) & ctState.inv) return
+    let connection = this.#find(zone, packet).connection
+    if (connection === undefined) {
+      const tuple = tupleOf(fields)
+      if (tuple === undefined) return
+      connection = { ...tuple, zone, mark: 0, label: 0n, hasReply: false, isClosing: false }
+      this.#byKey.set(keyOf(zone, tuple), { connection, isReply: false })
+      this.#byKey.set(keyOf(zone, reverse(tuple)), { connection, isReply: true })
+    }
+    if (change.mark !== undefined) connection.mark = change.mark
+    if (change.label !== undefined) connection.label = change.label
+  }
+
+  list(): Connection[] {
+    return [...this.#byKey.values()].filter(entry => !entry.isReply).map(entry => entry.connection)
+  }
+
+  flush(zone?: number): void {
+    for (const [key, { connection }] of this.#byKey)
+      if (zone === undefined || connection.zone === zone) this.#byKey.delete(key)
+  }
+
+  #find(zone: number, packet: Packet): { state: number; connection?: Connection } {
+    if (packet.quoted) return this.#related(zone, packet.quoted)
+    const { fields } = packet
+    const tuple = tupleOf(fields)
+    if (tuple === undefined) return { state: ctState.inv }
+    const known = this.#byKey.get(keyOf(zone, tuple))
+    if (known === undefined || restarts(known, fields)) {
+      if (known) this.#forget(known.connection)
+      return { state: opens(fields) ? ctState.new : ctState.inv }
+    }
+    const { connection, isReply } = known
+    noteProgress(connection, isReply, fields)
+    if (isReply) return { state: ctState.est | ctState.rpl, connection }
+    return { state: connection.hasReply ? ctState.est : ctState.new, connection }
+  }
+
+  #related(zone: number, quoted: Packet): { state: number; connection?: Connection } {
+    const tuple = tupleOf(quoted.fields)
+    const known = tuple && this.#byKey.get(keyOf(zone, tuple))
+    if (!known) return { state: ctState.inv }
+    // The error travels against the packet it quotes.
+    const state = known.isReply ? ctState.rel : ctState.rel | ctState.rpl
+    return { state, connection: known.connection }
+  }
+
+  #forget(connection: Connection): void {
+    this.#byKey.delete(keyOf(connection.zone, connection))
+    this.#byKey.delete(keyOf(connection.zone, reverse(connection)))
+  }
+}
+
+const clearCt = (fields: Fields): void => {
+  delete fields.ct_mark
+  delete fields.ct_label
+  delete fields.ct_nw_proto
+  delete fields.ct_nw_src
+  delete fields.ct_nw_dst
+  delete fields.ct_ipv6_src
+  delete fields.ct_ipv6_dst
+  delete fields.ct_tp_src
+  delete fields.ct_tp_dst
+}
+
+const writeOriginal = (fields: Fields, tuple: Tuple): void => {
+  fields.ct_nw_proto = tuple.protocol
+  fields.ct_tp_src = tuple.sourcePort
+  fields.ct_tp_dst = tuple.destinationPort
+  if (fields.eth_type === etherTypes.ipv4) {
+    fields.ct_nw_src = tuple.source
+    fields.ct_nw_dst = tuple.destination
+  } else {
+    fields.ct_ipv6_src = tuple.source
+    fields.ct_ipv6_dst = tuple.destination
+  }
+}
+
+/** ICMP requests and the replies they get; the type stands for the port. */
+const icmpReply: Readonly<Record<number, number>> = { 8: 0, 13: 14, 15: 16, 17: 18 }
+const icmpRequest: Readonly<Record<number, number>> = { 0: 8, 14: 13, 16: 15, 18: 17 }
+
+const tupleOf = (fields: Fields): Tuple | undefined => {
+  const source = fields.ip_src ?? fields.ipv6_src
+  const destination = fields.ip_dst ?? fields.ipv6_dst
+  const protocol = fields.ip_proto
+  if (source === undefined || destination === undefined || protocol === undefined) return undefined
+  const [sourcePort, destinationPort] = portsOf(fields)
+  return { source, destination, protocol: Number(protocol), sourcePort, destinationPort }
+}
+
+const portsOf = (fields: Fields): [number, number] => {
+  if (fields.ip_proto === ipProtocols.icmp)
+    return [Number(fields.icmp_type ?? 0), Number(fields.icmp_code ?? 0)]
+  if (fields.ip_proto === ipProtocols.icmpv6)
+    return [Number(fields.icmpv6_type ?? 0), Number(fields.icmpv6_code ?? 0)]
+  return [
+    Number(fields.tcp_src ?? fields.udp_src ?? 0),
+    Number(fields.tcp_dst ?? fields.udp_dst ?? 0),
+  ]
+}
+
+const reverse = (tuple: Tuple): Tuple => {
+  const turned = { ...tuple, source: tuple.destination, destination: tuple.source }
+  if (tuple.protocol === ipProtocols.icmp)
+    return {
+      ...turned,
+      sourcePort: icmpReply[tuple.sourcePort] ?? icmpRequest[tuple.sourcePort] ?? -1,
+    }
+  if (tuple.protocol === ipProtocols.icmpv6)
+    return { ...turned, sourcePort: tuple.sourcePort === 128 ? 129 : 128 }
+  return { ...turned, sourcePort: tuple.destinationPort, destinationPort: tuple.sourcePort }
+}
+
+const keyOf = (zone: number, tuple: Tuple): string =>
+  `${zone},${tuple.source},${tuple.destination},${tuple.protocol},${tuple.sourcePort},${tuple.destinationPort}`
+
+/** True when a packet without a connection may begin one, in the eyes of the datapath. */
+const opens = (fields: Fields): boolean => {
+  if (fields.ip_proto === ipProtocols.icmp)
+    return icmpReply[Number(fields.icmp_type)] !== undefined && fields.icmp_code === 0
+  if (fields.ip_proto === ipProtocols.icmpv6)
+    return fields.icmpv6_type === 128 && fields.icmpv6_code === 0
+  if (fields.ip_proto !== ipProtocols.tcp || fields.tcp_flags === undefined) return true
+  const flags = Number(fields.tcp_flags)
+  if (flags & tcpFlags.syn) return (flags & (tcpFlags.ack | tcpFlags.fin | tcpFlags.rst)) === 0
+  return (flags & tcpFlags.fin) === 0 && (flags & (tcpFlags.ack | tcpFlags.rst)) !== 0
+}
+
+const restarts = (known: { connection: Connection; isReply: boolean }, fields: Fields): boolean =>
+  known.connection.isClosing &&
+  !known.isReply &&
+  (Number(fields.tcp_flags ?? 0) & (tcpFlags.syn | tcpFlags.ack)) === tcpFlags.syn
+
+const noteProgress = (connection: Connection, isReply: boolean, fields: Fields): void => {
+  if (isReply) connection.hasReply = true
+  if (Number(fields.tcp_flags ?? 0) & (tcpFlags.fin | tcpFlags.rst)) connection.isClosing = true
+}
