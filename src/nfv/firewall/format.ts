@@ -1,0 +1,150 @@
+/** Statements to text: the one way to write each, comments kept. `parse(format(x))` means what `x` means. */
+import { formatCidr, formatIpv4, formatIpv6 } from '../../base/addresses.js'
+import {
+  days,
+  isAny,
+  type Line,
+  type LogWish,
+  type Member,
+  type PortRange,
+  type Rate,
+  type Rule,
+  type Schedule,
+  type Selection,
+  type ServiceMember,
+  type Statement,
+} from './rule.js'
+import { formatUntil } from './times.js'
+import { icmpTypeWord, protocolWord } from './words.js'
+
+/** A whole file. Rules and defaults below a `tier` are set in by two. */
+export const formatFile = (lines: readonly Pick<Line, 'statement' | 'comment'>[]): string => {
+  let isInTier = false
+  const out = lines.map(({ statement, comment }) => {
+    if (statement.kind === 'tier') isInTier = true
+    const body = formatStatement(statement)
+    const isSetIn = isInTier && (statement.kind === 'rule' || statement.kind === 'default')
+    const remark = comment === undefined ? '' : `#${comment}`
+    return `${isSetIn ? '  ' : ''}${body}${body !== '' && remark !== '' ? '  ' : ''}${remark}`
+  })
+  return out.length === 0 ? '' : `${out.join('\n')}\n`
+}
+
+export const formatStatement = (statement: Statement): string => {
+  switch (statement.kind) {
+    case 'blank':
+      return ''
+    case 'zone':
+      return `zone ${statement.name} = ${formatSelection(statement.members)}`
+    case 'service':
+      return `service ${statement.name} = ${formatServices(statement.members)}`
+    case 'include':
+      return `include "${statement.path}"`
+    case 'tier':
+      return `tier ${statement.tier}`
+    case 'default': {
+      const isWhole = isAny(statement.from) && isAny(statement.to)
+      const ends = isWhole ? '' : formatEnds(statement.from, statement.to)
+      return `default ${statement.verb}${ends}${formatLog(statement.log)}`
+    }
+    case 'test': {
+      const by = statement.by === undefined ? '' : ` by ${statement.by}`
+      const packet = `${formatMember(statement.from)} -> ${formatMember(statement.to)} ${formatService(statement.service)}`
+      return `test "${statement.title}" ${packet} ${statement.verdict}${by}`
+    }
+    case 'rule':
+      return `${statement.name === undefined ? '' : `${statement.name}: `}${formatRuleBody(statement)}`
+  }
+}
+
+/** A rule without its name. */
+export const formatRuleBody = (rule: Rule): string => {
+  const verb = rule.isAudit ? (rule.verb === 'pass' ? 'audit' : `audit ${rule.verb}`) : rule.verb
+  const limit = rule.limit
+    ? ` limit ${formatRate(rule.limit.rate)}${rule.limit.isPerSource ? ' per source' : ''}`
+    : ''
+  const via = rule.via ? ` via ${rule.via.name}` : ''
+  const until = rule.until === undefined ? '' : ` until ${formatUntil(rule.until)}`
+  const schedule = rule.schedule ? ` schedule ${formatSchedule(rule.schedule)}` : ''
+  const head = `${verb} ${formatServices(rule.services)}${formatEnds(rule.from, rule.to)}`
+  return `${head}${via}${limit}${until}${schedule}${formatLog(rule.log)}`
+}
+
+const formatEnds = (from: Selection, to: Selection): string =>
+  ` from ${formatSelection(from)} to ${formatSelection(to)}`
+
+export const formatSelection = (selection: Selection): string => {
+  const of = selection.of.map(formatMember).join(', ')
+  if (selection.except.length === 0) return of
+  return `${of} except ${selection.except.map(formatMember).join(', ')}`
+}
+
+export const formatMember = (member: Member): string => {
+  switch (member.kind) {
+    case 'any':
+      return 'any'
+    case 'cidr':
+      return formatCidr(member.cidr)
+    case 'range': {
+      const format = (value: number | bigint) =>
+        member.version === 4 ? formatIpv4(Number(value)) : formatIpv6(BigInt(value))
+      return `${format(member.first)}-${format(member.last)}`
+    }
+    case 'zone':
+      return member.name
+    default:
+      return `${member.kind} ${member.name}`
+  }
+}
+
+export const formatServices = (members: readonly ServiceMember[]): string =>
+  members.map(formatService).join(', ')
+
+export const formatService = (member: ServiceMember): string => {
+  switch (member.kind) {
+    case 'any':
+      return 'any'
+    case 'service':
+      return member.name
+    case 'protocol':
+      return `proto ${protocolWord(member.number)}`
+    case 'icmp': {
+      const word = member.version === 4 ? 'icmp' : 'icmp6'
+      const code = member.code === undefined ? '' : `/${member.code}`
+      return member.type === undefined
+        ? word
+        : `${word} ${icmpTypeWord(member.version, member.type)}${code}`
+    }
+    case 'ports': {
+      const source =
+        member.sourcePorts.length > 0 ? ` source${formatPorts(member.sourcePorts)}` : ''
+      return `${member.transport}${formatPorts(member.ports)}${source}`
+    }
+  }
+}
+
+/** Each port or range with a space before it. */
+const formatPorts = (ranges: readonly PortRange[]): string =>
+  ranges.map(({ from, to }) => (from === to ? ` ${from}` : ` ${from}-${to}`)).join('')
+
+const formatRate = (rate: Rate): string => `${rate.count}/${rate.per === 'second' ? 's' : rate.per}`
+
+const formatLog = (log: LogWish | undefined): string => {
+  if (log === undefined) return ''
+  const rate = log.rate === undefined ? '' : ` new ${formatRate(log.rate)}`
+  return ` log${rate}${log.text === undefined ? '' : ` "${log.text}"`}`
+}
+
+const formatSchedule = (schedule: Schedule): string => {
+  const time = (minute: number) =>
+    `${String(Math.floor(minute / 60)).padStart(2, '0')}:${String(minute % 60).padStart(2, '0')}`
+  const [first, last] = [schedule.days[0]!, schedule.days.at(-1)!]
+  const span =
+    schedule.days.length === days.length && first === 'mon'
+      ? 'daily'
+      : first === last
+        ? first
+        : `${first}-${last}`
+  const zone = schedule.timeZone === 'UTC' ? '' : ` ${schedule.timeZone}`
+  return `${span} ${time(schedule.from)}-${time(schedule.to)}${zone}`
+}

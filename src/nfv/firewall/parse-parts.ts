@@ -1,0 +1,334 @@
+/** The parts that statements are made of: addresses and zones, services, ports, rates, times. */
+import { ipv4Mask, parseCidr, parseIpv4, parseIpv6 } from '../../base/addresses.js'
+import { didYouMean } from './complaint.js'
+import type { LineReader, Token } from './line-reader.js'
+import {
+  type Day,
+  days,
+  type Limit,
+  type LogWish,
+  type Member,
+  type PortRange,
+  type Rate,
+  type Schedule,
+  type Selection,
+  type ServiceMember,
+  type Transport,
+  transports,
+} from './rule.js'
+import { parseUntil } from './times.js'
+import { icmp6Types, icmpTypes, ipProtocols, reserved } from './words.js'
+
+const namePattern = /^[A-Za-z_][\w.-]*$/
+const memberHint =
+  'write an address, a CIDR, a range, "host NAME", "network NAME", "port SWITCH:NUMBER", a zone or "any"'
+const serviceHint =
+  'write for example "tcp 443", "udp 53", "icmp echo-request", "proto gre", a service or "any"'
+
+/** A name that a zone, service or rule may have. */
+export const takeName = (reader: LineReader, what: string): string => {
+  const token = reader.word(`the name of the ${what}`, `write the name of the ${what}`)
+  checkName(reader, token.text, what, token)
+  return token.text
+}
+
+export const checkName = (reader: LineReader, name: string, what: string, token: Token): void => {
+  if (reserved.has(name))
+    reader.fail(`"${name}" is a word of the language`, `choose another name for the ${what}`, token)
+  if (!namePattern.test(name))
+    reader.fail(
+      `"${name}" cannot be the name of a ${what}`,
+      'a name begins with a letter; letters, digits, "_", "-" and "." follow',
+      token,
+    )
+}
+
+export const takeSelection = (reader: LineReader): Selection => {
+  const of = takeList(reader, takeMember)
+  const except = reader.skip('except') ? takeList(reader, takeMember) : []
+  return { of, except }
+}
+
+const takeList = <T>(reader: LineReader, takeOne: (reader: LineReader) => T): T[] => {
+  const list = [takeOne(reader)]
+  while (reader.skipComma()) list.push(takeOne(reader))
+  return list
+}
+
+export const takeMember = (reader: LineReader): Member => {
+  const token = reader.word('an address or zone', memberHint)
+  const word = token.text
+  if (word === 'any') return { kind: 'any' }
+  if (word === 'host' || word === 'network' || word === 'port') {
+    const name = reader.word(`the name of the ${word}`, memberHint)
+    if (word === 'port' && !/^[^:]+:\w+$/.test(name.text))
+      reader.fail(`"${name.text}" is no port`, 'write the switch and its port: port s2:4', name)
+    return { kind: word, name: name.text, at: name.at }
+  }
+  if (reserved.has(word)) reader.fail(`"${word}" is no address or zone`, memberHint, token)
+  return readAddress(word) ?? readZone(reader, token)
+}
+
+const readZone = (reader: LineReader, token: Token): Member => {
+  const word = token.text
+  if (namePattern.test(word)) return { kind: 'zone', name: word, at: token.at }
+  return reader.fail(`"${word}" is no address`, addressHint(word), token)
+}
+
+/** An address, CIDR or range; undefined when the word is none, or says more than it means. */
+const readAddress = (word: string): Member | undefined => {
+  const quick = readIpv4Cidr(word)
+  if (quick !== undefined) return { kind: 'cidr', cidr: quick }
+  if (!/^[0-9a-fA-F:./-]+$/.test(word) || !/[.:]/.test(word)) return undefined
+  const dash = word.indexOf('-')
+  if (dash > 0) return readRange(word.slice(0, dash), word.slice(dash + 1))
+  const cidr = parseCidr(word)
+  if (cidr === undefined) return undefined
+  const host = word.split('/')[0]!
+  const address = cidr.version === 4 ? parseIpv4(host) : parseIpv6(host)
+  return address === cidr.address ? { kind: 'cidr', cidr } : undefined
+}
+
+const readRange = (first: string, last: string): Member | undefined => {
+  const [a, b] = [parseIpv4(first), parseIpv4(last)]
+  if (a !== undefined && b !== undefined)
+    return a <= b ? { kind: 'range', version: 4, first: a, last: b } : undefined
+  const [c, d] = [parseIpv6(first), parseIpv6(last)]
+  if (c === undefined || d === undefined || c > d) return undefined
+  return { kind: 'range', version: 6, first: c, last: d }
+}
+
+const dotted = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})(?:\/(\d{1,2}))?$/
+
+/** The commonest form, read without help; undefined also when bits stand behind the prefix. */
+const readIpv4Cidr = (word: string) => {
+  const found = dotted.exec(word)
+  if (found === null) return undefined
+  let address = 0
+  for (let part = 1; part <= 4; part++) {
+    const octet = Number(found[part])
+    if (octet > 255 || (found[part]!.length > 1 && found[part]![0] === '0')) return undefined
+    address = address * 256 + octet
+  }
+  const length = found[5] === undefined ? 32 : Number(found[5])
+  if (length > 32 || (address & ~ipv4Mask(length)) !== 0) return undefined
+  return { version: 4 as const, address, length }
+}
+
+const addressHint = (word: string): string => {
+  const cidr = parseCidr(word)
+  if (cidr !== undefined && word.includes('/')) {
+    const [host, length] = word.split('/')
+    return `bits stand behind the prefix: write ${host} for the one address, or clear what follows the first ${length} bits`
+  }
+  if (word.includes('-')) return 'a range is two addresses of one kind, the lower one first'
+  if (/\/\d+$/.test(word)) return 'the prefix length goes to 32 for IPv4 and to 128 for IPv6'
+  return memberHint
+}
+
+export const takeServices = (reader: LineReader): ServiceMember[] => {
+  const list: ServiceMember[] = [takeService(reader)]
+  while (reader.skipComma()) {
+    const before = list.at(-1)!
+    // `tcp 80, 443`: a bare number after a comma is one more port of the same protocol.
+    if (before.kind === 'ports' && before.ports.length > 0 && /^\d/.test(reader.peek()?.text ?? ''))
+      list[list.length - 1] = withMorePorts(before, takePorts(reader), takeSourcePorts(reader))
+    else list.push(takeService(reader))
+  }
+  return list
+}
+
+type Ports = Extract<ServiceMember, { kind: 'ports' }>
+
+const withMorePorts = (
+  member: Ports,
+  ports: readonly PortRange[],
+  sourcePorts: readonly PortRange[],
+): Ports => ({
+  ...member,
+  ports: [...member.ports, ...ports],
+  sourcePorts: [...member.sourcePorts, ...sourcePorts],
+})
+
+export const takeService = (reader: LineReader): ServiceMember => {
+  const token = reader.word('a service', serviceHint)
+  const word = token.text
+  if (word === 'any') return { kind: 'any' }
+  if (word in transports) {
+    const ports = takePorts(reader)
+    return {
+      kind: 'ports',
+      transport: word as Transport,
+      ports,
+      sourcePorts: takeSourcePorts(reader),
+    }
+  }
+  if (word === 'icmp' || word === 'icmp6') return takeIcmp(reader, word === 'icmp' ? 4 : 6)
+  if (word === 'proto') return takeProtocol(reader)
+  if (/^\d/.test(word))
+    reader.fail(`"${word}" is no service`, `name the protocol: tcp ${word}`, token)
+  if (reserved.has(word)) reader.fail(`a service is expected before "${word}"`, serviceHint, token)
+  if (!namePattern.test(word)) reader.fail(`"${word}" is no service`, serviceHint, token)
+  return { kind: 'service', name: word, at: token.at }
+}
+
+const takePorts = (reader: LineReader): PortRange[] => {
+  const ports: PortRange[] = []
+  while (/^\d/.test(reader.peek()?.text ?? '') && reader.peek()?.kind === 'word') {
+    const token = reader.word('a port', '')
+    const [first, last = first, rest] = token.text.split('-')
+    const range = { from: Number(first), to: Number(last) }
+    const isWhole = /^\d+$/.test(first!) && /^\d+$/.test(last!) && rest === undefined
+    if (!isWhole || range.to > 65535)
+      reader.fail(
+        `"${token.text}" is no port`,
+        'ports go from 0 to 65535; a range is 8000-8099',
+        token,
+      )
+    if (range.from > range.to)
+      reader.fail(`the range ${token.text} is empty`, `write ${last}-${first}`, token)
+    ports.push(range)
+  }
+  return ports
+}
+
+const takeSourcePorts = (reader: LineReader): PortRange[] => {
+  if (!reader.skip('source')) return []
+  const ports = takePorts(reader)
+  if (ports.length === 0)
+    reader.fail('the source port is missing', 'write for example: source 1024-65535')
+  return ports
+}
+
+const takeIcmp = (reader: LineReader, version: 4 | 6): ServiceMember => {
+  const words = version === 4 ? icmpTypes : icmp6Types
+  const token = reader.peek()
+  if (token?.kind !== 'word' || reserved.has(token.text)) return { kind: 'icmp', version }
+  reader.word('a type', '')
+  const [typeText = '', codeText] = token.text.split('/')
+  const type = words[typeText] ?? takeOctet(typeText)
+  const code = codeText === undefined ? undefined : takeOctet(codeText)
+  if (type === undefined || (codeText !== undefined && code === undefined))
+    reader.fail(
+      `"${token.text}" is no ${version === 4 ? 'ICMP' : 'ICMPv6'} type`,
+      didYouMean(
+        typeText,
+        Object.keys(words),
+        'write a type or type/code by number, or a name such as echo-request',
+      ),
+      token,
+    )
+  return { kind: 'icmp', version, type, ...(code === undefined ? {} : { code }) }
+}
+
+const takeOctet = (text: string): number | undefined =>
+  /^\d{1,3}$/.test(text) && Number(text) <= 255 ? Number(text) : undefined
+
+const takeProtocol = (reader: LineReader): ServiceMember => {
+  const token = reader.word('the protocol', 'write its number or name: proto gre')
+  const number = ipProtocols[token.text] ?? takeOctet(token.text)
+  if (number === undefined)
+    reader.fail(
+      `"${token.text}" is no IP protocol`,
+      didYouMean(token.text, Object.keys(ipProtocols), 'write its number, 0 to 255'),
+      token,
+    )
+  return { kind: 'protocol', number }
+}
+
+const periods: Readonly<Record<string, Rate['per']>> = {
+  s: 'second',
+  second: 'second',
+  m: 'minute',
+  minute: 'minute',
+  h: 'hour',
+  hour: 'hour',
+}
+
+const isRate = (text: string): boolean => /^\d+\//.test(text)
+
+const takeRate = (reader: LineReader): Rate => {
+  const token = reader.word('a rate', 'write for example 10/s, 100/minute or 5/hour')
+  const [count = '', period = ''] = token.text.split('/')
+  const per = periods[period]
+  if (!/^[1-9]\d{0,6}$/.test(count) || per === undefined)
+    reader.fail(`"${token.text}" is no rate`, 'write for example 10/s, 100/minute or 5/hour', token)
+  return { count: Number(count), per }
+}
+
+/** After `log`: `[new] [RATE] ["text"]`. */
+export const takeLog = (reader: LineReader): LogWish => {
+  if (reader.isWord('all', 'sample'))
+    reader.fail(
+      `"log ${reader.peek()!.text}" is not offered`,
+      'each connection is logged once, when it is judged: write "log" or "log new 10/s"',
+    )
+  reader.skip('new')
+  const rate = isRate(reader.peek()?.text ?? '') ? takeRate(reader) : undefined
+  const text =
+    reader.peek()?.kind === 'string' ? reader.take('string', 'a text', '').text : undefined
+  return { ...(rate && { rate }), ...(text !== undefined && { text }) }
+}
+
+/** After `limit`: `RATE [per source]`. */
+export const takeLimit = (reader: LineReader): Limit => {
+  const rate = takeRate(reader)
+  if (!reader.skip('per')) return { rate, isPerSource: false }
+  if (!reader.skip('source'))
+    reader.fail('"per" is followed by "source"', 'write: limit 10/minute per source')
+  return { rate, isPerSource: true }
+}
+
+const untilHint = 'write a day, 2027-01-31 (to its end, UTC), or a time, 2027-01-31T18:00Z'
+
+/** After `until`: milliseconds since 1970. */
+export const takeUntil = (reader: LineReader): number => {
+  const token = reader.word('a date', untilHint)
+  return parseUntil(token.text) ?? reader.fail(`"${token.text}" is no date`, untilHint, token)
+}
+
+const scheduleHint = 'write for example: schedule mon-fri 08:00-18:00 Europe/Berlin'
+
+/** After `schedule`: `DAYS HH:MM-HH:MM [TIME-ZONE]`. */
+export const takeSchedule = (reader: LineReader): Schedule => {
+  const dayToken = reader.word('the days', scheduleHint)
+  const list = readDays(dayToken.text)
+  if (list === undefined) reader.fail(`"${dayToken.text}" names no days`, scheduleHint, dayToken)
+  const times = reader.word('the time of day', scheduleHint)
+  const found = /^(\d{2}):(\d{2})-(\d{2}):(\d{2})$/.exec(times.text)
+  const [from, to] = found
+    ? [minutes(found[1]!, found[2]!), minutes(found[3]!, found[4]!)]
+    : [undefined, undefined]
+  if (from === undefined || to === undefined || from === to)
+    reader.fail(`"${times.text}" is no time of day`, scheduleHint, times)
+  const zone = reader.peek()
+  if (zone?.kind !== 'word' || !/^(UTC|[A-Z][A-Za-z_]+\/[\w/+-]+)$/.test(zone.text))
+    return { days: list, from, to, timeZone: 'UTC' }
+  reader.word('a time zone', '')
+  if (!isTimeZone(zone.text))
+    reader.fail(`"${zone.text}" is no time zone`, 'use an IANA name such as Europe/Berlin', zone)
+  return { days: list, from, to, timeZone: zone.text }
+}
+
+const minutes = (hours: string, mins: string): number | undefined => {
+  const sum = Number(hours) * 60 + Number(mins)
+  return Number(mins) < 60 && sum <= 24 * 60 ? sum : undefined
+}
+
+const readDays = (text: string): Day[] | undefined => {
+  if (text === 'daily') return [...days]
+  const [first, last = first] = text.split('-')
+  const [a, b] = [days.indexOf(first as Day), days.indexOf(last as Day)]
+  if (a < 0 || b < 0) return undefined
+  return a <= b ? days.slice(a, b + 1) : [...days.slice(a), ...days.slice(0, b + 1)]
+}
+
+const isTimeZone = (name: string): boolean => {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: name })
+    return true
+  } catch {
+    // The only error here is the RangeError for an unknown name.
+    return false
+  }
+}

@@ -1,0 +1,330 @@
+/**
+ * Text to statements. Every mistake of a file is found, one for each statement, and each says
+ * where it is and what to write instead.
+ *
+ *     file      = line*                      a line that ends in a comma goes on in the next
+ *     zone      = 'zone' NAME '=' selection
+ *     service   = 'service' NAME '=' services
+ *     rule      = [NAME ':'] ['audit'] verb services ['from' selection] ['to' selection] option*
+ *     option    = 'log' ['new'] [RATE] [TEXT] | 'limit' RATE ['per' 'source'] | 'via' NAME
+ *               | 'until' DATE | 'schedule' DAYS TIMES [TIME-ZONE]
+ *     default   = 'default' verb ['from' selection] ['to' selection] ['log' ...]
+ *     selection = member (',' member)* ['except' member (',' member)*]
+ *     test      = 'test' TEXT member '->' member service verdict ['by' NAME]
+ *     also      = 'include' TEXT | 'tier' NAME
+ */
+import { complaintAt, didYouMean } from './complaint.js'
+import { LineReader, Mistake, type Token, tokenize } from './line-reader.js'
+import {
+  checkName,
+  takeLimit,
+  takeLog,
+  takeMember,
+  takeName,
+  takeSchedule,
+  takeSelection,
+  takeService,
+  takeServices,
+  takeUntil,
+} from './parse-parts.js'
+import {
+  any,
+  type Default,
+  type Line,
+  type LogWish,
+  type Rule,
+  type RuleError,
+  type Selection,
+  type Statement,
+  type Test,
+  type TierName,
+  tiers,
+  type Verb,
+  verbs,
+} from './rule.js'
+
+export interface ParsedFile {
+  readonly file: string
+  readonly lines: readonly Line[]
+  readonly complaints: readonly RuleError[]
+}
+
+/** What a piece of text says, wherever it stands. */
+interface Reading {
+  readonly statement?: Statement
+  readonly comment?: string
+  readonly mistake?: Mistake
+}
+
+/**
+ * Reads files, and remembers what lines say: a file read again after an edit costs a look-up for
+ * each line that stayed, and its statements are the *same objects* as before.
+ */
+export class Parser {
+  #readings = new Map<string, Reading>()
+  #older = new Map<string, Reading>()
+
+  parse(text: string, file: string): ParsedFile {
+    const lines: Line[] = []
+    const complaints: RuleError[] = []
+    const source = text.split('\n')
+    if (source.at(-1) === '') source.pop()
+    for (let index = 0; index < source.length; index++) {
+      const line = index + 1
+      let piece = source[index]!
+      while (goesOn(piece) && index + 1 < source.length) piece += `\n${source[++index]}`
+      const { statement, comment, mistake } = this.#read(piece)
+      const place = { file, line, text: piece }
+      if (mistake)
+        complaints.push(
+          complaintAt(place, mistake.at, mistake.length, mistake.message, mistake.hint),
+        )
+      else
+        lines.push({ statement: statement!, ...(comment !== undefined && { comment }), ...place })
+    }
+    return { file, lines, complaints }
+  }
+
+  /** Forgets what was not read since the last call but one; call it now and then, between files. */
+  forgetOld(): void {
+    this.#older = this.#readings
+    this.#readings = new Map()
+  }
+
+  #read(piece: string): Reading {
+    let reading = this.#readings.get(piece)
+    if (reading === undefined) {
+      reading = this.#older.get(piece) ?? readPiece(piece)
+      this.#readings.set(piece, reading)
+    }
+    return reading
+  }
+}
+
+/** Reads one file. */
+export const parse = (text: string, file = 'rules'): ParsedFile => new Parser().parse(text, file)
+
+const goesOn = (piece: string): boolean => {
+  if (!/,[ \t\r]*(#|$)/m.test(piece)) return false
+  try {
+    return tokenize(piece).findLast(token => token.kind !== 'comment')?.kind === 'comma'
+  } catch (error) {
+    if (error instanceof Mistake) return false
+    throw error
+  }
+}
+
+const readPiece = (piece: string): Reading => {
+  try {
+    const tokens = tokenize(piece)
+    const words = tokens.filter(token => token.kind !== 'comment')
+    const comments = tokens.filter(token => token.kind === 'comment').map(t => t.text.trimEnd())
+    const end = words.length === 0 ? 0 : words.at(-1)!.at + words.at(-1)!.length
+    const reader = new LineReader(words, end)
+    const statement: Statement = reader.isAtEnd ? { kind: 'blank' } : takeStatement(reader)
+    if (!reader.isAtEnd) failAtRest(reader, statement)
+    return { statement, ...(comments.length > 0 && { comment: comments.join('') }) }
+  } catch (error) {
+    if (error instanceof Mistake) return { mistake: error }
+    throw error
+  }
+}
+
+const options = ['from', 'to', 'except', 'log', 'limit', 'via', 'until', 'schedule']
+
+const failAtRest = (reader: LineReader, statement: Statement): never => {
+  const token = reader.peek()!
+  const isRule = statement.kind === 'rule' || statement.kind === 'default'
+  const otherwise = isRule
+    ? 'after the addresses come log, limit, via, until and schedule'
+    : 'one statement a line; a comment begins with #'
+  return reader.fail(
+    `"${token.text}" is not expected here`,
+    isRule ? didYouMean(token.text, options, otherwise) : otherwise,
+    token,
+  )
+}
+
+const takeStatement = (reader: LineReader): Statement => {
+  const first = reader.word(
+    'a statement',
+    'begin with a verb, a name, zone, service, default, tier, include or test',
+  )
+  switch (first.text) {
+    case 'zone': {
+      const name = takeName(reader, 'zone')
+      reader.take('equals', '"="', 'write: zone NAME = ADDRESS, ADDRESS')
+      return { kind: 'zone', name, members: takeSelection(reader) }
+    }
+    case 'service': {
+      const name = takeName(reader, 'service')
+      reader.take('equals', '"="', 'write: service NAME = tcp 80, tcp 443')
+      return { kind: 'service', name, members: takeServices(reader) }
+    }
+    case 'include': {
+      const path = reader.take('string', 'the path', 'write: include "objects/campus.rules"')
+      return { kind: 'include', path: path.text, at: path.at }
+    }
+    case 'tier':
+      return { kind: 'tier', tier: takeTier(reader) }
+    case 'default':
+      return takeDefault(reader)
+    case 'test':
+      return takeTest(reader)
+    default:
+      return takeRule(reader, first)
+  }
+}
+
+const takeTier = (reader: LineReader): TierName => {
+  const token = reader.word('the tier', `the tiers are ${tiers.join(', ')}`)
+  const tier = tiers.find(name => name === token.text)
+  if (tier === undefined)
+    reader.fail(
+      `"${token.text}" is no tier`,
+      didYouMean(token.text, tiers, `the tiers are ${tiers.join(', ')}`),
+      token,
+    )
+  return tier
+}
+
+const verbHint = 'the verbs are allow, allow-stateless, drop, reject, pass and audit'
+
+const takeRule = (reader: LineReader, first: Token): Rule => {
+  let token = first
+  let name: string | undefined
+  if (first.text.endsWith(':')) {
+    name = first.text.slice(0, -1)
+    checkName(reader, name, 'rule', first)
+    token = reader.word('the verb', verbHint)
+  }
+  const isAudit = token.text === 'audit'
+  if (isAudit) {
+    const next = reader.peek()
+    if (next?.kind === 'word' && isVerb(next.text)) token = reader.word('the verb', verbHint)
+  }
+  const verb = isAudit && token.text === 'audit' ? 'pass' : token.text
+  if (!isVerb(verb)) {
+    const near = name === undefined ? [...verbs, 'audit', ...statements] : [...verbs, 'audit']
+    const hint = token.text.includes(':') ? 'a space follows the colon of a name' : verbHint
+    reader.fail(`"${token.text}" is no verb`, didYouMean(token.text, near, hint), token)
+  }
+  const services = takeServices(reader)
+  const { from, to } = takeEnds(reader)
+  return {
+    kind: 'rule',
+    ...(name !== undefined && { name }),
+    verb,
+    isAudit,
+    services,
+    from,
+    to,
+    ...takeOptions(reader),
+  }
+}
+
+const statements = ['zone', 'service', 'default', 'tier', 'include', 'test']
+
+const isVerb = (word: string): word is Verb => (verbs as readonly string[]).includes(word)
+
+const takeEnds = (reader: LineReader): { from: Selection; to: Selection } => {
+  const from = reader.skip('from') ? takeSelection(reader) : any
+  const to = reader.skip('to') ? takeSelection(reader) : any
+  return { from, to }
+}
+
+type Options = Pick<Rule, 'log' | 'limit' | 'via' | 'until' | 'schedule'>
+
+const takeOptions = (reader: LineReader): Options => {
+  const found: { -readonly [key in keyof Options]: Options[key] } = {}
+  const once = (key: keyof Options) => {
+    if (found[key] !== undefined)
+      reader.fail(`"${key}" stands here a second time`, 'say it once', reader.last)
+  }
+  for (;;) {
+    if (reader.skip('log')) {
+      once('log')
+      found.log = takeLog(reader)
+    } else if (reader.skip('limit')) {
+      once('limit')
+      found.limit = takeLimit(reader)
+    } else if (reader.skip('via')) {
+      once('via')
+      const token = reader.word('the name of the chain', 'write: via CHAIN')
+      found.via = { name: token.text, at: token.at }
+    } else if (reader.skip('until')) {
+      once('until')
+      found.until = takeUntil(reader)
+    } else if (reader.skip('schedule')) {
+      once('schedule')
+      found.schedule = takeSchedule(reader)
+    } else return found
+  }
+}
+
+const takeDefault = (reader: LineReader): Default => {
+  const hint = 'write: default drop, default reject or default allow'
+  const token = reader.word('the verb', hint)
+  const verb = (['allow', 'drop', 'reject'] as const).find(word => word === token.text)
+  if (verb === undefined)
+    reader.fail(
+      `"${token.text}" cannot be the default`,
+      didYouMean(token.text, ['allow', 'drop', 'reject'], hint),
+      token,
+    )
+  const { from, to } = takeEnds(reader)
+  const log: LogWish | undefined = reader.skip('log') ? takeLog(reader) : undefined
+  return { kind: 'default', verb, from, to, ...(log && { log }) }
+}
+
+const testHint = 'write: test "title" 10.1.0.7 -> 10.2.0.10 tcp 443 allow by RULE'
+
+const takeTest = (reader: LineReader): Test => {
+  const title = reader.take('string', 'the title of the test', testHint).text
+  const from = takeOne(reader)
+  const arrow = reader.word('"->"', testHint)
+  if (arrow.text !== '->') reader.fail('"->" is expected here', testHint, arrow)
+  const to = takeOne(reader)
+  const service = takePacket(reader)
+  const token = reader.word('the verdict', testHint)
+  const verdict = (['allow', 'drop', 'reject'] as const).find(word => word === token.text)
+  if (verdict === undefined)
+    reader.fail(
+      `"${token.text}" is no verdict`,
+      didYouMean(token.text, ['allow', 'drop', 'reject'], 'a test expects allow, drop or reject'),
+      token,
+    )
+  const by = reader.skip('by') ? reader.word('the name of the rule', testHint).text : undefined
+  return { kind: 'test', title, from, to, service, verdict, ...(by !== undefined && { by }) }
+}
+
+/** One address or host. */
+const takeOne = (reader: LineReader) => {
+  const token = reader.peek()
+  const member = takeMember(reader)
+  const isOne =
+    member.kind === 'host' ||
+    (member.kind === 'cidr' && member.cidr.length === (member.cidr.version === 4 ? 32 : 128))
+  if (!isOne) reader.fail('a test speaks of one address', 'write an address or "host NAME"', token)
+  return member
+}
+
+/** A service that one packet can have. */
+const takePacket = (reader: LineReader) => {
+  const token = reader.peek()
+  const service = takeService(reader)
+  const isOne =
+    service.kind === 'icmp' ||
+    service.kind === 'protocol' ||
+    (service.kind === 'ports' &&
+      service.ports.length === 1 &&
+      service.sourcePorts.length <= 1 &&
+      [...service.ports, ...service.sourcePorts].every(range => range.from === range.to))
+  if (!isOne)
+    reader.fail(
+      'a test speaks of one packet',
+      'write for example tcp 443, udp 53 or icmp echo-request',
+      token,
+    )
+  return service
+}

@@ -1,0 +1,59 @@
+/** Rules with every name replaced by what it means: what is compiled, decided and linted. */
+import type { AddressSet } from './address-set.js'
+import type { Limit, LogWish, PortRange, RuleError, Verb } from './rule.js'
+
+/**
+ * One kind of packet. For ICMP the source port is the type and the destination port the code,
+ * as in the original tuple of a tracked connection.
+ */
+export interface Term {
+  /** Absent: both versions of IP. */
+  readonly version?: 4 | 6
+  /** Absent: every protocol. */
+  readonly protocol?: number
+  /** Sorted ranges that do not touch; absent: every port. */
+  readonly source?: readonly PortRange[]
+  readonly destination?: readonly PortRange[]
+}
+
+export interface ResolvedRule {
+  /** 32 bits, never 0, the same as long as policy and name stay. Also the rule's bits in cookie and label. */
+  readonly id: number
+  readonly policy: string
+  readonly name: string
+  /** 0 to 3, in the order of asking. */
+  readonly tier: number
+  readonly verb: Verb
+  readonly isAudit: boolean
+  readonly isDefault: boolean
+  readonly from: AddressSet
+  readonly to: AddressSet
+  readonly terms: readonly Term[]
+  readonly log?: LogWish
+  readonly limit?: Limit
+  readonly via?: string
+  /** All of the above that decides about packets, as text: equal text, equal rule. */
+  readonly content: string
+}
+
+/** A rule where it stands now; the rule object stays the same when lines above it come or go. */
+export interface PlacedRule {
+  readonly rule: ResolvedRule
+  readonly file: string
+  readonly line: number
+}
+
+export interface Resolved {
+  /** Four lists; in each the first rule that matches wins. */
+  readonly tiers: readonly (readonly PlacedRule[])[]
+  /** What no rule speaks for. */
+  readonly last: PlacedRule
+  readonly complaints: readonly RuleError[]
+  /** Changes when, and only when, a verdict or the rule behind it may change. */
+  readonly hash: string
+  /** When a schedule or an expiry may next change the rules. */
+  readonly nextChangeMillis?: number
+}
+
+export const ruleById = (resolved: Resolved): ReadonlyMap<number, PlacedRule> =>
+  new Map([...resolved.tiers.flat(), resolved.last].map(placed => [placed.rule.id, placed]))

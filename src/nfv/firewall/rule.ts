@@ -1,0 +1,176 @@
+/**
+ * What an operator can say: the statements of a rule file as values. Text, JSON and programs all
+ * meet here; `parse.ts` makes it from text, `format.ts` writes it back.
+ */
+import type { Cidr } from '../../base/addresses.js'
+
+export const verbs = ['allow', 'allow-stateless', 'drop', 'reject', 'pass'] as const
+export type Verb = (typeof verbs)[number]
+
+/** The tiers in the order they are asked; `pass` goes to the next one. */
+export const tiers = ['admin', 'main', 'application', 'baseline'] as const
+export type TierName = (typeof tiers)[number]
+
+/** Both ends belong to it; 0 to 65535. */
+export interface PortRange {
+  readonly from: number
+  readonly to: number
+}
+
+/** Where a name stands in the text of its statement, counted from 0, so that a complaint can point at it. */
+interface Spot {
+  readonly at?: number
+}
+
+/** One thing that addresses are taken from. */
+export type Member =
+  | { readonly kind: 'any' }
+  | { readonly kind: 'cidr'; readonly cidr: Cidr }
+  | {
+      readonly kind: 'range'
+      readonly version: 4 | 6
+      readonly first: number | bigint
+      readonly last: number | bigint
+    }
+  | (Spot & { readonly kind: 'zone' | 'host' | 'network' | 'port'; readonly name: string })
+
+/** All of `of`, without what is also in `except`. */
+export interface Selection {
+  readonly of: readonly Member[]
+  readonly except: readonly Member[]
+}
+
+/** Transports with ports, by their IP protocol number. */
+export const transports = { tcp: 6, udp: 17, sctp: 132 } as const
+export type Transport = keyof typeof transports
+
+export type ServiceMember =
+  | { readonly kind: 'any' }
+  | (Spot & { readonly kind: 'service'; readonly name: string })
+  /** No ports means every port. */
+  | {
+      readonly kind: 'ports'
+      readonly transport: Transport
+      readonly ports: readonly PortRange[]
+      readonly sourcePorts: readonly PortRange[]
+    }
+  | {
+      readonly kind: 'icmp'
+      readonly version: 4 | 6
+      readonly type?: number
+      readonly code?: number
+    }
+  | { readonly kind: 'protocol'; readonly number: number }
+
+export interface Rate {
+  readonly count: number
+  readonly per: 'second' | 'minute' | 'hour'
+}
+
+/** One line to the log for each connection that is judged, not for each packet. */
+export interface LogWish {
+  readonly rate?: Rate
+  readonly text?: string
+}
+
+export interface Limit {
+  readonly rate: Rate
+  readonly isPerSource: boolean
+}
+
+export const days = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const
+export type Day = (typeof days)[number]
+
+/** A part of the week; `to` before `from` runs over midnight. Minutes since midnight. */
+export interface Schedule {
+  readonly days: readonly Day[]
+  readonly from: number
+  readonly to: number
+  /** An IANA name. */
+  readonly timeZone: string
+}
+
+export interface Rule {
+  readonly kind: 'rule'
+  /** Absent: named by a hash of its text. */
+  readonly name?: string
+  readonly verb: Verb
+  /** Counts and logs what `verb` would have done, and falls on to the rules below. */
+  readonly isAudit: boolean
+  readonly services: readonly ServiceMember[]
+  readonly from: Selection
+  readonly to: Selection
+  readonly log?: LogWish
+  readonly limit?: Limit
+  readonly via?: Spot & { readonly name: string }
+  /** Milliseconds since 1970 from which the rule is no more. */
+  readonly until?: number
+  readonly schedule?: Schedule
+}
+
+/** What happens to what no rule speaks for; with `from` and `to` only between these. */
+export interface Default {
+  readonly kind: 'default'
+  readonly verb: 'allow' | 'drop' | 'reject'
+  readonly from: Selection
+  readonly to: Selection
+  readonly log?: LogWish
+}
+
+/** `test "people may browse" 10.1.0.7 -> 10.2.0.10 tcp 443 allow by browse` */
+export interface Test {
+  readonly kind: 'test'
+  readonly title: string
+  readonly from: Member
+  readonly to: Member
+  readonly service: ServiceMember
+  readonly verdict: 'allow' | 'drop' | 'reject'
+  /** The rule that must have decided, or `default`. */
+  readonly by?: string
+}
+
+export type Statement =
+  | {
+      readonly kind: 'zone'
+      readonly name: string
+      readonly members: Selection
+    }
+  | {
+      readonly kind: 'service'
+      readonly name: string
+      readonly members: readonly ServiceMember[]
+    }
+  | (Spot & { readonly kind: 'include'; readonly path: string })
+  | { readonly kind: 'tier'; readonly tier: TierName }
+  | Default
+  | Rule
+  | Test
+  /** An empty line, or one with a comment only. */
+  | { readonly kind: 'blank' }
+
+/** A statement where it stands. */
+export interface Line<S extends Statement = Statement> {
+  readonly statement: S
+  /** Without the `#`; that of a `blank` is the whole line. */
+  readonly comment?: string
+  readonly file: string
+  /** Counted from 1. */
+  readonly line: number
+  /** The text it was read from, more than one line where it goes on. */
+  readonly text: string
+}
+
+/** A mistake in a rule file: a value of the trade, not an exception. Line and column count from 1. */
+export interface RuleError {
+  readonly file: string
+  readonly line: number
+  readonly column: number
+  readonly length?: number
+  readonly message: string
+  readonly hint: string
+}
+
+export const any: Selection = { of: [{ kind: 'any' }], except: [] }
+
+export const isAny = (selection: Selection): boolean =>
+  selection.except.length === 0 && selection.of.some(member => member.kind === 'any')

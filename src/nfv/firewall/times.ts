@@ -1,0 +1,77 @@
+/** Points in time as rule files write them (ISO 8601, UTC), and parts of the week. Pure: the clock is an argument. */
+import { type Day, days, type Schedule } from './rule.js'
+
+const dayMillis = 24 * 3600_000
+
+/** Milliseconds since 1970 of a day's begin, by the proleptic Gregorian calendar; undefined when there is no such day. */
+const dayStart = (year: number, month: number, day: number): number | undefined => {
+  const isLeap = (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0
+  const lengths = [31, isLeap ? 29 : 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
+  if (month < 1 || month > 12 || day < 1 || day > lengths[month - 1]!) return undefined
+  const before = year - 1
+  const leaps = Math.floor(before / 4) - Math.floor(before / 100) + Math.floor(before / 400)
+  const sinceYear = lengths.slice(0, month - 1).reduce((sum, length) => sum + length, 0)
+  return (before * 365 + leaps + sinceYear + day - 1 - 719162) * dayMillis
+}
+
+/** The end of the day `2027-01-31`, or the time `2027-01-31T18:00Z`; undefined when it is neither. */
+export const parseUntil = (text: string): number | undefined => {
+  const found = /^(\d{4})-(\d{2})-(\d{2})(?:T(\d{2}):(\d{2})Z)?$/.exec(text)
+  if (found === null) return undefined
+  const [year, month, day, hour, minute] = found.slice(1).map(Number)
+  const start = dayStart(year!, month!, day!)
+  if (start === undefined || found[4] === undefined)
+    return start === undefined ? undefined : start + dayMillis
+  return hour! < 24 && minute! < 60 ? start + hour! * 3600_000 + minute! * 60_000 : undefined
+}
+
+export const formatUntil = (millis: number): string => {
+  const isDayEnd = millis % dayMillis === 0
+  const parts = partsOf(isDayEnd ? millis - 1 : millis, 'UTC')
+  const day = `${parts.year!.padStart(4, '0')}-${parts.month}-${parts.day}`
+  return isDayEnd ? day : `${day}T${parts.hour}:${parts.minute}Z`
+}
+
+const formats = new Map<string, Intl.DateTimeFormat>()
+
+const partsOf = (millis: number, timeZone: string): Record<string, string> => {
+  let format = formats.get(timeZone)
+  if (format === undefined) {
+    format = new Intl.DateTimeFormat('en-GB', {
+      timeZone,
+      year: 'numeric',
+      month: '2-digit',
+      day: '2-digit',
+      weekday: 'short',
+      hour: '2-digit',
+      minute: '2-digit',
+      hourCycle: 'h23',
+    })
+    formats.set(timeZone, format)
+  }
+  return Object.fromEntries(format.formatToParts(millis).map(part => [part.type, part.value]))
+}
+
+/** True when the schedule is on; over midnight, the day is that on which it began. */
+export const isOn = (schedule: Schedule, nowMillis: number): boolean => {
+  const parts = partsOf(nowMillis, schedule.timeZone)
+  const minute = Number(parts.hour) * 60 + Number(parts.minute)
+  const today = days.indexOf(parts.weekday!.toLowerCase() as Day)
+  const yesterday = days[(today + 6) % 7]!
+  if (schedule.from < schedule.to)
+    return schedule.days.includes(days[today]!) && minute >= schedule.from && minute < schedule.to
+  if (minute >= schedule.from) return schedule.days.includes(days[today]!)
+  return minute < schedule.to && schedule.days.includes(yesterday)
+}
+
+/** When `isOn` may next change: times are whole minutes, so each minute is looked at, up to eight days. */
+export const nextChange = (schedule: Schedule, nowMillis: number): number => {
+  const now = isOn(schedule, nowMillis)
+  const minute = 60_000
+  let at = Math.floor(nowMillis / minute) * minute + minute
+  // Quarter-hour steps first; the minute is searched inside the step that changed.
+  const last = at + 8 * dayMillis
+  while (at < last && isOn(schedule, at + 14 * minute) === now) at += 15 * minute
+  while (at < last && isOn(schedule, at) === now) at += minute
+  return at
+}
