@@ -10,7 +10,8 @@
  *            (teach the   (ARP reply   │                      v                │
  *            controller)   goes back)  │       new, stale   session ── known ──┤
  *                                      │      ┌───────────────┘ │ opened       │
- *                                      │      v                 │ elsewhere    │
+ *                                      │    ports               │ elsewhere    │
+ *                                      │      v                 │              │
  *                                      │   rules0..3 ─ allow ─> commit         │
  *                                      │      │                 │              │
  *                                      │   drop, reject         v              │
@@ -38,6 +39,8 @@ const rows = [
   ['answer',   20, 'ARP for known hosts is answered inside the switch; neighbour discovery passes untracked',                 'track'],
   ['track',    30, 'conntrack, in the zone of the network; frames that are not IP go to forward',                            'forward'],
   ['session',  40, 'known and current: pass; stale or new: ask the rules; invalid: drop; opened elsewhere: remember',          'rules0'],
+  ['ports',    45, 'destination port to bits in a register: one for each set of ports that many rules share',                 'rules0'],
+  ['sourcePorts', 46, 'the same for the source port; passed by when no rule needs it',                                        'rules0'],
   ['rules0',   50, 'rules of tier admin, first match wins',                                                                    'rules1'],
   ['rules1',   51, 'rules of tier main',                                                                                       'rules2'],
   ['rules2',   52, 'rules of tier application',                                                                                'rules3'],
