@@ -26,6 +26,8 @@ export interface PolicyInput {
 /** Resolves the same rules to the same objects as long as what they were made from stays the same. */
 export class Resolver {
   #memos = new Map<string, PolicyMemo>()
+  /** Rules that no file holds, by content. */
+  readonly #fixed = new Map<string, ResolvedRule>()
 
   resolve(policies: readonly PolicyInput[], facts: Facts): Resolved {
     const complaints: RuleError[] = []
@@ -41,10 +43,11 @@ export class Resolver {
       return part
     })
     this.#memos = memos
-    const last = parts.findLast(part => part.last)?.last ?? undeclared(ordered.at(-1), ids)
+    const last =
+      parts.findLast(part => part.last)?.last ?? this.#keep(undeclared(ordered.at(-1), ids))
     const lists = tiers.map((_, tier) => parts.flatMap(part => part.rules[tier]!))
     lists[3]!.push(...parts.flatMap(part => part.pairDefaults))
-    if (ordered.length > 0 && last.rule.verb !== 'allow') lists[3]!.push(builtIn(ids))
+    if (ordered.length > 0 && last.rule.verb !== 'allow') lists[3]!.push(this.#keep(builtIn(ids)))
     const changes = parts.flatMap(part => part.changes)
     return {
       tiers: lists,
@@ -53,6 +56,13 @@ export class Resolver {
       hash: hashOf(lists, last),
       ...(changes.length > 0 && { nextChangeMillis: Math.min(...changes) }),
     }
+  }
+
+  #keep(placed: PlacedRule): PlacedRule {
+    const { content } = placed.rule
+    const rule = this.#fixed.get(content) ?? placed.rule
+    this.#fixed.set(content, rule)
+    return { ...placed, rule }
   }
 }
 
@@ -133,6 +143,13 @@ class PolicyResolver {
     const name = this.#nameOf(line)
     const id = this.#ids.take(this.#policy.name, name)
     if (statement.via && !this.#facts.hasChain(statement.via.name)) this.#noChain(line)
+    if (statement.verb === 'pass' && !statement.isAudit && line.tier === 'baseline')
+      this.#complain(
+        line,
+        'pass',
+        '"pass" has no tier to go to',
+        'in the last tier say allow, drop or reject',
+      )
     if (!this.#isInForce(statement)) return
     const tier = tiers.indexOf(line.tier)
     const rule = this.#once(line, id, name, tier, { isAudit: statement.isAudit, isDefault: false })
@@ -200,11 +217,11 @@ class PolicyResolver {
     )
   }
 
+  /** Points at the first place where the word stands by itself. */
   #complain(line: TieredLine, word: string, message: string, hint: string): void {
-    const at = Math.max(0, line.text.lastIndexOf(word))
-    const first =
-      word === 'default' || line.text.indexOf(`${word}:`) >= 0 ? line.text.indexOf(word) : at
-    this.#complaints.push(complaintAt(line, Math.max(0, first), word.length, message, hint))
+    const words = line.text.matchAll(/[^\s:]+/g)
+    const at = [...words].find(found => found[0] === word)?.index ?? 0
+    this.#complaints.push(complaintAt(line, at, word.length, message, hint))
   }
 
   /** The rule object of the last time, if it would come out the same. */

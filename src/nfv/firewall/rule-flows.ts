@@ -1,0 +1,241 @@
+/**
+ * One rule to flows: its sources, destinations and services either multiplied out, or as a
+ * conjunction where that takes fewer flows.
+ *
+ * A conjunction names its sets one after the other, each row saying "clause 2 of 3 of rule 7"; a
+ * packet that has every clause then meets the row for `conj_id=7`. All rows of a rule share its priority.
+ */
+import type { Cidr } from '../../base/addresses.js'
+import { ipv4Mask, ipv6Mask } from '../../base/addresses.js'
+import { type FieldName, fields } from '../../openflow/oxm.js'
+import type { Action, FieldValue, Masked, Match } from '../../openflow/values.js'
+import { cookieOf, type Flow, flow, type Origin } from '../../pipeline/program.js'
+import { registers } from '../../pipeline/registers.js'
+import type { TableName } from '../../pipeline/tables.js'
+import { type AddressSet, cidrsV4, cidrsV6, isEveryAddress } from './address-set.js'
+import {
+  classKey,
+  keyOfPorts,
+  masksOf,
+  masksOfRange,
+  type PortClasses,
+  type PortNeed,
+  type PortSide,
+} from './ports.js'
+import type { ResolvedRule, Term } from './resolved.js'
+import type { PortRange } from './rule.js'
+import { ipVersions, isTracked } from './tables.js'
+
+export interface Placement {
+  readonly table: TableName
+  readonly priority: number
+  readonly then: { readonly actions?: readonly Action[]; readonly goto?: TableName }
+  readonly origin: Origin
+  /** Stateless rules match the packet itself, before it is tracked. */
+  readonly isStateless: boolean
+  readonly classes: PortClasses
+  /** For an audit rule: its number, counted from 1 in the order of asking. */
+  readonly auditNumber?: number
+}
+
+/** Rows that each stand for a part of one dimension. */
+type Dimension = readonly Match[]
+
+interface Block {
+  /** What every row of the block matches. */
+  readonly common: Match
+  readonly dimensions: readonly Dimension[]
+  /** Names the block's conjunction. */
+  readonly conjunction: number
+}
+
+export const ruleFlows = (rule: ResolvedRule, placement: Placement): Flow[] =>
+  blocksOf(rule, placement).flatMap(block => blockFlows(rule, placement, block))
+
+const blocksOf = (rule: ResolvedRule, placement: Placement): Block[] => {
+  const audit = auditDimension(placement.auditNumber)
+  const base: Match = placement.isStateless ? {} : { ct_state: isTracked }
+  const isEverywhere = isEveryAddress(rule.from) && isEveryAddress(rule.to)
+  // Rules for every address need no type of frame: only IP comes here. (A stateless one does.)
+  const isShared = isEverywhere && !placement.isStateless
+  const blocks: Block[] = []
+  const add = (version: 4 | 6 | undefined, terms: readonly Term[], sets: Dimension[]) => {
+    const services = terms.flatMap(term => termMatches(term, version, placement))
+    const common = version === undefined ? base : { ...base, eth_type: ipVersions[version] }
+    const conjunction = version === 6 ? (rule.id ^ 0x80000000) >>> 0 : rule.id
+    const dimensions = [...sets, services, audit]
+    if (dimensions.every(d => d.length > 0)) blocks.push({ common, dimensions, conjunction })
+  }
+  if (isShared)
+    add(
+      undefined,
+      rule.terms.filter(term => term.version === undefined),
+      [],
+    )
+  for (const version of [4, 6] as const) {
+    const terms = rule.terms.filter(term =>
+      isShared ? term.version === version : (term.version ?? version) === version,
+    )
+    const names = placement.isStateless ? packetFields[version] : tupleFields[version]
+    const from = addressMatches(rule.from, version, names.source)
+    const to = addressMatches(rule.to, version, names.destination)
+    add(version, terms, [from, to])
+  }
+  return blocks
+}
+
+const tupleFields = {
+  4: { source: 'ct_nw_src', destination: 'ct_nw_dst' },
+  6: { source: 'ct_ipv6_src', destination: 'ct_ipv6_dst' },
+} as const
+const packetFields = {
+  4: { source: 'ip_src', destination: 'ip_dst' },
+  6: { source: 'ipv6_src', destination: 'ipv6_dst' },
+} as const
+
+const cidrCache = new WeakMap<object, readonly Cidr[]>()
+
+const addressMatches = (set: AddressSet, version: 4 | 6, field: FieldName): Dimension => {
+  const ranges = version === 4 ? set.v4 : set.v6
+  let cidrs = cidrCache.get(ranges)
+  if (cidrs === undefined) {
+    cidrs = version === 4 ? cidrsV4(set.v4) : cidrsV6(set.v6)
+    cidrCache.set(ranges, cidrs)
+  }
+  return cidrs.map(cidr => (cidr.length === 0 ? {} : { [field]: cidrMatch(cidr) }))
+}
+
+const cidrMatch = ({ version, address, length }: Cidr): FieldValue | Masked => {
+  if (length === (version === 4 ? 32 : 128)) return address
+  return { value: address, mask: version === 4 ? ipv4Mask(length) : ipv6Mask(length) }
+}
+
+/** Only packets that no audit rule from this one on has seen; the lower bits of the register count them. */
+const auditDimension = (number: number | undefined): Dimension =>
+  number === undefined
+    ? [{}]
+    : masksOfRange(0, number - 1, registers.audited.size).map(mask => ({
+        [registers.audited.field]: mask,
+      }))
+
+/** The protocol and ports of a term; ICMP has its type as source and its code as destination port. */
+const termMatches = (
+  term: Term,
+  version: 4 | 6 | undefined,
+  { isStateless, classes }: Placement,
+): Dimension => {
+  if (term.protocol === undefined) return [{}]
+  const { protocol } = term
+  const fieldsOf = isStateless ? packetPorts(protocol, version) : tuplePorts
+  const common: Match = isStateless ? { ip_proto: protocol } : { ct_nw_proto: protocol }
+  const side = (set: readonly PortRange[] | undefined, name: PortSide): Dimension => {
+    if (set === undefined) return [{}]
+    const bit = isStateless ? undefined : classes.get(classKey(name, protocol, keyOfPorts(set)))
+    if (bit !== undefined) return [bitMatch(name, bit)]
+    const field = fieldsOf[name]
+    const isOctet = field.startsWith('icmp')
+    if (isOctet) return set.flatMap(range => octets(range).map(value => ({ [field]: value })))
+    return masksOf(set).map(mask => ({
+      [field]: mask.mask === 0xffff ? mask.value : mask,
+    }))
+  }
+  const sources = side(term.source, 'source')
+  return side(term.destination, 'destination').flatMap(destination =>
+    sources.map(source => ({ ...common, ...source, ...destination })),
+  )
+}
+
+const tuplePorts = { source: 'ct_tp_src', destination: 'ct_tp_dst' } as const
+
+type PortFields = Readonly<Record<PortSide, FieldName>>
+// biome-ignore format: a table
+const packetPorts = (protocol: number, version: 4 | 6 | undefined): PortFields => {
+  if (protocol === 1 && version === 4)  return { source: 'icmp_type',   destination: 'icmp_code' }
+  if (protocol === 58 && version === 6) return { source: 'icmpv6_type', destination: 'icmpv6_code' }
+  if (protocol === 6)                   return { source: 'tcp_src',     destination: 'tcp_dst' }
+  if (protocol === 132)                 return { source: 'sctp_src',    destination: 'sctp_dst' }
+  return { source: 'udp_src', destination: 'udp_dst' }
+}
+
+const octets = ({ from, to }: PortRange): number[] =>
+  Array.from({ length: Math.min(to, 255) - from + 1 }, (_, index) => from + index)
+
+const bitMatch = (side: PortSide, bit: number): Match => {
+  const register = side === 'source' ? registers.sourcePortClass : registers.destinationPortClass
+  const mask = 2 ** bit
+  return { [register.field]: { value: mask, mask } }
+}
+
+const blockFlows = (rule: ResolvedRule, placement: Placement, block: Block): Flow[] => {
+  const wide = block.dimensions.filter(dimension => dimension.length > 1)
+  const common = Object.assign(
+    {},
+    block.common,
+    ...block.dimensions.filter(dimension => dimension.length === 1).flat(),
+  ) as Match
+  const product = wide.reduce((count, dimension) => count * dimension.length, 1)
+  const clauses = wide.reduce((count, dimension) => count + dimension.length, 1)
+  const who = `${rule.policy}/${rule.name}`
+  const row = (match: Match, then: Placement['then'], because: string) =>
+    flow(
+      placement.table,
+      placement.priority,
+      inWireOrder(match),
+      { ...then, cookie: cookieOf('policy', rule.id) },
+      because,
+      placement.origin,
+    )
+  const says = `${rule.isAudit ? 'audit of ' : ''}${rule.verb} by ${who}`
+  if (wide.length < 2 || product <= clauses)
+    return multiply(wide, common).map(match => row(match, placement.then, says))
+  const rows = wide.flatMap((dimension, clause) => {
+    const action: Action = {
+      kind: 'conjunction',
+      id: block.conjunction,
+      clause,
+      clauseCount: wide.length,
+    }
+    const because = `clause ${clause + 1} of ${wide.length} of ${who}`
+    return dimension.map(part => row({ ...common, ...part }, { actions: [action] }, because))
+  })
+  const { ct_state } = block.common
+  const whole: Match = { conj_id: block.conjunction, ...(ct_state !== undefined && { ct_state }) }
+  return [...rows, row(whole, placement.then, says)]
+}
+
+const multiply = (dimensions: readonly Dimension[], common: Match): Match[] =>
+  dimensions.reduce<Match[]>(
+    (matches, dimension) =>
+      matches.flatMap(match => dimension.map(part => ({ ...match, ...part }))),
+    [common],
+  )
+
+const order = new Map<string, number>(fields.map((field, index) => [field.name, index]))
+
+const inWireOrder = (match: Match): Match => {
+  const names = Object.keys(match) as FieldName[]
+  if (names.length < 2) return match
+  names.sort((a, b) => order.get(a)! - order.get(b)!)
+  const sorted: { [name in FieldName]?: FieldValue | Masked } = {}
+  for (const name of names) sorted[name] = match[name]!
+  return sorted
+}
+
+/** The sets of ports that take this rule more than one mask, and what a bit would save it. */
+export const portNeeds = (rule: ResolvedRule): readonly PortNeed[] => {
+  let needs: PortNeed[] | undefined
+  for (const term of rule.terms)
+    for (const side of ['source', 'destination'] as const) {
+      const set = term[side]
+      if (set === undefined || term.protocol === undefined) continue
+      if (set.length === 1 && set[0]!.from === set[0]!.to) continue
+      const masks = masksOf(set).length
+      if (masks < 2) continue
+      needs ??= []
+      const key = keyOfPorts(set)
+      needs.push({ side, protocol: term.protocol, set, key, saves: masks - 1 })
+    }
+  return needs ?? noNeeds
+}
+
+const noNeeds: readonly PortNeed[] = []

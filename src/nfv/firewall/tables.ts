@@ -1,0 +1,110 @@
+/**
+ * The firewall's fixed rows: what happens to a packet around the rules.
+ *
+ *     track ──ct()──> session ── of the current generation ───────────────> forward
+ *                        │  └─── opened elsewhere ── remembered ─> accepted ──┘
+ *                        │ new or stale
+ *                        v
+ *                      ports ──> rules0 ──> rules1 ──> rules2 ──> rules3
+ *                                   └─ allow ─> commit ──ct(commit)──> accepted ──> forward
+ *
+ * F: the packet came from another switch. Such a switch has judged it: sessions that begin with a
+ * packet from the fabric are remembered as decided elsewhere, and both directions pass here.
+ * What is behind the order of the rows: docs/pipeline.md, and README.md of this folder.
+ */
+import {
+  type Action,
+  ctState,
+  type FieldValue,
+  type Masked,
+  type Match,
+  type Subfield,
+} from '../../openflow/values.js'
+import { type Flow, flow, type Origin } from '../../pipeline/program.js'
+import { bitsEqual, label, load, registers } from '../../pipeline/registers.js'
+import { type TableName, tableId } from '../../pipeline/tables.js'
+
+const origin: Origin = { kind: 'base', name: 'firewall' }
+
+export const ipVersions = { 4: 0x0800, 6: 0x86dd } as const
+
+type State = Exclude<keyof typeof ctState, 'snat' | 'dnat'>
+
+/** A ct_state with these bits on and those off. */
+export const state = (on: readonly State[], off: readonly State[] = []): Masked => {
+  const sum = (names: readonly State[]) => names.reduce((bits, name) => bits | ctState[name], 0)
+  return { value: sum(on), mask: sum(on) | sum(off) }
+}
+
+/** The state in which the original tuple may be matched. */
+export const isTracked = state(['trk'], ['inv'])
+
+const fromFabric = (value: 0 | 1): Match => ({ reg0: bitsEqual([registers.fromFabric, value]) })
+const labelled = (...parts: readonly (readonly [Subfield, number])[]): Match => ({
+  ct_label: bitsEqual(...parts),
+})
+
+/** Keeps the connection, marked with these bits, and lets the packet go on. */
+const commit = (exec: readonly Action[]): readonly Action[] => [
+  { kind: 'ct', commit: true, zone: registers.zone, exec, table: tableId.accepted },
+]
+
+const commitElsewhere = commit([load(label.generation, 0), load(label.elsewhere, 1)])
+
+const commitHere = (generation: number, rule: Action) =>
+  commit([load(label.generation, generation), rule, load(label.elsewhere, 0)])
+
+const syn = 0x02
+/** Flags that tell the begin of a connection from the rest: FIN, SYN, RST, ACK. */
+const openingFlags = 0x17
+const laterFragment = 3
+const tcp = 6
+
+type Then = { actions?: readonly Action[]; goto?: TableName }
+type Row = readonly [priority: number, match: Match, then: Then, because: string]
+
+const ip: readonly FieldValue[] = [ipVersions[4], ipVersions[6]]
+/** The same row for IPv4 and IPv6; ct() is only allowed where the match says that it is IP. */
+const each = (priority: number, match: Match, then: Then, because: string): Row[] =>
+  ip.map(eth_type => [priority, { eth_type, ...match }, then, because])
+
+/** The rows of track, session, commit and accepted. @param generation 1 to 65535 */
+export const pipelineRows = (generation: number): Flow[] => {
+  const known = state(['trk'], ['new'])
+  const reply = state(['rpl', 'trk'], ['new'])
+  const request = state(['trk'], ['new', 'rpl'])
+  const opening = state(['new', 'trk'])
+  // biome-ignore format: tables
+  const rows: Partial<Record<TableName, readonly Row[]>> = {
+    track: [
+      ...each(10, {}, { actions: [{ kind: 'ct', zone: registers.zone, table: tableId.session }] }, 'a verdict needs the state of the connection'),
+      [0, {}, { goto: 'forward' }, 'what is not IP has no sessions'],
+    ],
+    session: [
+      [100, { ct_state: state(['inv', 'trk']) }, {}, 'belongs to no connection and opens none'],
+      ...each(90, { ...fromFabric(1), ct_state: opening }, { actions: commitElsewhere }, 'opened at another switch: remember, so that its replies pass'),
+      [88, { ...fromFabric(1), ct_state: request, ...labelled([label.elsewhere, 1]) }, { goto: 'forward' }, 'decided elsewhere'],
+      ...each(87, { ...fromFabric(1), ct_state: request }, { actions: commitElsewhere }, 'the host that opened it has moved to another switch, which decides now'),
+      [85, { ct_state: known, ...labelled([label.generation, generation], [label.elsewhere, 0]) }, { goto: 'forward' }, 'judged by the rules of today'],
+      [84, { ...fromFabric(0), ct_state: reply, ...labelled([label.elsewhere, 1]) }, { goto: 'forward' }, 'the answer to what was decided elsewhere'],
+      ...each(80, { ...fromFabric(0), ip_frag: laterFragment, ct_state: opening }, { actions: commitHere(generation, load(label.rule, 0)) }, 'comes out only if the first piece was accepted'),
+      ...ip.map((eth_type): Row => [70, { eth_type, ip_proto: tcp, ...fromFabric(0), tcp_flags: { value: syn, mask: openingFlags }, ct_state: opening }, { goto: 'ports' }, 'a TCP session begins: ask the rules']),
+      ...ip.map((eth_type): Row => [69, { eth_type, ip_proto: tcp, ct_state: opening }, {}, 'a TCP session begins with SYN alone']),
+      [0, {}, { goto: 'ports' }, 'new, or judged by older rules: ask the rules'],
+    ],
+    commit: [
+      ...each(10, {}, { actions: commitHere(generation, { kind: 'move', from: registers.rule, to: label.rule }) }, 'accepted: remember it with its rule and the generation of the rules'),
+      [0, {}, {}, 'only IP has sessions'],
+    ],
+    accepted: [
+      [10, { ct_state: state(['inv', 'trk']) }, {}, 'a piece that came too late'],
+      [0, {}, { goto: 'forward' }, 'accepted'],
+    ],
+  }
+  return Object.entries(rows).flatMap(([table, list]) =>
+    list.map(([priority, match, then, because]) =>
+      // The keys of the literal above are table names.
+      flow(table as TableName, priority, match, then, because, origin),
+    ),
+  )
+}
