@@ -60,7 +60,7 @@ const blocksOf = (rule: ResolvedRule, placement: Placement): Block[] => {
   const isShared = isEverywhere && !placement.isStateless
   const blocks: Block[] = []
   const add = (version: 4 | 6 | undefined, terms: readonly Term[], sets: Dimension[]) => {
-    const services = terms.flatMap(term => termMatches(term, version, placement))
+    const services = unique(terms.flatMap(term => termMatches(term, version, placement)))
     const common = version === undefined ? base : { ...base, eth_type: ipVersions[version] }
     const conjunction = version === 6 ? (rule.id ^ 0x80000000) >>> 0 : rule.id
     const dimensions = [...sets, services, audit]
@@ -82,6 +82,12 @@ const blocksOf = (rule: ResolvedRule, placement: Placement): Block[] => {
     add(version, terms, [from, to])
   }
   return blocks
+}
+
+/** Two services may come to one match: `icmp` and `proto icmp`. */
+const unique = (dimension: Dimension): Dimension => {
+  if (dimension.length < 2) return dimension
+  return [...new Map(dimension.map(match => [JSON.stringify(match), match])).values()]
 }
 
 const tupleFields = {

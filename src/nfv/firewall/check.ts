@@ -1,0 +1,174 @@
+/** All that can be said about a rule file before it counts: mistakes, remarks, its tests, how many flows it takes. */
+import type { Ip } from '../../base/addresses.js'
+import { formatIpv4, formatIpv6 } from '../../base/addresses.js'
+import { Compiler } from './compile.js'
+import { complaintAt, formatComplaint } from './complaint.js'
+import { type Connection, type Decision, decide } from './decide.js'
+import type { Facts } from './environment.js'
+import { formatRemark, lint, type Remark } from './lint.js'
+import { type PolicyInput, Resolver } from './resolve.js'
+import type { Resolved } from './resolved.js'
+import {
+  type Line,
+  type Member,
+  type RuleError,
+  type ServiceMember,
+  type Test,
+  transports,
+} from './rule.js'
+
+export interface TestResult {
+  readonly file: string
+  readonly line: number
+  readonly title: string
+  readonly passed: boolean
+  readonly expected: string
+  /** What the rules say, with the rule and its place. */
+  readonly seen: string
+}
+
+export interface Report {
+  readonly complaints: readonly RuleError[]
+  readonly remarks: readonly Remark[]
+  readonly tests: readonly TestResult[]
+  /** Absent when there are complaints. */
+  readonly counts?: { readonly rules: number; readonly flows: number }
+  /** 0: nothing wrong. 1: mistakes, or tests that fail. */
+  readonly exitCode: 0 | 1
+}
+
+/** Checks policies as they would count together. `tests` of all of them are run. */
+export const check = (
+  policies: readonly PolicyInput[],
+  facts: Facts,
+  resolved: Resolved = new Resolver().resolve(policies, facts),
+): Report => {
+  if (resolved.complaints.length > 0)
+    return { complaints: resolved.complaints, remarks: [], tests: [], exitCode: 1 }
+  const complaints: RuleError[] = []
+  const tests = policies.flatMap(policy =>
+    policy.loaded.lines.flatMap(line => {
+      if (line.statement.kind !== 'test') return []
+      const result = runTest(resolved, line as Line<Test>, facts)
+      if ('message' in result) complaints.push(result)
+      return 'message' in result ? [] : [result]
+    }),
+  )
+  const rules = resolved.tiers.reduce((count, tier) => count + tier.length, 1)
+  const sections = new Compiler().compile(resolved, 1)
+  const flows = sections.reduce((count, { flows }) => count + flows.length, 0)
+  const isGood = complaints.length === 0 && tests.every(test => test.passed)
+  return {
+    complaints,
+    remarks: lint(policies, resolved, facts),
+    tests,
+    counts: { rules, flows },
+    exitCode: isGood ? 0 : 1,
+  }
+}
+
+/** The report as people read it. @param texts by file, for the lines under complaints */
+export const formatReport = (
+  report: Report,
+  texts: ReadonlyMap<string, string>,
+  wants: { readonly notes?: boolean } = {},
+): string => {
+  const remarks = report.remarks.filter(one => one.level === 'warning' || wants.notes)
+  const parts = [
+    ...report.complaints.map(error => formatComplaint(error, texts.get(error.file))),
+    ...remarks.map(formatRemark),
+    ...report.tests
+      .filter(test => !test.passed)
+      .map(
+        test =>
+          `${test.file}:${test.line}: test "${test.title}" fails\n  expected ${test.expected}; the rules say ${test.seen}`,
+      ),
+  ]
+  return [...parts, summary(report, remarks.length)].join('\n\n')
+}
+
+const summary = ({ complaints, tests, counts }: Report, remarks: number): string => {
+  if (complaints.length > 0) return `${plural(complaints.length, 'mistake')}; nothing was changed`
+  const passed = tests.filter(test => test.passed).length
+  const ratio = counts ? (counts.flows / counts.rules).toFixed(2) : '0'
+  const size = counts
+    ? `${plural(counts.rules, 'rule')} -> ${plural(counts.flows, 'flow')} (x${ratio})`
+    : ''
+  return [
+    size,
+    plural(remarks, 'warning'),
+    `${passed} of ${plural(tests.length, 'test')} passed`,
+  ].join('; ')
+}
+
+const plural = (count: number, what: string): string => {
+  const number = String(count).replace(/\B(?=(\d{3})+$)/g, ',')
+  return `${number} ${what}${count === 1 ? '' : 's'}`
+}
+
+const runTest = (resolved: Resolved, line: Line<Test>, facts: Facts): TestResult | RuleError => {
+  const test = line.statement
+  const ends = [test.from, test.to].map(member => addressOf(member, facts))
+  const missing = ends.indexOf(undefined)
+  if (missing >= 0) {
+    const member = missing === 0 ? test.from : test.to
+    const [name, at = 0] = member.kind === 'host' ? [member.name, member.at] : ['', 0]
+    return complaintAt(
+      line,
+      at,
+      name.length,
+      `no address is known of host "${name}"`,
+      'write the address, or wait until the host is seen',
+    )
+  }
+  const decision = decide(resolved, connectionOf(ends[0]!, ends[1]!, test.service))
+  const isRule =
+    test.by === undefined || test.by === (decision.byDefault ? 'default' : decision.rule)
+  return {
+    file: line.file,
+    line: line.line,
+    title: test.title,
+    passed: decision.verdict === test.verdict && isRule,
+    expected: `${test.verdict}${test.by === undefined ? '' : ` by ${test.by}`}`,
+    seen: describe(decision),
+  }
+}
+
+/** `allow by browse (campus.rules:8)` */
+export const describe = (decision: Decision): string =>
+  `${decision.verdict} by ${decision.rule} (${decision.file}:${decision.line})`
+
+const addressOf = (member: Member, facts: Facts): Ip | undefined => {
+  if (member.kind === 'host') return facts.hostAddresses(member.name)?.[0]
+  if (member.kind !== 'cidr') return undefined
+  const { version, address } = member.cidr
+  return version === 4 ? formatIpv4(Number(address)) : formatIpv6(BigInt(address))
+}
+
+/** A source port from the ephemeral range (RFC 6335), where nothing says which. */
+const anyPort = 49152
+
+export const connectionOf = (source: Ip, destination: Ip, service: ServiceMember): Connection => {
+  const ends = { source, destination }
+  switch (service.kind) {
+    case 'ports': {
+      const { transport, ports, sourcePorts } = service
+      const sourcePort = sourcePorts[0]?.from ?? anyPort
+      return {
+        ...ends,
+        protocol: transports[transport],
+        sourcePort,
+        destinationPort: ports[0]?.from ?? 0,
+      }
+    }
+    case 'icmp': {
+      const [protocol, echo] = service.version === 4 ? [1, 8] : [58, 128]
+      const sourcePort = service.type ?? echo!
+      return { ...ends, protocol: protocol!, sourcePort, destinationPort: service.code ?? 0 }
+    }
+    case 'protocol':
+      return { ...ends, protocol: service.number, sourcePort: 0, destinationPort: 0 }
+    default:
+      throw new TypeError(`a packet cannot be of service ${service.kind}`)
+  }
+}
