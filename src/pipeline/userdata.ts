@@ -1,0 +1,39 @@
+/**
+ * Why a packet comes to the controller: five octets that the flow puts beside it.
+ *
+ *     0        1            5
+ *     +--------+------------+
+ *     | reason | value (32) |     value: the rule's id for log and reject, else 0
+ *     +--------+------------+
+ */
+
+// biome-ignore format: a table
+export const puntReasons = {
+  log:      1,
+  reject:   2,
+  discover: 3,
+  teach:    4,
+  seek:     5,
+} as const
+
+export type PuntReason = keyof typeof puntReasons
+
+const nameByNumber = new Map(
+  Object.entries(puntReasons).map(([name, number]) => [number as number, name as PuntReason]),
+)
+
+export const writeUserdata = (reason: PuntReason, value = 0): Uint8Array => {
+  const bytes = new Uint8Array(5)
+  bytes[0] = puntReasons[reason]
+  new DataView(bytes.buffer).setUint32(1, value >>> 0)
+  return bytes
+}
+
+/** Undefined when the octets are not ours. */
+export const readUserdata = (
+  bytes: Uint8Array | undefined,
+): { reason: PuntReason; value: number } | undefined => {
+  const reason = bytes?.length === 5 ? nameByNumber.get(bytes[0]!) : undefined
+  if (bytes === undefined || reason === undefined) return undefined
+  return { reason, value: new DataView(bytes.buffer, bytes.byteOffset).getUint32(1) }
+}

@@ -1,0 +1,76 @@
+/** The network as it is known: values that never change; a change makes new ones and keeps the rest. */
+import type { Dpid, Ip, Mac } from '../base/addresses.js'
+
+/**
+ * unknown: not decided yet, nothing passes · edge: hosts · fabric: another switch of ours
+ */
+export type PortKind = 'unknown' | 'edge' | 'fabric'
+
+export interface Port {
+  readonly number: number
+  readonly name: string
+  readonly mac: Mac
+  readonly isUp: boolean
+  readonly kind: PortKind
+  /** Kilobits per second, 0 when the switch does not say. */
+  readonly speedKbps: number
+}
+
+export interface Switch {
+  readonly dpid: Dpid
+  readonly name: string
+  /** A small number, the same after a restart: group ids and conntrack zones come from it. */
+  readonly index: number
+  readonly isConnected: boolean
+  readonly ports: ReadonlyMap<number, Port>
+}
+
+export interface PortRef {
+  readonly dpid: Dpid
+  readonly port: number
+}
+
+/** One direction; a link carries traffic when both are up. */
+export interface Link {
+  readonly from: PortRef
+  readonly to: PortRef
+  /** At least 1. */
+  readonly cost: number
+  /** Milliseconds between sending a probe and seeing it again, controller to controller. */
+  readonly rttMillis?: number
+}
+
+export interface Host {
+  readonly mac: Mac
+  /** In the order they were learnt. */
+  readonly ips: readonly Ip[]
+  readonly at: PortRef
+  readonly network: number
+  readonly name?: string
+  readonly isPinned: boolean
+}
+
+export interface Network {
+  readonly number: number
+  readonly name: string
+}
+
+export interface Topology {
+  readonly switches: ReadonlyMap<Dpid, Switch>
+  /** By `dpid/port` of where they begin; only links with both directions up. */
+  readonly links: ReadonlyMap<string, Link>
+  readonly hosts: ReadonlyMap<Mac, Host>
+  readonly networks: readonly Network[]
+}
+
+export const emptyTopology: Topology = {
+  switches: new Map(),
+  links: new Map(),
+  hosts: new Map(),
+  networks: [{ number: 1, name: 'default' }],
+}
+
+export const portKey = (at: PortRef): string => `${at.dpid}/${at.port}`
+
+export const isSamePort = (a: PortRef, b: PortRef): boolean =>
+  a.dpid === b.dpid && a.port === b.port
