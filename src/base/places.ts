@@ -1,0 +1,40 @@
+/** Where things are on a machine: the data folder of a user, and the note a running controller leaves. */
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+
+type Variables = Readonly<Record<string, string | undefined>>
+
+/** `$XDG_DATA_HOME/sluice`, by default `~/.local/share/sluice`. */
+export const dataFolder = (variables: Variables): string =>
+  join(variables.XDG_DATA_HOME ?? join(homedir(), '.local', 'share'), 'sluice')
+
+/** Where controllers of this user say that they run: one file each, named after the REST port. */
+export const controllersFolder = (variables: Variables): string =>
+  join(variables.XDG_STATE_HOME ?? join(homedir(), '.local', 'state'), 'sluice', 'controllers')
+
+export const tokenFile = (data: string): string => join(data, 'token')
+
+/** Also in the data folder, for whoever started the controller with port 0. */
+export const endpointsFile = (data: string): string => join(data, 'endpoints.json')
+
+export interface Endpoints {
+  /** `HOST:PORT` */
+  readonly rest: string
+  readonly openflow: string
+  readonly data: string
+  readonly pid: number
+}
+
+/** `127.0.0.1:8080` or `[::1]:8080` to its parts; undefined when it is neither. */
+export const parseEndpoint = (text: string): { host: string; port: number } | undefined => {
+  const found = /^(?:\[([0-9a-fA-F:]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text)
+  const host = found?.[1] ?? found?.[2]
+  const port = Number(found?.[3])
+  return host === undefined || port > 65535 ? undefined : { host, port }
+}
+
+export const formatEndpoint = (host: string, port: number): string =>
+  host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+
+export const isLoopback = (host: string): boolean =>
+  host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host)

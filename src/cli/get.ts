@@ -1,0 +1,84 @@
+/** `sluice get KIND`: one table a kind, and `-o json` with everything. */
+import type { Client } from './client.js'
+import { formatColumns } from './columns.js'
+
+type Item = Readonly<Record<string, unknown>>
+
+interface Kind {
+  readonly path: string
+  readonly columns: readonly (readonly [heading: string, cell: (item: Item) => unknown])[]
+  /** Columns that `-o wide` adds. */
+  readonly wide?: Kind['columns']
+}
+
+const at = (value: unknown): string => {
+  const place = value as { switch?: string; dpid?: string; port?: number } | undefined
+  return place ? `${place.switch ?? place.dpid}:${place.port}` : ''
+}
+
+// biome-ignore format: tables
+export const kinds: Readonly<Record<string, Kind>> = {
+  switches: {
+    path: '/api/v1/switches',
+    columns: [
+      ['NAME', item => item.name], ['DPID', item => item.dpid], ['STATE', item => item.state],
+      ['PORTS', item => (item.ports as unknown[] | undefined)?.length], ['FLOWS', item => item.flows],
+    ],
+    wide: [['FLOW-MODS', item => item.flowModsSent], ['FOREIGN', item => item.foreignFlows], ['DESCRIPTION', item => item.description]],
+  },
+  links: {
+    path: '/api/v1/links',
+    columns: [['FROM', item => at(item.from)], ['TO', item => at(item.to)], ['STATE', item => item.state], ['COST', item => item.cost], ['RTT-MS', item => item.rttMillis]],
+  },
+  hosts: {
+    path: '/api/v1/hosts',
+    columns: [['NAME', item => item.name], ['MAC', item => item.mac], ['ADDRESSES', item => (item.ips as string[]).join(', ')], ['AT', item => at({ switch: item.switch, port: item.port })]],
+  },
+  policies: {
+    path: '/api/v1/policies',
+    columns: [['NAME', item => item.name], ['ORDER', item => item.order], ['STATE', item => item.state], ['RULES', item => item.rules], ['GENERATION', item => item.generation], ['FILE', item => item.file]],
+  },
+  rules: {
+    path: '/api/v1/rules',
+    columns: [['POLICY', item => item.policy], ['TIER', item => item.tier], ['RULE', item => item.name], ['VERDICT', item => item.verb], ['PACKETS', item => item.packets], ['BYTES', item => item.bytes], ['PLACE', item => `${item.file}:${item.line}`]],
+    wide: [['TEXT', item => item.text]],
+  },
+  flows: {
+    path: '/api/v1/flows',
+    columns: [['SWITCH', item => item.switch], ['TABLE', item => item.table], ['PRIORITY', item => item.priority], ['PACKETS', item => item.packets], ['FLOW', item => item.text], ['BECAUSE', item => item.because]],
+    wide: [['COOKIE', item => item.cookie], ['ORIGIN', item => item.origin]],
+  },
+  drift: {
+    path: '/api/v1/drift',
+    columns: [['SWITCH', item => item.switch], ['KIND', item => item.kind], ['TABLE', item => item.table], ['FLOW', item => item.text]],
+  },
+}
+
+const singular: Readonly<Record<string, string>> = {
+  switch: 'switches',
+  link: 'links',
+  host: 'hosts',
+  policy: 'policies',
+  rule: 'rules',
+  flow: 'flows',
+}
+
+export const kindNamed = (name: string): Kind | undefined => kinds[singular[name] ?? name]
+
+export const listKind = async (
+  client: Client,
+  kind: Kind,
+  query: string,
+  output: string,
+): Promise<string> => {
+  const reply = await client.get<{ items: Item[] }>(`${kind.path}${query}`)
+  if (output === 'json') return JSON.stringify(reply, null, 2)
+  if (output === 'ofctl')
+    return reply.items.map(item => String(item.ofctl ?? item.text ?? '')).join('\n')
+  const columns = output === 'wide' ? [...kind.columns, ...(kind.wide ?? [])] : kind.columns
+  if (reply.items.length === 0) return 'none'
+  return formatColumns(
+    columns.map(([heading]) => heading),
+    reply.items.map(item => columns.map(([, cell]) => String(cell(item) ?? '-'))),
+  )
+}

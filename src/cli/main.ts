@@ -1,0 +1,186 @@
+/**
+ * The command line: every verb is a few lines over the REST API.
+ *
+ * Exit codes: 0 done · 1 it could not be done, or a check found mistakes · 2 the command was wrong.
+ */
+import { Command, Option } from 'commander'
+import type { Disk } from '../base/env.js'
+import { Failure } from '../base/failures.js'
+import { Client, type ClientOptions, Problem } from './client.js'
+import { kindNamed, kinds, listKind } from './get.js'
+import { apply, type CheckReport, check, diff, remove } from './policies.js'
+import type { RuleFile } from './rule-files.js'
+import { formatTrace, traceQuestion } from './trace.js'
+
+export interface Cli {
+  readonly disk: Disk
+  readonly variables: Readonly<Record<string, string | undefined>>
+  print(text: string): void
+  complain(text: string): void
+  readonly signal: AbortSignal
+  /** Checks rule files without a controller. */
+  checkRules(files: readonly RuleFile[]): Promise<CheckReport>
+}
+
+/** @returns the exit code */
+export const runCli = async (
+  cli: Cli,
+  words: readonly string[],
+  more: (program: Command) => void,
+): Promise<number> => {
+  let code = 0
+  const program = new Command('sluice')
+    .description('An SDN controller for Open vSwitch with a stateful firewall.')
+    .addOption(new Option('--server <url>', 'the controller (SLUICE_SERVER)'))
+    .addOption(new Option('--token <token>', 'for writes (SLUICE_TOKEN)').hideHelp())
+    .addOption(new Option('--data <folder>', "the controller's data folder, for its token"))
+    .configureOutput({
+      writeOut: text => cli.print(text.trimEnd()),
+      writeErr: text => cli.complain(text.trimEnd()),
+    })
+    .showHelpAfterError('(sluice --help lists the commands)')
+    .exitOverride()
+  const client = () => Client.find(cli.disk, program.opts<ClientOptions>(), cli.variables)
+  addReading(program, cli, client)
+  addPolicies(program, cli, client, value => {
+    code = value
+  })
+  more(program)
+  try {
+    await program.parseAsync(words, { from: 'user' })
+  } catch (error) {
+    return complain(cli, error)
+  }
+  return code
+}
+
+const output = () =>
+  new Option('-o, --output <form>', 'how to print')
+    .choices(['table', 'wide', 'json', 'ofctl'])
+    .default('table')
+
+const addReading = (program: Command, cli: Cli, client: () => Promise<Client>): void => {
+  program
+    .command('get')
+    .description(`list ${Object.keys(kinds).join(', ')}`)
+    .argument('<kind>', 'what to list')
+    .argument('[name]', 'only of this switch, or this one')
+    .addOption(output())
+    .action(async (name: string, only: string | undefined, options: { output: string }) => {
+      const kind = kindNamed(name)
+      if (kind === undefined)
+        throw new Error(`no kind is named ${name}; there are ${Object.keys(kinds).join(', ')}`)
+      const query = only === undefined ? '' : `?name=${encodeURIComponent(only)}`
+      cli.print(await listKind(await client(), kind, query, options.output))
+    })
+  program
+    .command('trace')
+    .description('what would happen to a connection, and which rule decides')
+    .argument('<from>', 'an address, MAC or name')
+    .argument('<to>', 'an address, MAC or name')
+    .argument('[protocol]', 'tcp, udp, icmp, sctp or a number', 'icmp')
+    .argument('[port]', 'destination port')
+    .option('--source-port <port>', 'source port')
+    .option('-o, --output <form>', 'table, wide or json', 'table')
+    .action(
+      async (from: string, to: string, protocol: string, port: string | undefined, options) => {
+        const question = traceQuestion(from, to, protocol, port, options.sourcePort)
+        const answer = await (await client()).send<Parameters<typeof formatTrace>[0]>(
+          'POST',
+          '/api/v1/trace',
+          question,
+        )
+        cli.print(
+          options.output === 'json'
+            ? JSON.stringify(answer, null, 2)
+            : formatTrace(answer, options.output === 'wide'),
+        )
+      },
+    )
+  program
+    .command('events')
+    .description('what happens, as it happens')
+    .option('--since <sequence>', 'begin behind this event', '0')
+    .option('-o, --output <form>', 'table or json', 'table')
+    .action(async options => {
+      const events = (await client()).events(
+        `/api/v1/events?since=${Number(options.since)}`,
+        cli.signal,
+      )
+      for await (const event of events)
+        cli.print(options.output === 'json' ? JSON.stringify(event) : eventLine(event))
+    })
+}
+
+const eventLine = (event: Readonly<Record<string, unknown>>): string => {
+  const { sequence, time, kind, ...rest } = event
+  const details = Object.entries(rest).map(
+    ([name, value]) => `${name}=${typeof value === 'object' ? JSON.stringify(value) : value}`,
+  )
+  return `${sequence} ${time} ${kind} ${details.join(' ')}`
+}
+
+const addPolicies = (
+  program: Command,
+  cli: Cli,
+  client: () => Promise<Client>,
+  exit: (code: number) => void,
+): void => {
+  program
+    .command('apply')
+    .description('put rule files in force: a file, or every file of a folder')
+    .requiredOption('-f, --file <path>', 'a .rules file or a folder')
+    .option('--order <number>', 'which comes first when there are several policies')
+    .option('--watch', 'put later edits of the file in force as well')
+    .option('--wait', 'return when every switch has confirmed')
+    .option('--timeout <seconds>', 'how long to wait', '30')
+    .action(async options => exit(await apply(cli, await client(), options)))
+  program
+    .command('diff')
+    .description('what applying would change; exit code 1 when there is a difference')
+    .requiredOption('-f, --file <path>', 'a .rules file or a folder')
+    .action(async options => exit(await diff(cli, await client(), options.file)))
+  program
+    .command('delete')
+    .description('take a policy out of force')
+    .argument('<kind>', 'policy')
+    .argument('<name>', 'its name')
+    .option('--wait', 'return when every switch has confirmed')
+    .action(async (kind: string, name: string, options) =>
+      exit(await remove(cli, await client(), kind, name, options.wait === true)),
+    )
+  program
+    .command('check')
+    .description('find mistakes in rule files and run their tests; needs no controller')
+    .argument('<path...>', 'rule files or folders')
+    .option('-o, --output <form>', 'table or json', 'table')
+    .action(async (paths: string[], options) => exit(await check(cli, paths, options.output)))
+}
+
+const complain = (cli: Cli, error: unknown): number => {
+  if (error instanceof Problem) {
+    cli.complain(problemText(error))
+    return 1
+  }
+  if (isCommanderExit(error)) return error.exitCode === 0 ? 0 : 2
+  if (error instanceof Failure || error instanceof Error) {
+    if (error.name !== 'AbortError') cli.complain(`sluice: ${error.message}`)
+    return error.name === 'AbortError' ? 0 : 1
+  }
+  throw error
+}
+
+const isCommanderExit = (error: unknown): error is { exitCode: number } =>
+  error instanceof Error &&
+  'exitCode' in error &&
+  'code' in error &&
+  String(error.code).startsWith('commander.')
+
+/** Complaints of rule files come with place and caret; they are the whole message then. */
+export const problemText = (problem: Problem): string => {
+  const complaints = problem.body.complaints as { text: string }[] | undefined
+  if (complaints === undefined) return `sluice: ${problem.message}`
+  return [...complaints.map(complaint => complaint.text), '', `sluice: ${problem.message}`].join(
+    '\n',
+  )
+}

@@ -1,0 +1,113 @@
+/** The verbs about rule files: apply, diff, delete, check. */
+import { Failure } from '../base/failures.js'
+import type { Client } from './client.js'
+import type { Cli } from './main.js'
+import { policyName, type RuleFile, readRuleFiles } from './rule-files.js'
+
+interface ApplyOptions {
+  readonly file: string
+  readonly order?: string
+  readonly watch?: boolean
+  readonly wait?: boolean
+  readonly timeout: string
+}
+
+const bodyOf = (file: RuleFile) => ({
+  source: file.source,
+  includes: file.includes,
+  file: file.path,
+})
+
+export const apply = async (cli: Cli, client: Client, options: ApplyOptions): Promise<number> => {
+  const files = await readRuleFiles(cli.disk, options.file)
+  if (files.length === 0) throw new Error(`${options.file}: no file here ends in .rules`)
+  const query = options.wait ? `?wait=installed&timeout=${Number(options.timeout)}` : ''
+  const reply = await client.send<{ items: AppliedPolicy[] }>('POST', `/api/v1/policies${query}`, {
+    policies: files.map(file => ({
+      name: file.name,
+      ...bodyOf(file),
+      ...(options.order !== undefined && { order: Number(options.order) }),
+      ...(options.watch && { watch: true }),
+    })),
+  })
+  for (const policy of reply.items) cli.print(appliedLine(policy))
+  return reply.items.every(policy => policy.state !== 'failed') ? 0 : 1
+}
+
+interface AppliedPolicy {
+  readonly name: string
+  readonly state: string
+  readonly change: string
+  readonly rules: number
+  readonly generation: number
+  readonly reason?: string
+}
+
+const appliedLine = (policy: AppliedPolicy): string =>
+  `policy ${policy.name} ${policy.change}: ${policy.rules} rules, generation ${policy.generation}, ${policy.state}${policy.reason === undefined ? '' : ` (${policy.reason})`}`
+
+interface Plan {
+  readonly changes: readonly {
+    readonly policy: string
+    readonly change: string
+    readonly text: string
+  }[]
+  readonly switches: readonly {
+    readonly name: string
+    readonly flows: readonly { readonly change: string; readonly text: string }[]
+  }[]
+}
+
+const signs: Readonly<Record<string, string>> = { added: '+', removed: '-', changed: '~' }
+
+export const diff = async (cli: Cli, client: Client, path: string): Promise<number> => {
+  const files = await readRuleFiles(cli.disk, path)
+  const plan = await client.send<Plan>('POST', '/api/v1/plan', {
+    policies: files.map(file => ({ name: file.name, ...bodyOf(file) })),
+  })
+  for (const { policy, change, text } of plan.changes)
+    cli.print(`${signs[change] ?? '?'} ${policy}: ${text}`)
+  for (const each of plan.switches) {
+    if (each.flows.length === 0) continue
+    cli.print(`${each.name}: ${each.flows.length} flows change`)
+    for (const flow of each.flows) cli.print(`  ${signs[flow.change] ?? '?'} ${flow.text}`)
+  }
+  const isSame = plan.changes.length === 0 && plan.switches.every(each => each.flows.length === 0)
+  if (isSame) cli.print('nothing would change')
+  return isSame ? 0 : 1
+}
+
+export const remove = async (
+  cli: Cli,
+  client: Client,
+  kind: string,
+  name: string,
+  isWaiting: boolean,
+): Promise<number> => {
+  if (kind !== 'policy' && kind !== 'policies')
+    throw new Error(`a ${kind} cannot be deleted; only policies are made by people`)
+  const query = isWaiting ? '?wait=installed' : ''
+  await client.send('DELETE', `/api/v1/policies/${encodeURIComponent(policyName(name))}${query}`)
+  cli.print(`policy ${policyName(name)} deleted`)
+  return 0
+}
+
+/** What a check found, as text and as data; made by the firewall, which the command line does not know. */
+export interface CheckReport {
+  readonly text: string
+  readonly isGood: boolean
+  readonly data: unknown
+}
+
+export const check = async (
+  cli: Cli,
+  paths: readonly string[],
+  output: string,
+): Promise<number> => {
+  const files = (await Promise.all(paths.map(path => readRuleFiles(cli.disk, path)))).flat()
+  if (files.length === 0)
+    throw new Failure('bad-request', { detail: `no rule file in ${paths.join(', ')}` })
+  const report = await cli.checkRules(files)
+  cli.print(output === 'json' ? JSON.stringify(report.data, null, 2) : report.text)
+  return report.isGood ? 0 : 1
+}

@@ -1,0 +1,49 @@
+/** Rule files as they are sent to a controller: the text, and the texts of what it includes. */
+import { basename, dirname, join, resolve } from 'node:path'
+import type { Disk } from '../base/env.js'
+
+export interface RuleFile {
+  /** The policy is named after its file. */
+  readonly name: string
+  readonly path: string
+  readonly source: string
+  /** Text by the path that the `include` names, relative to the file that includes. */
+  readonly includes: Readonly<Record<string, string>>
+}
+
+/** Reads one rule file, or every rule file of a folder, in the order of their names. */
+export const readRuleFiles = async (disk: Disk, path: string): Promise<RuleFile[]> => {
+  const found = await disk.stat(path)
+  if (found === undefined) throw new Error(`${path}: there is no such file or folder`)
+  if (!found.isFolder) return [await readRuleFile(disk, path)]
+  const names = (await disk.list(path)).filter(name => name.endsWith('.rules'))
+  return Promise.all(names.map(name => readRuleFile(disk, join(path, name))))
+}
+
+const readRuleFile = async (disk: Disk, path: string): Promise<RuleFile> => {
+  const source = await disk.readText(path)
+  const includes: Record<string, string> = {}
+  await collect(disk, dirname(path), '', source, includes)
+  return { name: policyName(path), path: resolve(path), source, includes }
+}
+
+/** `campus` for `rules/campus.rules`. */
+export const policyName = (path: string): string => basename(path).replace(/\.rules$/, '')
+
+const collect = async (
+  disk: Disk,
+  root: string,
+  folder: string,
+  text: string,
+  includes: Record<string, string>,
+): Promise<void> => {
+  for (const [, path] of text.matchAll(/^\s*include\s+"([^"]+)"/gm)) {
+    const relative = join(folder, path!)
+    if (includes[relative] !== undefined) continue
+    const isThere = (await disk.stat(join(root, relative))) !== undefined
+    // What is missing is complained about by the controller, with its place in the file.
+    if (!isThere) continue
+    includes[relative] = await disk.readText(join(root, relative))
+    await collect(disk, root, dirname(relative), includes[relative]!, includes)
+  }
+}
