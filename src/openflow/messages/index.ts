@@ -1,0 +1,131 @@
+/** All messages: a new one is a table in a file of this folder and a line here. */
+import { bundleAdd, bundleControl } from './bundle.js'
+import { ctFlush } from './ct-flush.js'
+import { error } from './error.js'
+import * as flow from './flow.js'
+import * as group from './group.js'
+import * as handshake from './handshake.js'
+import type { DraftMessageOf, MessageOf } from './message.js'
+import * as meter from './meter.js'
+import * as nicira from './nicira.js'
+import { packetIn, packetOut } from './packet.js'
+import * as port from './port.js'
+import * as role from './role.js'
+import * as table from './table.js'
+
+export const messageTables = [
+  handshake.hello,
+  error,
+  handshake.echoRequest,
+  handshake.echoReply,
+  handshake.featuresRequest,
+  handshake.featuresReply,
+  handshake.getConfigRequest,
+  handshake.getConfigReply,
+  handshake.setConfig,
+  packetIn,
+  flow.flowRemoved,
+  port.portStatus,
+  packetOut,
+  flow.flowMod,
+  group.groupMod,
+  port.portMod,
+  table.tableMod,
+  handshake.barrierRequest,
+  handshake.barrierReply,
+  port.queueGetConfigRequest,
+  port.queueGetConfigReply,
+  role.roleRequest,
+  role.roleReply,
+  role.getAsyncRequest,
+  role.getAsyncReply,
+  role.setAsync,
+  meter.meterMod,
+  table.descriptionRequest,
+  table.descriptionReply,
+  flow.flowStatsRequest,
+  flow.flowStatsReply,
+  flow.aggregateStatsRequest,
+  flow.aggregateStatsReply,
+  table.tableStatsRequest,
+  table.tableStatsReply,
+  port.portStatsRequest,
+  port.portStatsReply,
+  port.queueStatsRequest,
+  port.queueStatsReply,
+  group.groupStatsRequest,
+  group.groupStatsReply,
+  group.groupDescriptionRequest,
+  group.groupDescriptionReply,
+  group.groupFeaturesRequest,
+  group.groupFeaturesReply,
+  meter.meterStatsRequest,
+  meter.meterStatsReply,
+  meter.meterConfigRequest,
+  meter.meterConfigReply,
+  meter.meterFeaturesRequest,
+  meter.meterFeaturesReply,
+  table.tableFeaturesRequest,
+  table.tableFeaturesReply,
+  port.portDescriptionRequest,
+  port.portDescriptionReply,
+  bundleControl,
+  bundleAdd,
+  role.roleStatus,
+  nicira.packetIn2,
+  nicira.resume,
+  nicira.setPacketInFormat,
+  nicira.setControllerId,
+  nicira.ctFlushZone,
+  nicira.flowModTableId,
+  nicira.flowAge,
+  nicira.tlvTableMod,
+  nicira.tlvTableRequest,
+  nicira.tlvTableReply,
+  ctFlush,
+] as const
+
+type Known = (typeof messageTables)[number]
+
+/** Types that we do not know, kept as bytes and written back the same. */
+export type UnknownMessage =
+  | {
+      readonly kind: 'unknown'
+      readonly xid: number
+      readonly type: number
+      readonly data: Uint8Array
+    }
+  | {
+      readonly kind: 'unknown-stats-request' | 'unknown-stats-reply'
+      readonly xid: number
+      readonly number: number
+      readonly more: boolean
+      readonly data: Uint8Array
+    }
+  | {
+      readonly kind: 'experimenter'
+      readonly xid: number
+      readonly experimenter: number
+      readonly experimenterType: number
+      readonly data: Uint8Array
+    }
+  | {
+      readonly kind: 'experimenter-stats-request' | 'experimenter-stats-reply'
+      readonly xid: number
+      readonly experimenter: number
+      readonly experimenterType: number
+      readonly more: boolean
+      readonly data: Uint8Array
+    }
+
+type WithoutXid<T> = T extends unknown ? Omit<T, 'xid'> & { readonly xid?: number } : never
+
+/** A message as `decode` gives it: discriminated by `kind`, every member there. */
+export type Message = MessageOf<Known> | UnknownMessage
+
+/** A message as `encode` takes it: what has a usual value may be left away, `xid` too. */
+export type MessageDraft = DraftMessageOf<Known> | WithoutXid<UnknownMessage>
+
+export type MessageKind = Message['kind']
+/** The message of one kind, as it is read. */
+export type MessageOfKind<K extends MessageKind> = Extract<Message, { readonly kind: K }>
