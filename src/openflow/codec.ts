@@ -1,8 +1,8 @@
 /** Messages to bytes and back: the headers of OpenFlow 1.3.5 sections 7.1 and 7.3.5 around the tables. */
 import {
   type Message,
-  type MessageDraft,
   messageTables,
+  type Received,
   type UnknownMessage,
 } from './messages/index.js'
 import type { MessageTable } from './messages/message.js'
@@ -50,7 +50,7 @@ for (const table of messageTables as readonly MessageTable[]) {
  *
  * @throws {DecodeError} when they cannot be understood; never anything else
  */
-export const decode = (bytes: Uint8Array): Message => {
+export const decode = (bytes: Uint8Array): Received => {
   const reader = new Reader(bytes)
   const messageVersion = reader.u8()
   const type = reader.u8()
@@ -72,15 +72,15 @@ export const decode = (bytes: Uint8Array): Message => {
   return message
 }
 
-const readPlain = (reader: Reader, xid: number, type: number): Message => {
+const readPlain = (reader: Reader, xid: number, type: number): Received => {
   const table = byType[type]
   if (table === undefined) return { kind: 'unknown', xid, type, data: reader.rest() }
   const members: Members = { kind: table.kind, xid }
   table.readInto(reader, members)
-  return members as unknown as Message
+  return members as unknown as Received
 }
 
-const readMultipart = (reader: Reader, xid: number, isReply: boolean): Message => {
+const readMultipart = (reader: Reader, xid: number, isReply: boolean): Received => {
   const number = reader.u16()
   if (number === experimenterMultipart) return readExperimenterMultipart(reader, xid, isReply)
   const table = (isReply ? replyByNumber : requestByNumber).get(number)
@@ -92,11 +92,11 @@ const readMultipart = (reader: Reader, xid: number, isReply: boolean): Message =
   }
   const members: Members = { kind: table.kind, xid }
   table.readInto(reader, members)
-  return members as unknown as Message
+  return members as unknown as Received
 }
 
 /** The experimenter's two numbers stand between the multipart header and the body. */
-const readExperimenterMultipart = (reader: Reader, xid: number, isReply: boolean): Message => {
+const readExperimenterMultipart = (reader: Reader, xid: number, isReply: boolean): Received => {
   const more = (reader.u16() & 1) !== 0
   reader.skip(4)
   const experimenter = reader.u32()
@@ -108,10 +108,10 @@ const readExperimenterMultipart = (reader: Reader, xid: number, isReply: boolean
   }
   const members: Members = { kind: table.kind, xid, more }
   table.readInto(reader, members)
-  return members as unknown as Message
+  return members as unknown as Received
 }
 
-const readExperimenter = (reader: Reader, xid: number): Message => {
+const readExperimenter = (reader: Reader, xid: number): Received => {
   const experimenter = reader.u32()
   const experimenterType = reader.u32()
   const table = byExperimenter.get(experimenterKey('message', experimenter, experimenterType))
@@ -119,7 +119,7 @@ const readExperimenter = (reader: Reader, xid: number): Message => {
     return { kind: 'experimenter', xid, experimenter, experimenterType, data: reader.rest() }
   const members: Members = { kind: table.kind, xid }
   table.readInto(reader, members)
-  return members as unknown as Message
+  return members as unknown as Received
 }
 
 const writer = new Writer()
@@ -130,7 +130,7 @@ const writer = new Writer()
  * @param xid taken from the message when not given, else 0
  * @throws {RangeError} when it needs more than 65,535 octets
  */
-export const encode = (message: MessageDraft, xid: number = message.xid ?? 0): Uint8Array => {
+export const encode = (message: Message, xid: number = message.xid ?? 0): Uint8Array => {
   writer.start()
   writer.u8((message as { headerVersion?: number }).headerVersion ?? version)
   writeMessage(message, xid)
@@ -146,7 +146,7 @@ const writeHeader = (type: number, xid: number): void => {
   writer.u32(xid)
 }
 
-const writeMessage = (message: MessageDraft, xid: number): void => {
+const writeMessage = (message: Message, xid: number): void => {
   const table = byKind.get(message.kind)
   if (table === undefined) return writeUnknown(message as UnknownMessage, xid)
   const { place } = table
@@ -171,8 +171,7 @@ const writeMessage = (message: MessageDraft, xid: number): void => {
   table.write(writer, message as unknown as Members)
 }
 
-const isMore = (message: MessageDraft): boolean =>
-  (message as { readonly more?: boolean }).more === true
+const isMore = (message: Message): boolean => (message as { readonly more?: boolean }).more === true
 
 const writeExperimenterMultipart = (isReply: boolean, xid: number, more: boolean): void => {
   writeHeader(isReply ? types.multipartReply : types.multipartRequest, xid)

@@ -6,7 +6,8 @@
  *     const message = decode(bytes)
  *     if (message.kind === 'flow-mod') message.priority   // every member is there after decode
  *
- * Sending takes a `MessageDraft` (members with a usual value may be left away), receiving gives a `Message`.
+ * Sending takes a `Message` (members with a usual value may be left away), receiving gives a `Received`, which
+ * has them all and is a `Message` too.
  */
 export { decode, encode, headerSize, setXid, version, xidOf } from './codec.js'
 export {
@@ -22,7 +23,16 @@ export { bundleFlags } from './messages/bundle.js'
 export type { FlushFilter, FlushTuple } from './messages/ct-flush.js'
 export { allTables, anyGroup, flowFlags, flowRemovedReasons } from './messages/flow.js'
 export { allGroups } from './messages/group.js'
-export type { Message, MessageDraft, MessageKind, MessageOfKind } from './messages/index.js'
+export type {
+  FlowStats,
+  GroupDescription,
+  Message,
+  MessageKind,
+  MeterConfig,
+  Received,
+  ReceivedOf,
+  Reply,
+} from './messages/index.js'
 export { meterFlags, meters } from './messages/meter.js'
 export { noBuffer, packetInReasons } from './messages/packet.js'
 export { type PortDescription, portConfig, portState } from './messages/port.js'

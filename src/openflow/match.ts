@@ -252,7 +252,10 @@ export const writeFields = (writer: Writer, value: Match): void => {
   let needed = 0
   for (const name in value) {
     const wire = wireByName.get(name)
-    if (wire === undefined) continue
+    if (wire === undefined) {
+      writeUnknown(writer, value)
+      continue
+    }
     if ((wire.provides & needed) !== 0) {
       writer.rewind(start)
       return writeSorted(writer, value)
@@ -260,7 +263,6 @@ export const writeFields = (writer: Writer, value: Match): void => {
     needed |= wire.needs
     writeField(writer, wire, value[wire.name]!)
   }
-  writeUnknown(writer, value)
 }
 
 const writeSorted = (writer: Writer, value: Match): void => {

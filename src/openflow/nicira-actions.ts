@@ -386,7 +386,7 @@ const writeControllerProperties = (writer: Writer, action: ControllerAction): vo
   if (maxLength !== undefined) writeProperty(writer, types.maxLength, 8, w => w.u16(maxLength))
   if (controllerId !== undefined)
     writeProperty(writer, types.controllerId, 8, w => w.u16(controllerId))
-  if (reason !== undefined) writeProperty(writer, types.reason, 8, w => w.u8(reason))
+  if (reason !== undefined) writeProperty(writer, types.reason, 5, w => w.u8(reason))
   if (userdata !== undefined)
     writeProperty(writer, types.userdata, 4 + userdata.length, w => w.bytes(userdata))
   if (pause === true) writeProperty(writer, types.pause, 4, () => undefined)

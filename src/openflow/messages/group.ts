@@ -54,14 +54,14 @@ export const groupMod = message({
       'how it chooses buckets',
     ],
     ['', pad(1), 'padding'],
-    ['group', u32, 'its number'],
+    ['groupId', u32, 'its number'],
     ['buckets', withDefault(list(bucket), []), 'what may become of packets'],
   ],
 })
 
 const noFields = [] as const
 const groupFilter = [
-  ['group', withDefault(u32, allGroups), 'its number; OFPG_ALL: all'],
+  ['groupId', withDefault(u32, allGroups), 'its number; OFPG_ALL: all'],
   ['', pad(4), 'padding'],
 ] as const
 
@@ -83,7 +83,7 @@ export const groupStatsReply = multipartReply({
         structure([
           ['', length16, 'of the entry'],
           ['', pad(2), 'padding'],
-          ['group', u32, 'its number'],
+          ['groupId', u32, 'its number'],
           ['referenceCount', u32, 'flows and groups that send to it'],
           ['', pad(4), 'padding'],
           ['packetCount', u64, 'packets it processed'],
@@ -108,14 +108,14 @@ export const groupStatsReply = multipartReply({
 })
 
 export const groupDescriptionRequest = multipartRequest({
-  kind: 'group-description-request',
+  kind: 'group-desc-request',
   number: 7,
   spec: 'OpenFlow 1.3.5, 7.3.5.10 Group Description',
   fields: noFields,
 })
 
 export const groupDescriptionReply = multipartReply({
-  kind: 'group-description-reply',
+  kind: 'group-desc-reply',
   number: 7,
   spec: 'OpenFlow 1.3.5, 7.3.5.10 Group Description',
   fields: [
@@ -126,7 +126,7 @@ export const groupDescriptionReply = multipartReply({
           ['', length16, 'of the entry'],
           ['type', names(u8, groupTypes, 'OFPGMFC_BAD_TYPE'), 'how it chooses buckets'],
           ['', pad(1), 'padding'],
-          ['group', u32, 'its number'],
+          ['groupId', u32, 'its number'],
           ['buckets', list(bucket), 'what may become of packets'],
         ]),
       ),

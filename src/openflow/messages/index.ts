@@ -120,12 +120,23 @@ export type UnknownMessage =
 
 type WithoutXid<T> = T extends unknown ? Omit<T, 'xid'> & { readonly xid?: number } : never
 
-/** A message as `decode` gives it: discriminated by `kind`, every member there. */
-export type Message = MessageOf<Known> | UnknownMessage
+/**
+ * A message as `encode` takes it, discriminated by `kind`. What has a usual value may be left away,
+ * `xid` too: whoever sends gives the number.
+ */
+export type Message = DraftMessageOf<Known> | WithoutXid<UnknownMessage>
 
-/** A message as `encode` takes it: what has a usual value may be left away, `xid` too. */
-export type MessageDraft = DraftMessageOf<Known> | WithoutXid<UnknownMessage>
+/** A message as `decode` gives it: every member is there. Goes back into `encode` as it is. */
+export type Received = MessageOf<Known> | UnknownMessage
 
-export type MessageKind = Message['kind']
+export type MessageKind = Received['kind']
 /** The message of one kind, as it is read. */
-export type MessageOfKind<K extends MessageKind> = Extract<Message, { readonly kind: K }>
+export type ReceivedOf<K extends MessageKind> = Extract<Received, { readonly kind: K }>
+
+/** What answers a request; of a multipart reply all parts in one. */
+export type Reply = Received
+
+/** A flow as a switch reports it. */
+export type FlowStats = ReceivedOf<'flow-stats-reply'>['entries'][number]
+export type GroupDescription = ReceivedOf<'group-desc-reply'>['entries'][number]
+export type MeterConfig = ReceivedOf<'meter-config-reply'>['entries'][number]

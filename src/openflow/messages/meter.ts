@@ -47,13 +47,13 @@ export const meterMod = message({
   fields: [
     ['command', names(u16, { add: 0, modify: 1, delete: 2 }, 'OFPMMFC_BAD_COMMAND'), 'what to do'],
     ['flags', withDefault(u16, 0), 'see meterFlags'],
-    ['meter', u32, 'its number'],
+    ['meterId', u32, 'its number'],
     ['bands', withDefault(list(band), []), 'what it does from which rate on'],
   ],
 })
 
 const meterFilter = [
-  ['meter', withDefault(u32, meters.all), 'its number; OFPM_ALL: all'],
+  ['meterId', withDefault(u32, meters.all), 'its number; OFPM_ALL: all'],
   ['', pad(4), 'padding'],
 ] as const
 
@@ -73,7 +73,7 @@ export const meterStatsReply = multipartReply({
       'entries',
       list(
         structure([
-          ['meter', u32, 'its number'],
+          ['meterId', u32, 'its number'],
           ['', length16, 'of the entry'],
           ['', pad(6), 'padding'],
           ['flowCount', u32, 'flows that use it'],
@@ -116,7 +116,7 @@ export const meterConfigReply = multipartReply({
         structure([
           ['', length16, 'of the entry'],
           ['flags', u16, 'see meterFlags'],
-          ['meter', u32, 'its number'],
+          ['meterId', u32, 'its number'],
           ['bands', list(band), 'what it does from which rate on'],
         ]),
       ),

@@ -55,14 +55,14 @@ export const portMod = message({
 })
 
 export const portDescriptionRequest = multipartRequest({
-  kind: 'port-description-request',
+  kind: 'port-desc-request',
   number: 13,
   spec: 'OpenFlow 1.3.5, 7.3.5.7 Port Description',
   fields: [],
 })
 
 export const portDescriptionReply = multipartReply({
-  kind: 'port-description-reply',
+  kind: 'port-desc-reply',
   number: 13,
   spec: 'OpenFlow 1.3.5, 7.3.5.7 Port Description',
   fields: [['entries', list(portDescription), 'one each port']],

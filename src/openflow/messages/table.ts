@@ -102,14 +102,14 @@ export const tableFeaturesReply = multipartReply({
 })
 
 export const descriptionRequest = multipartRequest({
-  kind: 'description-request',
+  kind: 'desc-request',
   number: 0,
   spec: 'OpenFlow 1.3.5, 7.3.5.1 Description',
   fields: [],
 })
 
 export const descriptionReply = multipartReply({
-  kind: 'description-reply',
+  kind: 'desc-reply',
   number: 0,
   spec: 'OpenFlow 1.3.5, 7.3.5.1 Description',
   fields: [
