@@ -11,6 +11,15 @@
  */
 export { decode, encode, headerSize, setXid, version, xidOf } from './codec.js'
 export {
+  BundleError,
+  type ConnectionLimits,
+  connectionLimits,
+  type PacketIn,
+  type Refusal,
+  SwitchConnection,
+  type SwitchConnectionEvents,
+} from './connection.js'
+export {
   type ErrorKind,
   type ErrorName,
   errorByName,
@@ -37,5 +46,16 @@ export { meterFlags, meters } from './messages/meter.js'
 export { noBuffer, packetInReasons } from './messages/packet.js'
 export { type PortDescription, portConfig, portState } from './messages/port.js'
 export { type AsyncMasks, type Role, roles } from './messages/role.js'
+export { SwitchError } from './requests.js'
+export {
+  connectToSwitch,
+  type ListenOptions,
+  listenForSwitches,
+  type RefusedInfo,
+  type ServerLimits,
+  type SwitchHandlers,
+  type SwitchListener,
+  serverLimits,
+} from './server.js'
 export { DecodeError } from './wire/decode-error.js'
 export { Framer } from './wire/framing.js'

@@ -1,0 +1,225 @@
+/** Where connections to switches come from: those that call us, and those that we call. */
+import type { Dpid } from '../base/addresses.js'
+import type { Address, Cancel, Connection, Env, TlsOptions } from '../base/env.js'
+import { type ConnectionLimits, connectionLimits, SwitchConnection } from './connection.js'
+
+export interface ListenOptions {
+  readonly host: string
+  readonly port: number
+  readonly tls?: TlsOptions
+  readonly limits?: Partial<ServerLimits>
+}
+
+export interface ServerLimits {
+  readonly connection: ConnectionLimits
+  /** Connections whose switch has not said who it is. The oldest goes when there are more. */
+  readonly maxHalfOpen: number
+  readonly maxHalfOpenPerSource: number
+  readonly maxConnections: number
+  /** In this time the first of two switches with one dpid must answer to keep it. */
+  readonly aliveMillis: number
+}
+
+export const serverLimits: ServerLimits = {
+  connection: connectionLimits,
+  maxHalfOpen: 4_096,
+  maxHalfOpenPerSource: 2_048,
+  maxConnections: 8_192,
+  aliveMillis: 1_000,
+}
+
+export interface RefusedInfo {
+  readonly remote: string
+  readonly reason: string
+  readonly dpid?: Dpid
+}
+
+export interface SwitchHandlers {
+  /** A switch has said what it is: features, description, ports. We are its slave. */
+  onSwitch(connection: SwitchConnection): void
+  /** A connection ended before that, or was not let in. */
+  onRefused?(info: RefusedInfo): void
+  /** False when this switch may not come with this certificate. */
+  mayConnect?(dpid: Dpid, peerName: string | undefined): boolean
+}
+
+export interface SwitchListener {
+  /** Where it listens, with the port that was chosen when 0 was asked for. */
+  readonly address: Address
+  /** Puts new certificates to use for connections from now on. */
+  reload(tls: TlsOptions): void
+  /** Stops listening and closes all connections. */
+  close(): Promise<void>
+}
+
+/**
+ * Waits for switches to connect.
+ *
+ * @throws when the address cannot be bound
+ */
+export const listenForSwitches = async (
+  env: Env,
+  options: ListenOptions,
+  handlers: SwitchHandlers,
+): Promise<SwitchListener> => {
+  const door = new Door(env, { ...serverLimits, ...options.limits }, handlers)
+  const { host, port, tls } = options
+  const listener = await env.net.listen({ host, port, ...(tls && { tls }) }, connection =>
+    door.open(connection),
+  )
+  return {
+    address: listener.address,
+    reload: fresh => listener.reload(fresh),
+    async close() {
+      door.close()
+      await listener.close()
+    },
+  }
+}
+
+const firstWaitMillis = 500
+const longestWaitMillis = 8_000
+
+/** Connects to a switch and again whenever the connection is lost, until closed. */
+export const connectToSwitch = (
+  env: Env,
+  address: Address,
+  handlers: SwitchHandlers,
+  limits: Partial<ServerLimits> = {},
+): { close(): void } => {
+  const door = new Door(env, { ...serverLimits, ...limits }, handlers)
+  let cancel: Cancel = () => undefined
+  let isClosed = false
+  let waitMillis = firstWaitMillis
+  const again = () => {
+    if (isClosed) return
+    cancel = env.timers.after(waitMillis, dial)
+    waitMillis = Math.min(2 * waitMillis, longestWaitMillis)
+  }
+  const dial = () => {
+    env.net.connect(address).then(
+      connection => {
+        if (isClosed) return connection.destroy()
+        const opened = door.open(connection)
+        if (opened === undefined) return again()
+        opened.once('closed', () => {
+          if (opened.role !== 'equal') waitMillis = firstWaitMillis
+          again()
+        })
+      },
+      (error: unknown) => {
+        env.log.debug({ err: error }, 'the switch cannot be reached')
+        again()
+      },
+    )
+  }
+  dial()
+  return {
+    close() {
+      isClosed = true
+      cancel()
+      door.close()
+    },
+  }
+}
+
+/** Lets connections in, and knows which switch has which. */
+class Door {
+  readonly #env: Env
+  readonly #limits: ServerLimits
+  readonly #handlers: SwitchHandlers
+  readonly #byDpid = new Map<Dpid, SwitchConnection>()
+  /** In the order they came, so that the oldest is first. */
+  readonly #halfOpen = new Set<SwitchConnection>()
+  readonly #all = new Set<SwitchConnection>()
+
+  constructor(env: Env, limits: ServerLimits, handlers: SwitchHandlers) {
+    this.#env = env
+    this.#limits = limits
+    this.#handlers = handlers
+  }
+
+  open(connection: Connection): SwitchConnection | undefined {
+    const reason = this.#reasonToRefuse(connection)
+    if (reason !== undefined) {
+      connection.onBytes(() => undefined)
+      connection.onClose(() => undefined)
+      connection.destroy()
+      this.#refused({ remote: connection.remote, reason })
+      return undefined
+    }
+    const opened = new SwitchConnection(
+      this.#env,
+      connection,
+      { admit: each => this.#admit(each), ready: each => this.#handlers.onSwitch(each) },
+      this.#limits.connection,
+    )
+    this.#all.add(opened)
+    this.#halfOpen.add(opened)
+    opened.once('closed', why => this.#closed(opened, why))
+    if (this.#halfOpen.size > this.#limits.maxHalfOpen)
+      for (const oldest of this.#halfOpen) {
+        oldest.close('too many connections wait for their handshake')
+        break
+      }
+    return opened
+  }
+
+  #reasonToRefuse({ remote }: Connection): string | undefined {
+    if (this.#all.size >= this.#limits.maxConnections) return 'too many connections'
+    const source = sourceOf(remote)
+    let count = 0
+    for (const each of this.#halfOpen) if (sourceOf(each.remote) === source) count++
+    return count >= this.#limits.maxHalfOpenPerSource
+      ? 'too many unfinished connections from this address'
+      : undefined
+  }
+
+  /** The first to come with a dpid keeps it as long as it answers. */
+  async #admit(connection: SwitchConnection): Promise<string | undefined> {
+    const { dpid } = connection
+    if (this.#handlers.mayConnect?.(dpid, connection.peerName) === false)
+      return `${dpid} may not connect with this certificate`
+    const first = this.#byDpid.get(dpid)
+    if (first !== undefined && first !== connection) {
+      if (await first.isAlive(this.#limits.aliveMillis)) return `${dpid} is connected already`
+      first.close('replaced: it did not answer, and its switch connected again')
+      const quicker = this.#byDpid.get(dpid)
+      if (quicker !== undefined && !quicker.isClosed) return `${dpid} is connected already`
+    }
+    if (connection.isClosed) return 'closed meanwhile'
+    this.#halfOpen.delete(connection)
+    this.#byDpid.set(dpid, connection)
+    return undefined
+  }
+
+  #closed(connection: SwitchConnection, reason: string): void {
+    this.#all.delete(connection)
+    const wasHalfOpen = this.#halfOpen.delete(connection)
+    const dpid = dpidOf(connection)
+    const wasIn = dpid !== undefined && this.#byDpid.get(dpid) === connection
+    if (wasIn) this.#byDpid.delete(dpid)
+    if (wasHalfOpen || !wasIn)
+      this.#refused({ remote: connection.remote, reason, ...(dpid && { dpid }) })
+  }
+
+  #refused(info: RefusedInfo): void {
+    this.#env.log.info({ ...info }, 'a connection was not let in')
+    this.#handlers.onRefused?.(info)
+  }
+
+  close(): void {
+    for (const each of [...this.#all]) each.close('the controller stops')
+  }
+}
+
+const dpidOf = (connection: SwitchConnection): Dpid | undefined => {
+  try {
+    return connection.dpid
+  } catch {
+    // It closed before it said who it is.
+    return undefined
+  }
+}
+
+const sourceOf = (remote: string): string => remote.replace(/:\d+$/, '')
