@@ -15,7 +15,6 @@ import {
 import { load, registers } from '../../pipeline/registers.js'
 import { type TableName, tableId } from '../../pipeline/tables.js'
 import { writeUserdata } from '../../pipeline/userdata.js'
-import { isStateless } from './decide.js'
 import {
   classKey,
   type PortClasses,
@@ -26,7 +25,7 @@ import {
   portRows,
 } from './ports.js'
 import { beginsStretch, prioritiesOf } from './priorities.js'
-import type { PlacedRule, Resolved, ResolvedRule } from './resolved.js'
+import { isStateless, type PlacedRule, type Resolved, type ResolvedRule } from './resolved.js'
 import { portNeeds, ruleFlows } from './rule-flows.js'
 import { isTracked, pipelineRows } from './tables.js'
 
@@ -43,21 +42,40 @@ const nextTable: readonly (TableName | undefined)[] = ['rules1', 'rules2', 'rule
 const logSize = 128
 const rejectSize = 1500
 
-interface RuleMemo {
-  readonly table: TableName
-  readonly priority: number
-  readonly auditNumber: number | undefined
-  readonly classes: string
-  readonly flows: readonly Flow[]
-  /** Its line is kept up to date: the rows stay the same when lines above the rule come or go. */
-  readonly origin: Moving<Origin>
-}
-
 type Moving<T> = { -readonly [key in keyof T]: T[key] }
 
+/** What is remembered of a rule. */
+interface Known {
+  readonly rule: ResolvedRule
+  readonly needs: readonly PortNeed[]
+  /** Its line is kept up to date: the rows stay the same when lines above the rule come or go. */
+  readonly origin: Moving<Origin>
+  /** What the rows depend on besides the rule; -1 before there are rows. */
+  priority: number
+  auditNumber: number
+  classes: string
+  flows: readonly Flow[]
+}
+
+/**
+ * The rules of a table as they stood the last time, one array for each thing that is asked of all of
+ * them: of ten thousand rules, those that stayed are passed by without being looked at.
+ */
+interface List {
+  readonly rules: ResolvedRule[]
+  readonly known: Known[]
+  readonly ids: Uint32Array
+  readonly files: string[]
+  readonly lines: Uint32Array
+  /** 1 where rows depend on more than the priority: audit rules, and those that need sets of ports. */
+  readonly special: Uint8Array
+  readonly priorities: Uint16Array
+  readonly parts: (readonly Flow[])[]
+}
+
 interface Memory {
-  readonly needs: WeakMap<ResolvedRule, readonly PortNeed[]>
-  readonly rules: WeakMap<ResolvedRule, RuleMemo>
+  readonly rules: WeakMap<ResolvedRule, Known>
+  lists: Map<TableName, List>
   sections: Map<string, { readonly parts: readonly (readonly Flow[])[]; readonly section: Section }>
   pipeline: { readonly generation: number; readonly section: Section } | undefined
   plan: { readonly key: string; readonly plan: PortPlan; readonly section: Section } | undefined
@@ -73,8 +91,8 @@ interface Memory {
 export class Compiler {
   readonly #options: CompileOptions
   readonly #memory: Memory = {
-    needs: new WeakMap(),
     rules: new WeakMap(),
+    lists: new Map(),
     sections: new Map(),
     pipeline: undefined,
     plan: undefined,
@@ -120,23 +138,71 @@ class Compilation {
   }
 
   sections(): Section[] {
-    const plan = this.#plan()
-    const { classes } = plan.plan
-    const stateless = this.#resolved.tiers.flat().filter(({ rule }) => isStateless(rule))
-    this.#list('track', stateless, noClasses)
-    for (const [tier, table] of ruleTables.entries()) {
-      const rules = this.#resolved.tiers[tier]!.filter(({ rule }) => !isStateless(rule))
-      this.#list(table, rules, classes)
-    }
+    const lists = new Map<TableName, List>()
+    const add = (table: TableName, rules: readonly PlacedRule[]) =>
+      lists.set(table, this.#list(table, rules))
+    add('track', this.#resolved.stateless)
+    for (const [tier, table] of ruleTables.entries()) add(table, this.#tracked(tier))
+    const { plan, section: ports } = this.#plan(lists)
+    for (const [table, list] of lists) this.#flows(table, list, plan.classes)
     this.#keep('firewall/default', [this.#missRows()])
+    this.#memory.lists = lists
     this.#memory.sections = this.#sections
-    return [plan.section, ...[...this.#sections.values()].map(({ section }) => section)]
+    return [ports, ...[...this.#sections.values()].map(({ section }) => section)]
   }
 
-  #plan(): { plan: PortPlan; section: Section } {
+  /** The rules of a tier that look at tracked packets. */
+  #tracked(tier: number): readonly PlacedRule[] {
+    const rules = this.#resolved.tiers[tier]!
+    if (this.#resolved.stateless.length === 0) return rules
+    return rules.filter(({ rule }) => !isStateless(rule))
+  }
+
+  /** Finds what is known of each rule, first where it stood the last time, shifted as its neighbour was. */
+  #list(table: TableName, placed: readonly PlacedRule[]): List {
+    const before = this.#memory.lists.get(table)
+    const list = emptyList(placed.length)
+    let at = 0
+    for (let index = 0; index < placed.length; index++, at++) {
+      const { rule, file, line } = placed[index]!
+      if (before !== undefined && before.rules[at] !== rule) at = aboutHere(before.rules, at, rule)
+      const isThere = before !== undefined && before.rules[at] === rule
+      const known = isThere ? before.known[at]! : this.#know(rule)
+      list.rules.push(rule)
+      list.known.push(known)
+      list.ids[index] = isThere ? before.ids[at]! : rule.id
+      list.special[index] = isThere
+        ? before.special[at]!
+        : Number(rule.isAudit || known.needs.length > 0)
+      list.lines[index] = line
+      list.files.push(file)
+      if (isThere && before.lines[at] === line && before.files[at] === file) continue
+      known.origin.file = file
+      known.origin.line = line
+    }
+    const priorities = prioritiesOf(list.ids)
+    if (priorities === undefined)
+      throw new RangeError(`${placed.length} rules are more than ${table} has priorities`)
+    list.priorities.set(priorities)
+    return list
+  }
+
+  #know(rule: ResolvedRule): Known {
+    let known = this.#memory.rules.get(rule)
+    if (known === undefined) {
+      const origin: Moving<Origin> = { kind: 'policy', name: `${rule.policy}/${rule.name}` }
+      const needs = isStateless(rule) ? [] : portNeeds(rule)
+      known = { rule, needs, origin, priority: -1, auditNumber: 0, classes: '', flows: [] }
+      this.#memory.rules.set(rule, known)
+    }
+    return known
+  }
+
+  #plan(lists: ReadonlyMap<TableName, List>): { plan: PortPlan; section: Section } {
     const needs: PortNeed[] = []
-    for (const tier of this.#resolved.tiers)
-      for (const { rule } of tier) if (!isStateless(rule)) needs.push(...this.#needsOf(rule))
+    for (const { known, special } of lists.values())
+      for (let index = special.indexOf(1); index >= 0; index = special.indexOf(1, index + 1))
+        for (const need of known[index]!.needs) needs.push(need)
     const plan = planPorts(needs)
     const key = [...plan.classes].map(entry => entry.join('=')).join('; ')
     const known = this.#memory.plan
@@ -146,103 +212,62 @@ class Compilation {
     return made
   }
 
-  #needsOf(rule: ResolvedRule): readonly PortNeed[] {
-    let needs = this.#memory.needs.get(rule)
-    if (needs === undefined) {
-      needs = portNeeds(rule)
-      this.#memory.needs.set(rule, needs)
-    }
-    return needs
-  }
-
-  /** The rules of one table, cut into sections where a stretch of priorities begins. */
-  #list(table: TableName, rules: readonly PlacedRule[], classes: PortClasses): void {
-    const priorities = prioritiesOf(rules.map(({ rule }) => rule.id))
-    if (priorities === undefined)
-      throw new RangeError(`${rules.length} rules are more than ${table} has priorities`)
-    let parts: (readonly Flow[])[] = []
+  /** The rows of one table, cut into sections where a stretch of priorities begins. */
+  #flows(table: TableName, list: List, classes: PortClasses): void {
+    let start = 0
     let name = `firewall/${table}/first`
-    for (const [index, placed] of rules.entries()) {
-      if (index > 0 && beginsStretch(placed.rule.id)) {
-        this.#keep(name, parts)
-        parts = []
-        name = `firewall/${table}/${placed.rule.id.toString(16).padStart(8, '0')}`
+    for (let index = 0; index < list.rules.length; index++) {
+      const id = list.ids[index]!
+      if (index > 0 && beginsStretch(id)) {
+        this.#keep(name, list.parts.slice(start))
+        start = index
+        name = `firewall/${table}/${id.toString(16).padStart(8, '0')}`
       }
-      parts.push(this.#rule(table, placed, priorities[index]!, classes))
+      const known = list.known[index]!
+      const priority = list.priorities[index]!
+      const isSame = list.special[index] === 0 && known.priority === priority
+      list.parts.push(isSame ? known.flows : this.#rule(table, known, priority, classes))
     }
-    if (parts.length > 0) this.#keep(name, parts)
+    if (list.rules.length > 0) this.#keep(name, list.parts.slice(start))
   }
 
   /** The section of the last time when all its parts are the same objects. */
   #keep(name: string, parts: readonly (readonly Flow[])[]): void {
     const known = this.#memory.sections.get(name)
-    const isSame =
-      known?.parts.length === parts.length && parts.every((part, at) => part === known.parts[at])
+    const isSame = known !== undefined && areSame(known.parts, parts)
     this.#sections.set(
       name,
       isSame ? known : { parts, section: section(name, { flows: parts.flat() }) },
     )
   }
 
-  #rule(
-    table: TableName,
-    { rule, file, line }: PlacedRule,
-    priority: number,
-    classes: PortClasses,
-  ): readonly Flow[] {
-    const auditNumber = rule.isAudit ? ++this.#audits : undefined
-    const used = this.#classesOf(rule, classes)
-    const known = this.#memory.rules.get(rule)
-    if (
-      known?.table === table &&
-      known.priority === priority &&
-      known.auditNumber === auditNumber &&
-      known.classes === used
-    ) {
-      known.origin.file = file
-      known.origin.line = line
-      return known.flows
-    }
-    const origin: Moving<Origin> = {
-      kind: 'policy',
-      name: `${rule.policy}/${rule.name}`,
-      file,
-      line,
-    }
-    const flows = ruleFlows(rule, {
+  #rule(table: TableName, known: Known, priority: number, classes: PortClasses): readonly Flow[] {
+    const { rule, needs, origin } = known
+    const auditNumber = rule.isAudit ? ++this.#audits : 0
+    const used = needs
+      .map(({ side, protocol, key }) => classes.get(classKey(side, protocol, key)) ?? '-')
+      .join()
+    const isSame =
+      known.priority === priority && known.auditNumber === auditNumber && known.classes === used
+    if (isSame) return known.flows
+    known.priority = priority
+    known.auditNumber = auditNumber
+    known.classes = used
+    known.flows = ruleFlows(rule, {
       table,
       priority,
       then: this.#then(rule, auditNumber),
       origin,
       isStateless: isStateless(rule),
       classes,
-      ...(auditNumber !== undefined && { auditNumber }),
-    })
-    this.#memory.rules.set(rule, {
-      table,
-      priority,
       auditNumber,
-      classes: used,
-      flows,
-      origin,
     })
-    return flows
+    return known.flows
   }
 
-  #classesOf(rule: ResolvedRule, classes: PortClasses): string {
-    const needs = this.#needsOf(rule)
-    if (needs.length === 0) return ''
-    return needs
-      .map(({ side, protocol, key }) => classes.get(classKey(side, protocol, key)) ?? '-')
-      .join()
-  }
-
-  #then(
-    rule: ResolvedRule,
-    auditNumber?: number,
-  ): { actions?: readonly Action[]; goto?: TableName } {
+  #then(rule: ResolvedRule, auditNumber = 0): { actions?: readonly Action[]; goto?: TableName } {
     const log = rule.log ? [this.#report('log', rule)] : []
-    if (auditNumber !== undefined)
+    if (auditNumber > 0)
       return {
         actions: [this.#report('log', rule), ...markAndGoOn(ruleTables[rule.tier]!, auditNumber)],
       }
@@ -293,7 +318,28 @@ class Compilation {
   }
 }
 
-const noClasses: PortClasses = new Map()
+const emptyList = (length: number): List => ({
+  rules: [],
+  known: [],
+  ids: new Uint32Array(length),
+  files: [],
+  lines: new Uint32Array(length),
+  special: new Uint8Array(length),
+  priorities: new Uint16Array(length),
+  parts: [],
+})
+
+/** Where `rule` stands near `at`, when a few rules came or went; else `at`. */
+const aboutHere = (rules: readonly ResolvedRule[], at: number, rule: ResolvedRule): number => {
+  for (const offset of [1, -1, 2, -2, 3, -3]) if (rules[at + offset] === rule) return at + offset
+  return at
+}
+
+const areSame = <T>(a: readonly T[], b: readonly T[]): boolean => {
+  if (a.length !== b.length) return false
+  for (let index = 0; index < a.length; index++) if (a[index] !== b[index]) return false
+  return true
+}
 
 /**
  * An audit rule must act and yet not decide. Rows of one match cannot both win, and multiplying it with

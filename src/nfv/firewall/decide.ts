@@ -5,7 +5,7 @@
 import type { Ip } from '../../base/addresses.js'
 import { ipNumber } from '../../base/addresses.js'
 import type { AddressSet } from './address-set.js'
-import type { PlacedRule, Resolved, ResolvedRule, Term } from './resolved.js'
+import { isStateless, type PlacedRule, type Resolved, type Term } from './resolved.js'
 import { type LogWish, type PortRange, type TierName, tiers, type Verb } from './rule.js'
 
 /** The packet that opens a connection. */
@@ -54,7 +54,7 @@ export const decide = (resolved: Resolved, connection: Connection): Decision => 
     rule.terms.some(term => fits(term, connection, source))
   const end = (placed: PlacedRule) => decision(placed, tierTrail, audits)
 
-  const stateless = resolved.tiers.flat().find(placed => isStateless(placed.rule) && speaks(placed))
+  const stateless = resolved.stateless.find(speaks)
   if (stateless) return end(stateless)
   for (const [index, rules] of resolved.tiers.entries()) {
     const matching = rules.filter(placed => !isStateless(placed.rule) && speaks(placed))
@@ -67,9 +67,6 @@ export const decide = (resolved: Resolved, connection: Connection): Decision => 
   }
   return end(resolved.last)
 }
-
-export const isStateless = (rule: ResolvedRule): boolean =>
-  rule.verb === 'allow-stateless' && !rule.isAudit
 
 const isIn = (set: AddressSet, address: number | bigint): boolean =>
   typeof address === 'number'

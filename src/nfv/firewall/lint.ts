@@ -4,10 +4,9 @@
  */
 import { isEmpty } from './address-set.js'
 import { type Box, boxesOf, meets, without } from './boxes.js'
-import { isStateless } from './decide.js'
 import type { Facts } from './environment.js'
 import type { PolicyInput } from './resolve.js'
-import type { PlacedRule, Resolved } from './resolved.js'
+import { isStateless, type PlacedRule, type Resolved } from './resolved.js'
 import type { Line, Member, Selection, ServiceMember } from './rule.js'
 import { formatUntil } from './times.js'
 

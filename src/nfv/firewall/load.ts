@@ -2,18 +2,13 @@
 import { posix } from 'node:path'
 import { complaintAt } from './complaint.js'
 import type { ParsedFile, Parser } from './parse.js'
-import type { Line, RuleError, Statement, TierName } from './rule.js'
+import type { Line, RuleError, Statement } from './rule.js'
 
 /** Gives the text of a file; throws when it cannot. */
 export type ReadFile = (path: string) => Promise<string> | string
 
-/** A statement with the tier it stands in. */
-export interface TieredLine<S extends Statement = Statement> extends Line<S> {
-  readonly tier: TierName
-}
-
 export interface LoadedPolicy {
-  readonly lines: readonly TieredLine[]
+  readonly lines: readonly Line[]
   /** Parse mistakes of all files, and includes that lead nowhere or in a circle. */
   readonly complaints: readonly RuleError[]
   /** Texts by file, for carets. */
@@ -41,19 +36,15 @@ export const loadPolicy = async (
 /** The same for text that includes nothing, without waiting. */
 export const loadText = (parser: Parser, file: string, text: string): LoadedPolicy => {
   const root = parser.parse(text, file)
-  let tier: TierName = 'main'
   const complaints = [...root.complaints]
-  const lines = root.lines.map(line => {
-    if (line.statement.kind === 'tier') tier = line.statement.tier
+  for (const line of root.lines)
     if (line.statement.kind === 'include')
       complaints.push(missing(line, line.statement, 'no files can be read here'))
-    return { ...line, tier }
-  })
-  return { lines, complaints, texts: new Map([[file, text]]), root }
+  return { lines: root.lines, complaints, texts: new Map([[file, text]]), root }
 }
 
 class Loader {
-  readonly lines: TieredLine[] = []
+  readonly lines: Line[] = []
   readonly complaints: RuleError[] = []
   readonly texts = new Map<string, string>()
   readonly #parser: Parser
@@ -71,10 +62,8 @@ class Loader {
     this.#open.push(file)
     const parsed = this.#parser.parse(text, file)
     this.complaints.push(...parsed.complaints)
-    let tier: TierName = 'main'
     for (const line of parsed.lines) {
-      if (line.statement.kind === 'tier') tier = line.statement.tier
-      this.lines.push({ ...line, tier })
+      this.lines.push(line)
       if (line.statement.kind === 'include') await this.#include(line, line.statement)
     }
     this.#open.pop()

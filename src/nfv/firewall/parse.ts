@@ -69,18 +69,20 @@ export class Parser {
     const complaints: RuleError[] = []
     const source = text.split('\n')
     if (source.at(-1) === '') source.pop()
+    let tier: TierName = 'main'
     for (let index = 0; index < source.length; index++) {
       const line = index + 1
       let piece = source[index]!
       while (goesOn(piece) && index + 1 < source.length) piece += `\n${source[++index]}`
       const { statement, comment, mistake } = this.#read(piece)
-      const place = { file, line, text: piece }
-      if (mistake)
-        complaints.push(
-          complaintAt(place, mistake.at, mistake.length, mistake.message, mistake.hint),
-        )
-      else
-        lines.push({ statement: statement!, ...(comment !== undefined && { comment }), ...place })
+      if (mistake !== undefined) {
+        const { at, length, message, hint } = mistake
+        complaints.push(complaintAt({ file, line, text: piece }, at, length, message, hint))
+        continue
+      }
+      if (statement!.kind === 'tier') tier = statement!.tier
+      const place = { statement: statement!, file, line, text: piece, tier }
+      lines.push(comment === undefined ? place : { ...place, comment })
     }
     return { file, lines, complaints }
   }
@@ -105,7 +107,7 @@ export class Parser {
 export const parse = (text: string, file = 'rules'): ParsedFile => new Parser().parse(text, file)
 
 const goesOn = (piece: string): boolean => {
-  if (!/,[ \t\r]*(#|$)/m.test(piece)) return false
+  if (!piece.includes(',') || !/,[ \t\r]*(#|$)/m.test(piece)) return false
   try {
     return tokenize(piece).findLast(token => token.kind !== 'comment')?.kind === 'comma'
   } catch (error) {

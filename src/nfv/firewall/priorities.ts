@@ -30,7 +30,7 @@ export const beginsBlock = (id: number): boolean => mixed(id) % 32 === 0
 export const beginsStretch = (id: number): boolean => mixed(id) % 1024 === 0
 
 /** @returns a priority for each id, falling; undefined when there are more rules than priorities */
-export const prioritiesOf = (ids: readonly number[]): Uint16Array | undefined => {
+export const prioritiesOf = (ids: Uint32Array): Uint16Array | undefined => {
   for (const room of rooms) {
     const priorities = place(ids, room)
     if (priorities !== undefined) return priorities
@@ -39,7 +39,7 @@ export const prioritiesOf = (ids: readonly number[]): Uint16Array | undefined =>
 }
 
 const place = (
-  ids: readonly number[],
+  ids: Uint32Array,
   room: { readonly block: number; readonly stretch: number },
 ): Uint16Array | undefined => {
   const priorities = new Uint16Array(ids.length)

@@ -5,15 +5,14 @@
  * is that of the last policy that declares one; policies without any default drop. Without any
  * policy everything is allowed.
  */
-import { createHash } from 'node:crypto'
 import { hash32 } from '../../pipeline/program.js'
 import { everyAddress } from './address-set.js'
 import { complaintAt } from './complaint.js'
 import { contentOf, type Dependency, Environment, type Facts } from './environment.js'
 import { formatRuleBody } from './format.js'
-import type { LoadedPolicy, TieredLine } from './load.js'
+import type { LoadedPolicy } from './load.js'
 import type { PlacedRule, Resolved, ResolvedRule } from './resolved.js'
-import { type Default, isAny, type Rule, type RuleError, tiers } from './rule.js'
+import { type Default, isAny, type Line, type Rule, type RuleError, tiers } from './rule.js'
 import { isOn, nextChange } from './times.js'
 
 export interface PolicyInput {
@@ -26,7 +25,7 @@ export interface PolicyInput {
 /** Resolves the same rules to the same objects as long as what they were made from stays the same. */
 export class Resolver {
   #memos = new Map<string, PolicyMemo>()
-  /** Rules that no file holds, by content. */
+  /** Rules that no file holds. */
   readonly #fixed = new Map<string, ResolvedRule>()
 
   resolve(policies: readonly PolicyInput[], facts: Facts): Resolved {
@@ -45,23 +44,31 @@ export class Resolver {
     this.#memos = memos
     const last =
       parts.findLast(part => part.last)?.last ?? this.#keep(undeclared(ordered.at(-1), ids))
-    const lists = tiers.map((_, tier) => parts.flatMap(part => part.rules[tier]!))
-    lists[3]!.push(...parts.flatMap(part => part.pairDefaults))
-    if (ordered.length > 0 && last.rule.verb !== 'allow') lists[3]!.push(this.#keep(builtIn(ids)))
+    // One policy's lists are taken as they are.
+    const lists = tiers.map((_, tier) =>
+      parts.length === 1 ? parts[0]!.rules[tier]! : parts.flatMap(part => part.rules[tier]!),
+    )
+    const behind = parts.flatMap(part => part.pairDefaults)
+    if (ordered.length > 0 && last.rule.verb !== 'allow') behind.push(this.#keep(builtIn(ids)))
+    lists[3]!.push(...behind)
     const changes = parts.flatMap(part => part.changes)
     return {
       tiers: lists,
+      stateless: parts.flatMap(part => part.stateless).sort((a, b) => a.rule.tier - b.rule.tier),
       last,
       complaints,
-      hash: hashOf(lists, last),
+      hash: hashOf(
+        parts.flatMap(part => part.lanes),
+        [...behind, last],
+      ),
       ...(changes.length > 0 && { nextChangeMillis: Math.min(...changes) }),
     }
   }
 
   #keep(placed: PlacedRule): PlacedRule {
-    const { content } = placed.rule
-    const rule = this.#fixed.get(content) ?? placed.rule
-    this.#fixed.set(content, rule)
+    const key = `${placed.rule.policy}/${placed.rule.name} ${placed.rule.digest}`
+    const rule = this.#fixed.get(key) ?? placed.rule
+    this.#fixed.set(key, rule)
     return { ...placed, rule }
   }
 }
@@ -75,33 +82,63 @@ export const resolve = (policies: readonly PolicyInput[], facts: Facts): Resolve
  * its highest bit turned is kept free as well: it names the rule's IPv6 conjunction.
  */
 class Ids {
-  readonly #taken = new Set<number>([0, 0x80000000])
+  /** Without the highest bit. */
+  readonly #taken = new Set<number>([0])
 
-  take(policy: string, rule: string): number {
-    let id = hash32(`${policy}/${rule}`)
-    while (this.#taken.has(id)) id = (id + 1) >>> 0
-    this.#taken.add(id)
-    this.#taken.add((id ^ 0x80000000) >>> 0)
-    return id
+  /** @param wanted as made by `wantedId` */
+  take(wanted: number): number {
+    for (let id = wanted; ; id = (id + 1) >>> 0) {
+      const { size } = this.#taken
+      if (this.#taken.add(id & 0x7fffffff).size > size) return id
+    }
   }
 }
 
+const wantedId = (policy: string, rule: string): number => hash32(`${policy}/${rule}`)
+
+/** How a rule was resolved, and from what. */
 interface RuleMemo {
-  readonly rule: ResolvedRule
+  readonly placed: PlacedRule
+  readonly id: number
+  readonly wantedId: number
+  readonly name: string
+  readonly tier: number
+  readonly digest: ResolvedRule['digest']
   readonly uses: readonly Dependency[]
 }
 
-interface PolicyMemo {
+/** What was resolved the last time, in the order of the file. */
+class PolicyMemo {
   readonly environment: Environment
-  /** By statement; more than one where the same text stands more than once. */
-  readonly rules: ReadonlyMap<Rule | Default, readonly RuleMemo[]>
+  readonly statements: (Rule | Default)[] = []
+  readonly rules: RuleMemo[] = []
+  #searches = 0
+  #places: Map<Rule | Default, number> | undefined
+
+  constructor(environment: Environment) {
+    this.environment = environment
+  }
+
+  add(statement: Rule | Default, rule: RuleMemo): void {
+    this.statements.push(statement)
+    this.rules.push(rule)
+  }
+
+  /** Where the statement stood, first looked for about `at`; -1 when it is new. */
+  find(statement: Rule | Default, at: number): number {
+    for (const place of [at, at + 1, at - 1]) if (this.statements[place] === statement) return place
+    if (this.#searches++ < 16) return this.statements.indexOf(statement)
+    this.#places ??= new Map(this.statements.map((each, place) => [each, place]))
+    return this.#places.get(statement) ?? -1
+  }
 }
 
-type RuleLine = TieredLine<Rule>
-type DefaultLine = TieredLine<Default>
+type RuleLine = Line<Rule>
+type DefaultLine = Line<Default>
 
 class PolicyResolver {
-  readonly rules: PlacedRule[][] = tiers.map(() => [])
+  readonly rules: [PlacedRule[], PlacedRule[], PlacedRule[], PlacedRule[]] = [[], [], [], []]
+  readonly stateless: PlacedRule[] = []
   readonly pairDefaults: PlacedRule[] = []
   readonly changes: number[] = []
   last: PlacedRule | undefined
@@ -109,41 +146,38 @@ class PolicyResolver {
   readonly #facts: Facts
   readonly #ids: Ids
   readonly #before: PolicyMemo | undefined
-  readonly #environment: Environment
-  readonly #memo = new Map<Rule | Default, RuleMemo[]>()
-  readonly #complaints: RuleError[] = []
-  readonly #lineByName = new Map<string, RuleLine>()
+  readonly memo: PolicyMemo
   readonly #names = new Set<string>()
+  /** Two hashes for each tier, over the digests of its rules in their order. */
+  readonly lanes = tiers.map(() => [0x811c9dc5, 0x9e3779b9] as [number, number])
+  #at = -1
+  readonly #complaints: RuleError[] = []
 
   constructor(policy: PolicyInput, facts: Facts, ids: Ids, before: PolicyMemo | undefined) {
     this.#policy = policy
     this.#facts = facts
     this.#ids = ids
     this.#before = before
-    this.#environment = new Environment(policy.loaded.lines, facts, before?.environment)
-  }
-
-  get memo(): PolicyMemo {
-    return { environment: this.#environment, rules: this.#memo }
+    this.memo = new PolicyMemo(new Environment(policy.loaded.lines, facts, before?.environment))
   }
 
   get complaints(): readonly RuleError[] {
-    return [...this.#environment.complaints, ...this.#complaints]
+    return [...this.memo.environment.complaints, ...this.#complaints]
   }
 
   run(): void {
     for (const line of this.#policy.loaded.lines) {
-      if (line.statement.kind === 'rule') this.#rule(line as RuleLine)
-      if (line.statement.kind === 'default') this.#default(line as DefaultLine)
+      if (line.statement.kind === 'rule') this.#rule(line as RuleLine, line.statement)
+      else if (line.statement.kind === 'default') this.#default(line as DefaultLine, line.statement)
     }
   }
 
-  #rule(line: RuleLine): void {
-    const { statement } = line
-    const name = this.#nameOf(line)
-    const id = this.#ids.take(this.#policy.name, name)
-    if (statement.via && !this.#facts.hasChain(statement.via.name)) this.#noChain(line)
-    if (statement.verb === 'pass' && !statement.isAudit && line.tier === 'baseline')
+  #rule(line: RuleLine, statement: Rule): void {
+    const tier = tierNumbers[line.tier]
+    const memo = this.#resolve(line, statement, tier)
+    if (statement.via !== undefined && !this.#facts.hasChain(statement.via.name))
+      this.#noChain(line)
+    if (tier === 3 && statement.verb === 'pass' && !statement.isAudit)
       this.#complain(
         line,
         'pass',
@@ -151,51 +185,46 @@ class PolicyResolver {
         'in the last tier say allow, drop or reject',
       )
     if (!this.#isInForce(statement)) return
-    const tier = tiers.indexOf(line.tier)
-    const rule = this.#once(line, id, name, tier, { isAudit: statement.isAudit, isDefault: false })
-    this.rules[tier]!.push({ rule, file: line.file, line: line.line })
+    this.rules[tier].push(memo.placed)
+    mix(this.lanes[tier]!, memo.digest)
+    if (statement.verb === 'allow-stateless' && !statement.isAudit) this.stateless.push(memo.placed)
   }
 
-  #default(line: DefaultLine): void {
-    const { statement } = line
+  #default(line: DefaultLine, statement: Default): void {
     const isWhole = isAny(statement.from) && isAny(statement.to)
-    const name = isWhole ? 'default' : this.#freeName(`default-${shortHash(line.text)}`)
-    if (isWhole && this.#names.has('default')) {
+    if (isWhole && this.last !== undefined) {
       const message = 'the default is declared twice'
-      this.#complain(line, 'default', message, `it is already declared in line ${this.last!.line}`)
+      const hint = `it is already declared in ${this.last.file}:${this.last.line}`
+      this.#complain(line, 'default', message, hint)
       return
     }
-    if (isWhole) this.#names.add('default')
-    const id = this.#ids.take(this.#policy.name, name)
-    const rule = this.#once(line, id, name, 3, { isAudit: false, isDefault: true })
-    const placed = { rule, file: line.file, line: line.line }
+    const { placed, digest } = this.#resolve(line, statement, 3)
     if (isWhole) this.last = placed
-    else this.pairDefaults.push(placed)
-  }
-
-  #nameOf(line: RuleLine): string {
-    const { name } = line.statement
-    if (name === undefined)
-      return this.#freeName(`rule-${shortHash(formatRuleBody(line.statement))}`)
-    const first = this.#lineByName.get(name)
-    if (first !== undefined) {
-      const hint = `it is already in ${first.file}:${first.line}; names tell counters apart, so choose another`
-      this.#complain(line, name, `two rules are named "${name}"`, hint)
-      return this.#freeName(name)
+    else {
+      this.pairDefaults.push(placed)
+      mix(this.lanes[3]!, digest)
     }
-    this.#lineByName.set(name, line)
-    return this.#freeName(name)
   }
 
-  /** The same line twice gets two names, the second with a number. */
-  #freeName(wanted: string): string {
+  /** The name that nobody else has: a rule's own, or one by its text. */
+  #nameOf(line: Line, statement: Rule | Default): string {
+    const wanted = wantedName(line, statement)
     let name = wanted
-    for (let number = 2; this.#names.has(name); number++) name = `${wanted}-${number}`
-    this.#names.add(name)
+    for (let number = 2, { size } = this.#names; this.#names.add(name).size === size; number++)
+      name = `${wanted}-${number}`
+    if (name !== wanted && statement.kind === 'rule' && statement.name !== undefined)
+      this.#namedTwice(line, wanted)
     return name
   }
 
+  #namedTwice(line: Line, name: string): void {
+    const first = this.memo.rules.find(memo => memo.name === name)!.placed
+    const hint = `it is already in ${first.file}:${first.line}; names tell counters apart, so choose another`
+    this.#complain(line, name, `two rules are named "${name}"`, hint)
+  }
+
   #isInForce(rule: Rule): boolean {
+    if (rule.until === undefined && rule.schedule === undefined) return true
     const now = this.#facts.nowMillis
     if (rule.until !== undefined) {
       if (rule.until <= now) return false
@@ -207,59 +236,49 @@ class PolicyResolver {
   }
 
   #noChain(line: RuleLine): void {
-    const { name } = line.statement.via!
+    const { name, at = 0 } = line.statement.via!
     const message = `no chain is named "${name}"`
-    this.#complain(
-      line,
-      name,
-      message,
-      'apply the chain first; "sluice get chains" lists those that exist',
-    )
+    const hint = 'apply the chain first; "sluice get chains" lists those that exist'
+    this.#complaints.push(complaintAt(line, at, name.length, message, hint))
   }
 
   /** Points at the first place where the word stands by itself. */
-  #complain(line: TieredLine, word: string, message: string, hint: string): void {
+  #complain(line: Line, word: string, message: string, hint: string): void {
     const words = line.text.matchAll(/[^\s:]+/g)
     const at = [...words].find(found => found[0] === word)?.index ?? 0
     this.#complaints.push(complaintAt(line, at, word.length, message, hint))
   }
 
-  /** The rule object of the last time, if it would come out the same. */
-  #once(
-    line: RuleLine | DefaultLine,
-    id: number,
-    name: string,
-    tier: number,
-    is: Pick<ResolvedRule, 'isAudit' | 'isDefault'>,
-  ): ResolvedRule {
-    const { statement } = line
-    const list = this.#memo.get(statement) ?? []
-    const old = this.#before?.rules.get(statement)?.[list.length]
-    const memo =
-      old && this.#isStill(old, id, name, tier) ? old : this.#make(line, id, name, tier, is)
-    list.push(memo)
-    if (list.length === 1) this.#memo.set(statement, list)
-    return memo.rule
+  /** What came out the last time, if it would come out the same. */
+  #resolve(line: Line, statement: Rule | Default, tier: number): RuleMemo {
+    const before = this.#before
+    const at = before === undefined ? -1 : before.find(statement, this.#at + 1)
+    if (at >= 0) this.#at = at
+    const old = at < 0 ? undefined : before!.rules[at]!
+    const name = this.#nameOf(line, statement)
+    const hasName = old !== undefined && old.name === name
+    const wanted = hasName ? old.wantedId : wantedId(this.#policy.name, name)
+    const id = this.#ids.take(wanted)
+    const isSame = hasName && old.id === id && old.tier === tier && this.#isStill(old.uses)
+    const memo = isSame ? moved(old, line) : this.#make(line, statement, id, wanted, name, tier)
+    this.memo.add(statement, memo)
+    return memo
   }
 
-  #isStill({ rule, uses }: RuleMemo, id: number, name: string, tier: number): boolean {
-    return (
-      rule.id === id &&
-      rule.name === name &&
-      rule.tier === tier &&
-      uses.every(use => use[2] !== undefined && this.#environment.valueOf(use) === use[2])
-    )
+  #isStill(uses: readonly Dependency[]): boolean {
+    if (uses === noUses) return true
+    return uses.every(use => use[2] !== undefined && this.memo.environment.valueOf(use) === use[2])
   }
 
   #make(
-    line: RuleLine | DefaultLine,
+    line: Line,
+    statement: Rule | Default,
     id: number,
+    wanted: number,
     name: string,
     tier: number,
-    is: Pick<ResolvedRule, 'isAudit' | 'isDefault'>,
   ): RuleMemo {
     const uses: Dependency[] = []
-    const { statement } = line
     const rule = statement.kind === 'rule' ? statement : undefined
     const parts = {
       id,
@@ -267,31 +286,77 @@ class PolicyResolver {
       name,
       tier,
       verb: statement.verb,
-      ...is,
-      from: this.#environment.select(statement.from, line, uses),
-      to: this.#environment.select(statement.to, line, uses),
-      terms: rule ? this.#environment.terms(rule.services, line, uses) : [{}],
+      isAudit: rule?.isAudit ?? false,
+      isDefault: rule === undefined,
+      from: this.memo.environment.select(statement.from, line, uses),
+      to: this.memo.environment.select(statement.to, line, uses),
+      terms: rule ? this.memo.environment.terms(rule.services, line, uses) : [{}],
       ...(statement.log && { log: statement.log }),
       ...(rule?.limit && { limit: rule.limit }),
       ...(rule?.via && { via: rule.via.name }),
     }
-    return { rule: withContent(parts), uses }
+    const made = withDigest(parts)
+    return {
+      placed: { rule: made, file: line.file, line: line.line },
+      id,
+      wantedId: wanted,
+      name,
+      tier,
+      digest: made.digest,
+      uses: uses.length === 0 ? noUses : uses,
+    }
   }
 }
 
-const withContent = (rule: Omit<ResolvedRule, 'content'>): ResolvedRule => {
-  const what = `${rule.isAudit ? 'audit ' : ''}${rule.verb} ${contentOf(rule.terms)} ${contentOf(rule.from)} ${contentOf(rule.to)}`
-  return { ...rule, content: `${rule.id} ${rule.tier} ${what} ${rule.via ?? ''}` }
+const noUses: readonly Dependency[] = []
+
+const moved = (memo: RuleMemo, { file, line }: Line): RuleMemo =>
+  memo.placed.line === line && memo.placed.file === file
+    ? memo
+    : { ...memo, placed: { rule: memo.placed.rule, file, line } }
+
+const wantedName = (line: Line, statement: Rule | Default): string => {
+  if (statement.kind === 'rule') return statement.name ?? nameByText(statement)
+  const isWhole = isAny(statement.from) && isAny(statement.to)
+  return isWhole ? 'default' : `default-${shortHash(line.text.trim())}`
+}
+
+// biome-ignore format: a table
+const tierNumbers = { admin: 0, main: 1, application: 2, baseline: 3 } as const
+
+const withDigest = (rule: Omit<ResolvedRule, 'digest'>): ResolvedRule => {
+  const verb = `${rule.isAudit ? 'audit ' : ''}${rule.verb} via ${rule.via ?? ''}`
+  const content = `${rule.id} ${rule.tier} ${verb} ${contentOf(rule.terms)} ${contentOf(rule.from)} ${contentOf(rule.to)}`
+  return { ...rule, digest: [hash32(content), hash32(`${content} again`)] }
+}
+
+const namesByText = new WeakMap<Rule, string>()
+
+const nameByText = (rule: Rule): string => {
+  let name = namesByText.get(rule)
+  if (name === undefined) {
+    name = `rule-${shortHash(formatRuleBody(rule))}`
+    namesByText.set(rule, name)
+  }
+  return name
 }
 
 const shortHash = (text: string): string => hash32(text).toString(16).padStart(8, '0')
 
-const hashOf = (lists: readonly (readonly PlacedRule[])[], last: PlacedRule): string => {
-  const hash = createHash('sha256')
-  const texts: string[] = []
-  for (const list of lists) for (const { rule } of list) texts.push(rule.content)
-  texts.push(last.rule.content)
-  return hash.update(texts.join('\n')).digest('hex').slice(0, 32)
+type Lane = [number, number]
+
+/** FNV-1a over words in the one half, a rotating sum in the other. */
+const mix = (lane: Lane, digest: readonly [number, number]): void => {
+  lane[0] = Math.imul(lane[0] ^ digest[0], 0x01000193)
+  lane[1] = Math.imul(((lane[1] << 5) | (lane[1] >>> 27)) ^ digest[1], 0x85ebca6b)
+}
+
+/** 64 bits over all rules: tier by tier, in each the policies in their order. */
+const hashOf = (lanes: readonly Lane[], others: readonly PlacedRule[]): string => {
+  const sum: Lane = [0, 0]
+  for (const lane of lanes) mix(sum, lane)
+  for (const { rule } of others) mix(sum, rule.digest)
+  return sum.map(half => (half >>> 0).toString(16).padStart(8, '0')).join('')
 }
 
 const whole = { from: everyAddress, to: everyAddress, terms: [{}], isAudit: false } as const
@@ -299,8 +364,8 @@ const whole = { from: everyAddress, to: everyAddress, terms: [{}], isAudit: fals
 /** Without a policy: allow. With policies that declare no default: drop. */
 const undeclared = (policy: PolicyInput | undefined, ids: Ids): PlacedRule => {
   const [name, verb] = policy ? [policy.name, 'drop' as const] : ['none', 'allow' as const]
-  const id = policy ? ids.take(name, 'default') : 0
-  const rule = withContent({
+  const id = policy ? ids.take(wantedId(name, 'default')) : 0
+  const rule = withDigest({
     id,
     policy: name,
     name: 'default',
@@ -321,10 +386,10 @@ const builtIn = (ids: Ids): PlacedRule => {
     destination: [{ from: to, to }],
   })
   const terms = [pair(4, 68, 67), pair(4, 67, 68), pair(6, 546, 547), pair(6, 547, 546)]
-  const id = ids.take('built-in', 'dhcp')
+  const id = ids.take(wantedId('built-in', 'dhcp'))
   const names = { policy: 'built-in', name: 'dhcp', tier: 3, verb: 'allow' as const }
   return {
-    rule: withContent({ id, ...names, ...whole, terms, isDefault: false }),
+    rule: withDigest({ id, ...names, ...whole, terms, isDefault: false }),
     file: 'built-in',
     line: 1,
   }

@@ -32,8 +32,8 @@ export interface ResolvedRule {
   readonly log?: LogWish
   readonly limit?: Limit
   readonly via?: string
-  /** All of the above that decides about packets, as text: equal text, equal rule. */
-  readonly content: string
+  /** Two hashes of all of the above that decides about packets. */
+  readonly digest: readonly [number, number]
 }
 
 /** A rule where it stands now; the rule object stays the same when lines above it come or go. */
@@ -46,6 +46,8 @@ export interface PlacedRule {
 export interface Resolved {
   /** Four lists; in each the first rule that matches wins. */
   readonly tiers: readonly (readonly PlacedRule[])[]
+  /** Those of them that are stateless, and so asked before all others. */
+  readonly stateless: readonly PlacedRule[]
   /** What no rule speaks for. */
   readonly last: PlacedRule
   readonly complaints: readonly RuleError[]
@@ -54,6 +56,9 @@ export interface Resolved {
   /** When a schedule or an expiry may next change the rules. */
   readonly nextChangeMillis?: number
 }
+
+export const isStateless = (rule: ResolvedRule): boolean =>
+  rule.verb === 'allow-stateless' && !rule.isAudit
 
 export const ruleById = (resolved: Resolved): ReadonlyMap<number, PlacedRule> =>
   new Map([...resolved.tiers.flat(), resolved.last].map(placed => [placed.rule.id, placed]))

@@ -34,8 +34,8 @@ export interface Placement {
   /** Stateless rules match the packet itself, before it is tracked. */
   readonly isStateless: boolean
   readonly classes: PortClasses
-  /** For an audit rule: its number, counted from 1 in the order of asking. */
-  readonly auditNumber?: number
+  /** For an audit rule its number, counted from 1 in the order of asking; else 0. */
+  readonly auditNumber: number
 }
 
 /** Rows that each stand for a part of one dimension. */
@@ -117,8 +117,8 @@ const cidrMatch = ({ version, address, length }: Cidr): FieldValue | Masked => {
 }
 
 /** Only packets that no audit rule from this one on has seen; the lower bits of the register count them. */
-const auditDimension = (number: number | undefined): Dimension =>
-  number === undefined
+const auditDimension = (number: number): Dimension =>
+  number === 0
     ? [{}]
     : masksOfRange(0, number - 1, registers.audited.size).map(mask => ({
         [registers.audited.field]: mask,

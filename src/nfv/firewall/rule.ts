@@ -158,6 +158,8 @@ export interface Line<S extends Statement = Statement> {
   readonly line: number
   /** The text it was read from, more than one line where it goes on. */
   readonly text: string
+  /** The tier it stands in. */
+  readonly tier: TierName
 }
 
 /** A mistake in a rule file: a value of the trade, not an exception. Line and column count from 1. */

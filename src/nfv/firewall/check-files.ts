@@ -1,0 +1,42 @@
+/** Checks rule files away from any network, for the command line: hosts and chains that are named may exist. */
+import { posix } from 'node:path'
+import { check, formatReport } from './check.js'
+import { noFacts } from './environment.js'
+import { loadPolicy } from './load.js'
+import { Parser } from './parse.js'
+import type { PolicyInput } from './resolve.js'
+
+export interface FileToCheck {
+  readonly name: string
+  readonly path: string
+  readonly source: string
+  /** Texts of included files, by path relative to the folder of `path`. */
+  readonly includes: Readonly<Record<string, string>>
+}
+
+export interface FilesReport {
+  readonly text: string
+  readonly isGood: boolean
+  readonly data: unknown
+}
+
+/** Checks the files as they would count together, in the order of their names. */
+export const checkFiles = async (
+  files: readonly FileToCheck[],
+  nowMillis: number,
+): Promise<FilesReport> => {
+  const parser = new Parser()
+  const policies = await Promise.all(
+    files.map(async ({ name, path, source, includes }): Promise<PolicyInput> => {
+      const read = (included: string) => {
+        const text = includes[posix.relative(posix.dirname(path), included)]
+        if (text === undefined) throw new Error('there is no such file')
+        return text
+      }
+      return { name, order: 0, loaded: await loadPolicy(parser, path, source, read) }
+    }),
+  )
+  const report = check(policies, noFacts(nowMillis))
+  const texts = new Map(policies.flatMap(({ loaded }) => [...loaded.texts]))
+  return { text: formatReport(report, texts), isGood: report.exitCode === 0, data: report }
+}
