@@ -311,15 +311,21 @@ export class SwitchConnection extends EventEmitter<SwitchConnectionEvents> {
   }
 
   /**
-   * Takes the switch over and asks for whole packets.
+   * Takes the switch over and asks for whole packets, with the userdata of their flows.
    *
    * @throws {SwitchError} OFPRRFC_STALE when a controller with a greater generation was there
    */
   async becomeMaster(generationId: bigint): Promise<void> {
     await this.request({ kind: 'role-request', role: 'master', generationId })
     this.#role = 'master'
-    // The flags say how fragments are treated, for the whole switch: they stay.
-    this.send({ kind: 'set-config', flags: this.#state.config?.flags ?? 0, missSendLength: 0xffff })
+    const refusals = await this.sendAll([
+      // The flags say how fragments are treated, for the whole switch: they stay.
+      { kind: 'set-config', flags: this.#state.config?.flags ?? 0, missSendLength: 0xffff },
+      // Only in this form do packets bring the userdata of their flow.
+      { kind: 'set-packet-in-format', format: 'nxt2' },
+    ])
+    if (refusals.length > 0)
+      this.#log.warn({ refusals }, 'the switch cannot send packets the way we ask for')
   }
 
   /** True when the switch answers an echo in time. */
