@@ -27,12 +27,20 @@ export interface TestResult {
   readonly seen: string
 }
 
+/** How many rows of a switch the rules take; the firewall's fixed rows are not counted. */
+export interface Counts {
+  readonly rules: number
+  readonly flows: number
+  /** By `policy/rule`. */
+  readonly flowsByRule: Readonly<Record<string, number>>
+}
+
 export interface Report {
   readonly complaints: readonly RuleError[]
   readonly remarks: readonly Remark[]
   readonly tests: readonly TestResult[]
   /** Absent when there are complaints. */
-  readonly counts?: { readonly rules: number; readonly flows: number }
+  readonly counts?: Counts
   /** 0: nothing wrong. 1: mistakes, or tests that fail. */
   readonly exitCode: 0 | 1
 }
@@ -54,17 +62,27 @@ export const check = (
       return 'message' in result ? [] : [result]
     }),
   )
-  const rules = resolved.tiers.reduce((count, tier) => count + tier.length, 1)
-  const sections = new Compiler().compile(resolved, 1)
-  const flows = sections.reduce((count, { flows }) => count + flows.length, 0)
   const isGood = complaints.length === 0 && tests.every(test => test.passed)
   return {
     complaints,
     remarks: lint(policies, resolved, facts),
     tests,
-    counts: { rules, flows },
+    counts: countFlows(resolved),
     exitCode: isGood ? 0 : 1,
   }
+}
+
+const countFlows = (resolved: Resolved): Counts => {
+  const flowsByRule = new Map<string, number>()
+  let flows = 0
+  for (const section of new Compiler().compile(resolved, 1))
+    for (const { origin } of section.flows) {
+      const isOfRule = origin.kind === 'policy'
+      if (isOfRule) flowsByRule.set(origin.name, (flowsByRule.get(origin.name) ?? 0) + 1)
+      if (isOfRule || section.name === 'firewall/ports') flows++
+    }
+  const rules = resolved.tiers.reduce((count, tier) => count + tier.length, 1)
+  return { rules, flows, flowsByRule: Object.fromEntries(flowsByRule) }
 }
 
 /** The report as people read it. @param texts by file, for the lines under complaints */

@@ -180,7 +180,8 @@ const isCatchAll = ({ rule }: PlacedRule): boolean =>
 
 /** Some packets are in both, each has some of its own, and they are told different things. */
 const isConflict = (later: Entry, earlier: Entry): boolean => {
-  if (later.placed.rule.verb === earlier.placed.rule.verb) return false
+  const verbs = [later.placed.rule.verb, earlier.placed.rule.verb]
+  if (verbs[0] === verbs[1] || verbs.includes('pass')) return false
   const left = without(earlier.boxes, later.boxes, pieceLimit)
   return left !== undefined && left.length > 0
 }
