@@ -90,6 +90,8 @@ export interface Connection {
 
 export interface Disk {
   readText(path: string): Promise<string>
+  /** At most `size` octets of a file, from an offset on; fewer when it ends before. */
+  readBytes(path: string, offset: number, size: number): Promise<Uint8Array>
   /** Writes a whole file by way of a new one and a rename, so a reader sees the old or the new. */
   writeText(path: string, text: string, mode?: number): Promise<void>
   /** Names in a folder, sorted. */

@@ -166,6 +166,15 @@ const realNet: Net = {
 
 const disk: Disk = {
   readText: path => readFile(path, 'utf8'),
+  async readBytes(path, offset, size) {
+    const file = await open(path, 'r')
+    try {
+      const { bytesRead, buffer } = await file.read(new Uint8Array(size), 0, size, offset)
+      return buffer.subarray(0, bytesRead)
+    } finally {
+      await file.close()
+    }
+  },
   async writeText(path, text, mode = 0o644) {
     const next = `${path}.${process.pid}.new`
     const file = await open(next, 'w', mode)
