@@ -26,7 +26,7 @@ export interface Cli {
 export const runCli = async (
   cli: Cli,
   words: readonly string[],
-  more: (program: Command) => void,
+  more: (program: Command, exit: (code: number) => void) => Promise<void>,
 ): Promise<number> => {
   let code = 0
   const program = new Command('sluice')
@@ -42,10 +42,11 @@ export const runCli = async (
     .exitOverride()
   const client = () => Client.find(cli.disk, program.opts<ClientOptions>(), cli.variables)
   addReading(program, cli, client)
-  addPolicies(program, cli, client, value => {
+  const exit = (value: number) => {
     code = value
-  })
-  more(program)
+  }
+  addPolicies(program, cli, client, exit)
+  await more(program, exit)
   try {
     await program.parseAsync(words, { from: 'user' })
   } catch (error) {

@@ -234,7 +234,7 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
   #probe(dpid: Dpid, list: readonly Watched[], stretch = 1): void {
     const now = this.#env.clock.nowMillis()
     const frames = list.map(watched => {
-      const nonce = new DataView(this.#env.random.bytes(8).slice().buffer).getBigUint64(0)
+      const nonce = nonceOf(this.#env.random.bytes(8))
       watched.outstanding.set(nonce, now)
       if (watched.outstanding.size > remembered)
         watched.outstanding.delete(watched.outstanding.keys().next().value!)
@@ -255,3 +255,6 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
     )
   }
 }
+
+const nonceOf = (bytes: Uint8Array): bigint =>
+  new DataView(bytes.buffer, bytes.byteOffset, bytes.length).getBigUint64(0)

@@ -1,0 +1,41 @@
+/** The configuration file of `sluice run`: YAML, every member optional, unknown ones refused with their place. */
+
+import { Ajv } from 'ajv'
+import Type, { type Static } from 'typebox'
+import { LineCounter, parseDocument } from 'yaml'
+import type { Disk } from '../base/env.js'
+import { Failure } from '../base/failures.js'
+
+const schema = Type.Object(
+  {
+    openflow: Type.Optional(Type.String()),
+    rest: Type.Optional(Type.String()),
+    data: Type.Optional(Type.String()),
+    rules: Type.Optional(Type.Array(Type.String())),
+  },
+  { additionalProperties: false },
+)
+
+export type Config = Static<typeof schema>
+
+/** @throws {Failure} `bad-document` with file, line and column */
+export const readConfig = async (disk: Disk, path: string): Promise<Config> => {
+  const lines = new LineCounter()
+  const document = parseDocument(await disk.readText(path), { lineCounter: lines })
+  const problem = document.errors[0]
+  const complain = (offset: number, message: string) => {
+    const { line, col } = lines.linePos(offset)
+    return new Failure('bad-document', { detail: `${path}:${line}:${col}: ${message}` })
+  }
+  if (problem) throw complain(problem.pos[0], problem.message.split('\n')[0]!)
+  const value: unknown = document.toJS({ maxAliasCount: 10 }) ?? {}
+  const validate = new Ajv({ allErrors: false }).compile<Config>(schema)
+  if (validate(value)) return value
+  const error = validate.errors![0]!
+  const words = error.instancePath.split('/').slice(1)
+  const extra = error.params.additionalProperty as string | undefined
+  const node = document.getIn(extra === undefined ? words : [...words, extra], true) as
+    | { range?: [number, number, number] }
+    | undefined
+  throw complain(node?.range?.[0] ?? 0, `${[...words, extra ?? ''].join('.')} ${error.message}`)
+}

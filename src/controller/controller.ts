@@ -1,0 +1,255 @@
+/**
+ * The controller: switches and topology below, policies above, programs between them.
+ *
+ *     switches ── events ──> topology ──┐
+ *                                       ├──> compile ──> programs ──> programmers ──> switches
+ *     store ── policies ──> firewall ───┘
+ *
+ * Data flows one way. Everything that changes asks for a compile; compiles of one turn of the loop are one.
+ */
+import { EventEmitter } from 'node:events'
+import type { Dpid } from '../base/addresses.js'
+import type { Env } from '../base/env.js'
+import type { SwitchConnection } from '../openflow/index.js'
+import type { Flow, Section } from '../pipeline/program.js'
+import { createForwarding } from '../topology/forwarding/compile.js'
+import type { PortRef, Switch, Topology } from '../topology/model.js'
+import { TopologyService } from '../topology/topology.js'
+import { Journal } from './events.js'
+import { FactWriter, loadFacts } from './facts.js'
+import { PolicyKeeper } from './policies.js'
+import { Programmer } from './program/programmer.js'
+import { Punts } from './punts.js'
+import type { Store } from './store/store.js'
+import { type AttachedSwitch, attach } from './switches.js'
+
+export interface ControllerOptions {
+  /** Signs discovery frames. */
+  readonly secret: Uint8Array
+  /** Grows with every start; the switches refuse a master with a lower one. */
+  readonly generationId: bigint
+}
+
+/** How often every switch is read back and compared. */
+const driftPeriodMillis = 30_000
+/** How long a packet waits for switches to learn its sender. */
+const programmedTimeoutMillis = 500
+
+interface ControllerEvents {
+  /** Programs were compiled anew. */
+  compiled: [revision: number]
+}
+
+export class Controller extends EventEmitter<ControllerEvents> {
+  readonly journal: Journal
+  readonly topology: TopologyService
+  readonly policies: PolicyKeeper
+  readonly #env: Env
+  readonly #options: ControllerOptions
+  readonly #attached = new Map<Dpid, AttachedSwitch>()
+  readonly #programmers = new Map<Dpid, Programmer>()
+  readonly #forwarding = createForwarding()
+  readonly #punts: Punts
+  readonly #facts: FactWriter
+  readonly #stops: (() => void)[] = []
+  #programs: ReadonlyMap<Dpid, readonly Section[]> = new Map()
+  #revision = 0
+  #isScheduled = false
+
+  private constructor(env: Env, store: Store, options: ControllerOptions, policies: PolicyKeeper) {
+    super()
+    this.setMaxListeners(0)
+    this.#env = env
+    this.#options = options
+    this.journal = new Journal(env.clock, env.log)
+    this.policies = policies
+    this.topology = new TopologyService(env, options.secret, {
+      send: (at, frame) => this.#send(at, frame),
+      sendConfirmed: (dpid, frames) =>
+        this.#attached.get(dpid)?.sendConfirmed(frames) ??
+        Promise.reject(new Error('not connected')),
+    })
+    this.#punts = new Punts(env, this.topology, {
+      send: (at, frame) => this.#send(at, frame),
+      reinject: (at, frame) => this.#attached.get(at.dpid)?.reinject(at.port, frame),
+      programmed: () =>
+        this.programmed(this.nextRevision, programmedTimeoutMillis).then(() => undefined),
+      ruleHit: (reason, ruleId, at, fields) =>
+        this.journal.add(policies.hitEvent(reason, ruleId, at, fields)),
+    })
+    this.#facts = new FactWriter(store, env.log, this.topology.current)
+  }
+
+  /** Takes over what the store knows; nothing is sent before the first switch connects. */
+  static async create(env: Env, store: Store, options: ControllerOptions): Promise<Controller> {
+    const policies = await PolicyKeeper.load(env, store)
+    const controller = new Controller(env, store, options, policies)
+    const facts = await loadFacts(store)
+    controller.topology.restore(facts)
+    controller.#listen()
+    controller.#compile()
+    return controller
+  }
+
+  get programs(): ReadonlyMap<Dpid, readonly Section[]> {
+    return this.#programs
+  }
+
+  get revision(): number {
+    return this.#revision
+  }
+
+  /** The revision that will hold what is known now. */
+  get nextRevision(): number {
+    return this.#isScheduled ? this.#revision + 1 : this.#revision
+  }
+
+  programmer(dpid: Dpid): Programmer | undefined {
+    return this.#programmers.get(dpid)
+  }
+
+  attached(dpid: Dpid): AttachedSwitch | undefined {
+    return this.#attached.get(dpid)
+  }
+
+  start(): void {
+    this.topology.start()
+    this.#stops.push(
+      this.#env.timers.every(driftPeriodMillis, () => {
+        for (const programmer of this.#programmers.values()) programmer.check()
+      }),
+    )
+  }
+
+  async stop(): Promise<void> {
+    this.topology.stop()
+    for (const stop of this.#stops) stop()
+    this.policies.stop()
+    await this.#facts.settled()
+  }
+
+  /** A switch has connected and said what it is. */
+  async switchConnected(connection: SwitchConnection): Promise<void> {
+    const { dpid } = connection
+    const programmer = this.#programmers.get(dpid) ?? this.#newProgrammer(dpid)
+    const attached = attach(connection, {
+      packetIn: packet => this.#punts.receive(dpid, packet),
+      portChanged: report => this.topology.portChanged(dpid, report),
+      portRemoved: number => this.topology.portRemoved(dpid, number),
+      flowsTouched: () => programmer.check(),
+      closed: reason => this.#switchClosed(dpid, attached, reason),
+    })
+    this.#attached.set(dpid, attached)
+    await connection.becomeMaster(this.#options.generationId)
+    if (this.#attached.get(dpid) !== attached) return
+    this.topology.switchConnected(dpid, attached.name, attached.reports())
+    programmer.connect(attached)
+    programmer.once('confirmed', () => {
+      if (this.#attached.get(dpid) === attached) this.topology.switchReady(dpid)
+    })
+  }
+
+  /** Resolves to true when every connected switch has confirmed the revision. */
+  async programmed(revision: number, timeoutMillis: number): Promise<boolean> {
+    const connected = [...this.#programmers.values()].filter(each => this.#attached.has(each.dpid))
+    const all = await Promise.all(connected.map(each => each.confirmed(revision, timeoutMillis)))
+    return all.every(Boolean)
+  }
+
+  /** What programs would be under other policies; nothing is kept. */
+  compileWith(sections: readonly Section[]): ReadonlyMap<Dpid, readonly Section[]> {
+    return programsOf(
+      this.topology.current,
+      this.#forwarding.compile(this.topology.current),
+      sections,
+    )
+  }
+
+  /** Where each row of a switch came from, by table, priority and match. */
+  flowsOf(dpid: Dpid): readonly Flow[] {
+    return (this.#programs.get(dpid) ?? []).flatMap(section => section.flows)
+  }
+
+  /** Asks for a compile at the end of this turn. */
+  schedule(): void {
+    if (this.#isScheduled) return
+    this.#isScheduled = true
+    this.#env.timers.soon(() => this.#compile())
+  }
+
+  #listen(): void {
+    this.topology.on('changed', topology => {
+      this.#facts.save(topology)
+      this.schedule()
+    })
+    this.topology.on('event', event => this.journal.add(event))
+    this.policies.on('changed', () => this.schedule())
+    this.policies.on('event', event => this.journal.add(event))
+  }
+
+  #compile(): void {
+    const topology = this.topology.current
+    const firewall = this.policies.compile(topology)
+    const programs = programsOf(topology, this.#forwarding.compile(topology), firewall)
+    this.#isScheduled = false
+    this.#revision++
+    this.#programs = programs
+    for (const [dpid, sections] of programs) {
+      const programmer = this.#programmers.get(dpid) ?? this.#newProgrammer(dpid)
+      programmer.want(sections, this.#revision)
+    }
+    this.emit('compiled', this.#revision)
+  }
+
+  #newProgrammer(dpid: Dpid): Programmer {
+    const programmer = new Programmer(this.#env, dpid)
+    programmer.setMaxListeners(0)
+    this.#programmers.set(dpid, programmer)
+    programmer.on('refused', refusal => {
+      this.journal.add({ kind: 'flow-refused', dpid, ...refusal })
+      this.policies.refused(dpid, refusal)
+    })
+    programmer.on('drift', counts => this.journal.add({ kind: 'drift-repaired', dpid, ...counts }))
+    programmer.on('failed', error =>
+      this.#env.log.warn({ dpid, err: error }, 'programming failed, will be tried again'),
+    )
+    return programmer
+  }
+
+  #switchClosed(dpid: Dpid, attached: AttachedSwitch, reason: string): void {
+    if (this.#attached.get(dpid) !== attached) return
+    this.#attached.delete(dpid)
+    this.#programmers.get(dpid)?.disconnect()
+    this.topology.switchDisconnected(dpid, reason)
+  }
+
+  #send(at: PortRef, frame: Uint8Array): void {
+    this.#attached.get(at.dpid)?.send(at.port, frame)
+  }
+}
+
+/** Rules are asked where hosts are; a switch without edge ports only passes frames on. */
+const hasHosts = (self: Switch): boolean =>
+  [...self.ports.values()].some(port => port.kind === 'edge' && port.isUp)
+
+const combined = new WeakMap<
+  readonly Section[],
+  { with: readonly Section[]; program: readonly Section[] }
+>()
+
+const programsOf = (
+  topology: Topology,
+  forwarding: ReadonlyMap<Dpid, readonly Section[]>,
+  firewall: readonly Section[],
+): ReadonlyMap<Dpid, readonly Section[]> => {
+  const programs = new Map<Dpid, readonly Section[]>()
+  for (const [dpid, sections] of forwarding) {
+    const known = combined.get(sections)
+    const self = topology.switches.get(dpid)
+    const rules = self && hasHosts(self) ? firewall : []
+    const program = known?.with === rules ? known.program : [...sections, ...rules]
+    combined.set(sections, { with: rules, program })
+    programs.set(dpid, program)
+  }
+  return programs
+}

@@ -1,0 +1,80 @@
+/** What applying policies would change, in rules and in flows of each switch; nothing is sent. */
+import { formatStatement } from '../nfv/firewall/format.js'
+import { Parser } from '../nfv/firewall/parse.js'
+import type { Flow, Section } from '../pipeline/program.js'
+import type { Controller } from './controller.js'
+import type { Policy, PolicyWish } from './policies.js'
+import { canonicalFlow } from './program/canonical.js'
+import { flowText } from './rest/flow-text.js'
+
+type ChangeKind = 'added' | 'removed' | 'changed'
+
+export interface Plan {
+  readonly changes: readonly {
+    readonly policy: string
+    readonly change: ChangeKind
+    readonly text: string
+  }[]
+  readonly switches: readonly {
+    readonly dpid: string
+    readonly name: string
+    readonly flows: readonly { readonly change: ChangeKind; readonly text: string }[]
+  }[]
+}
+
+/** @throws {Failure} `bad-rules` when the policies have mistakes */
+export const plan = async (
+  controller: Controller,
+  wishes: readonly PolicyWish[],
+): Promise<Plan> => {
+  const topology = controller.topology.current
+  const known = new Map(controller.policies.list().map(policy => [policy.name, policy]))
+  const { sections } = await controller.policies.preview(wishes, topology)
+  const programs = controller.compileWith(sections)
+  return {
+    changes: wishes.flatMap(wish => ruleChanges(wish, known.get(wish.name))),
+    switches: [...topology.switches.values()].map(self => ({
+      dpid: self.dpid,
+      name: self.name,
+      flows: flowChanges(controller.programs.get(self.dpid) ?? [], programs.get(self.dpid) ?? []),
+    })),
+  }
+}
+
+/** Statements that come and go, comments aside. */
+const ruleChanges = (wish: PolicyWish, before: Policy | undefined): Plan['changes'] => {
+  const old = new Set(statementsOf(before))
+  const next = new Set(statementsOf(wish))
+  const changed = (change: ChangeKind, texts: Iterable<string>, other: ReadonlySet<string>) =>
+    [...texts].filter(text => !other.has(text)).map(text => ({ policy: wish.name, change, text }))
+  return [...changed('removed', old, next), ...changed('added', next, old)]
+}
+
+const statementsOf = (wish: PolicyWish | undefined): string[] => {
+  if (wish === undefined) return []
+  const texts = [wish.source, ...Object.values(wish.includes ?? {})]
+  return texts
+    .flatMap(text => new Parser().parse(text, wish.name).lines)
+    .map(line => formatStatement(line.statement))
+    .filter(text => text !== '')
+}
+
+const flowChanges = (before: readonly Section[], after: readonly Section[]) => {
+  const same = new Set(before)
+  const kept = new Set(after)
+  const old = byKey(before.filter(section => !kept.has(section)))
+  const next = byKey(after.filter(section => !same.has(section)))
+  const changes: { change: ChangeKind; text: string }[] = []
+  for (const [key, flow] of next) {
+    const was = old.get(key)
+    if (was === undefined) changes.push({ change: 'added', text: flowText(flow) })
+    else if (canonicalFlow(was).body !== canonicalFlow(flow).body)
+      changes.push({ change: 'changed', text: flowText(flow) })
+  }
+  for (const [key, flow] of old)
+    if (!next.has(key)) changes.push({ change: 'removed', text: flowText(flow) })
+  return changes
+}
+
+const byKey = (sections: readonly Section[]): Map<string, Flow> =>
+  new Map(sections.flatMap(section => section.flows).map(flow => [canonicalFlow(flow).key, flow]))

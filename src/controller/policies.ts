@@ -1,0 +1,363 @@
+/**
+ * The policies that are wanted: kept in the store, checked before they count, turned into sections of
+ * rules with the generation that sessions are stamped with.
+ */
+import { EventEmitter } from 'node:events'
+import { posix } from 'node:path'
+import { type Cidr, formatIpv4, formatIpv6, type Ip } from '../base/addresses.js'
+import type { Cancel, Env } from '../base/env.js'
+import { Failure } from '../base/failures.js'
+import { createCompiler } from '../nfv/firewall/compile.js'
+import { formatComplaint } from '../nfv/firewall/complaint.js'
+import type { Facts } from '../nfv/firewall/environment.js'
+import { type LoadedPolicy, loadPolicy } from '../nfv/firewall/load.js'
+import { Parser } from '../nfv/firewall/parse.js'
+import { type PolicyInput, Resolver, resolve } from '../nfv/firewall/resolve.js'
+import { type PlacedRule, type Resolved, ruleById } from '../nfv/firewall/resolved.js'
+import type { RuleError } from '../nfv/firewall/rule.js'
+import type { Fields } from '../pipeline/packet.js'
+import { type Section, section } from '../pipeline/program.js'
+import { type PortRef, portKey, type Topology } from '../topology/model.js'
+import type { NetworkEvent } from '../topology/topology.js'
+import { listAll } from './facts.js'
+import type { Refusal } from './program/programmer.js'
+import type { Op, Store } from './store/store.js'
+
+/** A policy as somebody asked for it. */
+export interface PolicyWish {
+  readonly name: string
+  /** The text of the rule file. */
+  readonly source: string
+  /** Texts of included files, by the path in the `include`. */
+  readonly includes?: Readonly<Record<string, string>>
+  /** The file it was read from, for messages. */
+  readonly file?: string
+  /** Lower comes first; then by name. */
+  readonly order?: number
+  /** Edits of `file` are put in force as they come. */
+  readonly watch?: boolean
+}
+
+export interface Policy extends PolicyWish {
+  readonly order: number
+  readonly changed: string
+}
+
+interface Known {
+  readonly policy: Policy
+  readonly loaded: LoadedPolicy
+}
+
+interface Stamp {
+  readonly hash: string
+  readonly generation: number
+}
+
+export interface PolicyEvents {
+  changed: []
+  event: [event: NetworkEvent]
+}
+
+const prefix = '/policy/'
+const stampKey = '/firewall/generation'
+const maxGeneration = 0xffff
+
+/** Meters that keep logs and rejections from flooding the controller, for all ports of a switch. */
+const logMeter = 3
+const rejectMeter = 4
+
+export class PolicyKeeper extends EventEmitter<PolicyEvents> {
+  readonly #env: Env
+  readonly #store: Store
+  readonly #parser = new Parser()
+  readonly #resolver = new Resolver()
+  readonly #compiler = createCompiler({ logMeter, rejectMeter })
+  readonly #known = new Map<string, Known>()
+  readonly #refusals = new Map<string, Refusal>()
+  #stamp: Stamp
+  #resolved: Resolved | undefined
+  #sections: readonly Section[] = []
+  #rules: ReadonlyMap<number, PlacedRule> = new Map()
+  #cancelChange: Cancel | undefined
+
+  private constructor(env: Env, store: Store, stamp: Stamp) {
+    super()
+    this.#env = env
+    this.#store = store
+    this.#stamp = stamp
+  }
+
+  static async load(env: Env, store: Store): Promise<PolicyKeeper> {
+    const stamp = (await store.get(stampKey))?.value as Stamp | undefined
+    const keeper = new PolicyKeeper(env, store, stamp ?? { hash: '', generation: 0 })
+    for (const [, value] of await listAll(store, prefix)) {
+      const policy = value as Policy
+      keeper.#known.set(policy.name, { policy, loaded: await keeper.#read(policy) })
+    }
+    return keeper
+  }
+
+  get generation(): number {
+    return this.#stamp.generation
+  }
+
+  get resolved(): Resolved | undefined {
+    return this.#resolved
+  }
+
+  list(): Policy[] {
+    return [...this.#known.values()]
+      .map(known => known.policy)
+      .sort((a, b) => a.order - b.order || (a.name < b.name ? -1 : 1))
+  }
+
+  get(name: string): Policy {
+    const known = this.#known.get(name)
+    if (known === undefined) throw new Failure('not-found', { what: 'policies', name })
+    return known.policy
+  }
+
+  rule(id: number): PlacedRule | undefined {
+    return this.#rules.get(id)
+  }
+
+  rules(): readonly PlacedRule[] {
+    return this.#resolved ? [...this.#resolved.tiers.flat(), this.#resolved.last] : []
+  }
+
+  /** What a switch refused of a policy's rows; empty when all is well. */
+  refusalsOf(name: string): readonly Refusal[] {
+    return [...this.#refusals.values()].filter(refusal =>
+      refusal.origin.name.startsWith(`${name}/`),
+    )
+  }
+
+  refused(dpid: string, refusal: Refusal): void {
+    if (refusal.origin.kind === 'policy') this.#refusals.set(`${dpid} ${refusal.request}`, refusal)
+  }
+
+  /**
+   * Puts policies in force, all or none.
+   *
+   * @returns what changed, by name
+   * @throws {Failure} `bad-rules` with every complaint; nothing is changed then
+   */
+  async apply(
+    wishes: readonly PolicyWish[],
+    topology: Topology,
+  ): Promise<ReadonlyMap<string, 'added' | 'changed' | 'unchanged'>> {
+    const next = await this.#with(wishes)
+    this.#check(next, topology)
+    const changes = new Map<string, 'added' | 'changed' | 'unchanged'>()
+    const ops: Op[] = []
+    for (const { name } of wishes) {
+      const before = this.#known.get(name)?.policy
+      const after = next.get(name)!.policy
+      const isSame = before !== undefined && isSamePolicy(before, after)
+      changes.set(name, before === undefined ? 'added' : isSame ? 'unchanged' : 'changed')
+      if (!isSame) ops.push({ op: 'put', key: prefix + name, value: after })
+    }
+    if (ops.length === 0) return changes
+    await this.#store.txn({ if: [], then: ops })
+    for (const { name } of wishes)
+      if (changes.get(name) !== 'unchanged') this.#known.set(name, next.get(name)!)
+    this.#refusals.clear()
+    this.emit('event', { kind: 'policy-applied', policies: wishes.map(wish => wish.name) })
+    this.emit('changed')
+    return changes
+  }
+
+  /** @throws {Failure} `not-found` */
+  async remove(name: string): Promise<void> {
+    this.get(name)
+    await this.#store.txn({ if: [], then: [{ op: 'delete', key: prefix + name }] })
+    this.#known.delete(name)
+    this.emit('event', { kind: 'policy-deleted', policy: name })
+    this.emit('changed')
+  }
+
+  /** Sections as they would be with these policies as well; nothing is kept. @throws {Failure} `bad-rules` */
+  async preview(
+    wishes: readonly PolicyWish[],
+    topology: Topology,
+  ): Promise<{ resolved: Resolved; sections: readonly Section[] }> {
+    const next = await this.#with(wishes)
+    const resolved = this.#check(next, topology)
+    const stamp = this.#nextStamp(resolved)
+    return {
+      resolved,
+      sections: [
+        limits,
+        ...createCompiler({ logMeter, rejectMeter }).compile(resolved, stamp.generation),
+      ],
+    }
+  }
+
+  /** The firewall's sections for the network as it is; the same objects while nothing changes. */
+  compile(topology: Topology): readonly Section[] {
+    const resolved = this.#resolver.resolve(inputsOf(this.#known), this.#factsOf(topology))
+    const stamp = this.#nextStamp(resolved)
+    if (stamp !== this.#stamp) this.#keepStamp(stamp)
+    this.#cancelChange?.()
+    if (resolved.nextChangeMillis !== undefined)
+      this.#cancelChange = this.#env.timers.after(
+        Math.min(
+          Math.max(50, resolved.nextChangeMillis - this.#env.clock.wallMillis()),
+          2 ** 31 - 1,
+        ),
+        () => this.emit('changed'),
+      )
+    const sections = [limits, ...this.#compiler.compile(resolved, stamp.generation)]
+    const isSame =
+      sections.length === this.#sections.length &&
+      sections.every((each, at) => each === this.#sections[at])
+    if (!isSame) this.#sections = sections
+    if (resolved.hash !== this.#resolved?.hash || !isSame) this.#rules = ruleById(resolved)
+    this.#resolved = resolved
+    return this.#sections
+  }
+
+  /** The event of a packet that a rule logged or rejected. */
+  hitEvent(reason: 'log' | 'reject', ruleId: number, at: PortRef, fields: Fields): NetworkEvent {
+    const placed = this.#rules.get(ruleId)
+    const verb = placed?.rule.verb ?? 'drop'
+    return {
+      kind: reason === 'reject' ? 'rule-rejected' : 'rule-logged',
+      rule: placed?.rule.name ?? `#${ruleId}`,
+      ...(placed && { policy: placed.rule.policy, file: placed.file, line: placed.line }),
+      ...(placed?.rule.log?.text !== undefined && { text: placed.rule.log.text }),
+      verdict: verb,
+      ...at,
+      ...addressesOf(fields),
+    }
+  }
+
+  stop(): void {
+    this.#cancelChange?.()
+  }
+
+  async #with(wishes: readonly PolicyWish[]): Promise<Map<string, Known>> {
+    const next = new Map(this.#known)
+    for (const wish of wishes) {
+      const before = this.#known.get(wish.name)?.policy
+      const policy: Policy = {
+        ...wish,
+        order: wish.order ?? before?.order ?? 0,
+        changed: new Date(this.#env.clock.wallMillis()).toISOString(),
+      }
+      next.set(wish.name, { policy, loaded: await this.#read(policy) })
+    }
+    return next
+  }
+
+  #check(known: ReadonlyMap<string, Known>, topology: Topology): Resolved {
+    const resolved = resolve(inputsOf(known), this.#factsOf(topology))
+    if (resolved.complaints.length === 0) return resolved
+    const texts = new Map([...known.values()].flatMap(each => [...each.loaded.texts]))
+    throw new Failure('bad-rules', {
+      complaints: resolved.complaints.map(complaint => describeComplaint(complaint, texts)),
+    })
+  }
+
+  #read(policy: PolicyWish): Promise<LoadedPolicy> {
+    const file = policy.file === undefined ? `${policy.name}.rules` : posix.basename(policy.file)
+    return loadPolicy(this.#parser, file, policy.source, path => {
+      const text = policy.includes?.[path]
+      if (text === undefined) throw new Error('there is no such file')
+      return text
+    })
+  }
+
+  /** Other rules, another generation: running sessions are asked again. Skips 0, which no session carries. */
+  #nextStamp(resolved: Resolved): Stamp {
+    if (resolved.hash === this.#stamp.hash) return this.#stamp
+    return { hash: resolved.hash, generation: (this.#stamp.generation % maxGeneration) + 1 }
+  }
+
+  #keepStamp(stamp: Stamp): void {
+    this.#stamp = stamp
+    this.#store
+      .txn({ if: [], then: [{ op: 'put', key: stampKey, value: stamp }] })
+      .catch((error: unknown) => {
+        // After a restart the same rules get the next generation: every session is asked once more, none is lost.
+        this.#env.log.warn({ err: error }, 'the generation could not be kept')
+      })
+  }
+
+  #factsOf(topology: Topology): Facts {
+    return factsOf(topology, this.#env.clock.wallMillis())
+  }
+}
+
+const limits: Section = section('firewall/meters', {
+  meters: [
+    [logMeter, 500, 'log lines that rules may cause each second'],
+    [rejectMeter, 2_000, 'rejections that are answered each second'],
+  ].map(([id, rate, because]) => ({
+    id: Number(id),
+    unit: 'pktps',
+    bands: [{ type: 'drop', rate: Number(rate), burstSize: Number(rate) }],
+    because: String(because),
+    origin: { kind: 'base', name: 'firewall' },
+  })),
+})
+
+const inputsOf = (known: ReadonlyMap<string, Known>): PolicyInput[] =>
+  [...known.values()].map(({ policy, loaded }) => ({
+    name: policy.name,
+    order: policy.order,
+    loaded,
+  }))
+
+const isSamePolicy = (a: Policy, b: Policy): boolean =>
+  a.source === b.source &&
+  a.order === b.order &&
+  a.file === b.file &&
+  a.watch === b.watch &&
+  JSON.stringify(a.includes ?? {}) === JSON.stringify(b.includes ?? {})
+
+export const describeComplaint = (complaint: RuleError, texts: ReadonlyMap<string, string>) => ({
+  file: complaint.file,
+  line: complaint.line,
+  column: complaint.column,
+  message: complaint.message,
+  hint: complaint.hint,
+  text: formatComplaint(complaint, texts.get(complaint.file)),
+})
+
+/** What rule files may refer to by name: hosts by name or MAC, networks, ports as SWITCH:PORT. */
+const factsOf = (topology: Topology, nowMillis: number): Facts => ({
+  hostAddresses: name =>
+    [...topology.hosts.values()].find(host => host.name === name || host.mac === name)?.ips,
+  networkSubnets: (): readonly Cidr[] | undefined => undefined,
+  portAddresses: port => portAddresses(topology, port),
+  hasChain: () => false,
+  nowMillis,
+})
+
+const portAddresses = (topology: Topology, text: string): readonly Ip[] | undefined => {
+  const [name, port] = text.split(':')
+  const self = [...topology.switches.values()].find(
+    each => each.name === name || each.dpid === name,
+  )
+  const found = [...(self?.ports.values() ?? [])].find(
+    each => String(each.number) === port || each.name === port,
+  )
+  if (self === undefined || found === undefined) return undefined
+  const key = portKey({ dpid: self.dpid, port: found.number })
+  return [...topology.hosts.values()]
+    .filter(host => portKey(host.at) === key)
+    .flatMap(host => host.ips)
+}
+
+const addressesOf = (fields: Fields): Record<string, unknown> => {
+  const text = (v4: unknown, v6: unknown) =>
+    typeof v4 === 'number' ? formatIpv4(v4) : typeof v6 === 'bigint' ? formatIpv6(v6) : undefined
+  return {
+    source: text(fields.ip_src, fields.ipv6_src),
+    destination: text(fields.ip_dst, fields.ipv6_dst),
+    protocol: fields.ip_proto,
+    sourcePort: fields.tcp_src ?? fields.udp_src ?? fields.icmp_type ?? fields.icmpv6_type,
+    destinationPort: fields.tcp_dst ?? fields.udp_dst,
+  }
+}

@@ -1,0 +1,135 @@
+/**
+ * Rows in one form for comparing, whoever wrote them: Open vSwitch gives back what we sent with its fields
+ * in another order, defaults left out and prerequisites filled in.
+ */
+import { type FieldName, fieldByName } from '../../openflow/oxm.js'
+import type {
+  Action,
+  Bucket,
+  FieldValue,
+  Instruction,
+  Masked,
+  Match,
+} from '../../openflow/values.js'
+import type { Flow, Group, Meter } from '../../pipeline/program.js'
+import { tableId } from '../../pipeline/tables.js'
+
+export interface CanonicalFlow {
+  /** Table, priority and match: what makes a row the same row. */
+  readonly key: string
+  /** Cookie, actions and timeouts: what makes it the same in content. */
+  readonly body: string
+}
+
+const known = new WeakMap<Flow, CanonicalFlow>()
+
+export const canonicalFlow = (flow: Flow): CanonicalFlow => {
+  let found = known.get(flow)
+  if (found === undefined) {
+    found = {
+      key: flowKey(tableId[flow.table], flow.priority, flow.match),
+      body: flowBody(flow.cookie, flow.idleTimeoutSeconds ?? 0, instructionsOf(flow)),
+    }
+    known.set(flow, found)
+  }
+  return found
+}
+
+/** The instructions that carry a row. */
+export const instructionsOf = (flow: Flow): Instruction[] => [
+  ...(flow.actions.length > 0 ? [{ kind: 'apply-actions', actions: flow.actions } as const] : []),
+  ...(flow.goto === undefined ? [] : [{ kind: 'goto-table', table: tableId[flow.goto] } as const]),
+]
+
+export const flowKey = (table: number, priority: number, match: Match): string =>
+  `${table} ${priority} ${matchText(match)}`
+
+export const flowBody = (
+  cookie: bigint,
+  idleTimeoutSeconds: number,
+  instructions: readonly Instruction[],
+): string => `${cookie} ${idleTimeoutSeconds} ${instructions.map(instructionText).join(' ')}`
+
+const matchText = (match: Match): string => {
+  const names = (Object.keys(match) as (keyof Match)[]).filter(name => match[name] !== undefined)
+  return names
+    .sort()
+    .map(name => (name === 'unknown' ? stable(match.unknown) : conditionText(name, match[name]!)))
+    .join()
+}
+
+const conditionText = (name: FieldName, wanted: FieldValue | Masked): string => {
+  if (typeof wanted !== 'object') return `${name}=${wanted}`
+  if (BigInt(wanted.mask) === fullMask(name)) return `${name}=${wanted.value}`
+  return `${name}=${wanted.value}/${wanted.mask}`
+}
+
+const fullMasks = new Map<FieldName, bigint>()
+
+const fullMask = (name: FieldName): bigint => {
+  let mask = fullMasks.get(name)
+  if (mask === undefined) {
+    mask = (1n << BigInt(fieldByName.get(name)?.bits ?? 32)) - 1n
+    fullMasks.set(name, mask)
+  }
+  return mask
+}
+
+const instructionText = (instruction: Instruction): string =>
+  instruction.kind === 'apply-actions' || instruction.kind === 'write-actions'
+    ? `${instruction.kind}(${instruction.actions.map(actionText).join()})`
+    : stable(instruction)
+
+/** Defaults that a switch leaves out or fills in. */
+const defaults: Readonly<Record<string, unknown>> = {
+  controllerId: 0,
+  reason: 1,
+  meter: 0,
+  pause: false,
+  commit: false,
+  force: false,
+  alg: 0,
+  weight: 0,
+}
+
+export const actionText = (action: Action): string => {
+  if (action.kind === 'output') return `output:${action.port}`
+  if (action.kind === 'controller') return stable({ ...action, maxLength: undefined })
+  return stable(action)
+}
+
+/** JSON with sorted keys, bigints and octets as text, and defaults left out. */
+const stable = (value: unknown): string => {
+  if (typeof value === 'bigint') return String(value)
+  if (value instanceof Uint8Array) return `x${Buffer.from(value).toString('hex')}`
+  if (Array.isArray(value)) return `[${value.map(stable).join()}]`
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value)
+  const entries = Object.entries(value).filter(
+    ([name, part]) => part !== undefined && defaults[name] !== part,
+  )
+  return `{${entries
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, part]) => `${name}:${stable(part)}`)
+    .join()}}`
+}
+
+export const groupBody = (type: string, buckets: readonly Bucket[]): string =>
+  `${type} ${buckets.map(bucket => bucketText(type, bucket)).join(' ')}`
+
+const anyPort = 0xffffffff
+
+const bucketText = (type: string, bucket: Bucket): string => {
+  const weight = type === 'select' ? (bucket.weight ?? 1) : 0
+  const port = bucket.watchPort ?? anyPort
+  const group = bucket.watchGroup ?? anyPort
+  return `${weight}/${port}/${group}/${bucket.actions.map(actionText).join()}`
+}
+
+export const canonicalGroup = (group: Group): string => groupBody(group.type, group.buckets)
+
+export const meterBody = (
+  unit: 'kbps' | 'pktps',
+  bands: readonly { type: string; rate: number; burstSize: number }[],
+): string => `${unit} ${bands.map(band => `${band.type}/${band.rate}/${band.burstSize}`).join()}`
+
+export const canonicalMeter = (meter: Meter): string => meterBody(meter.unit, meter.bands)

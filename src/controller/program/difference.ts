@@ -1,0 +1,134 @@
+/** What must change on a switch to make what it holds what is wanted. Pure. */
+import type { Flow, Group, Meter, Section } from '../../pipeline/program.js'
+import { canonicalFlow, canonicalGroup, canonicalMeter } from './canonical.js'
+
+/** What a switch has confirmed to hold of ours, by key. */
+export interface Holding {
+  readonly flows: Map<string, HeldFlow>
+  /** Canonical text by group id. */
+  readonly groups: Map<number, string>
+  readonly meters: Map<number, string>
+}
+
+export interface HeldFlow {
+  readonly body: string
+  readonly cookie: bigint
+  readonly strict: StrictMatch
+}
+
+/** What a strict delete needs. */
+export type StrictMatch = Pick<Flow, 'priority' | 'match'> & { readonly tableId: number }
+
+export interface Difference {
+  readonly addFlows: readonly Flow[]
+  /** Same cookie, other actions: the counters go on. */
+  readonly modifyFlows: readonly Flow[]
+  readonly deleteFlows: readonly (StrictMatch & { readonly key: string })[]
+  readonly addGroups: readonly Group[]
+  readonly modifyGroups: readonly Group[]
+  readonly deleteGroups: readonly number[]
+  readonly addMeters: readonly Meter[]
+  readonly modifyMeters: readonly Meter[]
+  readonly deleteMeters: readonly number[]
+}
+
+export const emptyHolding = (): Holding => ({
+  flows: new Map(),
+  groups: new Map(),
+  meters: new Map(),
+})
+
+/**
+ * @param before sections that the holding is known to agree with, absent after a read-back:
+ *   then everything held that is not wanted goes
+ */
+export const difference = (
+  wanted: readonly Section[],
+  held: Holding,
+  before: readonly Section[] | undefined,
+): Difference => {
+  const same = before && new Set(before)
+  const changed = same ? wanted.filter(section => !same.has(section)) : wanted
+  const wantedSet = new Set(wanted)
+  const gone = before?.filter(section => !wantedSet.has(section))
+  return {
+    ...flowDifference(changed, held, gone),
+    ...groupDifference(changed, held, gone),
+    ...meterDifference(changed, held, gone),
+  }
+}
+
+export const isEmpty = (change: Difference): boolean =>
+  Object.values(change).every(list => list.length === 0)
+
+const flowDifference = (
+  changed: readonly Section[],
+  held: Holding,
+  gone: readonly Section[] | undefined,
+) => {
+  const addFlows: Flow[] = []
+  const modifyFlows: Flow[] = []
+  const wantedKeys = new Set<string>()
+  for (const section of changed)
+    for (const flow of section.flows) {
+      const { key, body } = canonicalFlow(flow)
+      wantedKeys.add(key)
+      const known = held.flows.get(key)
+      if (known?.body === body) continue
+      if (known?.cookie === flow.cookie) modifyFlows.push(flow)
+      else addFlows.push(flow)
+    }
+  const candidates = gone
+    ? gone.flatMap(section => section.flows.map(flow => canonicalFlow(flow).key))
+    : held.flows.keys()
+  const deleteFlows: (StrictMatch & { key: string })[] = []
+  for (const key of new Set(candidates)) {
+    const known = held.flows.get(key)
+    if (known && !wantedKeys.has(key)) deleteFlows.push({ ...known.strict, key })
+  }
+  return { addFlows, modifyFlows, deleteFlows }
+}
+
+const groupDifference = (
+  changed: readonly Section[],
+  held: Holding,
+  gone: readonly Section[] | undefined,
+) => {
+  const wanted = changed.flatMap(section => section.groups)
+  const { add, modify, remove } = numbered(
+    wanted,
+    canonicalGroup,
+    held.groups,
+    gone?.flatMap(section => section.groups),
+  )
+  return { addGroups: add, modifyGroups: modify, deleteGroups: remove }
+}
+
+const meterDifference = (
+  changed: readonly Section[],
+  held: Holding,
+  gone: readonly Section[] | undefined,
+) => {
+  const { add, modify, remove } = numbered(
+    changed.flatMap(section => section.meters),
+    canonicalMeter,
+    held.meters,
+    gone?.flatMap(section => section.meters),
+  )
+  return { addMeters: add, modifyMeters: modify, deleteMeters: remove }
+}
+
+const numbered = <T extends { readonly id: number }>(
+  wanted: readonly T[],
+  textOf: (item: T) => string,
+  held: ReadonlyMap<number, string>,
+  gone: readonly T[] | undefined,
+) => {
+  const wantedIds = new Set(wanted.map(item => item.id))
+  const candidates = gone ? gone.map(item => item.id) : [...held.keys()]
+  return {
+    add: wanted.filter(item => !held.has(item.id)),
+    modify: wanted.filter(item => held.has(item.id) && held.get(item.id) !== textOf(item)),
+    remove: candidates.filter(id => held.has(id) && !wantedIds.has(id)),
+  }
+}

@@ -1,0 +1,268 @@
+/**
+ * Keeps one switch at what is wanted of it.
+ *
+ *     connected ──> read back ──> difference ──> meters, bundle, barrier ──> confirmed ─┐
+ *                       ^              ^                     │ refused: told to the      │
+ *                       │              └──── wanted anew ────┤ origin, the rest goes on  │
+ *                       └────────────── drift check <────────┴───────────────────────────┘
+ *
+ * One queue: a new wish that comes while another is under way replaces those that wait. Nothing is
+ * called installed before the switch has confirmed it.
+ */
+import { EventEmitter } from 'node:events'
+import type { Dpid } from '../../base/addresses.js'
+import type { Env } from '../../base/env.js'
+import type { Flow, Origin, Section } from '../../pipeline/program.js'
+import { canonicalFlow, canonicalGroup, canonicalMeter } from './canonical.js'
+import { type Difference, difference, emptyHolding, type Holding, isEmpty } from './difference.js'
+import { bundled, type Change, metersFirst, metersLast } from './messages.js'
+import { type ForeignFlow, readBack, type SwitchChannel } from './read-back.js'
+
+export interface Refusal {
+  readonly origin: Origin
+  /** OpenFlow's own name of the error. */
+  readonly error: string
+  /** What was refused, as `ovs-ofctl` writes it. */
+  readonly request: string
+}
+
+export interface ProgrammerEvents {
+  /** The switch holds what was wanted at this revision, as far as it did not refuse. */
+  confirmed: [revision: number]
+  refused: [refusal: Refusal]
+  /** It held something else than it had confirmed. */
+  drift: [counts: { missing: number; excess: number; changed: number }]
+  failed: [error: Error]
+}
+
+export interface ProgrammerCounters {
+  flowModsSent: number
+  groupModsSent: number
+  meterModsSent: number
+  bundlesSent: number
+  readBacks: number
+}
+
+interface Wish {
+  readonly sections: readonly Section[]
+  readonly revision: number
+}
+
+export class Programmer extends EventEmitter<ProgrammerEvents> {
+  readonly dpid: Dpid
+  readonly counters: ProgrammerCounters = {
+    flowModsSent: 0,
+    groupModsSent: 0,
+    meterModsSent: 0,
+    bundlesSent: 0,
+    readBacks: 0,
+  }
+  readonly refusals = new Map<string, Refusal>()
+  foreign: readonly ForeignFlow[] = []
+  readonly #env: Env
+  #channel: SwitchChannel | undefined
+  #held: Holding = emptyHolding()
+  /** What the holding is known to agree with; absent until a read-back was compared. */
+  #agreed: readonly Section[] | undefined
+  #wanted: Wish | undefined
+  #confirmedRevision = -1
+  #isRunning = false
+  #mustReadBack = true
+
+  constructor(env: Env, dpid: Dpid) {
+    super()
+    this.#env = env
+    this.dpid = dpid
+  }
+
+  get confirmedRevision(): number {
+    return this.#confirmedRevision
+  }
+
+  get heldFlowCount(): number {
+    return this.#held.flows.size
+  }
+
+  /** The switch is here (again): nothing is assumed of what it holds. */
+  connect(channel: SwitchChannel): void {
+    this.#channel = channel
+    this.#mustReadBack = true
+    this.#run()
+  }
+
+  disconnect(): void {
+    this.#channel = undefined
+    this.#confirmedRevision = -1
+  }
+
+  want(sections: readonly Section[], revision: number): void {
+    this.#wanted = { sections, revision }
+    this.#run()
+  }
+
+  /** Reads the switch back and mends what differs. */
+  check(): void {
+    this.#mustReadBack = true
+    this.#run()
+  }
+
+  /** Resolves when the switch has confirmed this revision or a later one; false when it cannot by then. */
+  confirmed(revision: number, timeoutMillis: number): Promise<boolean> {
+    if (this.#confirmedRevision >= revision) return Promise.resolve(true)
+    return new Promise(resolve => {
+      const done = (ok: boolean) => {
+        cancel()
+        this.off('confirmed', onConfirmed)
+        resolve(ok)
+      }
+      const onConfirmed = (reached: number) => {
+        if (reached >= revision) done(true)
+      }
+      const cancel = this.#env.timers.after(timeoutMillis, () => done(false))
+      this.on('confirmed', onConfirmed)
+    })
+  }
+
+  #run(): void {
+    if (this.#isRunning || this.#channel === undefined || this.#wanted === undefined) return
+    this.#isRunning = true
+    const channel = this.#channel
+    this.#converge(channel)
+      .catch((error: unknown) => {
+        this.#mustReadBack = true
+        if (channel === this.#channel)
+          this.emit('failed', error instanceof Error ? error : new Error(String(error)))
+      })
+      .finally(() => {
+        this.#isRunning = false
+        const isBehind =
+          this.#channel !== undefined &&
+          (this.#channel !== channel || this.#confirmedRevision < (this.#wanted?.revision ?? -1))
+        // A pause: what failed once would fail again at once.
+        if (isBehind) this.#env.timers.after(this.#channel === channel ? 200 : 0, () => this.#run())
+      })
+  }
+
+  async #converge(channel: SwitchChannel): Promise<void> {
+    let wish: Wish | undefined
+    while (wish !== this.#wanted || this.#mustReadBack) {
+      if (channel !== this.#channel) return
+      wish = this.#wanted!
+      const wasRead = this.#mustReadBack
+      if (wasRead) await this.#readBack(channel)
+      if (channel !== this.#channel) return
+      const change = this.#withoutRefused(difference(wish.sections, this.#held, this.#agreed))
+      if (wasRead && this.#confirmedRevision >= wish.revision) this.#tellDrift(change)
+      if (!isEmpty(change)) await this.#send(channel, change)
+      this.#agreed = wish.sections
+      this.#confirmedRevision = wish.revision
+      this.emit('confirmed', wish.revision)
+    }
+  }
+
+  async #readBack(channel: SwitchChannel): Promise<void> {
+    this.#mustReadBack = false
+    this.counters.readBacks++
+    const { held, foreign } = await readBack(channel)
+    this.#held = held
+    this.foreign = foreign
+    this.#agreed = undefined
+    this.refusals.clear()
+  }
+
+  #withoutRefused(change: Difference): Difference {
+    if (this.refusals.size === 0) return change
+    const isNew = (flow: Flow) => !this.refusals.has(refusalKey(flow))
+    return {
+      ...change,
+      addFlows: change.addFlows.filter(isNew),
+      modifyFlows: change.modifyFlows.filter(isNew),
+    }
+  }
+
+  #tellDrift(change: Difference): void {
+    const missing = change.addFlows.length + change.addGroups.length + change.addMeters.length
+    const excess =
+      change.deleteFlows.length + change.deleteGroups.length + change.deleteMeters.length
+    const changed =
+      change.modifyFlows.length + change.modifyGroups.length + change.modifyMeters.length
+    if (missing + excess + changed > 0) this.emit('drift', { missing, excess, changed })
+  }
+
+  async #send(channel: SwitchChannel, change: Difference): Promise<void> {
+    await this.#each(channel, metersFirst(change))
+    await this.#bundle(channel, bundled(change))
+    await this.#each(channel, metersLast(change))
+    this.#note(change)
+  }
+
+  /** Outside of bundles every change has its own answer: the barrier's, or an error. */
+  async #each(channel: SwitchChannel, changes: readonly Change[]): Promise<void> {
+    if (changes.length === 0) return
+    this.#count(changes)
+    const errors = await channel.sendAll(changes.map(change => change.message))
+    for (const { index, error } of errors) this.#refuse(changes[index]!, error)
+  }
+
+  async #bundle(channel: SwitchChannel, changes: readonly Change[]): Promise<void> {
+    let rest = changes
+    while (rest.length > 0) {
+      this.#count(rest)
+      this.counters.bundlesSent++
+      const errors = await channel.bundle(rest.map(change => change.message))
+      if (errors.length === 0) return
+      // One bad message undoes the whole bundle: tell whoever asked, and go on without it.
+      const bad = new Set(errors.map(({ index }) => index))
+      for (const { index, error } of errors) this.#refuse(rest[index]!, error)
+      rest = rest.filter((_, index) => !bad.has(index))
+    }
+  }
+
+  #count(changes: readonly Change[]): void {
+    for (const { message } of changes) {
+      if (message.kind === 'flow-mod') this.counters.flowModsSent++
+      else if (message.kind === 'group-mod') this.counters.groupModsSent++
+      else if (message.kind === 'meter-mod') this.counters.meterModsSent++
+    }
+  }
+
+  #refuse(change: Change, error: string): void {
+    const item = change.flow ?? change.group ?? change.meter
+    const origin: Origin = item?.origin ?? { kind: 'switch', name: this.dpid }
+    const request = change.flow
+      ? `${change.flow.table} ${canonicalFlow(change.flow).key}: ${change.flow.because}`
+      : change.message.kind
+    const refusal = { origin, error, request }
+    this.refusals.set(change.flow ? refusalKey(change.flow) : request, refusal)
+    this.emit('refused', refusal)
+  }
+
+  /** The switch has confirmed the change: remember that it holds it. */
+  #note(change: Difference): void {
+    const { flows, groups, meters } = this.#held
+    for (const { key } of change.deleteFlows) flows.delete(key)
+    for (const id of change.deleteGroups) groups.delete(id)
+    for (const id of change.deleteMeters) meters.delete(id)
+    for (const flow of [...change.addFlows, ...change.modifyFlows]) {
+      if (this.refusals.has(refusalKey(flow))) continue
+      const { key, body } = canonicalFlow(flow)
+      flows.set(key, { body, cookie: flow.cookie, strict: strictOf(flow) })
+    }
+    for (const group of [...change.addGroups, ...change.modifyGroups])
+      groups.set(group.id, canonicalGroup(group))
+    for (const meter of [...change.addMeters, ...change.modifyMeters])
+      meters.set(meter.id, canonicalMeter(meter))
+  }
+}
+
+const strictOf = (flow: Flow) => ({
+  tableId: Number(canonicalFlow(flow).key.split(' ', 1)[0]),
+  priority: flow.priority,
+  match: flow.match,
+})
+
+/** A row is refused for what it says, so a corrected one is tried again. */
+const refusalKey = (flow: Flow): string => {
+  const { key, body } = canonicalFlow(flow)
+  return `${key} ${body}`
+}

@@ -1,0 +1,71 @@
+/** What a switch really holds, asked from the switch itself. */
+import type { Dpid } from '../../base/addresses.js'
+import type { Message, Reply } from '../../openflow/index.js'
+import { ports } from '../../openflow/values.js'
+import { cookieNamespace, cookieNamespaceMask } from '../../pipeline/program.js'
+import { flowBody, flowKey, groupBody, meterBody } from './canonical.js'
+import { emptyHolding, type Holding } from './difference.js'
+
+/** What the programmer needs of a connection to a switch. */
+export interface SwitchChannel {
+  readonly dpid: Dpid
+  request(message: Message): Promise<Reply>
+  /** Sends in order with a barrier behind; resolves to what was refused. */
+  sendAll(messages: readonly Message[]): Promise<readonly IndexedError[]>
+  /** All or nothing; resolves to what was refused. */
+  bundle(messages: readonly Message[]): Promise<readonly IndexedError[]>
+}
+
+export interface IndexedError {
+  readonly index: number
+  /** OpenFlow's name of the error. */
+  readonly error: string
+}
+
+/** A row of somebody else. */
+export interface ForeignFlow {
+  readonly tableId: number
+  readonly priority: number
+  readonly cookie: string
+}
+
+/** Reads flows, groups and meters of ours; three questions, asked together. */
+export const readBack = async (
+  channel: SwitchChannel,
+): Promise<{ held: Holding; foreign: readonly ForeignFlow[] }> => {
+  const held = emptyHolding()
+  const foreign: ForeignFlow[] = []
+  const [flows, groups, meters] = await Promise.all([
+    channel.request({
+      kind: 'flow-stats-request',
+      tableId: 0xff,
+      outPort: ports.any,
+      outGroup: ports.any,
+      cookie: 0n,
+      cookieMask: 0n,
+      match: {},
+    }),
+    channel.request({ kind: 'group-desc-request' }),
+    channel.request({ kind: 'meter-config-request', meterId: 0xffffffff }),
+  ])
+  if (flows.kind === 'flow-stats-reply')
+    for (const entry of flows.entries) {
+      const { tableId, priority, cookie, match } = entry
+      if ((cookie & cookieNamespaceMask) !== cookieNamespace << 48n) {
+        foreign.push({ tableId, priority, cookie: `0x${cookie.toString(16)}` })
+        continue
+      }
+      held.flows.set(flowKey(tableId, priority, match), {
+        body: flowBody(cookie, entry.idleTimeout, entry.instructions),
+        cookie,
+        strict: { tableId, priority, match },
+      })
+    }
+  if (groups.kind === 'group-desc-reply')
+    for (const group of groups.entries)
+      held.groups.set(group.groupId, groupBody(group.type, group.buckets))
+  if (meters.kind === 'meter-config-reply')
+    for (const meter of meters.entries)
+      held.meters.set(meter.meterId, meterBody(meter.flags & 1 ? 'kbps' : 'pktps', meter.bands))
+  return { held, foreign }
+}

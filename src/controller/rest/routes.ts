@@ -1,0 +1,229 @@
+/** The routes of the API: each a few lines that ask the controller and shape the answer. */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { Static } from 'typebox'
+import { Failure } from '../../base/failures.js'
+import type { Controller } from '../controller.js'
+import type { JournalEntry } from '../events.js'
+import { plan } from '../plan.js'
+import type { PolicyWish } from '../policies.js'
+import { trace } from '../trace.js'
+import {
+  nameParams,
+  nameQuery,
+  policiesBody,
+  policyBody,
+  sinceQuery,
+  traceBody,
+  waitQuery,
+} from './schemas.js'
+import {
+  driftItems,
+  flowItems,
+  hostItems,
+  linkItems,
+  policyItem,
+  ruleItems,
+  switchItems,
+} from './views.js'
+
+const read = (summary: string, more: object = {}) => ({
+  schema: { summary, tags: ['reading'], ...more },
+})
+const write = (summary: string, more: object = {}) => ({
+  schema: { summary, tags: ['writing'], security: [{ token: [] }], ...more },
+})
+
+type Named = { Querystring: Static<typeof nameQuery> }
+type Waiting = { Querystring: Static<typeof waitQuery> }
+
+export const routes =
+  (controller: Controller) =>
+  (app: FastifyInstance): void => {
+    app.get('/livez', read('whether the process lives'), async () => ({ status: 'ok' }))
+    app.get('/readyz', read('whether it serves'), async () => ({ status: 'ok' }))
+    readingRoutes(app, controller)
+    policyRoutes(app, controller)
+    app.post<{ Body: Static<typeof traceBody> }>(
+      '/api/v1/trace',
+      // A question changes nothing; it is a POST only because it has a body.
+      read('what would happen to a connection', { body: traceBody }),
+      async request => trace(controller, request.body),
+    )
+    eventRoutes(app, controller)
+  }
+
+const readingRoutes = (app: FastifyInstance, controller: Controller): void => {
+  const list = (path: string, summary: string, items: (name: string | undefined) => unknown) =>
+    app.get<Named>(`/api/v1/${path}`, read(summary, { querystring: nameQuery }), async request => ({
+      items: await items(request.query.name),
+    }))
+  list('switches', 'switches and their ports', name =>
+    only(switchItems(controller), name, ['name', 'dpid']),
+  )
+  list('links', 'links between switches', () => linkItems(controller))
+  list('hosts', 'hosts and where they are', name =>
+    only(hostItems(controller), name, ['name', 'mac']),
+  )
+  list('flows', 'flows as the switches hold them, with their origin', name =>
+    flowItems(controller, name),
+  )
+  list('rules', 'rules in the order they are asked, with counters', () => ruleItems(controller))
+  list('drift', 'where switches hold something else than is wanted', name =>
+    driftItems(controller, name),
+  )
+  list('policies', 'policies and whether they are installed', name =>
+    only(
+      controller.policies.list().map(policy => policyItem(controller, policy.name)),
+      name,
+      ['name'],
+    ),
+  )
+  app.get<{ Params: { name: string } }>(
+    '/api/v1/switches/:name',
+    read('one switch'),
+    async request => {
+      const [found] = only(switchItems(controller), request.params.name, ['name', 'dpid'])
+      if (found === undefined) throw new Failure('no-such-switch', { name: request.params.name })
+      return found
+    },
+  )
+  app.get<{ Params: Static<typeof nameParams> }>(
+    '/api/v1/policies/:name',
+    read('one policy, with its text', { params: nameParams }),
+    async (request, reply) => {
+      const policy = controller.policies.get(request.params.name)
+      reply.header('etag', `"${policy.changed}"`)
+      return {
+        ...policyItem(controller, policy.name),
+        source: policy.source,
+        includes: policy.includes ?? {},
+      }
+    },
+  )
+}
+
+/** Exact matches of a name among some members of the items; all without a name. */
+const only = <T extends object>(
+  items: readonly T[],
+  name: string | undefined,
+  members: readonly (keyof T)[],
+): readonly T[] =>
+  name === undefined ? items : items.filter(item => members.some(member => item[member] === name))
+
+const policyRoutes = (app: FastifyInstance, controller: Controller): void => {
+  app.post<{ Body: Static<typeof policiesBody> } & Waiting>(
+    '/api/v1/policies',
+    write('put policies in force, all or none', { body: policiesBody, querystring: waitQuery }),
+    async request => ({
+      items: await applyPolicies(controller, request.body.policies, request.query),
+    }),
+  )
+  app.put<{ Params: Static<typeof nameParams>; Body: Static<typeof policyBody> } & Waiting>(
+    '/api/v1/policies/:name',
+    write('put a policy in force', {
+      params: nameParams,
+      body: policyBody,
+      querystring: waitQuery,
+    }),
+    async request => {
+      const [item] = await applyPolicies(
+        controller,
+        [{ ...request.body, name: request.params.name }],
+        request.query,
+      )
+      return item
+    },
+  )
+  app.delete<{ Params: Static<typeof nameParams> } & Waiting>(
+    '/api/v1/policies/:name',
+    write('take a policy out of force', { params: nameParams, querystring: waitQuery }),
+    async (request, reply) => {
+      await controller.policies.remove(request.params.name)
+      await settle(controller, request.query)
+      return reply.code(204).send()
+    },
+  )
+  app.post<{ Body: Static<typeof policiesBody> }>(
+    '/api/v1/plan',
+    read('what applying policies would change', { body: policiesBody }),
+    async request => plan(controller, request.body.policies),
+  )
+}
+
+const applyPolicies = async (
+  controller: Controller,
+  wishes: readonly PolicyWish[],
+  query: Static<typeof waitQuery>,
+) => {
+  if (query.dryRun === 'true') return (await plan(controller, wishes)).changes
+  const changes = await controller.policies.apply(wishes, controller.topology.current)
+  await settle(controller, query)
+  return wishes.map(wish => ({
+    ...policyItem(controller, wish.name),
+    change: changes.get(wish.name),
+  }))
+}
+
+/** Waits, when asked to, until every connected switch has confirmed what is wanted now. */
+const settle = async (controller: Controller, query: Static<typeof waitQuery>): Promise<void> => {
+  if (query.wait !== 'installed') return
+  const seconds = Number(query.timeout ?? 10)
+  const isDone = await controller.programmed(controller.nextRevision, seconds * 1_000)
+  if (!isDone)
+    throw new Failure('timed-out', {
+      detail: `Not every switch has confirmed within ${seconds} s; what was asked stays wanted. See "sluice get switches".`,
+    })
+}
+
+const eventRoutes = (app: FastifyInstance, controller: Controller): void => {
+  const { journal } = controller
+  app.get<{ Querystring: Static<typeof sinceQuery> }>(
+    '/api/v1/events',
+    read('events: a list, or a stream when text/event-stream is accepted', {
+      querystring: sinceQuery,
+    }),
+    async (request, reply) => {
+      const since = Number(request.query.since ?? request.headers['last-event-id'] ?? 0)
+      if (!request.headers.accept?.includes('text/event-stream'))
+        return { items: journal.since(since) }
+      streamEvents(controller, request, reply, since)
+      return reply
+    },
+  )
+  app.get<{ Querystring: Static<typeof sinceQuery> }>(
+    '/api/v1/events/socket',
+    { websocket: true, schema: { hide: true, querystring: sinceQuery } },
+    (socket, request) => {
+      const send = (entry: JournalEntry) => {
+        // A listener that does not read is cut off rather than fed from memory without bound.
+        if (socket.bufferedAmount > 1_000_000) socket.terminate()
+        else socket.send(JSON.stringify(entry))
+      }
+      for (const entry of journal.since(Number(request.query.since ?? journal.last))) send(entry)
+      journal.on('event', send)
+      socket.on('close', () => journal.off('event', send))
+      socket.on('error', () => journal.off('event', send))
+    },
+  )
+}
+
+const streamEvents = (
+  controller: Controller,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  since: number,
+): void => {
+  const { journal } = controller
+  reply.hijack()
+  const out = reply.raw
+  out.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' })
+  const send = (entry: JournalEntry) => {
+    if (out.writableLength > 1_000_000) out.destroy()
+    else
+      out.write(`id: ${entry.sequence}\nevent: ${entry.kind}\ndata: ${JSON.stringify(entry)}\n\n`)
+  }
+  out.write(': sluice events\n\n')
+  for (const entry of journal.since(since)) send(entry)
+  journal.on('event', send)
+  request.raw.on('close', () => journal.off('event', send))
+}

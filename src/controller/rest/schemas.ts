@@ -1,0 +1,77 @@
+/** The bodies that the API takes, as JSON Schema: type, validation and documentation in one. */
+import Type from 'typebox'
+
+const name = Type.String({
+  pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$',
+  description: 'letters, digits, dot, dash, underscore',
+})
+
+export const policyBody = Type.Object(
+  {
+    source: Type.String({ maxLength: 8_000_000, description: 'the text of a rule file' }),
+    includes: Type.Optional(
+      Type.Record(Type.String({ maxLength: 1_024 }), Type.String({ maxLength: 8_000_000 }), {
+        description: 'texts of included files, by the path in the include',
+      }),
+    ),
+    file: Type.Optional(Type.String({ maxLength: 4_096, description: 'where it was read from' })),
+    order: Type.Optional(
+      Type.Integer({ minimum: 0, maximum: 1_000_000, description: 'lower comes first' }),
+    ),
+    watch: Type.Optional(
+      Type.Boolean({ description: 'put later edits of the file in force as well' }),
+    ),
+  },
+  { additionalProperties: false },
+)
+
+const namedPolicy = Type.Object({ name, ...policyBody.properties }, { additionalProperties: false })
+
+export const policiesBody = Type.Object(
+  { policies: Type.Array(namedPolicy, { minItems: 1, maxItems: 1_000 }) },
+  { additionalProperties: false },
+)
+
+export const waitQuery = Type.Object(
+  {
+    wait: Type.Optional(Type.Literal('installed')),
+    timeout: Type.Optional(Type.String({ pattern: '^[0-9]{1,3}$', description: 'seconds' })),
+    dryRun: Type.Optional(Type.Union([Type.Literal('true'), Type.Literal('false')])),
+  },
+  { additionalProperties: false },
+)
+
+export const nameParams = Type.Object({ name }, { additionalProperties: false })
+
+export const nameQuery = Type.Object(
+  { name: Type.Optional(Type.String({ maxLength: 256, description: 'only this one' })) },
+  { additionalProperties: false },
+)
+
+export const sinceQuery = Type.Object(
+  {
+    since: Type.Optional(
+      Type.String({ pattern: '^[0-9]{1,15}$', description: 'events behind this sequence number' }),
+    ),
+  },
+  { additionalProperties: false },
+)
+
+const port = Type.Integer({ minimum: 0, maximum: 65535 })
+
+export const traceBody = Type.Object(
+  {
+    from: Type.String({ maxLength: 256, description: 'an address, MAC or name of a known host' }),
+    to: Type.String({ maxLength: 256, description: 'an address, MAC or name' }),
+    protocol: Type.Union([
+      Type.Literal('tcp'),
+      Type.Literal('udp'),
+      Type.Literal('icmp'),
+      Type.Literal('sctp'),
+      Type.Integer({ minimum: 0, maximum: 255 }),
+    ]),
+    sourcePort: Type.Optional(port),
+    destinationPort: Type.Optional(port),
+  },
+  { additionalProperties: false },
+)

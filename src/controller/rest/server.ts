@@ -1,0 +1,142 @@
+/**
+ * The northbound API: Fastify with the guards that every request passes.
+ *
+ *     Host known? ── Origin ours? ── a write: token right? ── body valid? ── route ── problem+json on failure
+ */
+import { createHash, timingSafeEqual } from 'node:crypto'
+import swagger from '@fastify/swagger'
+import websocket from '@fastify/websocket'
+import Fastify, { type FastifyError, type FastifyInstance, type FastifyRequest } from 'fastify'
+import { Failure } from '../../base/failures.js'
+import type { Log } from '../../base/log.js'
+
+export interface RestOptions {
+  readonly host: string
+  readonly port: number
+  readonly token: string
+  /** More names that the Host header may carry. */
+  readonly names?: readonly string[]
+  readonly log: Log
+}
+
+export type RoutePlugin = (app: FastifyInstance) => void
+
+const secureHeaders = {
+  'content-security-policy':
+    "default-src 'self'; object-src 'none'; frame-ancestors 'none'; base-uri 'none'",
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+  'cross-origin-opener-policy': 'same-origin',
+  'cache-control': 'no-store',
+} as const
+
+export const createRest = async (
+  options: RestOptions,
+  plugins: readonly RoutePlugin[],
+): Promise<FastifyInstance> => {
+  const app = Fastify({
+    bodyLimit: 8 * 1024 * 1024,
+    requestTimeout: 15_000,
+    connectionTimeout: 30_000,
+    keepAliveTimeout: 10_000,
+    onProtoPoisoning: 'error',
+    onConstructorPoisoning: 'error',
+    trustProxy: false,
+    requestIdHeader: false,
+    exposeHeadRoutes: false,
+    forceCloseConnections: true,
+    routerOptions: { maxParamLength: 256, caseSensitive: true },
+    ajv: { customOptions: { removeAdditional: false, coerceTypes: false, allErrors: true } },
+  })
+  app.server.maxConnections = 1_024
+  app.server.headersTimeout = 5_000
+  await app.register(websocket, { options: { maxPayload: 64 * 1024, perMessageDeflate: false } })
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'sluice',
+        version: '1',
+        description: 'Northbound API of the sluice controller',
+      },
+      components: {
+        securitySchemes: { token: { type: 'http', scheme: 'bearer' } },
+      },
+    },
+  })
+  guard(app, options)
+  for (const plugin of plugins) app.register(async scope => plugin(scope))
+  answerFailures(app, options.log)
+  app.get('/api/v1/openapi.json', { schema: { hide: true } }, async () => app.swagger())
+  return app
+}
+
+const guard = (app: FastifyInstance, options: RestOptions): void => {
+  const digest = hash(options.token)
+  app.addHook('onRequest', async (request, reply) => {
+    reply.headers(secureHeaders)
+    checkHost(request, options)
+    checkOrigin(request)
+    if (isWrite(request)) checkToken(request, digest)
+  })
+}
+
+const hash = (text: string): Buffer => createHash('sha256').update(text).digest()
+
+/** Names a loopback listener answers to; a page that rebinds its own name to 127.0.0.1 is refused. */
+const checkHost = (request: FastifyRequest, options: RestOptions): void => {
+  const name = hostName(request.headers.host ?? '')
+  const known = ['localhost', '127.0.0.1', '[::1]', options.host, ...(options.names ?? [])]
+  if (!known.includes(name)) throw new Failure('alien-host', { host: name })
+}
+
+const hostName = (host: string): string => host.replace(/:\d+$/, '').toLowerCase()
+
+const checkOrigin = (request: FastifyRequest): void => {
+  const { origin, host } = request.headers
+  if (origin !== undefined && origin !== `http://${host}` && origin !== `https://${host}`)
+    throw new Failure('alien-origin', { origin })
+}
+
+const checkToken = (request: FastifyRequest, digest: Buffer): void => {
+  const [scheme, token] = (request.headers.authorization ?? '').split(' ')
+  if (scheme?.toLowerCase() !== 'bearer' || token === undefined) throw new Failure('no-token')
+  if (!timingSafeEqual(hash(token), digest)) throw new Failure('wrong-token')
+}
+
+const answerFailures = (app: FastifyInstance, log: Log): void => {
+  app.setNotFoundHandler(async (request, reply) => {
+    const failure = new Failure('no-route', { path: request.url.split('?')[0] })
+    return reply.code(failure.status).type('application/problem+json').send(failure.toProblem())
+  })
+  app.setErrorHandler(async (error: FastifyError, request, reply) => {
+    const failure = asFailure(error)
+    if (failure === undefined) log.error({ err: error, url: request.url }, 'a request failed')
+    const problem = failure?.toProblem() ?? {
+      type: 'about:blank',
+      title: 'The controller made a mistake',
+      status: 500,
+      detail: `Look for request ${request.id} in the log of the controller.`,
+    }
+    return reply.code(Number(problem.status)).type('application/problem+json').send(problem)
+  })
+}
+
+const asFailure = (error: FastifyError): Failure | undefined => {
+  if (error instanceof Failure) return error
+  const detail = error.validation
+    ? error.validation
+        .map(each => `${error.validationContext}${each.instancePath} ${each.message}`)
+        .join('; ')
+    : error.message
+  const status = error.statusCode ?? 500
+  return status < 500 ? new Failure('bad-request', { detail, status }) : undefined
+}
+
+/** Questions that are a POST only because they have a body. */
+const questions = new Set(['/api/v1/trace', '/api/v1/plan'])
+
+const isWrite = (request: FastifyRequest): boolean =>
+  request.method !== 'GET' &&
+  request.method !== 'HEAD' &&
+  !questions.has(request.routeOptions.url ?? '')

@@ -1,0 +1,209 @@
+/** What the API shows of the controller's objects; the shapes that scripts rely on. */
+
+import type { Dpid } from '../../base/addresses.js'
+import type { FlowStats } from '../../openflow/index.js'
+import { ports as reserved } from '../../openflow/values.js'
+import { cookieNamespace, cookieNamespaceMask, ownerNumbers } from '../../pipeline/program.js'
+import { tableName } from '../../pipeline/tables.js'
+import type { Link, PortRef, Switch } from '../../topology/model.js'
+import type { Controller } from '../controller.js'
+import { canonicalFlow, flowBody, flowKey } from '../program/canonical.js'
+import { flowText } from './flow-text.js'
+import { formatFlow } from './format-flow.js'
+
+export const switchItems = (controller: Controller) =>
+  [...controller.topology.current.switches.values()].map(self => switchItem(controller, self))
+
+const switchItem = (controller: Controller, self: Switch) => {
+  const programmer = controller.programmer(self.dpid)
+  const attached = controller.attached(self.dpid)
+  const isInstalled = (programmer?.confirmedRevision ?? -1) >= controller.revision
+  return {
+    dpid: self.dpid,
+    name: self.name,
+    state: !attached ? 'disconnected' : isInstalled ? 'installed' : 'pending',
+    connected: attached !== undefined,
+    ports: [...self.ports.values()].map(port => ({
+      number: port.number,
+      name: port.name,
+      mac: port.mac,
+      isUp: port.isUp,
+      kind: port.kind,
+    })),
+    flows: programmer?.heldFlowCount ?? 0,
+    foreignFlows: programmer?.foreign.length ?? 0,
+    refusals: [...(programmer?.refusals.values() ?? [])],
+    ...programmer?.counters,
+    ...(attached && { description: attached.description }),
+  }
+}
+
+const nameOf = (controller: Controller, dpid: Dpid): string =>
+  controller.topology.current.switches.get(dpid)?.name ?? dpid
+
+const place = (controller: Controller, at: PortRef) => ({
+  dpid: at.dpid,
+  switch: nameOf(controller, at.dpid),
+  port: at.port,
+})
+
+export const linkItems = (controller: Controller) =>
+  [...controller.topology.current.links.values()].map((link: Link) => ({
+    from: place(controller, link.from),
+    to: place(controller, link.to),
+    state: 'up',
+    cost: link.cost,
+    ...(link.rttMillis !== undefined && { rttMillis: link.rttMillis }),
+  }))
+
+export const hostItems = (controller: Controller) =>
+  [...controller.topology.current.hosts.values()].map(host => ({
+    mac: host.mac,
+    ...(host.name !== undefined && { name: host.name }),
+    ips: host.ips,
+    dpid: host.at.dpid,
+    switch: nameOf(controller, host.at.dpid),
+    port: host.at.port,
+    network: host.network,
+  }))
+
+export const policyItem = (controller: Controller, name: string) => {
+  const policy = controller.policies.get(name)
+  const refusals = controller.policies.refusalsOf(name)
+  const isInstalled = [...controller.topology.current.switches.values()].every(
+    self =>
+      controller.attached(self.dpid) === undefined ||
+      (controller.programmer(self.dpid)?.confirmedRevision ?? -1) >= controller.nextRevision,
+  )
+  return {
+    kind: 'Policy',
+    name,
+    order: policy.order,
+    state: refusals.length > 0 ? 'failed' : isInstalled ? 'installed' : 'pending',
+    ...(refusals[0] && { reason: `${refusals[0].error}: ${refusals[0].request}` }),
+    rules: controller.policies.rules().filter(({ rule }) => rule.policy === name).length,
+    generation: controller.policies.generation,
+    changed: policy.changed,
+    ...(policy.file !== undefined && { file: policy.file }),
+    ...(policy.watch && { watch: true }),
+  }
+}
+
+/** Rows as the switches hold them now, with counters, and with what we know of each. */
+export const flowItems = async (controller: Controller, name: string | undefined) => {
+  const chosen = [...controller.topology.current.switches.values()].filter(
+    self => name === undefined || self.name === name || self.dpid === name,
+  )
+  const lists = await Promise.all(chosen.map(self => flowsOfSwitch(controller, self)))
+  return lists.flat()
+}
+
+const flowsOfSwitch = async (controller: Controller, self: Switch) => {
+  const attached = controller.attached(self.dpid)
+  if (attached === undefined) return []
+  const flows = new Map(controller.flowsOf(self.dpid).map(flow => [canonicalFlow(flow).key, flow]))
+  const stats = await readFlows(controller, self.dpid)
+  return stats.map(entry => {
+    const flow = flows.get(flowKey(entry.tableId, entry.priority, entry.match))
+    return {
+      switch: self.name,
+      dpid: self.dpid,
+      table: tableName(entry.tableId) ?? String(entry.tableId),
+      tableId: entry.tableId,
+      priority: entry.priority,
+      cookie: `0x${entry.cookie.toString(16)}`,
+      packets: Number(entry.packetCount),
+      bytes: Number(entry.byteCount),
+      text: formatFlow(entry),
+      ...(flow && {
+        because: flow.because,
+        origin: `${flow.origin.kind}/${flow.origin.name}${flow.origin.file ? ` ${flow.origin.file}:${flow.origin.line}` : ''}`,
+      }),
+      isOurs: (entry.cookie & cookieNamespaceMask) === cookieNamespace << 48n,
+    }
+  })
+}
+
+const readFlows = async (controller: Controller, dpid: Dpid): Promise<readonly FlowStats[]> => {
+  const reply = await controller.attached(dpid)?.request({
+    kind: 'flow-stats-request',
+    tableId: 0xff,
+    outPort: reserved.any,
+    outGroup: reserved.any,
+    cookie: 0n,
+    cookieMask: 0n,
+    match: {},
+  })
+  return reply?.kind === 'flow-stats-reply' ? reply.entries : []
+}
+
+/** Rules with what their flows counted, over all switches. */
+export const ruleItems = async (controller: Controller) => {
+  const counts = new Map<number, { packets: number; bytes: number }>()
+  for (const dpid of controller.topology.current.switches.keys())
+    for (const entry of await readFlows(controller, dpid)) countRule(entry, counts)
+  return controller.policies.rules().map(({ rule, file, line }) => ({
+    policy: rule.policy,
+    tier: rule.tier,
+    name: rule.name,
+    id: rule.id,
+    verb: rule.verb,
+    file,
+    line,
+    isDefault: rule.isDefault,
+    packets: counts.get(rule.id)?.packets ?? 0,
+    bytes: counts.get(rule.id)?.bytes ?? 0,
+  }))
+}
+
+const countRule = (
+  entry: FlowStats,
+  counts: Map<number, { packets: number; bytes: number }>,
+): void => {
+  const owner = Number((entry.cookie >> 32n) & 0xffffn)
+  if (
+    (entry.cookie & cookieNamespaceMask) !== cookieNamespace << 48n ||
+    owner !== ownerNumbers.policy
+  )
+    return
+  const id = Number(entry.cookie & 0xffffffffn)
+  const sum = counts.get(id) ?? { packets: 0, bytes: 0 }
+  sum.packets += Number(entry.packetCount)
+  sum.bytes += Number(entry.byteCount)
+  counts.set(id, sum)
+}
+
+/** Rows that are missing, too many or altered in each switch, by a fresh read-back. */
+export const driftItems = async (controller: Controller, name: string | undefined) => {
+  const items: { switch: string; dpid: string; kind: string; table: string; text: string }[] = []
+  for (const self of controller.topology.current.switches.values()) {
+    if (name !== undefined && name !== self.name && name !== self.dpid) continue
+    if (controller.attached(self.dpid) === undefined) continue
+    const wanted = new Map(
+      controller.flowsOf(self.dpid).map(flow => [canonicalFlow(flow).key, flow]),
+    )
+    const item = (kind: string, tableId: number, text: string) =>
+      items.push({
+        switch: self.name,
+        dpid: self.dpid,
+        kind,
+        table: tableName(tableId) ?? String(tableId),
+        text,
+      })
+    for (const entry of await readFlows(controller, self.dpid)) {
+      const key = flowKey(entry.tableId, entry.priority, entry.match)
+      const isOurs = (entry.cookie & cookieNamespaceMask) === cookieNamespace << 48n
+      const flow = wanted.get(key)
+      wanted.delete(key)
+      if (flow === undefined) item(isOurs ? 'excess' : 'foreign', entry.tableId, formatFlow(entry))
+      else if (canonicalFlow(flow).body !== bodyOf(entry))
+        item('changed', entry.tableId, formatFlow(entry))
+    }
+    for (const flow of wanted.values())
+      item('missing', Number(canonicalFlow(flow).key.split(' ')[0]), flowText(flow))
+  }
+  return items
+}
+
+const bodyOf = (entry: FlowStats): string =>
+  flowBody(entry.cookie, entry.idleTimeout, entry.instructions)

@@ -1,0 +1,97 @@
+/** One connected switch, as the rest of the controller speaks to it. */
+import {
+  BundleError,
+  type Message,
+  type PortDescription,
+  portConfig,
+  portState,
+  type SwitchConnection,
+} from '../openflow/index.js'
+import { ports } from '../openflow/values.js'
+import type { PortReport } from '../topology/topology.js'
+import type { IndexedError, SwitchChannel } from './program/read-back.js'
+import type { PuntedPacket } from './punts.js'
+
+export interface SwitchHandlers {
+  packetIn(packet: PuntedPacket): void
+  portChanged(report: PortReport): void
+  portRemoved(number: number): void
+  /** Somebody else removed or changed a row. */
+  flowsTouched(): void
+  closed(reason: string): void
+}
+
+export interface AttachedSwitch extends SwitchChannel {
+  readonly name: string
+  readonly connection: SwitchConnection
+  /** The software it runs. */
+  readonly description: string
+  reports(): readonly PortReport[]
+  /** Sends a frame out of a port. */
+  send(port: number, frame: Uint8Array): void
+  /** Sends frames, and resolves when the switch has confirmed it. */
+  sendConfirmed(frames: readonly { port: number; frame: Uint8Array }[]): Promise<void>
+  /** Runs a frame through the pipeline as if it came in at the port. */
+  reinject(port: number, frame: Uint8Array): void
+}
+
+/** Hands a connection's events on, and gives the controller verbs instead of messages. */
+export const attach = (connection: SwitchConnection, handlers: SwitchHandlers): AttachedSwitch => {
+  connection.on('packet-in', packet => {
+    handlers.packetIn({ inPort: packet.inPort, data: packet.data, userdata: packet.userdata })
+  })
+  connection.on('port-changed', (reason, port) => {
+    if (reason === 'delete') handlers.portRemoved(port.port)
+    else handlers.portChanged(reportOf(port))
+  })
+  connection.on('flow-removed', () => handlers.flowsTouched())
+  connection.on('closed', reason => handlers.closed(reason))
+  const { dpid } = connection
+  return {
+    dpid,
+    name: nameOf(connection),
+    connection,
+    description: connection.description.software,
+    reports: () => [...connection.ports.values()].map(reportOf),
+    send: (port, frame) => connection.send(packetOut(ports.controller, port, frame)),
+    sendConfirmed: frames => {
+      for (const { port, frame } of frames)
+        connection.send(packetOut(ports.controller, port, frame))
+      return connection.barrier()
+    },
+    reinject: (port, frame) => connection.send(packetOut(port, ports.table, frame)),
+    request: message => connection.request(message),
+    sendAll: messages => connection.sendAll(messages),
+    bundle: messages => refusalsOf(connection.bundle(messages)),
+  }
+}
+
+/** A refused bundle is an answer; only a lost connection is a failure. */
+const refusalsOf = async (bundle: Promise<void>): Promise<readonly IndexedError[]> => {
+  try {
+    await bundle
+    return []
+  } catch (error) {
+    if (error instanceof BundleError) return error.refusals
+    throw error
+  }
+}
+
+const packetOut = (inPort: number, port: number, data: Uint8Array): Message => ({
+  kind: 'packet-out',
+  inPort,
+  actions: [{ kind: 'output', port }],
+  data,
+})
+
+/** The bridge's own port carries its name. */
+const nameOf = (connection: SwitchConnection): string =>
+  connection.ports.get(ports.local)?.name ?? connection.dpid
+
+const reportOf = (port: PortDescription): PortReport => ({
+  number: port.port,
+  name: port.name,
+  mac: port.hardwareAddress,
+  isUp: (port.config & portConfig.portDown) === 0 && (port.state & portState.linkDown) === 0,
+  speedKbps: port.currentSpeed,
+})

@@ -1,0 +1,206 @@
+/**
+ * Runs inside a host of a lab: opens and serves connections as it is told, a JSON line each way.
+ *
+ * It serves an echo on any TCP and UDP port that it is told to listen on.
+ */
+
+import { execFile } from 'node:child_process'
+import { createSocket, type Socket as UdpSocket } from 'node:dgram'
+import { connect, createServer, type Socket } from 'node:net'
+import { createInterface } from 'node:readline'
+import type { SessionState, TryResult } from './stage.js'
+
+interface Command {
+  readonly id: number
+  readonly verb: 'listen' | 'attempt' | 'ping' | 'open' | 'state' | 'close'
+  readonly name?: string
+  readonly to?: string
+  readonly protocol?: 'tcp' | 'udp' | 'icmp'
+  readonly port?: number
+  readonly count?: number
+  readonly intervalMillis?: number
+}
+
+const patienceMillis = 1_500
+const messagePeriodMillis = 10
+
+const sessions = new Map<string, { state(): SessionState; close(): void }>()
+
+const listen = (port: number): Promise<void> =>
+  new Promise((resolve, reject) => {
+    createServer(socket => {
+      socket.on('error', () => socket.destroy())
+      socket.pipe(socket)
+    })
+      .on('error', reject)
+      .listen({ port, host: '::', ipv6Only: false }, () => {
+        const echo = createSocket('udp4')
+        echo.on('message', (message, from) => echo.send(message, from.port, from.address))
+        echo.on('error', () => undefined)
+        echo.bind(port, () => resolve())
+      })
+  })
+
+const attempt = (to: string, protocol: string, port: number): Promise<TryResult> => {
+  if (protocol === 'tcp') return attemptTcp(to, port)
+  if (protocol === 'udp') return attemptUdp(to, port)
+  return ping(to, 1, 1_000).then(({ received, refused }) =>
+    received > 0 ? 'open' : refused ? 'refused' : 'silent',
+  )
+}
+
+const attemptTcp = (to: string, port: number): Promise<TryResult> =>
+  new Promise(resolve => {
+    const socket = connect({ host: to, port })
+    const done = (result: TryResult) => {
+      socket.destroy()
+      resolve(result)
+    }
+    socket.setTimeout(patienceMillis, () => done('silent'))
+    socket.on('connect', () => socket.write('hello'))
+    socket.on('data', () => done('open'))
+    socket.on('error', error =>
+      done('code' in error && error.code === 'ETIMEDOUT' ? 'silent' : 'refused'),
+    )
+  })
+
+const attemptUdp = (to: string, port: number): Promise<TryResult> =>
+  new Promise(resolve => {
+    const socket = createSocket(to.includes(':') ? 'udp6' : 'udp4')
+    const timer = setTimeout(() => done('silent'), patienceMillis)
+    const done = (result: TryResult) => {
+      clearTimeout(timer)
+      socket.close()
+      resolve(result)
+    }
+    socket.on('message', () => done('open'))
+    socket.on('error', () => done('refused'))
+    // Connected, so that the kernel hands ICMP errors to us.
+    socket.connect(port, to, () => socket.send('hello'))
+  })
+
+const ping = (
+  to: string,
+  count: number,
+  intervalMillis: number,
+): Promise<{ sent: number; received: number; refused: boolean }> =>
+  new Promise(resolve => {
+    const words = [
+      '-n',
+      '-q',
+      '-c',
+      String(count),
+      '-i',
+      String(intervalMillis / 1000),
+      '-W',
+      '1',
+      to,
+    ]
+    execFile('ping', words, (_error, stdout) => {
+      // Unanswered pings are a result, not a failure.
+      const found = /(\d+) packets transmitted, (\d+) received/.exec(stdout)
+      const refused = /\+\d+ errors/.test(stdout)
+      resolve({ sent: Number(found?.[1] ?? 0), received: Number(found?.[2] ?? 0), refused })
+    })
+  })
+
+const openTcp = (to: string, port: number): Promise<{ state(): SessionState; close(): void }> =>
+  new Promise((resolve, reject) => {
+    const socket: Socket = connect({ host: to, port, noDelay: true })
+    socket.once('error', reject)
+    socket.once('connect', () => {
+      socket.off('error', reject)
+      let isOpen = true
+      socket.on('error', () => {
+        isOpen = false
+      })
+      socket.on('close', () => {
+        isOpen = false
+      })
+      resolve(
+        numbered(
+          message => socket.write(message),
+          take => socket.on('data', chunk => take(chunk.toString())),
+          () => socket.destroy(),
+          () => isOpen,
+        ),
+      )
+    })
+  })
+
+const openUdp = (to: string, port: number): Promise<{ state(): SessionState; close(): void }> =>
+  new Promise(resolve => {
+    const socket: UdpSocket = createSocket('udp4')
+    socket.on('error', () => undefined)
+    socket.connect(port, to, () =>
+      resolve(
+        numbered(
+          message => socket.send(message, () => undefined),
+          take => socket.on('message', message => take(message.toString())),
+          () => socket.close(),
+          () => true,
+        ),
+      ),
+    )
+  })
+
+/** Sends `N\n` every 10 ms and counts the echoes that come back. */
+const numbered = (
+  send: (message: string) => void,
+  onEcho: (take: (text: string) => void) => void,
+  end: () => void,
+  isOpen: () => boolean,
+): { state(): SessionState; close(): void } => {
+  let sent = 0
+  let received = 0
+  let last = performance.now()
+  const timer = setInterval(() => {
+    if (isOpen()) send(`${++sent}\n`)
+  }, messagePeriodMillis)
+  onEcho(text => {
+    received += text.split('\n').length - 1
+    last = performance.now()
+  })
+  return {
+    state: () => ({ sent, received, quietMillis: performance.now() - last, isOpen: isOpen() }),
+    close: () => {
+      clearInterval(timer)
+      end()
+    },
+  }
+}
+
+const carryOut = async (command: Command): Promise<unknown> => {
+  const { verb, name = '', to = '', protocol = 'tcp', port = 0 } = command
+  switch (verb) {
+    case 'listen':
+      return listen(port)
+    case 'attempt':
+      return attempt(to, protocol, port)
+    case 'ping':
+      return ping(to, command.count ?? 1, command.intervalMillis ?? 1_000)
+    case 'open':
+      sessions.set(name, await (protocol === 'udp' ? openUdp(to, port) : openTcp(to, port)))
+      return
+    case 'state':
+      return sessions.get(name)?.state()
+    case 'close':
+      sessions.get(name)?.close()
+      sessions.delete(name)
+      return
+  }
+}
+
+const answer = (reply: object): void => {
+  process.stdout.write(`${JSON.stringify(reply)}\n`)
+}
+
+createInterface({ input: process.stdin })
+  .on('line', line => {
+    const command = JSON.parse(line) as Command
+    carryOut(command).then(
+      result => answer({ id: command.id, result }),
+      (error: unknown) => answer({ id: command.id, error: String(error) }),
+    )
+  })
+  .on('close', () => process.exit(0))

@@ -1,0 +1,133 @@
+/** Talks to the agents inside the hosts of a lab. */
+import type { ChildProcess } from 'node:child_process'
+import { createInterface } from 'node:readline'
+import { end } from './shell.js'
+import type { LabSpec, Step } from './spec.js'
+import type { Protocol, SessionState, Stage, TryResult } from './stage.js'
+
+/** The compiled agent. */
+export const agentPath = new URL('./agent.js', import.meta.url).pathname
+
+export class Agent {
+  readonly #child: ChildProcess
+  readonly #waiting = new Map<
+    number,
+    { resolve(result: unknown): void; reject(error: Error): void }
+  >()
+  #lastId = 0
+
+  constructor(child: ChildProcess) {
+    this.#child = child
+    createInterface({ input: child.stdout! }).on('line', line => this.#take(line))
+    child.on('exit', () => {
+      for (const { reject } of this.#waiting.values())
+        reject(new Error('the agent of a host has ended'))
+      this.#waiting.clear()
+    })
+  }
+
+  call<T>(verb: string, more: Readonly<Record<string, unknown>>): Promise<T> {
+    const id = ++this.#lastId
+    return new Promise<T>((resolve, reject) => {
+      this.#waiting.set(id, { resolve: result => resolve(result as T), reject })
+      this.#child.stdin!.write(`${JSON.stringify({ id, verb, ...more })}\n`)
+    })
+  }
+
+  async stop(): Promise<void> {
+    this.#child.stdin?.end()
+    await end(this.#child)
+  }
+
+  #take(line: string): void {
+    const { id, result, error } = JSON.parse(line) as {
+      id: number
+      result?: unknown
+      error?: string
+    }
+    const waiting = this.#waiting.get(id)
+    this.#waiting.delete(id)
+    if (error !== undefined) waiting?.reject(new Error(error))
+    else waiting?.resolve(result)
+  }
+}
+
+/** The ports that the story speaks of: every host echoes on them. */
+export const portsOfStory = (steps: readonly Step[]): number[] => {
+  const ports = steps.flatMap(step =>
+    'try' in step ? [step.try.port ?? 0] : 'session' in step ? [step.session.port] : [],
+  )
+  return [...new Set(ports)].filter(port => port > 0)
+}
+
+/** What stages with real hosts share: everything that hosts do, through their agents. */
+export class AgentHosts
+  implements Pick<Stage, 'attempt' | 'openSession' | 'sessionState' | 'closeSession' | 'ping'>
+{
+  readonly #spec: LabSpec
+  readonly #agents = new Map<string, Agent>()
+  readonly #hostOfSession = new Map<string, string>()
+
+  constructor(spec: LabSpec) {
+    this.#spec = spec
+  }
+
+  async start(startAgent: (host: string) => ChildProcess): Promise<void> {
+    const ports = portsOfStory(this.#spec.steps)
+    await Promise.all(
+      this.#spec.hosts.map(async host => {
+        const agent = new Agent(startAgent(host.name))
+        this.#agents.set(host.name, agent)
+        for (const port of ports) await agent.call('listen', { port })
+      }),
+    )
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([...this.#agents.values()].map(agent => agent.stop()))
+    this.#agents.clear()
+  }
+
+  attempt(from: string, to: string, protocol: Protocol, port: number): Promise<TryResult> {
+    return this.#of(from).call('attempt', { to: this.#address(to), protocol, port })
+  }
+
+  async openSession(
+    name: string,
+    from: string,
+    to: string,
+    protocol: Protocol,
+    port: number,
+  ): Promise<void> {
+    this.#hostOfSession.set(name, from)
+    await this.#of(from).call('open', { name, to: this.#address(to), protocol, port })
+  }
+
+  sessionState(name: string): Promise<SessionState> {
+    return this.#of(this.#hostOfSession.get(name)!).call('state', { name })
+  }
+
+  async closeSession(name: string): Promise<void> {
+    await this.#of(this.#hostOfSession.get(name)!).call('close', { name })
+  }
+
+  ping(from: string, to: string, count: number, intervalMillis: number) {
+    return this.#of(from).call<{ sent: number; received: number }>('ping', {
+      to: this.#address(to),
+      count,
+      intervalMillis,
+    })
+  }
+
+  #of(host: string): Agent {
+    const agent = this.#agents.get(host)
+    if (agent === undefined) throw new Error(`the lab has no host ${host}`)
+    return agent
+  }
+
+  #address(host: string): string {
+    const found = this.#spec.hosts.find(each => each.name === host)
+    if (found === undefined) throw new Error(`the lab has no host ${host}`)
+    return found.ips[0]!.split('/')[0]!
+  }
+}

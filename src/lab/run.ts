@@ -1,0 +1,288 @@
+/** Tells the story of a lab on a stage, and judges what comes out of it. */
+import type { ControllerProcess } from './controller-process.js'
+import { sleep } from './shell.js'
+import { endOf, type LabSpec, type LinkSpec, type Step } from './spec.js'
+import type { Protocol, Stage } from './stage.js'
+
+export interface Assertion {
+  readonly name: string
+  readonly expected: string
+  readonly seen: string
+  readonly ok: boolean
+  readonly millis: number
+}
+
+/** Where the story is told: a terminal, or nowhere. */
+export interface Teller {
+  say(text: string): void
+  assertion(assertion: Assertion): void
+}
+
+interface Items<T> {
+  readonly items: readonly T[]
+}
+
+interface TraceAnswer {
+  readonly verdict: string
+  readonly rule?: {
+    readonly name: string
+    readonly file?: string
+    readonly line?: number
+    readonly isDefault?: boolean
+  }
+}
+
+export class LabRun {
+  readonly #spec: LabSpec
+  readonly #stage: Stage
+  readonly #controller: ControllerProcess
+  readonly #teller: Teller
+  readonly #assertions: Assertion[] = []
+  #rules: string
+
+  constructor(
+    spec: LabSpec,
+    rules: string,
+    stage: Stage,
+    controller: ControllerProcess,
+    teller: Teller,
+  ) {
+    this.#spec = spec
+    this.#rules = rules
+    this.#stage = stage
+    this.#controller = controller
+    this.#teller = teller
+  }
+
+  get assertions(): readonly Assertion[] {
+    return this.#assertions
+  }
+
+  /** Builds the network, puts the rules in force, and waits until all is found. */
+  async up(): Promise<void> {
+    await this.#stage.up(this.#controller.openflowPort)
+    await this.#judge(
+      'every switch connects and every link is found',
+      `${this.#spec.switches.length} switches, ${this.#spec.links.length * 2} links`,
+      () => this.#found(),
+    )
+    await this.#judge(
+      'every host is found when it first speaks',
+      `${this.#spec.hosts.length} hosts`,
+      () => this.#greet(),
+    )
+    await this.#applyRules()
+  }
+
+  async tell(): Promise<void> {
+    for (const step of this.#spec.steps) await this.#step(step)
+  }
+
+  async #step(step: Step): Promise<void> {
+    if ('say' in step) return this.#teller.say(step.say)
+    if ('try' in step) return this.#try(step.try)
+    if ('session' in step) return this.#openSession(step.session)
+    if ('stopped' in step) return this.#stopped(step.stopped)
+    if ('flowing' in step) return this.#flowing(step.flowing)
+    if ('link' in step) return this.#link(step.link)
+    if ('edit' in step) return this.#edit(step.edit)
+    return this.#restart(step.restart)
+  }
+
+  async #judge(name: string, expected: string, look: () => Promise<string>): Promise<void> {
+    const began = performance.now()
+    let seen: string
+    try {
+      seen = await look()
+    } catch (error) {
+      seen = error instanceof Error ? error.message : String(error)
+    }
+    const millis = Math.round(performance.now() - began)
+    const assertion = { name, expected, seen, ok: seen === expected, millis }
+    this.#assertions.push(assertion)
+    this.#teller.assertion(assertion)
+  }
+
+  async #found(): Promise<string> {
+    const wanted = `${this.#spec.switches.length} switches, ${this.#spec.links.length * 2} links`
+    const look = async () => {
+      const switches = await this.#controller.get<Items<{ connected: boolean }>>('/api/v1/switches')
+      const links = await this.#controller.get<Items<object>>('/api/v1/links')
+      return `${switches.items.filter(each => each.connected).length} switches, ${links.items.length} links`
+    }
+    return until(look, seen => seen === wanted, 20_000)
+  }
+
+  async #greet(): Promise<string> {
+    const { hosts } = this.#spec
+    // Rules may already stand in the way of the answer; what counts is that the host was heard.
+    const greet = () =>
+      Promise.all(
+        hosts.map((host, at) =>
+          this.#stage.attempt(host.name, hosts[(at + 1) % hosts.length]!.name, 'icmp', 0),
+        ),
+      )
+    const look = async () => {
+      await greet()
+      const found = await this.#controller.get<Items<{ ips: string[] }>>('/api/v1/hosts')
+      const known = hosts.filter(host =>
+        found.items.some(each => each.ips.includes(host.ips[0]!.split('/')[0]!)),
+      )
+      return `${known.length} hosts`
+    }
+    return until(look, seen => seen === `${hosts.length} hosts`, 20_000)
+  }
+
+  async #applyRules(): Promise<void> {
+    const name = this.#spec.rules.replace(/\.rules$/, '')
+    await this.#judge(`${this.#spec.rules} is installed`, 'installed', async () => {
+      const reply = await this.#controller.send<{ state: string }>(
+        'PUT',
+        `/api/v1/policies/${name}?wait=installed`,
+        {
+          source: this.#rules,
+          file: this.#spec.rules,
+        },
+      )
+      return reply.state
+    })
+  }
+
+  async #try(step: Extract<Step, { try: unknown }>['try']): Promise<void> {
+    const { from, to, protocol, port } = step
+    const service = port === undefined ? protocol : `${protocol} ${port}`
+    const by = step.by === undefined ? '' : ` by ${step.by}`
+    await this.#judge(`${from} -> ${to} ${service}`, `${step.expect}${by}`, async () => {
+      const seen = await this.#stage.attempt(from, to, protocol, port ?? 0)
+      return `${seen}${step.by === undefined ? '' : ` by ${await this.#decider(from, to, protocol, port)}`}`
+    })
+  }
+
+  /** The rule that decides, as the controller explains it. */
+  async #decider(
+    from: string,
+    to: string,
+    protocol: Protocol,
+    port: number | undefined,
+  ): Promise<string> {
+    const answer = await this.#controller.send<TraceAnswer>('POST', '/api/v1/trace', {
+      from: this.#address(from),
+      to: this.#address(to),
+      protocol,
+      ...(port !== undefined && { destinationPort: port }),
+    })
+    return answer.rule?.name ?? 'no rule'
+  }
+
+  #address(host: string): string {
+    return this.#spec.hosts.find(each => each.name === host)!.ips[0]!.split('/')[0]!
+  }
+
+  async #openSession(step: Extract<Step, { session: unknown }>['session']): Promise<void> {
+    const { name, from, to, protocol, port } = step
+    await this.#judge(
+      `session "${name}" opens: ${from} -> ${to} ${protocol} ${port}`,
+      'flowing',
+      async () => {
+        await this.#stage.openSession(name, from, to, protocol, port)
+        return until(
+          async () => ((await this.#stage.sessionState(name)).received > 5 ? 'flowing' : 'silent'),
+          seen => seen === 'flowing',
+          3_000,
+        )
+      },
+    )
+  }
+
+  async #stopped(name: string): Promise<void> {
+    await this.#judge(`session "${name}" carries nothing any more`, '0 messages', async () => {
+      const before = await this.#stage.sessionState(name)
+      await sleep(1_000)
+      const after = await this.#stage.sessionState(name)
+      return `${after.received - before.received} messages`
+    })
+    await this.#stage.closeSession(name)
+  }
+
+  async #flowing(name: string): Promise<void> {
+    await this.#judge(
+      `session "${name}" goes on and loses nothing`,
+      'flowing, 0 lost',
+      async () => {
+        const state = async () => {
+          const { sent, received, quietMillis } = await this.#stage.sessionState(name)
+          // What was sent in the last moments may still be on its way.
+          const lost = Math.max(0, sent - received - 5)
+          return `${quietMillis < 500 ? 'flowing' : `silent for ${Math.round(quietMillis)} ms`}, ${lost} lost`
+        }
+        return until(state, seen => seen === 'flowing, 0 lost', 5_000)
+      },
+    )
+  }
+
+  async #link(step: Extract<Step, { link: unknown }>['link']): Promise<void> {
+    const [a, b] = step.between.map(endOf) as [LinkSpec['a'], LinkSpec['b']]
+    const down = step.is === 'down' ? 1 : 0
+    const wanted = `${this.#spec.links.length * 2 - down * 2} links`
+    await this.#judge(`the link ${step.between.join(' - ')} goes ${step.is}`, wanted, async () => {
+      await this.#stage.setLink({ a, b }, step.is === 'up')
+      const look = async () =>
+        `${(await this.#controller.get<Items<object>>('/api/v1/links')).items.length} links`
+      return until(look, seen => seen === wanted, 10_000)
+    })
+  }
+
+  async #edit(step: Extract<Step, { edit: unknown }>['edit']): Promise<void> {
+    if (!this.#rules.includes(step.replace))
+      throw new Error(`${this.#spec.rules} does not contain "${step.replace}"`)
+    this.#rules = this.#rules.replace(step.replace, step.with)
+    this.#teller.say(`  edit: ${step.with}`)
+    await this.#applyRules()
+    // What the switches had cached is revalidated within moments.
+    await sleep(100)
+  }
+
+  async #restart(step: Extract<Step, { restart: unknown }>['restart']): Promise<void> {
+    const { from, to, pings, intervalMillis } = step
+    let sent = -1
+    await this.#judge(
+      `${pings} pings every ${intervalMillis} ms while the controller is killed and comes back`,
+      `${pings} of ${pings}`,
+      async () => {
+        const pinging = this.#stage.ping(from, to, pings, intervalMillis)
+        await sleep((pings * intervalMillis) / 4)
+        await this.#controller.kill()
+        await sleep(1_000)
+        await this.#controller.start()
+        this.#stage.retarget(this.#controller.openflowPort)
+        const { received } = await pinging
+        sent = received
+        return `${received} of ${pings}`
+      },
+    )
+    await this.#judge('flow-mods sent to switches that were right already', '0', async () => {
+      await this.#found()
+      const { items } =
+        await this.#controller.get<Items<{ flowModsSent: number; groupModsSent: number }>>(
+          '/api/v1/switches',
+        )
+      return String(
+        items.reduce((sum, each) => sum + each.flowModsSent + each.groupModsSent, sent < 0 ? 1 : 0),
+      )
+    })
+  }
+}
+
+/** Looks again until it is as wanted, or time is up; the last thing seen. */
+const until = async (
+  look: () => Promise<string>,
+  isGood: (seen: string) => boolean,
+  patienceMillis: number,
+): Promise<string> => {
+  const end = performance.now() + patienceMillis
+  for (;;) {
+    const seen = await look()
+    if (isGood(seen) || performance.now() > end) return seen
+    await sleep(50)
+  }
+}

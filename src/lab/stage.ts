@@ -1,0 +1,43 @@
+/** Where a lab runs: simulated switches, Open vSwitch in namespaces, or Mininet. The same story on each. */
+import type { LinkSpec } from './spec.js'
+
+export type Protocol = 'tcp' | 'udp' | 'icmp'
+
+/** open: it came through and back · refused: somebody said no · silent: nobody said anything */
+export type TryResult = 'open' | 'refused' | 'silent'
+
+export interface SessionState {
+  readonly sent: number
+  readonly received: number
+  /** Milliseconds since something last came back. */
+  readonly quietMillis: number
+  readonly isOpen: boolean
+}
+
+export interface Stage {
+  readonly name: 'sim' | 'netns' | 'mininet'
+  /** Builds the network; switches connect to the controller on this port of 127.0.0.1. */
+  up(openflowPort: number): Promise<void>
+  /** Opens a connection, or sends a packet that asks for an answer. */
+  attempt(from: string, to: string, protocol: Protocol, port: number): Promise<TryResult>
+  /** Begins to send numbered messages every 10 ms that the other side echoes. */
+  openSession(
+    name: string,
+    from: string,
+    to: string,
+    protocol: Protocol,
+    port: number,
+  ): Promise<void>
+  sessionState(name: string): Promise<SessionState>
+  closeSession(name: string): Promise<void>
+  ping(
+    from: string,
+    to: string,
+    count: number,
+    intervalMillis: number,
+  ): Promise<{ sent: number; received: number }>
+  setLink(link: LinkSpec, isUp: boolean): Promise<void>
+  /** A restarted controller may listen on another port. */
+  retarget(openflowPort: number): void
+  down(): Promise<void>
+}

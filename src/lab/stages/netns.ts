@@ -1,0 +1,39 @@
+/** The stage of real Open vSwitch: switches and hosts in namespaces, one ovs-vswitchd a switch. */
+import type { Env } from '../../base/env.js'
+import { AgentHosts, agentPath } from '../agents.js'
+import { Rig } from '../rig.js'
+import { start } from '../shell.js'
+import type { LabSpec, LinkSpec } from '../spec.js'
+import type { Stage } from '../stage.js'
+
+export class NetnsStage extends AgentHosts implements Stage {
+  readonly name = 'netns' as const
+  readonly rig: Rig
+
+  constructor(env: Env, spec: LabSpec, statePath: string) {
+    super(spec)
+    this.rig = new Rig(env, spec, statePath)
+  }
+
+  async up(openflowPort: number): Promise<void> {
+    await this.rig.up(openflowPort, true)
+    await this.start(host =>
+      start('ip', ['netns', 'exec', this.rig.hostNamespace(host), process.execPath, agentPath], {
+        stdio: ['pipe', 'pipe', 'inherit'],
+      }),
+    )
+  }
+
+  setLink(link: LinkSpec, isUp: boolean): Promise<void> {
+    return this.rig.setLink(link, isUp)
+  }
+
+  retarget(openflowPort: number): void {
+    this.rig.retarget(openflowPort)
+  }
+
+  async down(): Promise<void> {
+    await this.stop()
+    await this.rig.down()
+  }
+}

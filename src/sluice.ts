@@ -1,0 +1,101 @@
+#!/usr/bin/env node
+import type { Command } from 'commander'
+/**
+ * The program: `sluice run` is the controller, `sluice lab` the labs, every other verb speaks REST to a
+ * controller. Each part is loaded only when it is asked for.
+ */
+import { pino } from 'pino'
+import { Failure } from './base/failures.js'
+import { dataFolder } from './base/places.js'
+import { realEnv } from './base/real-env.js'
+import { runCli } from './cli/main.js'
+
+const log = pino(
+  { level: process.env.SLUICE_LOG ?? 'info' },
+  pino.destination({ dest: 2, sync: true }),
+)
+const env = realEnv(log)
+const ended = new AbortController()
+
+const runController = async (
+  options: {
+    openflow: string
+    rest: string
+    config?: string
+    rules?: string[]
+  },
+  data: string,
+): Promise<void> => {
+  const { run } = await import('./controller/main.js')
+  const { readConfig } = await import('./controller/config.js')
+  const config = options.config === undefined ? {} : await readConfig(env.disk, options.config)
+  const running = await run(env, {
+    openflow: options.openflow ?? config.openflow ?? '127.0.0.1:6653',
+    rest: options.rest ?? config.rest ?? '127.0.0.1:8080',
+    data: data ?? config.data ?? dataFolder(process.env),
+    rules: options.rules ?? config.rules ?? [],
+    variables: process.env,
+    pid: process.pid,
+  })
+  const { rest, openflow } = running.endpoints
+  process.stdout.write(
+    `sluice is ready: API http://${rest}  OpenFlow tcp:${openflow}  data ${running.endpoints.data}\n`,
+  )
+  await new Promise<void>(resolve => {
+    if (ended.signal.aborted) resolve()
+    ended.signal.addEventListener('abort', () => resolve())
+  })
+  await running.stop()
+}
+
+const addRun = (program: Command): void => {
+  program
+    .command('run')
+    .description('run the controller, in the foreground')
+    .option('--openflow <host:port>', 'where switches connect (default 127.0.0.1:6653)')
+    .option('--rest <host:port>', 'where the API listens (default 127.0.0.1:8080)')
+    .option('--data <folder>', 'where it keeps its data (default per user)')
+    .option('--rules <path...>', 'rule files or folders to keep in force, edits included')
+    .option('--config <file>', 'the same settings as YAML')
+    .action(async options => runController(options, options.data ?? program.opts().data))
+}
+
+const addVerbs = async (program: Command, exit: (code: number) => void): Promise<void> => {
+  addRun(program)
+  const { addLab } = await import('./lab/commands.js')
+  addLab(program, env, print, ended.signal, exit)
+}
+
+const print = (text: string): void => {
+  process.stdout.write(`${text}\n`)
+}
+
+const main = async (): Promise<void> => {
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => ended.abort())
+  process.stdout.on('error', error => {
+    if ('code' in error && error.code === 'EPIPE') process.exit(0)
+    throw error
+  })
+  process.exitCode = await runCli(
+    {
+      disk: env.disk,
+      variables: process.env,
+      print,
+      complain: text => process.stderr.write(`${text}\n`),
+      signal: ended.signal,
+      checkRules: async files =>
+        (await import('./nfv/firewall/check-files.js')).checkFiles(files, env.clock.wallMillis()),
+    },
+    process.argv.slice(2),
+    addVerbs,
+  )
+}
+
+main().then(
+  () => process.exit(),
+  (error: unknown) => {
+    if (error instanceof Failure) process.stderr.write(`sluice: ${error.message}\n`)
+    else log.fatal({ err: error }, 'stopped by a mistake of its own')
+    process.exit(1)
+  },
+)
