@@ -73,6 +73,20 @@ const selection = (dice: Dice): string => {
 const isFit = (verb: string, tier: string): boolean =>
   verb === 'pass' ? tier !== 'baseline' : verb !== 'allow-stateless' || tier === 'main'
 
+/** Rules enough of one set of ports that it gets a bit. */
+const sharedPorts = (dice: Dice): string[] => {
+  const service = pick(dice, [
+    'udp 1-54 source 1000-1030',
+    'tcp 1021-65535',
+    'tcp 80, 443, 1000-1022',
+  ])
+  const verb = pick(dice, ['allow', 'drop'])
+  return Array.from(
+    { length: 10 * dice(3) },
+    (_, n) => `${verb} ${service} from 10.0.0.${n % 9} to any`,
+  )
+}
+
 const randomPolicy = (dice: Dice): string => {
   const lines = [
     'zone left = 10.0.0.0-10.0.0.3, fd00::1',
@@ -82,6 +96,7 @@ const randomPolicy = (dice: Dice): string => {
   ]
   for (const tier of ['admin', 'main', 'baseline']) {
     lines.push(`tier ${tier}`)
+    if (tier !== 'main') lines.push(...sharedPorts(dice))
     for (let count = dice(8); count > 0; count--) {
       const verb = pick(
         dice,

@@ -1,0 +1,308 @@
+import t from 'tap'
+import type { Ip } from '../../../src/base/addresses.js'
+import { type Compiler, createCompiler } from '../../../src/nfv/firewall/compile.js'
+import { noFacts } from '../../../src/nfv/firewall/environment.js'
+import { loadText } from '../../../src/nfv/firewall/load.js'
+import { Parser } from '../../../src/nfv/firewall/parse.js'
+import { portRows } from '../../../src/nfv/firewall/ports.js'
+import { prioritiesOf } from '../../../src/nfv/firewall/priorities.js'
+import { Resolver } from '../../../src/nfv/firewall/resolve.js'
+import type { Fields } from '../../../src/pipeline/packet.js'
+import { type Flow, hash32, type Section } from '../../../src/pipeline/program.js'
+import { readLabel } from '../../../src/pipeline/registers.js'
+import { flowText } from './flow-text.js'
+import { answerOf, fieldsOf, OneSwitch } from './one-switch.js'
+
+/** Edits and compiles, with the memory that a controller has. */
+class Workshop {
+  readonly parser = new Parser()
+  readonly resolver = new Resolver()
+  readonly compiler: Compiler
+  constructor(options?: Parameters<typeof createCompiler>[0]) {
+    this.compiler = createCompiler(options)
+  }
+  compile(text: string, generation = 1): Section[] {
+    const loaded = loadText(this.parser, 'p.rules', text)
+    const resolved = this.resolver.resolve([{ name: 'p', order: 0, loaded }], noFacts(0))
+    if (resolved.complaints.length > 0) throw new Error(resolved.complaints[0]!.message)
+    return this.compiler.compile(resolved, generation)
+  }
+}
+
+const flowsOf = (sections: readonly Section[]): Flow[] => sections.flatMap(({ flows }) => flows)
+/** The rows of rules, without those of the built-in rule and the fixed ones. */
+const ruleText = (sections: readonly Section[]): string[] =>
+  flowsOf(sections)
+    .filter(({ origin }) => origin.name.startsWith('p/'))
+    .map(flowText)
+
+t.test('rules become rows in the words of the original tuple', async t => {
+  const text = `default reject log
+a: allow tcp 80 from 10.0.0.0/8 to 10.1.0.1
+b: drop icmp echo-request, icmp6 echo-request from any to any log "no ping"
+c: reject udp 1000-1003 source 53 from 10.0.0.1-10.0.0.2, fd00::/16 to any
+d: drop proto gre from any to any
+tier admin
+e: pass any from 10.9.0.0/16
+f: audit drop tcp from any to any
+tier baseline
+g: allow-stateless udp 4789 from 10.0.0.1 to 10.0.0.2
+`
+  t.same(ruleText(new Workshop({ logMeter: 3, rejectMeter: 4 }).compile(text)), [
+    'track 65000 ip,ip_proto=17,ip_src=10.0.0.1,ip_dst=10.0.0.2,udp_dst=4789 => goto forward',
+    'rules0 65000 ip,ct_state=-inv+trk,ct_nw_src=10.9.0.0/16 => goto rules1',
+    'rules0 64999 reg1=0x0/0xffff,ct_state=-inv+trk,ct_nw_proto=6 => controller(0147d120d2,meter=3),load:0x1->reg1[0..15],resubmit(,50)',
+    'rules1 65000 ip,ct_state=-inv+trk,ct_nw_proto=6,ct_nw_src=10.0.0.0/8,ct_nw_dst=10.1.0.1,ct_tp_dst=80 => load:0x42d118f3->reg3[0..31],goto commit',
+    'rules1 64999 ip,ct_state=-inv+trk,ct_nw_proto=1,ct_tp_src=8 => controller(0143d11a86,meter=3)',
+    'rules1 64999 ipv6,ct_state=-inv+trk,ct_nw_proto=58,ct_tp_src=128 => controller(0143d11a86,meter=3)',
+    'rules1 64998 ip,ct_state=-inv+trk,ct_nw_proto=17,ct_nw_src=10.0.0.1,ct_tp_src=53,ct_tp_dst=0x3e8/0xfffc => controller(0244d11c19,meter=4)',
+    'rules1 64998 ip,ct_state=-inv+trk,ct_nw_proto=17,ct_nw_src=10.0.0.2,ct_tp_src=53,ct_tp_dst=0x3e8/0xfffc => controller(0244d11c19,meter=4)',
+    'rules1 64998 ipv6,ct_state=-inv+trk,ct_nw_proto=17,ct_ipv6_src=fd00::/16,ct_tp_src=53,ct_tp_dst=0x3e8/0xfffc => controller(0244d11c19,meter=4)',
+    'rules1 64997 ct_state=-inv+trk,ct_nw_proto=47 => drop',
+    `rules3 0 * => controller(01${id('default')},meter=3),controller(02${id('default')},meter=4)`,
+  ])
+})
+
+function id(name: string): string {
+  return hash32(`p/${name}`).toString(16).padStart(8, '0')
+}
+
+t.test('sets times sets become a conjunction where that is shorter', async t => {
+  const text =
+    'a: allow tcp 80, tcp 443, tcp 22 from 10.0.0.1, 10.0.0.3, 10.0.0.5 to 10.1.0.1, 10.1.0.3, 10.1.0.5\n'
+  t.same(ruleText(new Workshop().compile(text)).slice(0, -1), [
+    'rules1 65000 ip,ct_state=-inv+trk,ct_nw_src=10.0.0.1 => conjunction(0x42d118f3,1/3)',
+    'rules1 65000 ip,ct_state=-inv+trk,ct_nw_src=10.0.0.3 => conjunction(0x42d118f3,1/3)',
+    'rules1 65000 ip,ct_state=-inv+trk,ct_nw_src=10.0.0.5 => conjunction(0x42d118f3,1/3)',
+    'rules1 65000 ip,ct_state=-inv+trk,ct_nw_dst=10.1.0.1 => conjunction(0x42d118f3,2/3)',
+    'rules1 65000 ip,ct_state=-inv+trk,ct_nw_dst=10.1.0.3 => conjunction(0x42d118f3,2/3)',
+    'rules1 65000 ip,ct_state=-inv+trk,ct_nw_dst=10.1.0.5 => conjunction(0x42d118f3,2/3)',
+    'rules1 65000 ip,ct_state=-inv+trk,ct_nw_proto=6,ct_tp_dst=22 => conjunction(0x42d118f3,3/3)',
+    'rules1 65000 ip,ct_state=-inv+trk,ct_nw_proto=6,ct_tp_dst=80 => conjunction(0x42d118f3,3/3)',
+    'rules1 65000 ip,ct_state=-inv+trk,ct_nw_proto=6,ct_tp_dst=443 => conjunction(0x42d118f3,3/3)',
+    'rules1 65000 conj_id=1120999667,ct_state=-inv+trk => load:0x42d118f3->reg3[0..31],goto commit',
+  ])
+})
+
+t.test('a set of ports that many rules share is one bit', async t => {
+  const rules = Array.from(
+    { length: 12 },
+    (_, n) => `r${n}: allow tcp 1024-65535 from 10.0.0.${n} to any\n`,
+  )
+  const flows = flowsOf(new Workshop().compile(rules.join('')))
+  t.same(flows.filter(({ table }) => table === 'ports').map(flowText), [
+    'ports 1 ct_state=-inv+trk,ct_nw_proto=6 => load:0x2000000->reg4[0..31],goto rules0',
+    'ports 7 ct_state=-inv+trk,ct_nw_proto=6,ct_tp_dst=0x0/0xfc00 => goto rules0',
+    'ports 0 * => goto rules0',
+  ])
+  t.equal(
+    flowText(flows.find(({ origin }) => origin.name === 'p/r3')!),
+    'rules1 64997 ip,reg4=0x2000000/0x2000000,ct_state=-inv+trk,ct_nw_proto=6,ct_nw_src=10.0.0.3 => load:0x77541a5f->reg3[0..31],goto commit',
+    ),
+  )
+  const rows = portRows([
+    { bit: 0, set: [{ from: 0, to: 1023 }] },
+    {
+      bit: 1,
+      set: [
+        { from: 80, to: 80 },
+        { from: 443, to: 443 },
+      ],
+    },
+  ])
+  t.same(
+    rows.map(({ value, length, bits }) => [value, length, bits]),
+    [
+      [0, 0, 0],
+      [0, 6, 1],
+      [80, 16, 3],
+      [443, 16, 3],
+    ],
+  )
+})
+
+t.test('the rows around the rules', async t => {
+  const sections = new Workshop().compile('default drop\n', 5)
+  const fixed = sections.find(({ name }) => name === 'firewall/pipeline')!.flows.map(flowText)
+  const elsewhere =
+    'ct(commit,zone=reg7[0..15],table=70,exec(load:0x0->ct_label[0..15],load:0x1->ct_label[80..80]))'
+  const here = (rule: string) =>
+    `ct(commit,zone=reg7[0..15],table=70,exec(load:0x5->ct_label[0..15],${rule},load:0x0->ct_label[80..80]))`
+  const isElsewhere = 'ct_label=0x100000000000000000000/0x100000000000000000000'
+  t.same(fixed, [
+    'track 10 ip => ct(zone=reg7[0..15],table=40)',
+    'track 10 ipv6 => ct(zone=reg7[0..15],table=40)',
+    'track 0 * => goto forward',
+    'session 100 ct_state=+inv+trk => drop',
+    `session 90 ip,reg0=0x10000/0x10000,ct_state=+new+trk => ${elsewhere}`,
+    `session 90 ipv6,reg0=0x10000/0x10000,ct_state=+new+trk => ${elsewhere}`,
+    `session 88 reg0=0x10000/0x10000,ct_state=-new-rpl+trk,${isElsewhere} => goto forward`,
+    `session 87 ip,reg0=0x10000/0x10000,ct_state=-new-rpl+trk => ${elsewhere}`,
+    `session 87 ipv6,reg0=0x10000/0x10000,ct_state=-new-rpl+trk => ${elsewhere}`,
+    'session 85 ct_state=-new+trk,ct_label=0x5/0x10000000000000000ffff => goto forward',
+    `session 84 reg0=0x0/0x10000,ct_state=-new+rpl+trk,${isElsewhere} => goto forward`,
+    `session 80 ip,reg0=0x0/0x10000,ip_frag=3,ct_state=+new+trk => ${here('load:0x0->ct_label[16..47]')}`,
+    `session 80 ipv6,reg0=0x0/0x10000,ip_frag=3,ct_state=+new+trk => ${here('load:0x0->ct_label[16..47]')}`,
+    'session 70 ip,ip_proto=6,reg0=0x0/0x10000,tcp_flags=-fin+syn-rst-ack,ct_state=+new+trk => goto ports',
+    'session 70 ipv6,ip_proto=6,reg0=0x0/0x10000,tcp_flags=-fin+syn-rst-ack,ct_state=+new+trk => goto ports',
+    'session 69 ip,ip_proto=6,ct_state=+new+trk => drop',
+    'session 69 ipv6,ip_proto=6,ct_state=+new+trk => drop',
+    'session 0 * => goto ports',
+    `commit 10 ip => ${here('move:reg3[0..31]->ct_label[16..47]')}`,
+    `commit 10 ipv6 => ${here('move:reg3[0..31]->ct_label[16..47]')}`,
+    'commit 0 * => drop',
+    'accepted 10 ct_state=+inv+trk => drop',
+    'accepted 0 * => goto forward',
+  ])
+})
+
+const numbered = (count: number): string[] =>
+  Array.from({ length: count }, (_, n) => `rule${n}: allow tcp ${n + 1} from 10.0.0.0/8 to any`)
+
+t.test('what did not change comes out as the same objects', async t => {
+  const shop = new Workshop()
+  const lines = numbered(500)
+  const before = shop.compile(lines.join('\n'))
+  t.same(
+    shop.compile(lines.join('\n')).map((section, at) => section === before[at]),
+    before.map(() => true),
+  )
+
+  const old = new Set(flowsOf(before))
+  const fresh = (sections: readonly Section[]) =>
+    flowsOf(sections)
+      .filter(flow => !old.has(flow))
+      .map(({ origin }) => origin.name)
+  const edited = lines.with(250, 'rule250: drop tcp 251 from 10.0.0.0/8 to any')
+  t.same(fresh(shop.compile(edited.join('\n'))), ['p/rule250'])
+
+  const shifted = shop.compile(['# one', '# two', ...lines].join('\n'))
+  t.same(
+    fresh(shifted).filter(name => name !== 'p/rule250'),
+    [],
+  )
+  const rule499 = flowsOf(shifted).find(({ origin }) => origin.name === 'p/rule499')!
+  t.ok(old.has(rule499))
+  t.equal(rule499.origin.line, 502, 'and says where the rule stands now')
+
+  const inserted = shop.compile(lines.toSpliced(250, 0, 'extra: drop udp 1').join('\n'))
+  const moved = fresh(inserted).filter(name => name !== 'p/rule250')
+  t.ok(moved.includes('p/extra'))
+  t.ok(moved.length < 64, `an insert moves its block only: ${moved.length} of 500`)
+
+  const next = shop.compile(lines.join('\n'), 2)
+  t.same(
+    next
+      .filter((section, at) => section !== before[at])
+      .map(({ name }) => name)
+      .includes('firewall/pipeline'),
+    true,
+  )
+})
+
+t.test('the same rules come to the same rows whatever was before', async t => {
+  const [shop, lines] = [new Workshop(), numbered(300)]
+  shop.compile(lines.join('\n'))
+  shop.compile(lines.toSpliced(100, 50).join('\n'))
+  const end = lines.toSpliced(7, 1).toSpliced(200, 0, 'late: drop udp 9')
+  const long = flowsOf(shop.compile(end.join('\n'))).map(flowText)
+  const short = flowsOf(new Workshop().compile(end.join('\n'))).map(flowText)
+  t.same(long.sort(), short.sort())
+})
+
+t.test('priorities fall, and fit', async t => {
+  for (const count of [0, 1, 10_000, 45_000, 64_000]) {
+    const ids = Uint32Array.from({ length: count }, (_, n) => hash32(`rule ${n}`))
+    const priorities = prioritiesOf(ids)!
+    t.equal(priorities.length, count)
+    t.ok(
+      priorities.every((priority, at) => at === 0 || priority < priorities[at - 1]!),
+      `${count} rules`,
+    )
+    t.ok(count === 0 || priorities.at(-1)! > 999)
+  }
+  t.equal(prioritiesOf(new Uint32Array(64_001)), undefined)
+})
+
+const ip = (text: string) => text as Ip
+const tcp = (
+  from: string,
+  to: string,
+  ports: readonly [number, number],
+  flags: number,
+): Fields => ({
+  ...fieldsOf({
+    source: ip(from),
+    destination: ip(to),
+    protocol: 6,
+    sourcePort: ports[0],
+    destinationPort: ports[1],
+  }),
+  tcp_flags: flags,
+})
+const [syn, synAck, ack] = [2, 18, 16]
+const [client, server] = ['10.0.0.1', '10.0.0.2'] as const
+const go = (flags: number) => tcp(client, server, [40000, 80], flags)
+const back = (flags: number) => tcp(server, client, [80, 40000], flags)
+const fabric: Fields = { reg0: 0x10000 }
+
+t.test('a session is judged again when the rules change, in either direction', async t => {
+  const [shop, net] = [new Workshop(), new OneSwitch()]
+  const verdict = (fields: Fields, register: Fields = {}) =>
+    answerOf(net.send(fields, register)).verdict
+  const label = () => readLabel(net.conntrack.list()[0]!.label)
+  net.load(shop.compile('default drop\nweb: allow tcp 80 from 10.0.0.1\n', 1))
+  t.equal(verdict(back(ack)), 'drop', 'an ACK opens nothing')
+  t.equal(verdict(go(syn)), 'allow')
+  t.equal(verdict(back(synAck)), 'allow', 'the answer needs no rule')
+  t.same(label(), {
+    generation: 1,
+    rule: hash32('p/web'),
+    chain: 0,
+    instance: 0,
+    isElsewhere: false,
+  })
+  const steps = net.send(go(ack)).steps.map(({ table }) => table)
+  t.same(steps, [30, 40, 90], 'what is known asks no rule')
+
+  net.load(shop.compile('default drop\nother: allow tcp 80-81 from 10.0.0.1\n', 2))
+  t.equal(verdict(back(ack)), 'allow', 'a packet of the answering side asks for its session')
+  t.same(label(), {
+    generation: 2,
+    rule: hash32('p/other'),
+    chain: 0,
+    instance: 0,
+    isElsewhere: false,
+  })
+
+  net.load(shop.compile('default drop\n', 3))
+  t.equal(verdict(back(ack)), 'drop')
+  t.equal(verdict(go(ack)), 'drop')
+  net.load(shop.compile('default reject\n', 4))
+  t.equal(verdict(go(ack)), 'reject')
+})
+
+t.test('one edge decides, the other remembers', async t => {
+  const net = new OneSwitch()
+  const verdict = (fields: Fields, register: Fields = {}) =>
+    answerOf(net.send(fields, register)).verdict
+  net.load(new Workshop().compile('default drop\n', 1))
+  t.equal(verdict(back(synAck)), 'drop', 'an answer nobody asked for')
+  t.equal(verdict(go(syn), fabric), 'allow', 'opened elsewhere')
+  t.equal(readLabel(net.conntrack.list()[0]!.label).isElsewhere, true)
+  t.equal(verdict(back(synAck)), 'allow', 'the answer enters here')
+  t.equal(verdict(go(ack), fabric), 'allow')
+  t.equal(verdict(go(ack)), 'drop', 'the host that opened it has moved here: our rules count')
+})
+
+t.test('later pieces of a datagram do not ask the rules', async t => {
+  const net = new OneSwitch()
+  net.load(new Workshop().compile('default drop\na: allow udp 53\n', 9))
+  const piece: Fields = { eth_type: 0x800, ip_src: 1, ip_dst: 2, ip_proto: 17, ip_frag: 3 }
+  const { steps } = net.send(piece)
+  t.same(
+    steps.map(({ table }) => table),
+    [30, 40, 70, 90],
+  )
+  t.equal(readLabel(net.conntrack.list()[0]!.label).generation, 9)
+})
