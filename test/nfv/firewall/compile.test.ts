@@ -98,7 +98,6 @@ t.test('a set of ports that many rules share is one bit', async t => {
   t.equal(
     flowText(flows.find(({ origin }) => origin.name === 'p/r3')!),
     'rules1 64997 ip,reg4=0x2000000/0x2000000,ct_state=-inv+trk,ct_nw_proto=6,ct_nw_src=10.0.0.3 => load:0x77541a5f->reg3[0..31],goto commit',
-    ),
   )
   const rows = portRows([
     { bit: 0, set: [{ from: 0, to: 1023 }] },
