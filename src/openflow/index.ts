@@ -46,6 +46,15 @@ export { meterFlags, meters } from './messages/meter.js'
 export { noBuffer, packetInReasons } from './messages/packet.js'
 export { type PortDescription, portConfig, portState } from './messages/port.js'
 export { type AsyncMasks, type Role, roles } from './messages/role.js'
+export {
+  formatActions,
+  formatFlow,
+  formatGroup,
+  formatMatch,
+  formatMeter,
+  formatPort,
+  type PrintableFlow,
+} from './print.js'
 export { SwitchError } from './requests.js'
 export {
   connectToSwitch,
