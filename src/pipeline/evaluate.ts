@@ -10,6 +10,7 @@ import {
   type FieldValue,
   type GroupType,
   type Instruction,
+  type LearnAction,
   ports,
   type Subfield,
 } from '../openflow/values.js'
@@ -26,6 +27,8 @@ export interface RunRow extends Row {
   readonly goto?: number
   readonly meter?: number
   readonly writeActions?: readonly Action[]
+  readonly clearsActions?: boolean
+  readonly writeMetadata?: { readonly metadata: bigint; readonly mask: bigint }
   /** The compiled row it came from, where we compiled it. */
   readonly flow?: Flow
 }
@@ -43,19 +46,32 @@ export interface SwitchView {
   readonly conntrack: Conntrack
   /** False when the meter drops the packet; absent: meters pass everything. */
   meterPasses?(id: number): boolean
+  /** Where FLOOD and ALL go; absent: nowhere. */
+  ports?(): Iterable<number>
+  /** A flow learns another one from the packet's fields; absent: nothing is learnt. */
+  learn?(action: LearnAction, fields: Fields): void
 }
+
+/** The meter of all packets to the controller that have none of their own, section 7.3.4.4. */
+export const controllerMeter = 0xfffffffe
 
 export interface Output {
   readonly port: number
   readonly fields: Fields
+  /** Octets after which the frame is cut off. */
+  readonly maxLength?: number
 }
 
 export interface ToController {
   readonly fields: Fields
   readonly userdata?: Uint8Array
+  /** 0 a table miss, 1 an action, 2 its TTL ran out. */
   readonly reason: number
   readonly table: number
   readonly cookie: bigint
+  readonly maxLength?: number
+  /** Which controller is meant; 0 is the usual. */
+  readonly controllerId?: number
 }
 
 export interface Step {
@@ -70,6 +86,8 @@ export interface Outcome {
   readonly steps: readonly Step[]
   readonly outputs: readonly Output[]
   readonly toController: readonly ToController[]
+  /** Groups and buckets that worked on the packet, for their counters. */
+  readonly buckets: readonly { readonly group: number; readonly bucket: Bucket }[]
 }
 
 /** Open vSwitch's own bound on resubmits and recirculations of one packet. */
@@ -84,6 +102,7 @@ export const evaluate = (
   const run = new Run(view, packet, inPort)
   if (actions) run.apply(actions, undefined)
   else run.enter(0)
+  run.finish()
   return run
 }
 
@@ -116,6 +135,8 @@ export const rowOfInstructions = (
     else if (instruction.kind === 'write-actions') row.writeActions = instruction.actions
     else if (instruction.kind === 'goto-table') row.goto = instruction.table
     else if (instruction.kind === 'meter') row.meter = instruction.meter
+    else if (instruction.kind === 'clear-actions') row.clearsActions = true
+    else if (instruction.kind === 'write-metadata') row.writeMetadata = instruction
   }
   return row
 }
@@ -124,10 +145,15 @@ class Run implements Outcome {
   readonly steps: Step[] = []
   readonly outputs: Output[] = []
   readonly toController: ToController[] = []
+  readonly buckets: { group: number; bucket: Bucket }[] = []
   readonly #view: SwitchView
   readonly #inPort: number
   #packet: Packet
   #actionSet: readonly Action[] = []
+  #stack: bigint[] = []
+  #groupDepth = 0
+  /** Set by `exit`: nothing more is done with this copy of the packet. */
+  #isOver = false
 
   constructor(view: SwitchView, packet: Packet, inPort: number) {
     this.#view = view
@@ -147,15 +173,30 @@ class Run implements Outcome {
       this.steps.push({ table: next, fields: { ...this.#fields }, ...(row && { row }) })
       if (row === undefined) return
       if (row.meter !== undefined && this.#view.meterPasses?.(row.meter) === false) return
-      this.apply(row.actions, row)
+      if (!this.apply(row.actions, row)) return
+      if (row.clearsActions) this.#actionSet = []
       if (row.writeActions) this.#actionSet = [...this.#actionSet, ...row.writeActions]
+      if (row.writeMetadata) this.#writeMetadata(row.writeMetadata)
       next = row.goto
     }
-    if (this.#actionSet.length > 0) this.#runActionSet(this.#actionSet, undefined)
   }
 
-  apply(actions: readonly Action[], row: RunRow | undefined): void {
-    for (const action of actions) this.#one(action, row)
+  /** The pipeline is at its end: what was written into the action set is done, once. */
+  finish(): void {
+    const actions = this.#actionSet
+    this.#actionSet = []
+    if (actions.length > 0 && !this.#isOver) this.#runActionSet(actions, undefined)
+  }
+
+  /** False when the table is to go no further: the TTL ran out, or `exit`. */
+  apply(actions: readonly Action[], row: RunRow | undefined): boolean {
+    for (const action of actions) {
+      if (this.#isOver) return false
+      if (action.kind === 'dec_ttl') {
+        if (!this.#decrementTtl(action.controllerIds, row)) return false
+      } else this.#one(action, row)
+    }
+    return !this.#isOver
   }
 
   #one(action: Action, row: RunRow | undefined): void {
@@ -163,7 +204,9 @@ class Run implements Outcome {
       case 'output':
         return this.#output(action.port, row, action.maxLength)
       case 'output_reg':
-        return this.#output(Number(this.#read(action.from)), row)
+        return this.#output(Number(this.#read(action.from)), row, action.maxLength)
+      case 'output_trunc':
+        return this.#output(action.port, row, undefined, action.maxLength)
       case 'group':
         return this.#group(action.group, row)
       case 'set_field':
@@ -172,65 +215,161 @@ class Run implements Outcome {
         return this.#write(action.to, BigInt(action.value))
       case 'move':
         return this.#write(action.to, this.#read(action.from))
+      case 'push':
+        this.#stack.push(this.#read(action.from))
+        return
+      case 'pop':
+        return this.#write(action.to, this.#stack.pop() ?? 0n)
       case 'push_vlan':
         this.#fields.vlan_vid = 0x1000
         return
       case 'pop_vlan':
         this.#fields.vlan_vid = 0
+        delete this.#fields.vlan_pcp
         return
-      case 'dec_ttl':
-        this.#fields.nw_ttl = Number(this.#fields.nw_ttl ?? 0) - 1
+      case 'set_nw_ttl':
+        if (this.#fields.nw_ttl !== undefined) this.#fields.nw_ttl = action.ttl
         return
+      case 'set_tunnel':
+        this.#fields.tun_id = action.id
+        return
+      case 'write_metadata':
+        return this.#writeMetadata(action)
       case 'resubmit':
-        return this.enter(action.table ?? row?.table ?? 0)
+        return this.#resubmit(action.table ?? row?.table ?? 0, action.port)
       case 'ct':
         return this.#ct(action, row)
       case 'ct_clear':
         for (const name of Object.keys(this.#fields) as FieldName[])
           if (name.startsWith('ct_')) delete this.#fields[name]
         return
+      case 'multipath':
+        return this.#write(
+          action.to,
+          BigInt(pick(symmetricHash(this.#fields), action.linkCount, action.hash.basis)),
+        )
+      case 'bundle':
+        return this.#bundle(action, row)
+      case 'learn':
+        return this.#view.learn?.(action, this.#fields)
+      case 'clone':
+        return this.#onCopy(() => this.apply(action.actions, row))
+      case 'exit':
+        this.#isOver = true
+        return
       case 'controller':
-        return this.#controller(row, action.reason ?? 1, action.userdata, action.meter)
+        return this.#controller(row, action)
       default:
         // conjunction is resolved by the lookup; notes do nothing; what we do not model changes no field.
         return
     }
   }
 
-  #output(port: number, row: RunRow | undefined, _maxLength?: number): void {
-    if (port === ports.controller) return this.#controller(row, 1, undefined, undefined)
+  /** Does something with a copy of the packet, which then goes on as it was. */
+  #onCopy(work: () => void): void {
+    const before = this.#packet
+    this.#packet = { ...before, fields: { ...before.fields } }
+    work()
+    this.#packet = before
+    this.#isOver = false
+  }
+
+  #output(
+    port: number,
+    row: RunRow | undefined,
+    toControllerLength?: number,
+    maxLength?: number,
+  ): void {
+    if (port === ports.controller) {
+      const length = toControllerLength === undefined ? {} : { maxLength: toControllerLength }
+      return this.#controller(row, length)
+    }
     if (port === ports.table) return this.enter(0)
-    const out = port === ports.inPort ? this.#inPort : port
+    if (port === ports.flood || port === ports.all) return this.#flood(maxLength)
     // A packet does not leave by the port it came in unless told so in as many words.
     if (port === this.#inPort) return
-    this.outputs.push({ port: out, fields: { ...this.#fields } })
+    this.#leave(port === ports.inPort ? this.#inPort : port, maxLength)
+  }
+
+  #flood(maxLength: number | undefined): void {
+    for (const port of this.#view.ports?.() ?? [])
+      if (port !== this.#inPort && port !== ports.local) this.#leave(port, maxLength)
+  }
+
+  #leave(port: number, maxLength: number | undefined): void {
+    this.outputs.push({
+      port,
+      fields: { ...this.#fields },
+      ...(maxLength !== undefined && { maxLength }),
+    })
   }
 
   #controller(
     row: RunRow | undefined,
-    reason: number,
-    userdata: Uint8Array | undefined,
-    meter: number | undefined,
+    action: {
+      readonly reason?: number
+      readonly userdata?: Uint8Array
+      readonly meter?: number
+      readonly maxLength?: number
+      readonly controllerId?: number
+    },
   ): void {
-    if (meter !== undefined && meter !== 0 && this.#view.meterPasses?.(meter) === false) return
+    if (this.#view.meterPasses?.(action.meter || controllerMeter) === false) return
+    const reason = action.reason ?? 1
     this.toController.push({
       fields: { ...this.#fields },
-      reason,
+      reason: reason === 1 && isTableMiss(row) ? 0 : reason,
       table: row?.table ?? 0,
       cookie: row?.cookie ?? 0xffff_ffff_ffff_ffffn,
-      ...(userdata && { userdata }),
+      ...(action.userdata && { userdata: action.userdata }),
+      ...(action.maxLength !== undefined && { maxLength: action.maxLength }),
+      ...(action.controllerId !== undefined && { controllerId: action.controllerId }),
     })
+  }
+
+  /** OpenFlow 1.3.5 section 5.12: a packet whose TTL runs out goes to the controller, and no further. */
+  #decrementTtl(controllerIds: readonly number[] = [0], row: RunRow | undefined): boolean {
+    const ttl = this.#fields.nw_ttl
+    if (ttl === undefined) return true
+    if (Number(ttl) > 1) {
+      this.#fields.nw_ttl = Number(ttl) - 1
+      return true
+    }
+    for (const controllerId of controllerIds) this.#controller(row, { reason: 2, controllerId })
+    return false
+  }
+
+  #resubmit(table: number, port: number | undefined): void {
+    const isOther = port !== undefined && port !== ports.inPort && port !== this.#inPort
+    if (isOther) this.#fields.in_port = port
+    this.enter(table)
+    this.#fields.in_port = this.#inPort
+  }
+
+  #writeMetadata({ metadata, mask }: { readonly metadata: bigint; readonly mask: bigint }): void {
+    const old = BigInt(this.#fields.metadata ?? 0)
+    this.#fields.metadata = (old & ~mask) | (metadata & mask)
+  }
+
+  #bundle(action: Extract<Action, { kind: 'bundle' }>, row: RunRow | undefined): void {
+    const alive = action.ports.filter(port => this.#view.isLive(port))
+    const chosen =
+      action.algorithm === 'active_backup'
+        ? alive[0]
+        : alive[pick(symmetricHash(this.#fields), alive.length, action.hash.basis)]
+    if (action.to) this.#write(action.to, BigInt(chosen ?? ports.any))
+    else if (chosen !== undefined) this.#output(chosen, row)
   }
 
   #group(id: number, row: RunRow | undefined): void {
     const group = this.#view.group(id)
-    if (group === undefined) return
+    if (group === undefined || this.#groupDepth >= maxGroupDepth) return
+    this.#groupDepth++
     for (const bucket of chosenBuckets(this.#view, group, this.#fields)) {
-      const before = this.#packet
-      this.#packet = { ...before, fields: { ...before.fields } }
-      this.#runActionSet(bucket.actions, row)
-      this.#packet = before
+      this.buckets.push({ group: id, bucket })
+      this.#onCopy(() => this.#runActionSet(bucket.actions, row))
     }
+    this.#groupDepth--
   }
 
   /** An action set runs in the order of OpenFlow 1.3.5 section 5.10, and ends with one way out. */
@@ -244,7 +383,13 @@ class Run implements Outcome {
     const rank = (action: Action) =>
       action.kind === 'pop_vlan' ? 0 : action.kind === 'push_vlan' ? 1 : 2
     const changes = actions.filter(action => !isFinal(action))
-    for (const action of changes.sort((a, b) => rank(a) - rank(b))) this.#one(action, row)
+    if (
+      !this.apply(
+        changes.sort((a, b) => rank(a) - rank(b)),
+        row,
+      )
+    )
+      return
     const last = ['group', 'output', 'output_reg', 'resubmit', 'ct']
       .map(kind => actions.find(action => action.kind === kind))
       .find(action => action !== undefined)
@@ -261,7 +406,13 @@ class Run implements Outcome {
     if (!action.commit || fork.fields.ct_state === undefined || zoneBefore !== zone)
       this.#view.conntrack.track(zone, fork)
     if (action.commit) this.#commit(zone, fork, action, row)
-    if (action.table !== undefined) this.enter(action.table)
+    if (action.table !== undefined) {
+      const actionSet = this.#actionSet
+      this.enter(action.table)
+      this.finish()
+      this.#actionSet = actionSet
+      this.#isOver = false
+    }
     this.#packet = before
   }
 
@@ -300,22 +451,67 @@ class Run implements Outcome {
   }
 }
 
-const isAlive = (view: SwitchView, bucket: Bucket): boolean => {
+/** A row of lowest priority that matches everything, section 5.4. */
+const isTableMiss = (row: RunRow | undefined): boolean =>
+  row !== undefined && row.priority === 0 && Object.keys(row.match).length === 0
+
+/** Bounds on groups that name each other. */
+const maxGroupDepth = 64
+
+const isAlive = (view: SwitchView, bucket: Bucket, depth = 0): boolean => {
   const isPortWatched = bucket.watchPort !== undefined && bucket.watchPort !== ports.any
   const isGroupWatched = bucket.watchGroup !== undefined && bucket.watchGroup !== ports.any
   if (!isPortWatched && !isGroupWatched) return true
   if (isPortWatched && view.isLive(bucket.watchPort)) return true
   const watched = isGroupWatched ? view.group(bucket.watchGroup) : undefined
-  return watched?.buckets.some(inner => isAlive(view, inner)) ?? false
+  if (watched === undefined || depth >= maxGroupDepth) return false
+  return watched.buckets.some(inner => isAlive(view, inner, depth + 1))
 }
 
 const chosenBuckets = (view: SwitchView, group: RunGroup, fields: Fields): readonly Bucket[] => {
   if (group.type === 'all') return group.buckets
   if (group.type === 'indirect') return group.buckets.slice(0, 1)
+  if (group.type === 'ff') {
+    const first = group.buckets.find(bucket => isAlive(view, bucket))
+    return first ? [first] : []
+  }
   const alive = group.buckets.filter(bucket => isAlive(view, bucket))
-  if (group.type === 'ff') return alive.slice(0, 1)
-  const chosen = alive[symmetricHash(fields) % Math.max(alive.length, 1)]
+  const chosen =
+    alive[
+      pick(
+        symmetricHash(fields),
+        alive.map(bucket => bucket.weight ?? 1),
+        0,
+      )
+    ]
   return chosen ? [chosen] : []
+}
+
+/**
+ * One of several by highest random weight: when the choices become fewer or more, only those
+ * connections move that must. 0 when there is nothing to choose from.
+ */
+const pick = (hash: number, choices: number | readonly number[], basis: number): number => {
+  const count = typeof choices === 'number' ? choices : choices.length
+  let best = -1
+  let chosen = 0
+  for (let index = 0; index < count; index++) {
+    const weight = typeof choices === 'number' ? 1 : choices[index]!
+    const score = weight * (mix(hash ^ mix(index + 1 + basis)) & 0xffff)
+    if (score > best) {
+      best = score
+      chosen = index
+    }
+  }
+  return chosen
+}
+
+/** The finaliser of MurmurHash3: every bit of the input moves half of the output. */
+const mix = (value: number): number => {
+  let hash = value | 0
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
+  return (hash ^ (hash >>> 16)) >>> 0
 }
 
 /** The same for both directions of a connection. */
@@ -333,6 +529,5 @@ const symmetricHash = (fields: Fields): number => {
     fields.ip_dst ?? fields.ipv6_dst ?? fields.eth_dst,
     fields.tcp_dst ?? fields.udp_dst,
   )
-  const mixed = Math.imul((a ^ b) >>> 0, 0x9e3779b1) >>> 0
-  return mixed >>> 8
+  return mix(a ^ b)
 }

@@ -37,7 +37,7 @@ export class FlowTable<R extends Row> {
   /** Adds a row; one with the same match and priority is replaced and returned. */
   add(row: R): R | undefined {
     const conditions = conditionsOf(row.match)
-    const signature = conditions.map(c => `${c.field}/${c.mask ?? ''}`).join()
+    const signature = signatureOf(conditions)
     let tuple = this.#tupleBySignature.get(signature)
     if (tuple === undefined) {
       tuple = { conditions, rowsByKey: new Map(), highest: row.priority }
@@ -63,9 +63,7 @@ export class FlowTable<R extends Row> {
 
   remove(row: R): boolean {
     const conditions = conditionsOf(row.match)
-    const tuple = this.#tupleBySignature.get(
-      conditions.map(c => `${c.field}/${c.mask ?? ''}`).join(),
-    )
+    const tuple = this.#tupleBySignature.get(signatureOf(conditions))
     const key = keyOfMatch(conditions, row.match)
     const rows = tuple?.rowsByKey.get(key)
     const at = rows?.findIndex(other => other.priority === row.priority) ?? -1
@@ -75,6 +73,15 @@ export class FlowTable<R extends Row> {
     if (rows.length === 0) tuple.rowsByKey.delete(key)
     if (tuple.rowsByKey.size === 0) this.#forget(tuple)
     return true
+  }
+
+  /** The row with exactly this match and priority. */
+  find(match: Match, priority: number): R | undefined {
+    const conditions = conditionsOf(match)
+    const tuple = this.#tupleBySignature.get(signatureOf(conditions))
+    return tuple?.rowsByKey
+      .get(keyOfMatch(conditions, match))
+      ?.find(row => row.priority === priority)
   }
 
   *rows(): IterableIterator<R> {
@@ -140,6 +147,9 @@ const completeConjunctions = (rows: readonly Row[]): number[] => {
       }
   return [...clausesById].filter(([, { seen, count }]) => seen.size === count).map(([id]) => id)
 }
+
+const signatureOf = (conditions: readonly Condition[]): string =>
+  conditions.map(({ field, mask }) => `${field}/${mask ?? ''}`).join()
 
 const conditionsOf = (match: Match): Condition[] =>
   (Object.keys(match) as (FieldName | 'unknown')[])
