@@ -73,8 +73,13 @@ export class Conntrack {
   }
 
   flush(zone?: number): void {
+    this.forget(connection => zone === undefined || connection.zone === zone)
+  }
+
+  /** Forgets the connections that are meant, both directions of them. */
+  forget(isMeant: (connection: Connection) => boolean): void {
     for (const [key, { connection }] of this.#byKey)
-      if (zone === undefined || connection.zone === zone) this.#byKey.delete(key)
+      if (isMeant(connection)) this.#byKey.delete(key)
   }
 
   #find(zone: number, packet: Packet): { state: number; connection?: Connection } {

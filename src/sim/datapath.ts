@@ -2,9 +2,12 @@
  * What a simulated switch is without its controllers: ports, tables, groups, meters, connections,
  * and packets that run through them.
  */
+import { ipNumber, type Mac } from '../base/addresses.js'
 import type { Cancel, Env } from '../base/env.js'
 import {
   allTables,
+  type FlushFilter,
+  type FlushTuple,
   flowFlags,
   type flowRemovedReasons,
   type Message,
@@ -18,9 +21,9 @@ import {
   type Match,
   ports as portNumbers,
 } from '../openflow/values.js'
-import { Conntrack } from '../pipeline/conntrack.js'
+import { type Connection, Conntrack } from '../pipeline/conntrack.js'
 import { evaluate, type Outcome, type SwitchView, type ToController } from '../pipeline/evaluate.js'
-import { type Fields, type Packet, readPacket } from '../pipeline/packet.js'
+import { type Fields, readPacket } from '../pipeline/packet.js'
 import { checkActions, checkInstructions, type Known } from './action-checks.js'
 import { Change } from './change.js'
 import { checkTable, type FlowEntry, Flows } from './flows.js'
@@ -72,11 +75,17 @@ export class Datapath {
   /** Octets of the frame that is in the pipeline now. */
   #frameSize = 0
   #sweep: Cancel | undefined
+  #sweepAtMillis = Number.POSITIVE_INFINITY
 
-  constructor(env: Env, name: string, ports: readonly PortOptions[], handlers: DatapathHandlers) {
+  constructor(
+    env: Env,
+    self: { readonly name: string; readonly mac: Mac },
+    ports: readonly PortOptions[],
+    handlers: DatapathHandlers,
+  ) {
     this.#env = env
     this.#handlers = handlers
-    this.ports = new Ports(name, ports, env.clock.nowMillis())
+    this.ports = new Ports(self, ports, env.clock.nowMillis())
     this.#view = {
       table: id => this.flows.table(id),
       group: id => this.groups.get(id),
@@ -152,9 +161,19 @@ export class Datapath {
     this.conntrack.flush()
   }
 
+  /** NXT_CT_FLUSH. */
+  flushConnections({ zone, original, reply }: FlushFilter): void {
+    this.conntrack.forget(
+      connection =>
+        (zone === undefined || connection.zone === zone) &&
+        isTuple(connection, original) &&
+        isTuple(turned(connection), reply),
+    )
+  }
+
   stop(): void {
     this.#sweep?.()
-    this.#sweep = undefined
+    this.#sweepAtMillis = Number.POSITIVE_INFINITY
   }
 
   #apply(message: ChangeMessage, change: Change): void {
@@ -265,11 +284,7 @@ export class Datapath {
       })
     }
     for (const { port, fields, maxLength } of outcome.outputs)
-      this.#leave(port, cut(this.#written(frame, packet, fields), maxLength))
-  }
-
-  #written(frame: Uint8Array, packet: Packet, fields: Fields): Uint8Array {
-    return rewriteFrame(frame, packet, fields)
+      this.#leave(port, cut(rewriteFrame(frame, packet, fields), maxLength))
   }
 
   #leave(number: number, frame: Uint8Array): void {
@@ -317,12 +332,14 @@ export class Datapath {
 
   /** Looks after flows that end by themselves, as often as the next one may. */
   #arm(): void {
-    if (this.#sweep || this.flows.mortal.size === 0) return
-    const now = this.#env.clock.nowMillis()
     let next = Number.POSITIVE_INFINITY
     for (const entry of this.flows.mortal) next = Math.min(next, endOf(entry).atMillis)
-    this.#sweep = this.#env.timers.after(Math.max(next - now, 10), () => {
-      this.#sweep = undefined
+    if (next >= this.#sweepAtMillis) return
+    this.#sweep?.()
+    this.#sweepAtMillis = next
+    const delayMillis = Math.max(next - this.#env.clock.nowMillis(), sweepPauseMillis)
+    this.#sweep = this.#env.timers.after(delayMillis, () => {
+      this.#sweepAtMillis = Number.POSITIVE_INFINITY
       this.#expire()
       this.#arm()
     })
@@ -338,6 +355,9 @@ export class Datapath {
     change.keep()
   }
 }
+
+/** Flows end in batches. */
+const sweepPauseMillis = 20
 
 const everything = {
   tableId: allTables,
@@ -356,6 +376,21 @@ const endOf = (entry: FlowEntry): { atMillis: number; reason: FlowRemovedReason 
     ? { atMillis: hard, reason: 'hard-timeout' }
     : { atMillis: idle, reason: 'idle-timeout' }
 }
+
+type Tuple = Pick<Connection, 'source' | 'destination' | 'sourcePort' | 'destinationPort'>
+
+const turned = (tuple: Tuple): Tuple => ({
+  source: tuple.destination,
+  destination: tuple.source,
+  sourcePort: tuple.destinationPort,
+  destinationPort: tuple.sourcePort,
+})
+
+const isTuple = (tuple: Tuple, wanted: FlushTuple = {}): boolean =>
+  (wanted.source === undefined || ipNumber(wanted.source) === tuple.source) &&
+  (wanted.destination === undefined || ipNumber(wanted.destination) === tuple.destination) &&
+  (wanted.sourcePort ?? tuple.sourcePort) === tuple.sourcePort &&
+  (wanted.destinationPort ?? tuple.destinationPort) === tuple.destinationPort
 
 export const durationOf = (fromMillis: number, nowMillis: number) => {
   const millis = Math.max(0, nowMillis - fromMillis)

@@ -1,5 +1,5 @@
 /** The ports of a simulated switch, with its own (OFPP_LOCAL), OpenFlow 1.3.5 section 7.2.1. */
-import { formatMac, type Mac, macNumber } from '../base/addresses.js'
+import type { Mac } from '../base/addresses.js'
 import { type PortDescription, portConfig, portState, type ReceivedOf } from '../openflow/index.js'
 import { ports as portNumbers } from '../openflow/values.js'
 import { Refusal } from './refusal.js'
@@ -26,17 +26,13 @@ export interface PortEntry extends PortOptions {
 export class Ports {
   readonly #byNumber = new Map<number, PortEntry>()
 
-  constructor(switchName: string, ports: readonly PortOptions[], nowMillis: number) {
+  constructor(
+    self: { readonly name: string; readonly mac: Mac },
+    ports: readonly PortOptions[],
+    nowMillis: number,
+  ) {
     for (const port of ports) this.#byNumber.set(port.number, entryOf(port, nowMillis))
-    const first = ports[0]?.mac
-    const local = entryOf(
-      {
-        number: portNumbers.local,
-        name: switchName.slice(0, 15),
-        mac: first ? formatMac((macNumber(first) ^ 1) >>> 0) : formatMac(0x020000000000),
-      },
-      nowMillis,
-    )
+    const local = entryOf({ number: portNumbers.local, ...self }, nowMillis)
     local.config = portConfig.portDown
     local.isLinkUp = false
     this.#byNumber.set(portNumbers.local, local)
