@@ -18,8 +18,8 @@ export interface Segment {
   readonly payload: Uint8Array
 }
 
-/** Why a session is over. `refused`: a reset or an ICMP error; `silent`: nobody answered. */
-export type TcpEnd = 'finished' | 'refused' | 'silent'
+/** Why a session is over. `refused`: a reset; `unreachable`: an ICMP error; `silent`: nobody answered. */
+export type TcpEnd = 'finished' | 'refused' | 'unreachable' | 'silent'
 
 export interface TcpEndpoint {
   readonly remote: Ip
@@ -133,16 +133,22 @@ export class TcpSession {
     this.#finish('finished')
   }
 
+  /** Waits no longer, without a word to the other side. */
+  abandon(): void {
+    if (this.#end === undefined) this.#finish('silent')
+  }
+
   /** Somebody on the way said no. Only an opening takes that for an answer (RFC 1122, 4.2.3.9). */
   unreachable(): void {
-    if (this.#state === 'syn-sent') this.#finish('refused')
+    if (this.#state === 'syn-sent') this.#finish('unreachable')
   }
 
   receive(segment: Segment): void {
     if (this.#end !== undefined) return
     if (segment.flags & tcpFlags.rst) {
       const isOurs = this.#state !== 'syn-sent' || segment.acknowledgement === this.#next
-      if (isOurs) this.#finish('refused')
+      // Whoever has said goodbye already does not mind.
+      if (isOurs) this.#finish(this.#isFinSent ? 'finished' : 'refused')
       return
     }
     if (this.#state === 'syn-sent') return this.#answered(segment)
