@@ -18,6 +18,10 @@ type GroupMod = ReceivedOf<'group-mod'>
 export class Groups {
   readonly #byId = new Map<number, GroupEntry>()
 
+  get count(): number {
+    return this.#byId.size
+  }
+
   get(id: number): GroupEntry | undefined {
     return this.#byId.get(id)
   }

@@ -4,6 +4,7 @@ import { CollectingLog } from '../../src/base/log.js'
 import { realEnv } from '../../src/base/real-env.js'
 import type { Message } from '../../src/openflow/index.js'
 import { type Action, ports } from '../../src/openflow/values.js'
+import { Load, loadSpec } from '../../src/sim/load.js'
 import { SimulatedNetwork } from '../../src/sim/network.js'
 import { TinyController } from './tiny-controller.js'
 
@@ -175,4 +176,22 @@ t.test('a broadcast storm loses frames and nothing else', async t => {
   await s2.does({ kind: 'flow-mod', command: 'delete' })
   while (net.counters.waiting > 0) await new Promise(resolve => setImmediate(resolve))
   t.pass('it is over')
+})
+
+t.test('a hundred switches connect at once, in each shape', async t => {
+  const controller = new TinyController()
+  const address = await controller.start(env)
+  t.teardown(() => controller.stop())
+  for (const [shape, linkCount] of [
+    ['grid', 180],
+    ['tree', 99],
+    ['ring', 100],
+  ] as const) {
+    const options = { switchCount: 100, hostsPerSwitch: 2, shape }
+    t.equal(loadSpec(options).links?.length, linkCount)
+    const load = new Load(env, options)
+    t.ok(await load.start(address, 5_000))
+    t.match(load.report(), { connectedCount: 100, flowCount: 0 })
+    load.stop()
+  }
 })
