@@ -1,0 +1,92 @@
+/** Files in memory. Paths are taken as they are written; folders exist once somebody made them. */
+import { posix } from 'node:path'
+import type { Cancel, Clock, Disk, FileStat, Timers } from './env.js'
+
+interface Entry extends FileStat {
+  readonly text: string
+}
+
+export class SimulatedDisk implements Disk {
+  readonly #clock: Clock
+  readonly #timers: Timers
+  readonly #entries = new Map<string, Entry>()
+  readonly #watchers = new Set<{ path: string; changed: () => void }>()
+  /** Thrown by the next writes, to rehearse a full or broken disk. */
+  writeError: Error | undefined
+
+  constructor(clock: Clock, timers: Timers) {
+    this.#clock = clock
+    this.#timers = timers
+  }
+
+  async readText(path: string): Promise<string> {
+    const entry = this.#entries.get(posix.normalize(path))
+    if (entry === undefined || entry.isFolder) throw missing(path)
+    return entry.text
+  }
+
+  async readBytes(path: string, offset: number, size: number): Promise<Uint8Array> {
+    return new TextEncoder().encode(await this.readText(path)).subarray(offset, offset + size)
+  }
+
+  async writeText(path: string, text: string, mode = 0o644): Promise<void> {
+    if (this.writeError) throw this.writeError
+    const name = posix.normalize(path)
+    const folder = posix.dirname(name)
+    if (folder !== '/' && folder !== '.' && !this.#entries.get(folder)?.isFolder)
+      throw missing(folder)
+    this.#put(name, { text, isFolder: false, size: Buffer.byteLength(text), mode })
+  }
+
+  async list(path: string): Promise<string[]> {
+    const folder = posix.normalize(path)
+    if (!this.#entries.get(folder)?.isFolder) throw missing(path)
+    return [...this.#entries.keys()]
+      .filter(name => name !== folder && posix.dirname(name) === folder)
+      .map(name => posix.basename(name))
+      .sort()
+  }
+
+  async stat(path: string): Promise<FileStat | undefined> {
+    const entry = this.#entries.get(posix.normalize(path))
+    if (entry === undefined) return undefined
+    const { text: _, ...stat } = entry
+    return stat
+  }
+
+  async makeFolder(path: string, mode = 0o755): Promise<void> {
+    const name = posix.normalize(path)
+    if (name === '/' || name === '.' || this.#entries.has(name)) return
+    await this.makeFolder(posix.dirname(name))
+    this.#put(name, { text: '', isFolder: true, size: 0, mode })
+  }
+
+  async remove(path: string): Promise<void> {
+    const name = posix.normalize(path)
+    for (const each of [...this.#entries.keys()])
+      if (each === name || each.startsWith(`${name}/`)) this.#entries.delete(each)
+    this.#tell(name)
+  }
+
+  watch(path: string, changed: () => void): Cancel {
+    const watcher = { path: posix.normalize(path), changed }
+    this.#watchers.add(watcher)
+    return () => {
+      this.#watchers.delete(watcher)
+    }
+  }
+
+  #put(name: string, entry: Omit<Entry, 'changedMillis'>): void {
+    this.#entries.set(name, { ...entry, changedMillis: this.#clock.wallMillis() })
+    this.#tell(name)
+  }
+
+  #tell(name: string): void {
+    for (const watcher of this.#watchers)
+      if (name === watcher.path || posix.dirname(name) === watcher.path)
+        this.#timers.soon(() => this.#watchers.has(watcher) && watcher.changed())
+  }
+}
+
+const missing = (path: string): Error =>
+  Object.assign(new Error(`no such file or folder: ${path}`), { code: 'ENOENT' })
