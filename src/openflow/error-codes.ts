@@ -52,7 +52,7 @@ const standard = [
   ['OFPBRC_BUFFER_EMPTY',        1, 7,  'the buffer was used before'],
   ['OFPBRC_BUFFER_UNKNOWN',      1, 8,  'there is no such buffer'],
   ['OFPBRC_BAD_TABLE_ID',        1, 9,  'there is no such table'],
-  ['OFPBRC_IS_SLAVE',            1, 10, 'a slave may not ask for this'],
+  ['OFPBRC_IS_SLAVE',            1, 10, 'a slave may not ask for this', 'OFPBRC_IS_SECONDARY'],
   ['OFPBRC_BAD_PORT',            1, 11, 'invalid port'],
   ['OFPBRC_BAD_PACKET',          1, 12, 'invalid packet in packet-out'],
   ['OFPBRC_MULTIPART_BUFFER_OVERFLOW', 1, 13, 'the parts of the request are more than the switch can hold'],

@@ -51,8 +51,10 @@ export {
   formatFlow,
   formatGroup,
   formatMatch,
+  formatMessage,
   formatMeter,
   formatPort,
+  formatReceived,
   type PrintableFlow,
 } from './print.js'
 export { SwitchError } from './requests.js'

@@ -2,3 +2,4 @@
 export { formatActions, formatSubfield } from './text/format-actions.js'
 export { formatFlow, formatGroup, formatMeter, type PrintableFlow } from './text/format-flow.js'
 export { formatMatch, formatPort } from './text/format-match.js'
+export { formatMessage, formatReceived } from './text/format-message.js'

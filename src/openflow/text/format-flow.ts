@@ -22,6 +22,10 @@ export interface PrintableFlow {
   readonly byteCount?: bigint
 }
 
+/** A question mark where the switch does not count. */
+const formatCounter = (value: bigint): string =>
+  value === 0xffff_ffff_ffff_ffffn ? '?' : String(value)
+
 const usualPriority = 0x8000
 
 /** One flow on one line, as `dump-flows` prints it and, without counters, as `add-flow` takes it. */
@@ -31,8 +35,8 @@ export const formatFlow = (flow: PrintableFlow): string => {
   if (flow.durationSeconds !== undefined)
     head.push(`duration=${formatDuration(flow.durationSeconds, flow.durationNanoseconds ?? 0)}`)
   if (flow.tableId !== undefined) head.push(`table=${flow.tableId}`)
-  if (flow.packetCount !== undefined) head.push(`n_packets=${flow.packetCount}`)
-  if (flow.byteCount !== undefined) head.push(`n_bytes=${flow.byteCount}`)
+  if (flow.packetCount !== undefined) head.push(`n_packets=${formatCounter(flow.packetCount)}`)
+  if (flow.byteCount !== undefined) head.push(`n_bytes=${formatCounter(flow.byteCount)}`)
   if (flow.idleTimeout) head.push(`idle_timeout=${flow.idleTimeout}`)
   if (flow.hardTimeout) head.push(`hard_timeout=${flow.hardTimeout}`)
   const which = [formatFlowFlags(flow.flags ?? 0), formatRule(flow.priority, flow.match)]

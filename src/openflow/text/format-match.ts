@@ -365,6 +365,9 @@ const formatFlags = (
     .join('')
 }
 
+export const formatTcpFlags = (value: number): string =>
+  formatFlags(value, undefined, tcpFlagNames, 0xfff)
+
 const formatFragment = (value: number, mask: number): string => {
   if (mask === 3) return ['no', 'first', '<error>', 'later'][value] ?? '<error>'
   if (mask === 1) return value & 1 ? 'yes' : 'no'

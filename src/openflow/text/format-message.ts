@@ -1,0 +1,282 @@
+/** Any message as `ovs-ofctl ofp-print` prints it. */
+import { decode, encode } from '../codec.js'
+import { findError } from '../error-codes.js'
+import type { Message, MessageKind, Received, ReceivedOf } from '../messages/index.js'
+import { noBuffer } from '../messages/packet.js'
+import { ports } from '../values.js'
+import { DecodeError } from '../wire/decode-error.js'
+import { formatActions } from './format-actions.js'
+import {
+  formatDuration,
+  formatFlowFlags,
+  formatGroup,
+  formatMeter,
+  formatRule,
+} from './format-flow.js'
+import { formatHexDump } from './format-hex.js'
+import { formatMatch, formatPort } from './format-match.js'
+import { formatNicira, formatPacketIn2, packetReason } from './format-nicira.js'
+import { formatPacket } from './format-packet.js'
+import { formatPortDescription, formatPortMod, formatQueueConfig } from './format-port.js'
+import { formatStatistics } from './format-statistics.js'
+import { messageHeads } from './message-heads.js'
+
+/** A message that is to be sent, or that came. Long ones take several lines; no newline at the end. */
+export const formatMessage = (message: Message): string =>
+  // What a draft leaves away is there once it has been on the wire.
+  formatReceived(decode(encode(message)))
+
+/** As `formatMessage`, for what `decode` gave. */
+export const formatReceived = (message: Received): string => {
+  const head = messageHeads[message.kind as keyof typeof messageHeads]
+  if (head === undefined) return formatUnknown(message)
+  const flags = (message as { readonly more?: boolean }).more ? ' flags=[more]' : ''
+  return `${head} (OF1.3) (xid=0x${message.xid.toString(16)}):${flags}${formatBody(message)}`
+}
+
+/** Open vSwitch knows as little of these as we do. */
+const formatUnknown = (message: Received): string => {
+  const error: Partial<Record<MessageKind, string>> = {
+    unknown: 'OFPBRC_BAD_TYPE',
+    'unknown-stats-request': 'OFPBRC_BAD_STAT',
+    'unknown-stats-reply': 'OFPBRC_BAD_STAT',
+  }
+  return `***decode error: ${error[message.kind] ?? 'OFPBRC_BAD_VENDOR'}***\n${formatHexDump(encode(message))}`
+}
+
+const formatBody = (message: Received): string => {
+  switch (message.kind) {
+    case 'hello':
+      return `\n version bitmap: ${helloVersions(message)
+        .map(version => `0x0${version.toString(16)}`.replace(/0x0(..)/, '0x$1'))
+        .join(', ')}`
+    case 'error':
+      return formatError(message)
+    case 'echo-request':
+    case 'echo-reply':
+      return ` ${message.data.length} bytes of payload${dumped(message.data)}`
+    case 'features-reply':
+      return formatFeatures(message)
+    case 'get-config-reply':
+    case 'set-config':
+      return ` frags=${fragmentNames[message.flags & 3]} miss_send_len=${message.missSendLength}`
+    case 'packet-in':
+      return formatPacketIn(message)
+    case 'packet-out':
+      return formatPacketOut(message)
+    case 'flow-mod':
+      return ` ${formatFlowMod(message)}`
+    case 'flow-removed':
+      return ` ${formatFlowRemoved(message)}`
+    case 'group-mod':
+      return `\n ${{ add: 'ADD', modify: 'MOD', delete: 'DEL' }[message.command]} ${formatGroup(message)}`
+    case 'meter-mod':
+      return ` ${{ add: 'ADD', modify: 'MOD', delete: 'DEL' }[message.command]} ${formatMeter(message)}`
+    case 'port-status':
+      return ` ${portReasons[message.reason] ?? message.reason}: ${formatPortDescription(message.description)}`
+    case 'port-mod':
+      return formatPortMod(message)
+    case 'table-mod':
+      return message.tableId === 0xff ? ' table_id: ALL_TABLES' : ` table_id=${message.tableId}`
+    case 'queue-get-config-request':
+      return ` port=${formatPort(message.port)}`
+    case 'queue-get-config-reply':
+      return [` port=${formatPort(message.port)}`, ...message.queues.map(formatQueueConfig)].join(
+        '\n',
+      )
+    case 'role-request':
+    case 'role-reply':
+      return ` ${formatRole(message)}`
+    case 'get-async-reply':
+    case 'set-async':
+      return formatAsync(message)
+    case 'packet-in2':
+    case 'resume':
+      return formatPacketIn2(message)
+    default:
+      return formatStatistics(message) ?? formatNicira(message) ?? ''
+  }
+}
+
+const dumped = (bytes: Uint8Array): string =>
+  bytes.length === 0 ? '' : `\n${formatHexDump(bytes)}`
+
+/** Without a bitmap all versions up to that of the header are meant. */
+const helloVersions = (message: ReceivedOf<'hello'>): readonly number[] => {
+  const highest = (message as { headerVersion?: number }).headerVersion ?? 4
+  return message.versions.bitmap ?? Array.from({ length: highest }, (_, index) => index + 1)
+}
+
+const fragmentNames = ['normal', 'drop', 'reassemble', 'nx-match'] as const
+
+const portReasons: Readonly<Record<string, string>> = { add: 'ADD', delete: 'DEL', modify: 'MOD' }
+
+const helloFailed = 0
+
+const formatError = ({ type, code, experimenter, data }: ReceivedOf<'error'>): string => {
+  const known = findError(type, code, experimenter)
+  const numbers =
+    experimenter === undefined
+      ? `type ${type}, code ${code}`
+      : `experimenter 0x${experimenter.toString(16)}, type ${code}`
+  const name = ` ${known?.ovsName ?? `***unknown error: ${numbers}***`}`
+  if (type === helloFailed) return `${name}\n${Buffer.from(data).toString('latin1')}`
+  return `${name}\n${formatErred(data)}`
+}
+
+/** The request that failed, or as much as there is of it. */
+const formatErred = (data: Uint8Array): string => {
+  if (data.length === 0) return 'OpenFlow message is empty'
+  const size = ((data[2] ?? 0) << 8) | (data[3] ?? 0)
+  try {
+    if (size === data.length) return formatReceived(decode(data))
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error
+    return `***decode error: ${error.answer}***\n${formatHexDump(data)}`
+  }
+  const head = size > data.length ? headOf(data) : ''
+  const note = size > data.length ? `(***truncated to ${data.length} bytes from ${size}***)\n` : ''
+  return `${head}${note}${formatHexDump(data)}`
+}
+
+/** The name of a message that is there in part. */
+const headOf = (data: Uint8Array): string => {
+  const names: Readonly<Record<number, string>> = {
+    0: 'OFPT_HELLO',
+    13: 'OFPT_PACKET_OUT',
+    14: 'OFPT_FLOW_MOD',
+    15: 'OFPT_GROUP_MOD',
+    29: 'OFPT_METER_MOD',
+  }
+  const name = data[0] === 4 ? names[data[1] ?? 255] : undefined
+  if (name === undefined || data.length < 16) return ''
+  const xid = new DataView(data.buffer, data.byteOffset).getUint32(4)
+  return `${name} (OF1.3) (xid=0x${xid.toString(16)}):\n`
+}
+
+// biome-ignore format: a table
+const capabilityNames: readonly (readonly [number, string])[] = [
+  [1, 'FLOW_STATS'], [2, 'TABLE_STATS'], [4, 'PORT_STATS'], [32, 'IP_REASM'], [64, 'QUEUE_STATS'], [128, 'ARP_MATCH_IP'],
+  [8, 'GROUP_STATS'], [256, 'PORT_BLOCKED'],
+]
+const capabilityOrder = [
+  'FLOW_STATS',
+  'TABLE_STATS',
+  'PORT_STATS',
+  'GROUP_STATS',
+  'IP_REASM',
+  'QUEUE_STATS',
+  'PORT_BLOCKED',
+]
+
+const formatFeatures = (message: ReceivedOf<'features-reply'>): string => {
+  const set = capabilityNames.filter(([bit]) => message.capabilities & bit).map(([, name]) => name)
+  const auxiliary = message.auxiliaryId ? `, auxiliary_id:${message.auxiliaryId}` : ''
+  return ` dpid:${message.datapathId.toString(16).padStart(16, '0')}\nn_tables:${message.tableCount}, n_buffers:${message.bufferCount}${auxiliary}\ncapabilities: ${capabilityOrder.filter(name => set.includes(name)).join(' ') || '0'}`
+}
+
+const buffered = (bufferId: number): string =>
+  bufferId === noBuffer ? '(unbuffered)' : `buffer=0x${bufferId.toString(16).padStart(8, '0')}`
+
+const formatPacketIn = (message: ReceivedOf<'packet-in'>): string => {
+  const { tableId, cookie, totalLength, match, data, bufferId } = message
+  const parts: string[] = []
+  if (tableId !== 0) parts.push(`table_id=${tableId}`)
+  if (cookie !== 0xffff_ffff_ffff_ffffn) parts.push(`cookie=0x${cookie.toString(16)}`)
+  parts.push(`total_len=${totalLength}`)
+  const conditions = formatMatch(match)
+  if (conditions) parts.push(conditions)
+  parts.push(`(via ${packetReason(message.reason)})`, `data_len=${data.length}`, buffered(bufferId))
+  if (bufferId === noBuffer && totalLength !== data.length)
+    parts.push('(***total_len != data_len***)')
+  return ` ${parts.join(' ')}\n${formatPacket(data)}`
+}
+
+const formatPacketOut = ({ bufferId, inPort, actions, data }: ReceivedOf<'packet-out'>): string => {
+  const head = ` in_port=${formatPort(inPort)} actions=${formatActions(actions)} `
+  return bufferId === noBuffer
+    ? `${head}data_len=${data.length}${data.length > 0 ? `\n${formatPacket(data)}` : ''}`
+    : `${head}${buffered(bufferId)}`
+}
+
+// biome-ignore format: a table
+const commandNames = { 'add': 'ADD', 'modify': 'MOD', 'modify-strict': 'MOD_STRICT', 'delete': 'DEL', 'delete-strict': 'DEL_STRICT' } as const
+
+/** `ADD table:3 priority=7,tcp cookie:0x5 actions=...` */
+const formatFlowMod = (message: ReceivedOf<'flow-mod'>): string => {
+  const { cookie, cookieMask, idleTimeout, hardTimeout, bufferId, outPort, flags } = message
+  const isDelete = message.command.startsWith('delete')
+  const parts: string[] = [commandNames[message.command]]
+  if (message.tableId !== 0) parts.push(`table:${message.tableId}`)
+  const rule = formatRule(message.priority, message.match)
+  if (rule) parts.push(rule)
+  if (cookieMask !== 0n) parts.push(`cookie:0x${cookie.toString(16)}/0x${cookieMask.toString(16)}`)
+  else if (cookie !== 0n) parts.push(`cookie:0x${cookie.toString(16)}`)
+  if (idleTimeout) parts.push(`idle:${idleTimeout}`)
+  if (hardTimeout) parts.push(`hard:${hardTimeout}`)
+  if (bufferId !== noBuffer && !isDelete) parts.push(`buf:0x${bufferId.toString(16)}`)
+  if (outPort !== ports.any) parts.push(`out_port:${formatPort(outPort)}`)
+  const words = formatFlowFlags(flags)
+  if (words) parts.push(words)
+  return [...parts, `actions=${formatActions(message.instructions)}`].join(' ')
+}
+
+// biome-ignore format: a table
+const removedReasons: Readonly<Record<string, string>> = {
+  'idle-timeout': 'idle', 'hard-timeout': 'hard', 'delete': 'delete', 'group-delete': 'group_delete',
+  'meter-delete': 'meter_delete', 'eviction': 'eviction',
+}
+
+const formatFlowRemoved = (message: ReceivedOf<'flow-removed'>): string => {
+  const { cookie, idleTimeout, hardTimeout } = message
+  const parts = [
+    formatRule(message.priority, message.match),
+    `reason=${removedReasons[message.reason] ?? message.reason}`,
+    `table_id=${message.tableId}`,
+  ]
+  if (cookie !== 0n) parts.push(`cookie:0x${cookie.toString(16)}`)
+  parts.push(
+    `duration${formatDuration(message.durationSeconds, message.durationNanoseconds)}`,
+    `idle${idleTimeout}`,
+  )
+  if (hardTimeout) parts.push(`hard${hardTimeout}`)
+  return [...parts, `pkts${message.packetCount}`, `bytes${message.byteCount}`].join(' ')
+}
+
+// biome-ignore format: a table
+export const roleNames = { nochange: 'nochange', equal: 'equal', master: 'primary', slave: 'secondary' } as const
+
+const formatRole = ({
+  kind,
+  role,
+  generationId,
+}: ReceivedOf<'role-request'> | ReceivedOf<'role-reply'>): string => {
+  const isGiven =
+    kind === 'role-request' ? role !== 'nochange' : generationId !== 0xffff_ffff_ffff_ffffn
+  return `role=${roleNames[role]}${isGiven ? ` generation_id=${generationId}` : ''}`
+}
+
+const asyncNames = {
+  packetIn: ['no_match', 'action', 'invalid_ttl', 'action_set', 'group', 'packet_out'],
+  portStatus: ['add', 'delete', 'modify'],
+  flowRemoved: ['idle', 'hard', 'delete', 'group_delete', 'meter_delete', 'eviction'],
+} as const
+
+const formatAsync = (message: ReceivedOf<'get-async-reply'> | ReceivedOf<'set-async'>): string =>
+  (['master', 'slave'] as const)
+    .map(side => {
+      const line = (name: string, words: readonly string[], bits: number) =>
+        `${name.padStart(16)}: ${words.filter((_, bit) => (bits >>> bit) & 1).join(' ') || '(off)'}`
+      return [
+        ` ${roleNames[side]}:`,
+        // Reasons that OpenFlow 1.3 does not have are not its to set.
+        line('PACKET_IN', asyncNames.packetIn.slice(0, 3), message.packetIn[side]),
+        line('PORT_STATUS', asyncNames.portStatus, message.portStatus[side]),
+        line('FLOW_REMOVED', asyncNames.flowRemoved, message.flowRemoved[side]),
+        line('ROLE_STATUS', [], 0),
+        line('TABLE_STATUS', [], 0),
+        line('REQUESTFORWARD', [], 0),
+      ].join('\n')
+    })
+    .map(text => `\n${text}`)
+    .join('\n')
