@@ -190,3 +190,81 @@ t.test(
     t.same(out('select', [2], tcp(2)), [3])
   },
 )
+
+t.test('the action set is done once, at the end, and a resubmit comes back', async t => {
+  const net = switchOf([
+    row(
+      0,
+      1,
+      {},
+      {
+        actions: [
+          { kind: 'resubmit', table: 5 },
+          { kind: 'output', port: 2 },
+        ],
+        goto: 1,
+      },
+    ),
+    row(5, 1, {}, { writeActions: [{ kind: 'output', port: 3 }] }),
+    row(1, 1, {}, { actions: [{ kind: 'output', port: 4 }] }),
+  ])
+  t.same(
+    evaluate(net, readPacket(buildFrame(tcp(2))), 1).outputs.map(o => o.port),
+    [2, 4, 3],
+  )
+})
+
+t.test('a TTL that runs out ends the table and goes to the controller', async t => {
+  const net = switchOf([
+    row(0, 1, {}, { actions: [{ kind: 'dec_ttl' }, { kind: 'output', port: 2 }], goto: 1 }),
+    row(1, 1, {}, { actions: [{ kind: 'output', port: 3 }] }),
+  ])
+  const send = (ttl: number) => evaluate(net, readPacket(buildFrame({ ...tcp(2), nw_ttl: ttl })), 1)
+  t.match(send(2).outputs, [
+    { port: 2, fields: { nw_ttl: 1 } },
+    { port: 3, fields: { nw_ttl: 1 } },
+  ])
+  t.same(send(1).outputs, [])
+  t.match(send(1).toController, [{ reason: 2 }])
+})
+
+t.test('copies are changed alone, exit ends, weight 0 gets nothing', async t => {
+  const net = switchOf(
+    [
+      row(
+        0,
+        1,
+        {},
+        {
+          actions: [
+            {
+              kind: 'clone',
+              actions: [
+                { kind: 'set_field', field: 'eth_dst', value: 9 },
+                { kind: 'output', port: 2 },
+                { kind: 'exit' },
+                { kind: 'output', port: 9 },
+              ],
+            },
+            { kind: 'group', group: 1 },
+            { kind: 'exit' },
+            { kind: 'output', port: 9 },
+          ],
+        },
+      ),
+    ],
+    {
+      1: {
+        type: 'select',
+        buckets: [
+          { weight: 0, actions: [{ kind: 'output', port: 7 }] },
+          { weight: 1, actions: [{ kind: 'output', port: 3 }] },
+        ],
+      },
+    },
+  )
+  t.match(evaluate(net, readPacket(buildFrame(tcp(2))), 1).outputs, [
+    { port: 2, fields: { eth_dst: 9 } },
+    { port: 3, fields: { eth_dst: 0x020000000002 } },
+  ])
+})
