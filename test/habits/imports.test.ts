@@ -1,0 +1,84 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, normalize, relative } from 'node:path'
+import t from 'tap'
+
+const root = join(process.cwd(), 'src')
+
+const files = readdirSync(root, { recursive: true, encoding: 'utf8' })
+  .filter(name => name.endsWith('.ts'))
+  .map(name => ({ name, text: readFileSync(join(root, name), 'utf8') }))
+
+const importsOf = (text: string): string[] =>
+  [...text.matchAll(/(?:from|import)\s*\(?'([^']+)'/g)].map(found => found[1]!)
+
+/** Who may look at whom: docs/architecture.md. */
+const looksAt: Readonly<Record<string, readonly string[]>> = {
+  base: [],
+  openflow: ['base'],
+  ovsdb: ['base'],
+  pipeline: ['base', 'openflow'],
+  topology: ['base', 'openflow', 'pipeline'],
+  nfv: ['base', 'openflow', 'ovsdb', 'pipeline', 'topology'],
+  controller: ['base', 'openflow', 'ovsdb', 'pipeline', 'topology', 'nfv'],
+  cli: ['base'],
+  sim: ['base', 'openflow', 'pipeline'],
+  lab: ['base', 'ovsdb', 'sim'],
+  'sluice.ts': ['base', 'cli', 'controller', 'lab', 'nfv', 'openflow'],
+}
+
+const folderOf = (path: string): string => path.split('/')[0]!
+
+t.test('imports point one way', async t => {
+  t.ok(files.length > 50, 'the sources were found')
+  const wrong = files.flatMap(({ name, text }) =>
+    importsOf(text)
+      .filter(path => path.startsWith('.'))
+      .map(path => folderOf(relative(root, normalize(join(root, dirname(name), path)))))
+      .filter(folder => folder !== folderOf(name) && !looksAt[folderOf(name)]?.includes(folder))
+      .map(folder => `${name} looks at ${folder}`),
+  )
+  t.same(wrong, [])
+})
+
+/** Modules that reach the world; the labs build namespaces and start switches. */
+const effects = [
+  'node:net',
+  'node:fs',
+  'node:fs/promises',
+  'node:tls',
+  'node:dgram',
+  'node:http',
+  'node:child_process',
+]
+const mayTouch = (name: string): boolean => name === 'base/real-env.ts' || name.startsWith('lab/')
+
+t.test(
+  'only the real environment and the labs touch clock, timers, randomness, sockets and disk',
+  async t => {
+    const imports = files
+      .filter(({ name }) => !mayTouch(name))
+      .flatMap(({ name, text }) =>
+        importsOf(text)
+          .filter(path => effects.includes(path))
+          .map(path => `${name} imports ${path}`),
+      )
+    t.same(imports, [])
+    const calls = files
+      .filter(({ name }) => !mayTouch(name))
+      .flatMap(({ name, text }) =>
+        [
+          ...text.matchAll(
+            /^(?!\s*(?:\*|\/\/)).*?\b(Date\.now|new Date\(\)|performance\.now|Math\.random|setTimeout|setInterval|setImmediate|randomBytes|randomUUID)\b/gm,
+          ),
+        ].map(found => `${name} uses ${found[1]}`),
+      )
+    t.same(calls, [])
+  },
+)
+
+t.test('a file that did touch the world would be found', async t => {
+  t.same(importsOf("import { readFileSync } from 'node:fs'\nconst x = await import('./a.js')"), [
+    'node:fs',
+    './a.js',
+  ])
+})
