@@ -3,6 +3,7 @@ import { type Command, Option } from 'commander'
 import type { Env } from '../base/env.js'
 import { listLabs, loadLab, runLab, type StageName, writeReport } from './main.js'
 import type { Teller } from './run.js'
+import { startLab } from './start.js'
 
 export const addLab = (
   program: Command,
@@ -32,6 +33,22 @@ export const addLab = (
       const failed = assertions.filter(each => !each.ok).length
       print(`\n${assertions.length - failed} passed, ${failed} failed`)
       exit(failed === 0 ? 0 : 1)
+    })
+  lab
+    .command('start')
+    .description('run a lab and leave it up to play with')
+    .argument('<name>')
+    .option('--once', 'end after the story')
+    .action(async (name: string, options: { once?: boolean }) => {
+      exit(
+        await startLab(
+          env,
+          { name, isOnce: options.once === true },
+          print,
+          tellerOf(print),
+          signal,
+        ),
+      )
     })
 }
 
