@@ -16,7 +16,7 @@ import { type PolicyInput, Resolver, resolve } from '../nfv/firewall/resolve.js'
 import { type PlacedRule, type Resolved, ruleById } from '../nfv/firewall/resolved.js'
 import type { RuleError } from '../nfv/firewall/rule.js'
 import type { Fields } from '../pipeline/packet.js'
-import { type Section, section } from '../pipeline/program.js'
+import { meterNumber, type Section, section } from '../pipeline/program.js'
 import { type PortRef, portKey, type Topology } from '../topology/model.js'
 import type { NetworkEvent } from '../topology/topology.js'
 import { listAll } from './facts.js'
@@ -63,8 +63,8 @@ const stampKey = '/firewall/generation'
 const maxGeneration = 0xffff
 
 /** Meters that keep logs and rejections from flooding the controller, for all ports of a switch. */
-const logMeter = 3
-const rejectMeter = 4
+const logMeter = meterNumber('log')
+const rejectMeter = meterNumber('reject')
 
 export class PolicyKeeper extends EventEmitter<PolicyEvents> {
   readonly #env: Env

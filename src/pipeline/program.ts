@@ -76,6 +76,22 @@ export const section = (
 export const cookieNamespace = 0x5147n
 export const cookieNamespaceMask = 0xffff_0000_0000_0000n
 
+/**
+ * Groups and meters carry no cookie: ours are those in a range of numbers. Group `0x51000000` and up, 24 bits
+ * are free; meters 0x1000 to 0xffff. Others are somebody else's.
+ */
+export const groupNumber = (kind: keyof typeof groupKinds, number: number): number =>
+  0x51000000 + groupKinds[kind] * 0x10_0000 + (number & 0xf_ffff)
+export const isOurGroup = (id: number): boolean => id >>> 24 === 0x51
+export const meterNumber = (kind: keyof typeof meterKinds, number = 0): number =>
+  meterKinds[kind] + (number & 0xfff)
+export const isOurMeter = (id: number): boolean => id >= 0x1000 && id <= 0xffff
+
+// biome-ignore format: a table
+const groupKinds = { egress: 0, flood: 1, intent: 2, chain: 3 } as const
+// biome-ignore format: a table
+const meterKinds = { teach: 0x1000, seek: 0x2000, log: 0x3000, reject: 0x4000, rule: 0x5000 } as const
+
 // biome-ignore format: a table
 export const ownerNumbers = {
   base: 1, switch: 2, host: 3, network: 4, policy: 5, chain: 6, function: 7, intent: 8,

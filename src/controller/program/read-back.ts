@@ -2,7 +2,12 @@
 import type { Dpid } from '../../base/addresses.js'
 import type { Message, Reply } from '../../openflow/index.js'
 import { ports } from '../../openflow/values.js'
-import { cookieNamespace, cookieNamespaceMask } from '../../pipeline/program.js'
+import {
+  cookieNamespace,
+  cookieNamespaceMask,
+  isOurGroup,
+  isOurMeter,
+} from '../../pipeline/program.js'
 import { flowBody, flowKey, groupBody, meterBody } from './canonical.js'
 import { emptyHolding, type Holding } from './difference.js'
 
@@ -62,10 +67,10 @@ export const readBack = async (
       })
     }
   if (groups.kind === 'group-desc-reply')
-    for (const group of groups.entries)
+    for (const group of groups.entries.filter(each => isOurGroup(each.groupId)))
       held.groups.set(group.groupId, groupBody(group.type, group.buckets))
   if (meters.kind === 'meter-config-reply')
-    for (const meter of meters.entries)
+    for (const meter of meters.entries.filter(each => isOurMeter(each.meterId)))
       held.meters.set(meter.meterId, meterBody(meter.flags & 1 ? 'kbps' : 'pktps', meter.bands))
   return { held, foreign }
 }

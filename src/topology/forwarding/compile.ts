@@ -6,7 +6,13 @@
  * again as long as what it is made of is unchanged.
  */
 import type { Dpid } from '../../base/addresses.js'
-import { type Group, type Origin, type Section, section } from '../../pipeline/program.js'
+import {
+  type Group,
+  groupNumber,
+  type Origin,
+  type Section,
+  section,
+} from '../../pipeline/program.js'
 import { buildGraph, type Graph } from '../graph.js'
 import type { Host, Network, Port, Switch, Topology } from '../model.js'
 import { distancesTo, nextHops } from '../paths/shortest.js'
@@ -16,10 +22,10 @@ import { portSection } from './port-rows.js'
 import { baseSection } from './rows.js'
 
 /** The group that leads to the switch with this index. */
-export const egressGroup = (index: number): number => 0x10000 + index
+export const egressGroup = (index: number): number => groupNumber('egress', index)
 
 /** The group that floods a network along its tree and out of its edge ports. */
-export const floodGroup = (network: number): number => 0x20000 + network
+export const floodGroup = (network: number): number => groupNumber('flood', network)
 
 export interface Forwarding {
   compile(topology: Topology): ReadonlyMap<Dpid, readonly Section[]>

@@ -1,5 +1,5 @@
 /** What a port admits: an edge port its hosts, a fabric port what other switches send. */
-import { flow, type Origin, type Section, section } from '../../pipeline/program.js'
+import { flow, meterNumber, type Origin, type Section, section } from '../../pipeline/program.js'
 import { load, registers } from '../../pipeline/registers.js'
 import type { Network, Port, Switch } from '../model.js'
 import { groupBit, teachRows } from './rows.js'
@@ -8,7 +8,7 @@ import { groupBit, teachRows } from './rows.js'
 const teachesPerSecond = 200
 
 /** The meter of an edge port. */
-export const teachMeter = (port: number): number => 0x1000 + (port & 0xfff)
+export const teachMeter = (port: number): number => meterNumber('teach', port)
 
 /**
  * The conntrack zone of a network on a switch. Bridges of one ovs-vswitchd share one connection table, so

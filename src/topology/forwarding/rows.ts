@@ -1,7 +1,14 @@
 /** The rows that never change: the frame of the pipeline around what is learnt. */
 import type { Match } from '../../openflow/values.js'
 import { etherTypes, ipProtocols } from '../../pipeline/packet.js'
-import { type Flow, flow, type Origin, type Section, section } from '../../pipeline/program.js'
+import {
+  type Flow,
+  flow,
+  meterNumber,
+  type Origin,
+  type Section,
+  section,
+} from '../../pipeline/program.js'
 import { bitsEqual, registers } from '../../pipeline/registers.js'
 import { writeUserdata } from '../../pipeline/userdata.js'
 import { controllerMac } from '../hosts.js'
@@ -11,7 +18,7 @@ const origin: Origin = { kind: 'base', name: 'pipeline' }
 export const groupBit = { value: 0x010000000000, mask: 0x010000000000 }
 
 /** Protects the controller from frames that look for somebody unknown; all ports of a switch together. */
-export const seekMeter = 2
+export const seekMeter = meterNumber('seek')
 const seeksPerSecond = 200
 
 const row = (
