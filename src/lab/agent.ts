@@ -8,7 +8,8 @@ import { execFile } from 'node:child_process'
 import { createSocket, type Socket as UdpSocket } from 'node:dgram'
 import { connect, createServer, type Socket } from 'node:net'
 import { createInterface } from 'node:readline'
-import type { SessionState, TryResult } from './stage.js'
+import { type NumberedSession, numbered } from './numbered.js'
+import type { TryResult } from './stage.js'
 
 interface Command {
   readonly id: number
@@ -22,9 +23,8 @@ interface Command {
 }
 
 const patienceMillis = 1_500
-const messagePeriodMillis = 10
 
-const sessions = new Map<string, { state(): SessionState; close(): void }>()
+const sessions = new Map<string, NumberedSession>()
 
 const listen = (port: number): Promise<void> =>
   new Promise((resolve, reject) => {
@@ -104,7 +104,7 @@ const ping = (
     })
   })
 
-const openTcp = (to: string, port: number): Promise<{ state(): SessionState; close(): void }> =>
+const openTcp = (to: string, port: number): Promise<NumberedSession> =>
   new Promise((resolve, reject) => {
     const socket: Socket = connect({ host: to, port, noDelay: true })
     socket.once('error', reject)
@@ -118,57 +118,31 @@ const openTcp = (to: string, port: number): Promise<{ state(): SessionState; clo
         isOpen = false
       })
       resolve(
-        numbered(
-          message => socket.write(message),
-          take => socket.on('data', chunk => take(chunk.toString())),
-          () => socket.destroy(),
-          () => isOpen,
-        ),
+        numbered({
+          send: message => socket.write(message),
+          onEcho: take => socket.on('data', chunk => take(chunk.toString())),
+          isOpen: () => isOpen,
+          end: () => socket.destroy(),
+        }),
       )
     })
   })
 
-const openUdp = (to: string, port: number): Promise<{ state(): SessionState; close(): void }> =>
+const openUdp = (to: string, port: number): Promise<NumberedSession> =>
   new Promise(resolve => {
     const socket: UdpSocket = createSocket('udp4')
     socket.on('error', () => undefined)
     socket.connect(port, to, () =>
       resolve(
-        numbered(
-          message => socket.send(message, () => undefined),
-          take => socket.on('message', message => take(message.toString())),
-          () => socket.close(),
-          () => true,
-        ),
+        numbered({
+          send: message => socket.send(message, () => undefined),
+          onEcho: take => socket.on('message', message => take(message.toString())),
+          isOpen: () => true,
+          end: () => socket.close(),
+        }),
       ),
     )
   })
-
-/** Sends `N\n` every 10 ms and counts the echoes that come back. */
-const numbered = (
-  send: (message: string) => void,
-  onEcho: (take: (text: string) => void) => void,
-  end: () => void,
-  isOpen: () => boolean,
-): { state(): SessionState; close(): void } => {
-  let sent = 0
-  let received = 0
-  let last = performance.now()
-  const timer = setInterval(() => {
-    if (isOpen()) send(`${++sent}\n`)
-  }, messagePeriodMillis)
-  onEcho(text => {
-    received += text.split('\n').length - 1
-    last = performance.now()
-  })
-  return {
-    state: () => ({ sent, received, quietMillis: performance.now() - last, isOpen: isOpen() }),
-    close: () => {
-      clearInterval(timer)
-      end()
-    },
-  }
-}
 
 const carryOut = async (command: Command): Promise<unknown> => {
   const { verb, name = '', to = '', protocol = 'tcp', port = 0 } = command

@@ -2,7 +2,7 @@
 import type { ChildProcess } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { end } from './shell.js'
-import type { LabSpec, Step } from './spec.js'
+import { addressOf, type LabSpec, portsOfStory } from './spec.js'
 import type { Protocol, SessionState, Stage, TryResult } from './stage.js'
 
 /** The compiled agent. */
@@ -50,14 +50,6 @@ export class Agent {
     if (error !== undefined) waiting?.reject(new Error(error))
     else waiting?.resolve(result)
   }
-}
-
-/** The ports that the story speaks of: every host echoes on them. */
-export const portsOfStory = (steps: readonly Step[]): number[] => {
-  const ports = steps.flatMap(step =>
-    'try' in step ? [step.try.port ?? 0] : 'session' in step ? [step.session.port] : [],
-  )
-  return [...new Set(ports)].filter(port => port > 0)
 }
 
 /** What stages with real hosts share: everything that hosts do, through their agents. */
@@ -126,8 +118,6 @@ export class AgentHosts
   }
 
   #address(host: string): string {
-    const found = this.#spec.hosts.find(each => each.name === host)
-    if (found === undefined) throw new Error(`the lab has no host ${host}`)
-    return found.ips[0]!.split('/')[0]!
+    return addressOf(this.#spec, host)
   }
 }

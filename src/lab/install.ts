@@ -30,20 +30,26 @@ export const missingPackages = async (needs: readonly Need[]): Promise<string[]>
 export const ensurePackages = async (
   needs: readonly Need[],
   print: (text: string) => void,
+  signal?: AbortSignal,
 ): Promise<void> => {
   const missing = await missingPackages(needs)
   if (missing.length === 0) return
   print(`Installing from Debian: ${missing.join(', ')} (apt-get, about a minute)`)
-  await apt(['update'], print)
-  await apt(['install', '-y', '--no-install-recommends', ...missing], print)
+  await apt(['update'], print, signal)
+  await apt(['install', '-y', '--no-install-recommends', ...missing], print, signal)
 }
 
-const apt = (words: readonly string[], print: (text: string) => void): Promise<void> =>
+const apt = (
+  words: readonly string[],
+  print: (text: string) => void,
+  signal: AbortSignal | undefined,
+): Promise<void> =>
   new Promise((resolve, reject) => {
     const child = start('apt-get', ['-q', ...words], {
       stdio: ['ignore', 'pipe', 'pipe'],
       // No daemon is to start: the labs bring switches of their own.
       env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' },
+      ...(signal && { signal }),
     })
     let complaint = ''
     child.stderr!.on('data', chunk => {

@@ -1,5 +1,6 @@
 /** `sluice lab`: list, run, up, down. */
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Env } from '../base/env.js'
@@ -7,7 +8,9 @@ import { ControllerProcess } from './controller-process.js'
 import { type Assertion, LabRun, type Teller } from './run.js'
 import { type LabSpec, readLab } from './spec.js'
 import type { Stage } from './stage.js'
+import { MininetStage } from './stages/mininet.js'
 import { NetnsStage } from './stages/netns.js'
+import { SimStage } from './stages/sim.js'
 
 export type StageName = Stage['name']
 
@@ -36,45 +39,101 @@ export const loadLab = (name: string): Lab => {
   return { spec, rules: readFileSync(join(folder, spec.rules), 'utf8'), folder }
 }
 
+export const stageNames: readonly StageName[] = ['sim', 'netns', 'mininet']
+
+/** Where labs leave notes about what runs. */
+export const labsRunFolder = join(tmpdir(), `sluice-labs-${process.getuid?.() ?? 0}`)
+
 /** Where a stage writes down what it made, so that a later one clears up. */
 export const ledgerPath = (name: string, stage: StageName): string =>
-  join(tmpdir(), `sluice-labs-${process.getuid?.() ?? 0}`, `${name}-${stage}.json`)
+  join(labsRunFolder, `${name}-${stage}.json`)
 
 export const stageNamed = (env: Env, name: StageName, lab: Lab): Stage => {
   if (name === 'netns') return new NetnsStage(env, lab.spec, ledgerPath(lab.spec.name, name))
-  throw new Error(`the stage ${name} is not here yet`)
+  if (name === 'mininet')
+    return new MininetStage(env, lab.spec, lab.folder, ledgerPath(lab.spec.name, name))
+  return new SimStage(env, lab.spec)
 }
 
-export const runLab = async (
+/** Somebody wants the lab to end before its story does. */
+export class Interrupted extends Error {}
+
+export interface LabParts {
+  readonly run: LabRun
+  readonly controller: ControllerProcess
+  readonly stage: Stage
+}
+
+/**
+ * A lab with a controller of its own, for as long as `work` lasts; everything is cleared up behind it.
+ *
+ * @throws {Interrupted} when the signal comes first
+ */
+export const withLab = async <T>(
   env: Env,
   lab: Lab,
   stageName: StageName,
   teller: Teller,
   signal: AbortSignal,
-): Promise<readonly Assertion[]> => {
+  work: (parts: LabParts) => Promise<T>,
+): Promise<T> => {
   const data = mkdtempSync(join(tmpdir(), 'sluice-data-'))
-  const controller = new ControllerProcess(data)
+  const controller = new ControllerProcess(data, await usualOrFree(6653), await usualOrFree(8080))
   const stage = stageNamed(env, stageName, lab)
   const run = new LabRun(lab.spec, lab.rules, stage, controller, teller)
-  const aborted = new Promise<never>((_, reject) => {
-    signal.addEventListener('abort', () => reject(new Error('interrupted')))
+  let isWorking = true
+  const interrupted = new Promise<never>((_, reject) => {
+    const stop = () => {
+      // What waits for the signal itself gets its turn first.
+      if (isWorking) setImmediate(() => reject(new Interrupted('interrupted')))
+    }
+    if (signal.aborted) stop()
+    signal.addEventListener('abort', stop)
   })
-  aborted.catch(() => undefined)
+  interrupted.catch(() => undefined)
+  const working = controller.start().then(() => work({ run, controller, stage }))
   try {
-    await Promise.race([
-      aborted,
-      controller
-        .start()
-        .then(() => run.up())
-        .then(() => run.tell()),
-    ])
+    return await Promise.race([working, interrupted])
   } finally {
+    isWorking = false
     await stage.down()
     await controller.stop()
+    // What was interrupted ends by what was taken from it.
+    await working.catch(() => undefined)
     rmSync(data, { recursive: true, force: true })
   }
-  return run.assertions
 }
 
-export const writeReport = (path: string, assertions: readonly Assertion[]): void =>
-  writeFileSync(path, `${JSON.stringify({ assertions }, null, 2)}\n`)
+/** The usual port, or any free one when somebody has it. */
+const usualOrFree = (port: number): Promise<string> =>
+  new Promise(resolve => {
+    const probe = createServer()
+    probe.once('error', () => resolve('127.0.0.1:0'))
+    probe.listen(port, '127.0.0.1', () => probe.close(() => resolve(`127.0.0.1:${port}`)))
+  })
+
+/** @throws {Interrupted} when the signal comes before the end of the story */
+export const runLab = (
+  env: Env,
+  lab: Lab,
+  stageName: StageName,
+  teller: Teller,
+  signal: AbortSignal,
+): Promise<readonly Assertion[]> =>
+  withLab(env, lab, stageName, teller, signal, async ({ run }) => {
+    await run.up()
+    await run.tell()
+    return run.assertions
+  })
+
+/** Every assertion with what was expected, what was seen, and how long it took. */
+export const writeReport = (
+  path: string,
+  lab: string,
+  stage: StageName,
+  assertions: readonly Assertion[],
+): void =>
+  writeFileSync(
+    path,
+    `${JSON.stringify({ lab, stage, passed: assertions.every(each => each.ok), assertions }, null, 2)}\n`,
+  )

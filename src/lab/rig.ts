@@ -3,39 +3,28 @@
  * directory, an ovsdb-server and an ovs-vswitchd of its own; every host has a namespace. What was made is
  * written down as it is made, so that a later run clears up after one that was killed.
  */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Env } from '../base/env.js'
 import { OvsdbClient } from '../ovsdb/client.js'
 import { OpenVswitch } from '../ovsdb/open-vswitch.js'
+import { clear, Ledger } from './ledger.js'
+import { type OvsPlace, startOvs } from './ovs.js'
 import { Relay } from './relay.js'
-import { isAlive, sh, sleep, trySh } from './shell.js'
+import { sh } from './shell.js'
 import type { HostSpec, LabSpec, LinkSpec, SwitchSpec } from './spec.js'
 
-export interface RigSwitch {
+export interface RigSwitch extends OvsPlace {
   readonly spec: SwitchSpec
-  readonly namespace: string
-  readonly folder: string
   readonly ovs: OpenVswitch
   readonly client: OvsdbClient
   readonly relay: Relay
 }
 
-/** What is to be cleared up: process ids, namespaces, folders. */
-interface Ledger {
-  pids: number[]
-  namespaces: string[]
-  folders: string[]
-}
-
-const schema = '/usr/share/openvswitch/vswitch.ovsschema'
-
 export class Rig {
   readonly #env: Env
   readonly #spec: LabSpec
   readonly #ledgerPath: string
-  readonly #ledger: Ledger = { pids: [], namespaces: [], folders: [] }
+  readonly #ledger: Ledger
   /** Distinguishes what several runs make at once. */
   readonly #id: string
   readonly switches = new Map<string, RigSwitch>()
@@ -44,6 +33,7 @@ export class Rig {
     this.#env = env
     this.#spec = spec
     this.#ledgerPath = statePath
+    this.#ledger = new Ledger(statePath)
     this.#id = `${(env.random.uint32() & 0xfffff).toString(36)}`
   }
 
@@ -104,94 +94,21 @@ export class Rig {
     await clear(this.#ledgerPath)
   }
 
-  #note(change: Partial<Ledger>): void {
-    this.#ledger.pids.push(...(change.pids ?? []))
-    this.#ledger.namespaces.push(...(change.namespaces ?? []))
-    this.#ledger.folders.push(...(change.folders ?? []))
-    mkdirSync(join(this.#ledgerPath, '..'), { recursive: true })
-    writeFileSync(this.#ledgerPath, JSON.stringify(this.#ledger))
-  }
-
   #switchNamespace(name: string): string {
     return `sl${this.#id}s-${name}`
   }
 
   async #startSwitch(spec: SwitchSpec, isTso: boolean): Promise<void> {
-    const folder = mkdtempSync(join(tmpdir(), 'sluice-lab-'))
-    const namespace = this.#switchNamespace(spec.name)
-    this.#note({ folders: [folder], namespaces: [namespace] })
-    await sh('ip', 'netns', 'add', namespace)
-    await sh('ip', '-n', namespace, 'link', 'set', 'lo', 'up')
-    const database = join(folder, 'conf.db')
-    await sh('ovsdb-tool', 'create', database, schema)
-    const environment = [
-      'env',
-      `OVS_RUNDIR=${folder}`,
-      `OVS_DBDIR=${folder}`,
-      `OVS_LOGDIR=${folder}`,
-    ]
-    const inside = ['netns', 'exec', namespace, ...environment]
-    const socket = join(folder, 'db.sock')
-    const common = (program: string, control: string) => [
-      `--pidfile=${join(folder, `${program}.pid`)}`,
-      `--log-file=${join(folder, `${program}.log`)}`,
-      `--unixctl=${join(folder, control)}`,
-      '--detach',
-      '--no-chdir',
-      '-vconsole:off',
-    ]
-    await sh(
-      'ip',
-      ...inside,
-      'ovsdb-server',
-      database,
-      `--remote=punix:${socket}`,
-      '--remote=db:Open_vSwitch,Open_vSwitch,manager_options',
-      ...common('ovsdb-server', 'ovsdb.ctl'),
-    )
-    this.#notePid(join(folder, 'ovsdb-server.pid'))
-    const settings = isTso
-      ? ['other_config:userspace-tso-enable=true']
-      : ['other_config:sluice-lab=true']
-    await sh(
-      'ovs-vsctl',
-      `--db=unix:${socket}`,
-      '--no-wait',
-      'init',
-      '--',
-      'set',
-      'Open_vSwitch',
-      '.',
-      ...settings,
-    )
-    await sh(
-      'ip',
-      ...inside,
-      'ovs-vswitchd',
-      `unix:${socket}`,
-      '--disable-system',
-      ...common('ovs-vswitchd', 'vsw.ctl'),
-    )
-    this.#notePid(join(folder, 'ovs-vswitchd.pid'))
-    const client = await OvsdbClient.connect(this.#env, { path: socket })
-    const relay = await Relay.start(join(folder, 'controller.sock'), 0)
-    this.switches.set(spec.name, {
-      spec,
-      namespace,
-      folder,
-      client,
-      relay,
-      ovs: new OpenVswitch(this.#env, client),
-    })
-  }
-
-  #notePid(path: string): void {
-    this.#note({ pids: [Number(readFileSync(path, 'utf8'))] })
+    const place = await startOvs(this.#ledger, this.#switchNamespace(spec.name), isTso)
+    const client = await OvsdbClient.connect(this.#env, { path: place.socket })
+    const relay = await Relay.start(join(place.folder, 'controller.sock'), 0)
+    const ovs = new OpenVswitch(this.#env, client)
+    this.switches.set(spec.name, { ...place, spec, client, relay, ovs })
   }
 
   async #startHost(spec: HostSpec, isTso: boolean): Promise<void> {
     const namespace = this.hostNamespace(spec.name)
-    this.#note({ namespaces: [namespace] })
+    this.#ledger.namespace(namespace)
     await sh('ip', 'netns', 'add', namespace)
     await sh('ip', '-n', namespace, 'link', 'set', 'lo', 'up')
     const port = portName(spec.at.name, spec.at.port)
@@ -276,31 +193,3 @@ const portsOf = (spec: LabSpec, name: string): number[] =>
       .filter(end => end.name === name)
       .map(end => end.port),
   ].sort((x, y) => x - y)
-
-/** Ends the processes and removes the namespaces and folders that a run wrote down. */
-export const clear = async (ledgerPath: string): Promise<void> => {
-  let ledger: Ledger
-  try {
-    ledger = JSON.parse(readFileSync(ledgerPath, 'utf8')) as Ledger
-  } catch {
-    // Nothing was written down: there is nothing to clear.
-    return
-  }
-  // ovs-vswitchd before its database, newest first.
-  for (const pid of ledger.pids.reverse()) if (isOvs(pid)) process.kill(pid, 'SIGTERM')
-  for (let tries = 0; tries < 40 && ledger.pids.some(isOvs); tries++) await sleep(50)
-  for (const pid of ledger.pids) if (isOvs(pid)) process.kill(pid, 'SIGKILL')
-  await Promise.all(ledger.namespaces.map(namespace => trySh('ip', 'netns', 'del', namespace)))
-  for (const folder of ledger.folders) rmSync(folder, { recursive: true, force: true })
-  rmSync(ledgerPath, { force: true })
-}
-
-/** The number may belong to somebody else by now. */
-const isOvs = (pid: number): boolean => {
-  if (!isAlive(pid)) return false
-  try {
-    return /ovs(-vswitchd|db-server)/.test(readFileSync(`/proc/${pid}/comm`, 'utf8'))
-  } catch {
-    return false
-  }
-}

@@ -1,7 +1,7 @@
 /** Tells the story of a lab on a stage, and judges what comes out of it. */
 import type { ControllerProcess } from './controller-process.js'
 import { sleep } from './shell.js'
-import { endOf, type LabSpec, type LinkSpec, type Step } from './spec.js'
+import { addressOf, endOf, type LabSpec, type LinkSpec, type Step } from './spec.js'
 import type { Protocol, Stage } from './stage.js'
 
 export interface Assertion {
@@ -61,10 +61,8 @@ export class LabRun {
   /** Builds the network, puts the rules in force, and waits until all is found. */
   async up(): Promise<void> {
     await this.#stage.up(this.#controller.openflowPort)
-    await this.#judge(
-      'every switch connects and every link is found',
-      `${this.#spec.switches.length} switches, ${this.#spec.links.length * 2} links`,
-      () => this.#found(),
+    await this.#judge('every switch connects and every link is found', this.#wholeNetwork, () =>
+      this.#found(),
     )
     await this.#judge(
       'every host is found when it first speaks',
@@ -103,14 +101,17 @@ export class LabRun {
     this.#teller.assertion(assertion)
   }
 
+  get #wholeNetwork(): string {
+    return `${this.#spec.switches.length} switches, ${this.#spec.links.length * 2} links`
+  }
+
   async #found(): Promise<string> {
-    const wanted = `${this.#spec.switches.length} switches, ${this.#spec.links.length * 2} links`
     const look = async () => {
       const switches = await this.#controller.get<Items<{ connected: boolean }>>('/api/v1/switches')
       const links = await this.#controller.get<Items<object>>('/api/v1/links')
       return `${switches.items.filter(each => each.connected).length} switches, ${links.items.length} links`
     }
-    return until(look, seen => seen === wanted, 20_000)
+    return until(look, seen => seen === this.#wholeNetwork, 20_000)
   }
 
   async #greet(): Promise<string> {
@@ -126,7 +127,7 @@ export class LabRun {
       await greet()
       const found = await this.#controller.get<Items<{ ips: string[] }>>('/api/v1/hosts')
       const known = hosts.filter(host =>
-        found.items.some(each => each.ips.includes(host.ips[0]!.split('/')[0]!)),
+        found.items.some(each => each.ips.includes(addressOf(this.#spec, host.name))),
       )
       return `${known.length} hosts`
     }
@@ -166,16 +167,12 @@ export class LabRun {
     port: number | undefined,
   ): Promise<string> {
     const answer = await this.#controller.send<TraceAnswer>('POST', '/api/v1/trace', {
-      from: this.#address(from),
-      to: this.#address(to),
+      from: addressOf(this.#spec, from),
+      to: addressOf(this.#spec, to),
       protocol,
       ...(port !== undefined && { destinationPort: port }),
     })
     return answer.rule?.name ?? 'no rule'
-  }
-
-  #address(host: string): string {
-    return this.#spec.hosts.find(each => each.name === host)!.ips[0]!.split('/')[0]!
   }
 
   async #openSession(step: Extract<Step, { session: unknown }>['session']): Promise<void> {
@@ -226,8 +223,12 @@ export class LabRun {
     const wanted = `${this.#spec.links.length * 2 - down * 2} links`
     await this.#judge(`the link ${step.between.join(' - ')} goes ${step.is}`, wanted, async () => {
       await this.#stage.setLink({ a, b }, step.is === 'up')
-      const look = async () =>
-        `${(await this.#controller.get<Items<object>>('/api/v1/links')).items.length} links`
+      const look = async () => {
+        const links = await this.#controller.get<Items<object>>('/api/v1/links')
+        const switches = await this.#controller.get<Items<{ state: string }>>('/api/v1/switches')
+        const pending = switches.items.filter(each => each.state === 'pending').length
+        return `${links.items.length} links${pending > 0 ? `, ${pending} switches not yet told` : ''}`
+      }
       return until(look, seen => seen === wanted, 10_000)
     })
   }
@@ -261,7 +262,8 @@ export class LabRun {
       },
     )
     await this.#judge('flow-mods sent to switches that were right already', '0', async () => {
-      await this.#found()
+      const found = await this.#found()
+      if (found !== this.#wholeNetwork) return `not known, there are ${found}`
       const { items } =
         await this.#controller.get<Items<{ flowModsSent: number; groupModsSent: number }>>(
           '/api/v1/switches',

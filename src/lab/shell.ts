@@ -37,16 +37,22 @@ export const start = (
   options: Parameters<typeof spawn>[2] = {},
 ): ChildProcess => spawn(command, [...words], options)
 
-/** Ends a process: asked first, then not. Resolves when it has ended. */
-export const end = (child: ChildProcess, patienceMillis = 3_000): Promise<void> =>
+/**
+ * Ends a process: asked first, then not. Resolves when it has ended.
+ *
+ * @param graceMillis time to end by itself, before it is asked
+ */
+export const end = (child: ChildProcess, patienceMillis = 3_000, graceMillis = 0): Promise<void> =>
   new Promise(resolve => {
     if (child.exitCode !== null || child.signalCode !== null) return resolve()
-    const timer = setTimeout(() => child.kill('SIGKILL'), patienceMillis)
+    const timers = [
+      setTimeout(() => child.kill('SIGTERM'), graceMillis),
+      setTimeout(() => child.kill('SIGKILL'), graceMillis + patienceMillis),
+    ]
     child.once('exit', () => {
-      clearTimeout(timer)
+      for (const timer of timers) clearTimeout(timer)
       resolve()
     })
-    child.kill('SIGTERM')
   })
 
 export const isAlive = (pid: number): boolean => {

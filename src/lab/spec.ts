@@ -197,3 +197,18 @@ export const endOf = (text: string): End => {
   const [name = '', port] = text.split(':')
   return { name, port: Number(port) }
 }
+
+/** The ports that the story speaks of: every host echoes on them. */
+export const portsOfStory = (steps: readonly Step[]): number[] => {
+  const ports = steps.flatMap(step =>
+    'try' in step ? [step.try.port ?? 0] : 'session' in step ? [step.session.port] : [],
+  )
+  return [...new Set(ports)].filter(port => port > 0)
+}
+
+/** The first address of a host, without its prefix length. */
+export const addressOf = (spec: LabSpec, host: string): string => {
+  const found = spec.hosts.find(each => each.name === host)
+  if (found === undefined) throw new Error(`the lab has no host ${host}`)
+  return found.ips[0]!.split('/')[0]!
+}

@@ -37,6 +37,8 @@ export interface Stage {
     intervalMillis: number,
   ): Promise<{ sent: number; received: number }>
   setLink(link: LinkSpec, isUp: boolean): Promise<void>
+  /** The words that run a command inside a host, or undefined where there is no such thing. */
+  enter(host: string): readonly string[] | undefined
   /** A restarted controller may listen on another port. */
   retarget(openflowPort: number): void
   down(): Promise<void>

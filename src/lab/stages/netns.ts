@@ -17,11 +17,14 @@ export class NetnsStage extends AgentHosts implements Stage {
 
   async up(openflowPort: number): Promise<void> {
     await this.rig.up(openflowPort, true)
-    await this.start(host =>
-      start('ip', ['netns', 'exec', this.rig.hostNamespace(host), process.execPath, agentPath], {
-        stdio: ['pipe', 'pipe', 'inherit'],
-      }),
-    )
+    await this.start(host => {
+      const [command = '', ...words] = [...this.enter(host), process.execPath, agentPath]
+      return start(command, words, { stdio: ['pipe', 'pipe', 'inherit'] })
+    })
+  }
+
+  enter(host: string): readonly string[] {
+    return ['ip', 'netns', 'exec', this.rig.hostNamespace(host)]
   }
 
   setLink(link: LinkSpec, isUp: boolean): Promise<void> {

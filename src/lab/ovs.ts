@@ -1,0 +1,84 @@
+/**
+ * One Open vSwitch of its own on this machine: a network namespace, a run directory, an ovsdb-server and an
+ * ovs-vswitchd, so that it touches nothing else and several run side by side.
+ */
+import { mkdtempSync, readFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Ledger } from './ledger.js'
+import { sh } from './shell.js'
+
+export interface OvsPlace {
+  readonly namespace: string
+  /** Run directory: sockets, logs, the database. */
+  readonly folder: string
+  /** Socket of the database. */
+  readonly socket: string
+}
+
+const schema = '/usr/share/openvswitch/vswitch.ovsschema'
+
+/** Variables that make the tools of Open vSwitch look into its folder. */
+export const ovsVariables = (folder: string): Record<string, string> => ({
+  OVS_RUNDIR: folder,
+  OVS_DBDIR: folder,
+  OVS_LOGDIR: folder,
+})
+
+/** @throws {CommandFailed} when a namespace or a daemon cannot be made */
+export const startOvs = async (
+  ledger: Ledger,
+  namespace: string,
+  isTso: boolean,
+): Promise<OvsPlace> => {
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-lab-'))
+  ledger.folder(folder)
+  ledger.namespace(namespace)
+  await sh('ip', 'netns', 'add', namespace)
+  await sh('ip', '-n', namespace, 'link', 'set', 'lo', 'up')
+  const socket = join(folder, 'db.sock')
+  await startDatabase(ledger, namespace, folder, socket)
+  const tso = ['--', 'set', 'Open_vSwitch', '.', 'other_config:userspace-tso-enable=true']
+  await sh('ovs-vsctl', `--db=unix:${socket}`, '--no-wait', 'init', ...(isTso ? tso : []))
+  await startDaemon(ledger, namespace, folder, 'ovs-vswitchd', 'vsw.ctl', [
+    `unix:${socket}`,
+    '--disable-system',
+  ])
+  return { namespace, folder, socket }
+}
+
+const startDatabase = async (
+  ledger: Ledger,
+  namespace: string,
+  folder: string,
+  socket: string,
+): Promise<void> => {
+  const database = join(folder, 'conf.db')
+  await sh('ovsdb-tool', 'create', database, schema)
+  await startDaemon(ledger, namespace, folder, 'ovsdb-server', 'ovsdb.ctl', [
+    database,
+    `--remote=punix:${socket}`,
+    '--remote=db:Open_vSwitch,Open_vSwitch,manager_options',
+  ])
+}
+
+const startDaemon = async (
+  ledger: Ledger,
+  namespace: string,
+  folder: string,
+  program: string,
+  control: string,
+  words: readonly string[],
+): Promise<void> => {
+  const pidFile = join(folder, `${program}.pid`)
+  const variables = Object.entries(ovsVariables(folder)).map(([name, value]) => `${name}=${value}`)
+  await sh(
+    'ip',
+    ...['netns', 'exec', namespace, 'env', ...variables, program, ...words],
+    `--pidfile=${pidFile}`,
+    `--log-file=${join(folder, `${program}.log`)}`,
+    `--unixctl=${join(folder, control)}`,
+    ...['--detach', '--no-chdir', '-vconsole:off'],
+  )
+  ledger.process(Number(readFileSync(pidFile, 'utf8')), program)
+}

@@ -1,0 +1,133 @@
+/** The stage that runs anywhere, without root: simulated switches and hosts, real OpenFlow to the controller. */
+import type { Dpid, Ip, Ipv4, Ipv6, Mac } from '../../base/addresses.js'
+import type { Env } from '../../base/env.js'
+import type { SimulatedHost } from '../../sim/host.js'
+import { SimulatedNetwork } from '../../sim/network.js'
+import { type NumberedSession, numbered } from '../numbered.js'
+import { sleep } from '../shell.js'
+import { addressOf, type HostSpec, type LabSpec, type LinkSpec, portsOfStory } from '../spec.js'
+import type { Protocol, SessionState, Stage, TryResult } from '../stage.js'
+
+export class SimStage implements Stage {
+  readonly name = 'sim' as const
+  readonly #spec: LabSpec
+  readonly #network: SimulatedNetwork
+  readonly #sessions = new Map<string, NumberedSession>()
+
+  constructor(env: Env, spec: LabSpec) {
+    this.#spec = spec
+    this.#network = SimulatedNetwork.create(env, {
+      switches: spec.switches.map(each => ({ name: each.name, dpid: each.dpid as Dpid })),
+      hosts: spec.hosts.map(each => ({ ...hostOptions(each), at: each.at })),
+      links: spec.links,
+    })
+    for (const host of this.#network.hosts.values())
+      for (const port of portsOfStory(spec.steps)) {
+        host.listen(port)
+        host.echoUdp(port)
+      }
+  }
+
+  async up(openflowPort: number): Promise<void> {
+    this.#network.start({ host: '127.0.0.1', port: openflowPort })
+  }
+
+  attempt(from: string, to: string, protocol: Protocol, port: number): Promise<TryResult> {
+    return this.#network.host(from).attempt(this.#address(to), protocol, port)
+  }
+
+  async openSession(
+    name: string,
+    from: string,
+    to: string,
+    protocol: Protocol,
+    port: number,
+  ): Promise<void> {
+    const host = this.#network.host(from)
+    const open = protocol === 'udp' ? openUdp : openTcp
+    this.#sessions.set(name, await open(host, this.#address(to), port))
+  }
+
+  async sessionState(name: string): Promise<SessionState> {
+    return this.#session(name).state()
+  }
+
+  async closeSession(name: string): Promise<void> {
+    this.#session(name).close()
+    this.#sessions.delete(name)
+  }
+
+  async ping(from: string, to: string, count: number, intervalMillis: number) {
+    const host = this.#network.host(from)
+    const target = this.#address(to)
+    const began = performance.now()
+    const answers: Promise<number | undefined>[] = []
+    for (let index = 0; index < count; index++) {
+      answers.push(host.ping(target))
+      await sleep(Math.max(0, began + (index + 1) * intervalMillis - performance.now()))
+    }
+    const received = (await Promise.all(answers)).filter(rtt => rtt !== undefined).length
+    return { sent: count, received }
+  }
+
+  async setLink({ a, b }: LinkSpec, isUp: boolean): Promise<void> {
+    if (isUp) this.#network.linkUp(a, b)
+    else this.#network.linkDown(a, b)
+  }
+
+  retarget(openflowPort: number): void {
+    this.#network.retarget({ host: '127.0.0.1', port: openflowPort })
+  }
+
+  enter(): undefined {
+    return undefined
+  }
+
+  async down(): Promise<void> {
+    for (const session of this.#sessions.values()) session.close()
+    this.#sessions.clear()
+    this.#network.stop()
+  }
+
+  #address(host: string): Ip {
+    return addressOf(this.#spec, host) as Ip
+  }
+
+  #session(name: string): NumberedSession {
+    const session = this.#sessions.get(name)
+    if (session === undefined) throw new Error(`no session is named ${name}`)
+    return session
+  }
+}
+
+/** The first address of each family; all others of a lab's networks are asked for directly. */
+const hostOptions = ({ name, mac, ips }: HostSpec) => {
+  const plain = ips.map(ip => ip.split('/')[0]!)
+  const ip = plain.find(each => !each.includes(':')) as Ipv4 | undefined
+  const ipv6 = plain.find(each => each.includes(':')) as Ipv6 | undefined
+  return { name, mac: mac as Mac, ...(ip && { ip }), ...(ipv6 && { ipv6 }) }
+}
+
+const octets = (text: string) => new TextEncoder().encode(text)
+
+const openTcp = async (host: SimulatedHost, to: Ip, port: number): Promise<NumberedSession> => {
+  const session = await host.connect(to, port)
+  const decoder = new TextDecoder()
+  return numbered({
+    send: message => session.send(octets(message)),
+    onEcho: take => session.onBytes(bytes => take(decoder.decode(bytes))),
+    isOpen: () => session.isOpen,
+    end: () => session.abort(),
+  })
+}
+
+const openUdp = async (host: SimulatedHost, to: Ip, port: number): Promise<NumberedSession> => {
+  const opened = host.openUdp()
+  const decoder = new TextDecoder()
+  return numbered({
+    send: message => opened.send(to, port, octets(message)),
+    onEcho: take => opened.onMessage(bytes => take(decoder.decode(bytes))),
+    isOpen: () => true,
+    end: () => opened.close(),
+  })
+}
