@@ -1,0 +1,72 @@
+/** Asks real switches what they would do with a packet, by `ovs-appctl ofproto/trace`, in the words of `sluice trace`. */
+import type { Rig } from '../../src/lab/rig.js'
+
+export interface Question {
+  readonly inPort: number
+  readonly sourceMac: string
+  readonly destinationMac: string
+  readonly source: string
+  readonly destination: string
+  readonly protocol: 'tcp' | 'udp' | 'icmp'
+  readonly sourcePort: number
+  readonly destinationPort: number
+}
+
+export interface SwitchAnswer {
+  /** `table priority` of each row that matched, in order. */
+  readonly rows: readonly string[]
+  readonly outputs: readonly number[]
+  /** A group that chooses by hash: trace ends there. */
+  readonly hasChoice: boolean
+  readonly controller: readonly string[]
+}
+
+const numbers = { tcp: 6, udp: 17, icmp: 1 } as const
+
+export const askSwitch = async (
+  rig: Rig,
+  name: string,
+  question: Question,
+): Promise<SwitchAnswer> => {
+  const text = await rig.appctl(
+    name,
+    'ofproto/trace',
+    name,
+    flowOf(question),
+    ...['--ct-next', 'trk,new', '--ct-next', 'trk,new'],
+  )
+  return readTrace(text)
+}
+
+/** Trace does not fill in the original tuple when it resumes behind conntrack, so it is given from the start. */
+const flowOf = (question: Question): string => {
+  const { protocol, sourcePort, destinationPort } = question
+  const transport = {
+    tcp: `tcp_src=${sourcePort},tcp_dst=${destinationPort},tcp_flags=syn`,
+    udp: `udp_src=${sourcePort},udp_dst=${destinationPort}`,
+    icmp: 'icmp_type=8,icmp_code=0',
+  }[protocol]
+  const [first, second] = protocol === 'icmp' ? [8, 0] : [sourcePort, destinationPort]
+  return [
+    `in_port=${question.inPort},${protocol}`,
+    `dl_src=${question.sourceMac},dl_dst=${question.destinationMac}`,
+    `nw_src=${question.source},nw_dst=${question.destination},nw_ttl=64,${transport}`,
+    `ct_state=trk|new,ct_nw_src=${question.source},ct_nw_dst=${question.destination}`,
+    `ct_nw_proto=${numbers[protocol]},ct_tp_src=${first},ct_tp_dst=${second}`,
+  ].join(',')
+}
+
+export const readTrace = (text: string): SwitchAnswer => {
+  const rows: string[] = []
+  const outputs: number[] = []
+  const controller: string[] = []
+  for (const line of text.split('\n')) {
+    const row = /^\s*(\d+)\. (?:.*, )?priority (\d+)(?:,|$)/.exec(line)
+    if (row) rows.push(`${row[1]} ${row[2]}`)
+    const output = /^\s+output:(\d+)$/.exec(line)
+    if (output) outputs.push(Number(output[1]))
+    const up = /^\s+controller\(.*userdata=([0-9a-f.]+)/.exec(line)
+    if (up) controller.push(up[1]!.replaceAll('.', ''))
+  }
+  return { rows, outputs, hasChoice: /hash\(/.test(text), controller }
+}
