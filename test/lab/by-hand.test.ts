@@ -1,0 +1,149 @@
+/**
+ * What people do first: a bridge made by hand with `ovs-vsctl`, plain hosts on it, a controller, nothing
+ * declared. And the Mininet script in the way of `mn --custom`.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { ensurePackages, isRoot, mininetNeeds, ovsNeeds } from '../../src/lab/install.js'
+import { clear, Ledger } from '../../src/lab/ledger.js'
+import { type OvsPlace, ovsVariables, startOvs } from '../../src/lab/ovs.js'
+import { end, sh, sleep, start, trySh } from '../../src/lab/shell.js'
+
+const root = { skip: isRoot() ? false : 'it needs root for network namespaces', timeout: 120_000 }
+const program = new URL('../../src/sluice.js', import.meta.url).pathname
+
+interface Place extends OvsPlace {
+  readonly data: string
+  readonly ledger: Ledger
+  vsctl(...words: string[]): Promise<string>
+  /** The command line, beside the controller. */
+  sluice(...words: string[]): Promise<string>
+}
+
+let places = 0
+
+/** An Open vSwitch and a running controller on the loopback of one namespace. */
+const place = async (t: Test): Promise<Place> => {
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-test-'))
+  const ledgerPath = join(folder, 'ledger.json')
+  const ledger = new Ledger(ledgerPath)
+  t.teardown(async () => {
+    await clear(ledgerPath)
+    rmSync(folder, { recursive: true, force: true })
+  })
+  const ovs = await startOvs(ledger, `slt${process.pid}-${places++}`, false)
+  const data = join(folder, 'data')
+  const inside = ['netns', 'exec', ovs.namespace, process.execPath, program]
+  const controller = start('ip', [...inside, 'run', '--data', data], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  })
+  t.teardown(() => end(controller))
+  await new Promise<void>((resolve, reject) => {
+    controller.stdout!.once('data', () => resolve())
+    controller.once('exit', () => reject(new Error('the controller ended')))
+  })
+  return {
+    ...ovs,
+    data,
+    ledger,
+    vsctl: (...words) => sh('ovs-vsctl', `--db=unix:${ovs.socket}`, ...words),
+    sluice: (...words) => sh('ip', ...inside, '--data', data, ...words),
+  }
+}
+
+/** A host on a port of the bridge, as an operator plugs it in. */
+const plug = async ({ ledger, namespace, vsctl }: Place, bridge: string, number: number) => {
+  const host = `${namespace}h${number}`
+  const port = `p${number}`
+  ledger.namespace(host)
+  await sh('ip', 'netns', 'add', host)
+  await sh(
+    'ip',
+    ...`link add ${port} netns ${namespace} type veth peer name eth0 netns ${host}`.split(' '),
+  )
+  await sh('ip', 'netns', 'exec', host, 'ethtool', '-K', 'eth0', 'tx', 'off')
+  await sh('ip', '-n', namespace, 'link', 'set', port, 'up')
+  await sh('ip', '-n', host, 'addr', 'add', `10.9.0.${number}/24`, 'dev', 'eth0')
+  await sh('ip', '-n', host, 'link', 'set', 'eth0', 'up')
+  await vsctl('add-port', bridge, port)
+  return host
+}
+
+const pings = async (host: string, to: number): Promise<boolean> =>
+  (await trySh('ip', 'netns', 'exec', host, 'ping', '-c', '1', '-W', '1', `10.9.0.${to}`)) !==
+  undefined
+
+const until = async (look: () => Promise<boolean>, patienceMillis: number): Promise<boolean> => {
+  const last = performance.now() + patienceMillis
+  while (!(await look())) {
+    if (performance.now() > last) return false
+    await sleep(100)
+  }
+  return true
+}
+
+for (const failMode of ['standalone', 'secure'])
+  t.test(
+    `a bridge made by hand, fail mode ${failMode}, works without any declaration`,
+    root,
+    async t => {
+      await ensurePackages(ovsNeeds, text => t.comment(text))
+      const at = await place(t)
+      await at.vsctl(
+        ...`add-br br0 -- set bridge br0 datapath_type=netdev protocols=OpenFlow13 fail_mode=${failMode}`.split(
+          ' ',
+        ),
+      )
+      const hosts: string[] = []
+      for (const number of [1, 2, 3]) hosts.push(await plug(at, 'br0', number))
+      await at.vsctl('set-controller', 'br0', 'tcp:127.0.0.1:6653')
+      t.ok(await until(() => pings(hosts[0]!, 2), 10_000), 'hosts reach one another')
+      t.ok(await pings(hosts[1]!, 3))
+      t.ok(await pings(hosts[2]!, 1))
+
+      const file = join(at.data, 'ping.rules')
+      writeFileSync(file, 'default drop\nping: allow icmp from any to 10.9.0.2\n')
+      t.match(
+        await at.sluice('apply', '-f', file, '--wait'),
+        /policy ping added: 2 rules.*installed/,
+      )
+      t.ok(await pings(hosts[0]!, 2), 'what the policy allows passes')
+      t.notOk(await pings(hosts[0]!, 3), 'what it does not allow is dropped')
+      t.equal((await at.sluice('get', 'drift')).trim(), 'none')
+
+      await at.sluice('delete', 'policy', 'ping', '--wait')
+      t.ok(await pings(hosts[0]!, 3), 'without a policy all pass again')
+    },
+  )
+
+t.test('mn --custom builds the office lab for a controller that runs', root, async t => {
+  await ensurePackages(mininetNeeds, text => t.comment(text))
+  const at = await place(t)
+  const script = new URL('../../../labs/office/mininet.py', import.meta.url).pathname
+  const mn = start(
+    'ip',
+    [
+      ...['netns', 'exec', at.namespace, '/usr/bin/python3', '/usr/bin/mn', '--custom', script],
+      ...['--topo', 'office', '--switch', 'sluice', '--host', 'sluice'],
+      ...['--controller', 'remote,ip=127.0.0.1,port=6653'],
+    ],
+    { stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, ...ovsVariables(at.folder) } },
+  )
+  at.ledger.process(mn.pid!, 'office')
+  let said = ''
+  for (const stream of [mn.stdout!, mn.stderr!])
+    stream.on('data', chunk => {
+      said += chunk
+    })
+  const isUp = await until(async () => {
+    const links = JSON.parse(await at.sluice('get', 'links', '-o', 'json')) as { items: unknown[] }
+    return links.items.length === 8
+  }, 20_000)
+  t.ok(isUp, 'all links are found')
+  mn.stdin!.write('pingall\n')
+  t.ok(await until(async () => /Results: 0% dropped/.test(said), 40_000), said.slice(-500))
+  mn.stdin!.end('exit\n')
+  await end(mn, 5_000, 20_000)
+})
