@@ -100,17 +100,18 @@ const changed = (before: readonly Section[], after: readonly Section[]): number 
   return rulesOf(after).filter(flow => !old.has(flow)).length
 }
 
-const counts = process.argv.slice(2).map(Number)
-const rows = (counts.length > 0 ? counts : [1_000, 10_000, 50_000]).flatMap(count =>
-  flavours.map(flavour => measure(flavour, count)),
-)
-console.table(
-  Object.fromEntries(
-    rows.map(({ set, ...figures }) => [
-      set,
-      Object.fromEntries(
-        Object.entries(figures).map(([name, value]) => [name, Number(value.toFixed(2))]),
-      ),
-    ]),
-  ),
-)
+/** `npm run bench -- firewall [RULES...]` */
+export const run = async (words: readonly string[]): Promise<void> => {
+  const counts = words.length > 0 ? words.map(Number) : [1_000, 10_000, 50_000]
+  const rows = counts.flatMap(count => flavours.map(flavour => measure(flavour, count)))
+  console.table(
+    Object.fromEntries(
+      rows.map(({ set, ...figures }) => [
+        set,
+        Object.fromEntries(
+          Object.entries(figures).map(([name, value]) => [name, Number(value.toFixed(2))]),
+        ),
+      ]),
+    ),
+  )
+}

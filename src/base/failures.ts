@@ -31,8 +31,6 @@ export const failures = {
   'address-in-use':      { status: 409, title: 'The address is taken',                     hint: 'Choose another one with {option}; {address} is in use.' },
   'unsafe-address':      { status: 400, title: 'This address is not loopback',             hint: 'Listening on {address} needs TLS; use a loopback address or give certificates.' },
   'unsafe-file':         { status: 500, title: 'A secret file can be read by others',      hint: 'Run: chmod 600 {path}' },
-  'switch-refused':      { status: 502, title: 'The switch refused a change',              hint: '{dpid} said {error} to: {request}' },
-  'switch-gone':         { status: 503, title: 'The switch is not connected',              hint: 'Bring {dpid} back; what was asked is installed as soon as it returns.' },
   'unreachable':         { status: 503, title: 'There is no controller at this address',   hint: 'Start one with "sluice run", or set SLUICE_SERVER; tried {address}.' },
   'store-too-new':       { status: 500, title: 'The store was written by a newer sluice',  hint: 'Start that version again, or use another data folder than {path}.' },
   'store-damaged':       { status: 500, title: 'The store cannot be read',                 hint: 'Restore a backup of {path}; switches keep their flows meanwhile.' },

@@ -58,6 +58,11 @@ export interface PolicyEvents {
   event: [event: NetworkEvent]
 }
 
+type Changes = ReadonlyMap<string, 'added' | 'changed' | 'unchanged'>
+
+/** The entity tag of a policy as it is kept now. */
+export const etagOf = (policy: Policy): string => `"${policy.changed}"`
+
 const prefix = '/policy/'
 const stampKey = '/firewall/generation'
 const maxGeneration = 0xffff
@@ -79,6 +84,7 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
   #sections: readonly Section[] = []
   #rules: ReadonlyMap<number, PlacedRule> = new Map()
   #cancelChange: Cancel | undefined
+  #turn: Promise<void> = Promise.resolve()
 
   private constructor(env: Env, store: Store, stamp: Stamp) {
     super()
@@ -139,13 +145,20 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
   /**
    * Puts policies in force, all or none.
    *
+   * @param match the entity tag that each of them must have now, RFC 9110 section 13.1.1
    * @returns what changed, by name
-   * @throws {Failure} `bad-rules` with every complaint; nothing is changed then
+   * @throws {Failure} `bad-rules` with every complaint, `revision-conflict`; nothing is changed then
    */
-  async apply(
+  apply(wishes: readonly PolicyWish[], topology: Topology, match?: string): Promise<Changes> {
+    return this.#inTurn(() => this.#apply(wishes, topology, match))
+  }
+
+  async #apply(
     wishes: readonly PolicyWish[],
     topology: Topology,
-  ): Promise<ReadonlyMap<string, 'added' | 'changed' | 'unchanged'>> {
+    match?: string,
+  ): Promise<Changes> {
+    for (const { name } of wishes) this.#mustMatch(name, match)
     const next = await this.#with(wishes)
     this.#check(next, topology)
     const changes = new Map<string, 'added' | 'changed' | 'unchanged'>()
@@ -167,9 +180,14 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
     return changes
   }
 
-  /** @throws {Failure} `not-found` */
-  async remove(name: string): Promise<void> {
+  /** @throws {Failure} `not-found`, `revision-conflict` */
+  remove(name: string, match?: string): Promise<void> {
+    return this.#inTurn(() => this.#remove(name, match))
+  }
+
+  async #remove(name: string, match?: string): Promise<void> {
     this.get(name)
+    this.#mustMatch(name, match)
     await this.#store.txn({ if: [], then: [{ op: 'delete', key: prefix + name }] })
     this.#known.delete(name)
     this.emit('event', { kind: 'policy-deleted', policy: name })
@@ -234,6 +252,23 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
 
   stop(): void {
     this.#cancelChange?.()
+  }
+
+  /** One change after the other, so that each is checked against what it will meet. */
+  #inTurn<T>(change: () => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(change)
+    this.#turn = turn.then(
+      () => undefined,
+      () => undefined,
+    )
+    return turn
+  }
+
+  #mustMatch(name: string, match: string | undefined): void {
+    const policy = this.#known.get(name)?.policy
+    const isRight =
+      match === undefined || (match === '*' ? policy : policy && etagOf(policy) === match)
+    if (!isRight) throw new Failure('revision-conflict', { name })
   }
 
   async #with(wishes: readonly PolicyWish[]): Promise<Map<string, Known>> {

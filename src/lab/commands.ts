@@ -1,5 +1,6 @@
 /** The verbs of `sluice lab`. */
 import { type Command, Option } from 'commander'
+import colours from 'picocolors'
 import type { Env } from '../base/env.js'
 import { ensurePackages, isRoot, mininetNeeds, ovsNeeds } from './install.js'
 import { holdLab, labDown, labUp } from './keep.js'
@@ -88,9 +89,9 @@ const ready = async (
 }
 
 export const tellerOf = (print: (text: string) => void): Teller => ({
-  say: text => print(text.startsWith(' ') ? text : `\n${text}`),
+  say: text => print(text.startsWith(' ') ? text : `\n${colours.bold(text)}`),
   assertion: ({ name, expected, seen, ok, millis }) =>
     print(
-      `  ${ok ? 'ok  ' : 'FAIL'} ${name}: ${seen}${ok ? '' : ` (expected ${expected})`}  ${millis} ms`,
+      `  ${ok ? colours.green('ok  ') : colours.red('FAIL')} ${name}: ${seen}${ok ? '' : ` (expected ${expected})`}  ${millis} ms`,
     ),
 })

@@ -5,7 +5,7 @@ import { Failure } from '../../base/failures.js'
 import type { Controller } from '../controller.js'
 import type { JournalEntry } from '../events.js'
 import { plan } from '../plan.js'
-import type { PolicyWish } from '../policies.js'
+import { etagOf, type PolicyWish } from '../policies.js'
 import { trace } from '../trace.js'
 import {
   nameParams,
@@ -92,7 +92,7 @@ const readingRoutes = (app: FastifyInstance, controller: Controller): void => {
     read('one policy, with its text', { params: nameParams }),
     async (request, reply) => {
       const policy = controller.policies.get(request.params.name)
-      reply.header('etag', `"${policy.changed}"`)
+      reply.header('etag', etagOf(policy))
       return {
         ...policyItem(controller, policy.name),
         source: policy.source,
@@ -130,6 +130,7 @@ const policyRoutes = (app: FastifyInstance, controller: Controller): void => {
         controller,
         [{ ...request.body, name: request.params.name }],
         request.query,
+        request.headers['if-match'],
       )
       return item
     },
@@ -138,7 +139,7 @@ const policyRoutes = (app: FastifyInstance, controller: Controller): void => {
     '/api/v1/policies/:name',
     write('take a policy out of force', { params: nameParams, querystring: waitQuery }),
     async (request, reply) => {
-      await controller.policies.remove(request.params.name)
+      await controller.policies.remove(request.params.name, request.headers['if-match'])
       await settle(controller, request.query)
       return reply.code(204).send()
     },
@@ -154,9 +155,10 @@ const applyPolicies = async (
   controller: Controller,
   wishes: readonly PolicyWish[],
   query: Static<typeof waitQuery>,
+  match?: string,
 ) => {
   if (query.dryRun === 'true') return (await plan(controller, wishes)).changes
-  const changes = await controller.policies.apply(wishes, controller.topology.current)
+  const changes = await controller.policies.apply(wishes, controller.topology.current, match)
   await settle(controller, query)
   return wishes.map(wish => ({
     ...policyItem(controller, wish.name),

@@ -1,0 +1,61 @@
+/** Documents that are written from tables of the code. `npm run docs` writes them; a test fails when one is behind. */
+import { failures } from '../../src/base/failures.js'
+import { label, registers } from '../../src/pipeline/registers.js'
+import { tables } from '../../src/pipeline/tables.js'
+
+const row = (...cells: readonly (string | number)[]): string =>
+  `| ${cells.map(cell => String(cell).replaceAll('|', '\\|')).join(' | ')} |`
+
+const table = (headings: readonly string[], rows: readonly (readonly (string | number)[])[]) =>
+  [row(...headings), row(...headings.map(() => '---')), ...rows.map(cells => row(...cells))].join(
+    '\n',
+  )
+
+const bitsOf = (
+  layout: Readonly<Record<string, { field: string; offset: number; size: number }>>,
+) =>
+  table(
+    ['field', 'bits', 'holds'],
+    Object.entries(layout).map(([name, { field, offset, size }]) => [
+      field,
+      `${offset}..${offset + size - 1}`,
+      name,
+    ]),
+  )
+
+const pipeline = (): string => `# The pipeline
+
+Written from \`src/pipeline/tables.ts\` and \`registers.ts\`, where the drawing is; do not edit it here.
+
+In each table the row with the highest priority that matches wins. Every table ends in a row of priority 0 that says what a miss means, so a drop is always a row with a counter, a reason and an
+origin. Cookies are \`[16 namespace 0x5147][16 owner][32 hash of the origin]\`.
+
+${table(
+  ['id', 'table', 'job', 'a miss means'],
+  tables.map(({ id, name, job, miss }) => [id, name, job, miss]),
+)}
+
+## Registers
+
+${bitsOf(registers)}
+
+## The label of a connection
+
+${bitsOf(label)}
+`
+
+const failuresPage = (): string => `# Failures
+
+Written from \`src/base/failures.ts\`; do not edit it here. The API answers them as \`application/problem+json\` (RFC 9457) with \`type\` \`urn:sluice:failure:CODE\`.
+
+${table(
+  ['code', 'status', 'what', 'what to do'],
+  Object.entries(failures).map(([code, { status, title, hint }]) => [code, status, title, hint]),
+)}
+`
+
+/** By path in the repository. */
+export const documents: Readonly<Record<string, () => string>> = {
+  'docs/pipeline.md': pipeline,
+  'docs/failures.md': failuresPage,
+}
