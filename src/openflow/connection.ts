@@ -12,7 +12,13 @@ import type { packetInReasons } from './messages/packet.js'
 import type { PortDescription } from './messages/port.js'
 import type { Role } from './messages/role.js'
 import { Outbox, type OutboxLimits, outboxLimits } from './outbox.js'
-import { RequestBook, type RequestLimits, requestLimits, SwitchError } from './requests.js'
+import {
+  ConnectionLost,
+  RequestBook,
+  type RequestLimits,
+  requestLimits,
+  SwitchError,
+} from './requests.js'
 import {
   isFromSwitch,
   newSession,
@@ -222,7 +228,7 @@ export class SwitchConnection extends EventEmitter<SwitchConnectionEvents> {
    */
   request(message: Message): Promise<Reply> {
     if (this.#closedBecause !== undefined)
-      return Promise.reject(new Error(`the connection is closed: ${this.#closedBecause}`))
+      return Promise.reject(new ConnectionLost(this.#closedBecause))
     const xid = this.#newXid()
     const answer = new Promise<Reply>((resolve, reject) =>
       this.#book.open(xid, message, this.#env.clock.nowMillis(), resolve, reject),

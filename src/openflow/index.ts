@@ -57,7 +57,7 @@ export {
   formatReceived,
   type PrintableFlow,
 } from './print.js'
-export { SwitchError } from './requests.js'
+export { ConnectionLost, SwitchError } from './requests.js'
 export {
   connectToSwitch,
   type ListenOptions,

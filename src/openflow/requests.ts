@@ -19,6 +19,14 @@ export class SwitchError extends Error {
   }
 }
 
+/** The connection ended before the answer came: whether the switch did what was asked is not known. */
+export class ConnectionLost extends Error {
+  constructor(reason: string) {
+    super(`the connection is closed: ${reason}`)
+    this.name = 'ConnectionLost'
+  }
+}
+
 export interface RequestLimits {
   readonly deadlineMillis: number
   /** Octets of all parts of one reply. */
@@ -147,8 +155,7 @@ export class RequestBook {
   }
 
   failAll(reason: string): void {
-    for (const xid of [...this.#pending.keys()])
-      this.fail(xid, new Error(`the connection is closed: ${reason}`))
+    for (const xid of [...this.#pending.keys()]) this.fail(xid, new ConnectionLost(reason))
   }
 
   nextDeadlineMillis(): number {

@@ -1,7 +1,7 @@
 /** What the API shows of the controller's objects; the shapes that scripts rely on. */
 
 import type { Dpid } from '../../base/addresses.js'
-import type { FlowStats } from '../../openflow/index.js'
+import { ConnectionLost, type FlowStats } from '../../openflow/index.js'
 import { ports as reserved } from '../../openflow/values.js'
 import { cookieNamespace, cookieNamespaceMask, ownerNumbers } from '../../pipeline/program.js'
 import { tableName } from '../../pipeline/tables.js'
@@ -99,10 +99,8 @@ export const flowItems = async (controller: Controller, name: string | undefined
 }
 
 const flowsOfSwitch = async (controller: Controller, self: Switch) => {
-  const attached = controller.attached(self.dpid)
-  if (attached === undefined) return []
   const flows = new Map(controller.flowsOf(self.dpid).map(flow => [canonicalFlow(flow).key, flow]))
-  const stats = await readFlows(controller, self.dpid)
+  const stats = (await readFlows(controller, self.dpid)) ?? []
   return stats.map(entry => {
     const flow = flows.get(flowKey(entry.tableId, entry.priority, entry.match))
     return {
@@ -124,24 +122,33 @@ const flowsOfSwitch = async (controller: Controller, self: Switch) => {
   })
 }
 
-const readFlows = async (controller: Controller, dpid: Dpid): Promise<readonly FlowStats[]> => {
-  const reply = await controller.attached(dpid)?.request({
-    kind: 'flow-stats-request',
-    tableId: 0xff,
-    outPort: reserved.any,
-    outGroup: reserved.any,
-    cookie: 0n,
-    cookieMask: 0n,
-    match: {},
-  })
-  return reply?.kind === 'flow-stats-reply' ? reply.entries : []
+/** Undefined when the switch is not connected, or is lost before it has answered. */
+const readFlows = async (
+  controller: Controller,
+  dpid: Dpid,
+): Promise<readonly FlowStats[] | undefined> => {
+  try {
+    const reply = await controller.attached(dpid)?.request({
+      kind: 'flow-stats-request',
+      tableId: 0xff,
+      outPort: reserved.any,
+      outGroup: reserved.any,
+      cookie: 0n,
+      cookieMask: 0n,
+      match: {},
+    })
+    return reply?.kind === 'flow-stats-reply' ? reply.entries : undefined
+  } catch (error) {
+    if (error instanceof ConnectionLost) return undefined
+    throw error
+  }
 }
 
 /** Rules with what their flows counted, over all switches. */
 export const ruleItems = async (controller: Controller) => {
   const counts = new Map<number, { packets: number; bytes: number }>()
   for (const dpid of controller.topology.current.switches.keys())
-    for (const entry of await readFlows(controller, dpid)) countRule(entry, counts)
+    for (const entry of (await readFlows(controller, dpid)) ?? []) countRule(entry, counts)
   return controller.policies.rules().map(({ rule, file, line }) => ({
     policy: rule.policy,
     tier: rule.tier,
@@ -173,12 +180,22 @@ const countRule = (
   counts.set(id, sum)
 }
 
-/** Rows that are missing, too many or altered in each switch, by a fresh read-back. */
+/** Rows that are missing, too many or altered in each switch, by a fresh read-back; `unknown` where that cannot be. */
 export const driftItems = async (controller: Controller, name: string | undefined) => {
   const items: { switch: string; dpid: string; kind: string; table: string; text: string }[] = []
   for (const self of controller.topology.current.switches.values()) {
     if (name !== undefined && name !== self.name && name !== self.dpid) continue
-    if (controller.attached(self.dpid) === undefined) continue
+    const held = await readFlows(controller, self.dpid)
+    if (held === undefined) {
+      items.push({
+        switch: self.name,
+        dpid: self.dpid,
+        kind: 'unknown',
+        table: '-',
+        text: 'not connected: what it holds cannot be read',
+      })
+      continue
+    }
     const wanted = new Map(
       controller.flowsOf(self.dpid).map(flow => [canonicalFlow(flow).key, flow]),
     )
@@ -190,7 +207,7 @@ export const driftItems = async (controller: Controller, name: string | undefine
         table: tableName(tableId) ?? String(tableId),
         text,
       })
-    for (const entry of await readFlows(controller, self.dpid)) {
+    for (const entry of held) {
       const key = flowKey(entry.tableId, entry.priority, entry.match)
       const isOurs = (entry.cookie & cookieNamespaceMask) === cookieNamespace << 48n
       const flow = wanted.get(key)

@@ -23,6 +23,10 @@ export const formatComplaint = (error: RuleError, sourceText?: string): string =
   return parts.join('\n')
 }
 
+/** By place; complaints about one place stay as they came. */
+export const inOrder = (a: RuleError, b: RuleError): number =>
+  a.file === b.file ? a.line - b.line || a.column - b.column : a.file < b.file ? -1 : 1
+
 /** A complaint about `length` characters of a statement, `at` counted from its beginning. */
 export const complaintAt = (
   place: Pick<Line, 'file' | 'line' | 'text'>,

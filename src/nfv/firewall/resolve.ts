@@ -7,7 +7,7 @@
  */
 import { hash32 } from '../../pipeline/program.js'
 import { everyAddress } from './address-set.js'
-import { complaintAt } from './complaint.js'
+import { complaintAt, inOrder } from './complaint.js'
 import { contentOf, type Dependency, Environment, type Facts } from './environment.js'
 import { formatRuleBody } from './format.js'
 import type { LoadedPolicy } from './load.js'
@@ -56,7 +56,7 @@ export class Resolver {
       tiers: lists,
       stateless: parts.flatMap(part => part.stateless).sort((a, b) => a.rule.tier - b.rule.tier),
       last,
-      complaints,
+      complaints: complaints.sort(inOrder),
       hash: hashOf(
         parts.flatMap(part => part.lanes),
         [...behind, last],

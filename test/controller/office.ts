@@ -1,0 +1,140 @@
+/** The whole controller in this process, with the office lab's network on simulated switches. */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Test } from 'tap'
+import type { Dpid, Ipv4, Mac } from '../../src/base/addresses.js'
+import { CollectingLog } from '../../src/base/log.js'
+import { realEnv } from '../../src/base/real-env.js'
+import { type Running, run } from '../../src/controller/main.js'
+import { loadLab } from '../../src/lab/main.js'
+import { SimulatedNetwork } from '../../src/sim/network.js'
+
+export interface Office {
+  readonly net: SimulatedNetwork
+  readonly data: string
+  readonly token: string
+  readonly log: CollectingLog
+  readonly rest: string
+  readonly openflowPort: number
+  /** Parsed body; problems are thrown with their status. */
+  call<T = Record<string, unknown>>(method: string, path: string, body?: unknown): Promise<T>
+  raw(path: string, init?: RequestInit): Promise<Response>
+  /** Ends the controller and starts it again on the same data and ports. */
+  restart(): Promise<void>
+}
+
+export interface OfficeOptions {
+  readonly rules?: readonly string[]
+  /** Wait until all links are found and all hosts have spoken. */
+  readonly whole?: boolean
+}
+
+export const lab = loadLab('office')
+
+export class Refused extends Error {
+  readonly status: number
+  readonly problem: Record<string, unknown>
+
+  constructor(status: number, problem: Record<string, unknown>) {
+    super(`${status} ${JSON.stringify(problem)}`)
+    this.status = status
+    this.problem = problem
+  }
+}
+
+export const office = async (t: Test, options: OfficeOptions = {}): Promise<Office> => {
+  const log = new CollectingLog()
+  const env = realEnv(log)
+  const data = mkdtempSync(join(tmpdir(), 'sluice-test-'))
+  const start = (openflow: string, rest: string): Promise<Running> =>
+    run(env, {
+      openflow,
+      rest,
+      data,
+      rules: options.rules ?? [],
+      variables: { XDG_STATE_HOME: join(data, 'state') },
+      pid: process.pid,
+    })
+  let running = await start('127.0.0.1:0', '127.0.0.1:0')
+  const { endpoints } = running
+  const openflowPort = Number(endpoints.openflow.split(':')[1])
+  const net = SimulatedNetwork.create(env, {
+    switches: lab.spec.switches.map(each => ({ name: each.name, dpid: each.dpid as Dpid })),
+    hosts: lab.spec.hosts.map(({ name, mac, ips, at }) => ({
+      name,
+      at,
+      mac: mac as Mac,
+      ip: ips[0]!.split('/')[0] as Ipv4,
+    })),
+    links: lab.spec.links,
+    limits: { firstBackoffMillis: 20 },
+  })
+  net.start({ host: '127.0.0.1', port: openflowPort })
+  t.teardown(async () => {
+    net.stop()
+    await running.stop()
+    rmSync(data, { recursive: true, force: true })
+  })
+  const token = readFileSync(join(data, 'token'), 'utf8').trim()
+  const raw = (path: string, init?: RequestInit) => fetch(`http://${endpoints.rest}${path}`, init)
+  const call = async <T>(method: string, path: string, body?: unknown): Promise<T> => {
+    const reply = await raw(path, {
+      method,
+      headers: {
+        authorization: `Bearer ${token}`,
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    })
+    const text = await reply.text()
+    const value = text === '' ? undefined : JSON.parse(text)
+    if (!reply.ok) throw new Refused(reply.status, value)
+    return value as T
+  }
+  const made: Office = {
+    net,
+    data,
+    token,
+    log,
+    rest: endpoints.rest,
+    openflowPort,
+    call,
+    raw,
+    restart: async () => {
+      await running.stop()
+      running = await start(endpoints.openflow, endpoints.rest)
+    },
+  }
+  if (options.whole !== false) await whole(made)
+  return made
+}
+
+/** Resolves when all is found and every switch has confirmed what is wanted. */
+export const whole = async (at: Office): Promise<void> => {
+  await until(async () => (await items(at, 'links')).length === 8)
+  await until(async () => {
+    // A port lets its hosts speak when it is decided that it has any.
+    for (const host of at.net.hosts.values()) host.announce()
+    return (await items(at, 'hosts')).length === 6
+  })
+  await settled(at)
+}
+
+export const settled = (at: Office): Promise<void> =>
+  until(async () => (await items(at, 'switches')).every(each => each.state === 'installed'))
+
+export const items = async (
+  at: Office,
+  path: string,
+): Promise<readonly Record<string, unknown>[]> =>
+  (await at.call<{ items: Record<string, unknown>[] }>('GET', `/api/v1/${path}`)).items
+
+/** @throws {Error} when it has not come true in time */
+export const until = async (look: () => Promise<boolean> | boolean, patienceMillis = 15_000) => {
+  const last = performance.now() + patienceMillis
+  while (!(await look())) {
+    if (performance.now() > last) throw new Error(`not in ${patienceMillis} ms: ${look}`)
+    await new Promise(resolve => setTimeout(resolve, 20))
+  }
+}
