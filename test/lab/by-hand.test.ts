@@ -10,9 +10,9 @@ import { ensurePackages, isRoot, mininetNeeds, ovsNeeds } from '../../src/lab/in
 import { clear, Ledger } from '../../src/lab/ledger.js'
 import { type OvsPlace, ovsVariables, startOvs } from '../../src/lab/ovs.js'
 import { end, sh, sleep, start, trySh } from '../../src/lab/shell.js'
+import { asUsersRun } from '../program.js'
 
 const root = { skip: isRoot() ? false : 'it needs root for network namespaces', timeout: 120_000 }
-const program = new URL('../../src/sluice.js', import.meta.url).pathname
 
 interface Place extends OvsPlace {
   readonly data: string
@@ -35,7 +35,7 @@ const place = async (t: Test): Promise<Place> => {
   })
   const ovs = await startOvs(ledger, `slt${process.pid}-${places++}`, false)
   const data = join(folder, 'data')
-  const inside = ['netns', 'exec', ovs.namespace, process.execPath, program]
+  const inside = ['netns', 'exec', ovs.namespace, 'env', ...asUsersRun()]
   const controller = start('ip', [...inside, 'run', '--data', data], {
     stdio: ['ignore', 'pipe', 'ignore'],
   })

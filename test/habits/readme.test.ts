@@ -1,0 +1,28 @@
+/** README's first ten minutes run as they stand, and its rule file is right. */
+import { readFileSync } from 'node:fs'
+import t from 'tap'
+import { sh } from '../../src/lab/shell.js'
+import { office } from '../controller/office.js'
+import { asUsersRun } from '../program.js'
+
+const readme = readFileSync('README.md', 'utf8')
+
+t.test('the commands of the first ten minutes do what they say', { timeout: 120_000 }, async t => {
+  const at = await office(t)
+  const block = /<!-- test:[^>]*-->\n```sh\n([\s\S]*?)```/.exec(readme)?.[1] ?? ''
+  const commands = block.split('\n').filter(line => line.startsWith('sluice '))
+  t.ok(commands.length >= 10, 'the commands were found')
+  for (const command of commands) {
+    const words = command.split(' ').slice(1)
+    const isDiff = words[0] === 'diff'
+    const run = sh('env', ...asUsersRun('--data', at.data, ...words))
+    // A difference is an exit code of its own.
+    if (isDiff) await t.rejects(run, command)
+    else t.ok((await run).trim().length > 0, command)
+  }
+})
+
+t.test("README's first two commands are the contract", async t => {
+  const commands = [...readme.matchAll(/^ {4}(npm .*)$/gm)].map(([, command]) => command)
+  t.same(commands.slice(0, 2), ['npm ci && npm start', 'npm ci && npm test'])
+})
