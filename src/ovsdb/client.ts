@@ -1,230 +1,430 @@
-/** A client of the OVSDB management protocol, RFC 7047, over any stream of the environment. */
+/**
+ * One connection to an OVSDB server: all methods of RFC 7047 section 4.1 and the extensions of
+ * ovsdb-server(7), over any stream of the environment. The other end is a stranger: whatever it sends ends
+ * in an event, a settled request, or the close of this connection, in work and memory bounded by limits.
+ */
 import { EventEmitter } from 'node:events'
-import type { Address, Connection, Env } from '../base/env.js'
-import { JsonStream } from './json-stream.js'
+import type { Address, Cancel, Connection, Env } from '../base/env.js'
+import { formatJson } from './json.js'
+import { defaultLimits, JsonStream } from './json-stream.js'
+import {
+  type ClientLimits,
+  type MonitorRequests,
+  type Operation,
+  type OperationResult,
+  OvsdbError,
+  ProtocolError,
+  type TableUpdates,
+  type TableUpdates2,
+} from './protocol.js'
+import { cut, errorOf, type Incoming, isObject, readMessage } from './rpc.js'
 
-/** Columns of a row in the notation of RFC 7047 section 5.1. */
-export type Value =
-  | string
-  | number
-  | boolean
-  | readonly ['uuid' | 'named-uuid', string]
-  | readonly ['set', readonly Value[]]
-  | readonly ['map', readonly (readonly [Value, Value])[]]
-export type Row = Readonly<Record<string, Value>>
-export type Condition = readonly [
-  column: string,
-  test: '==' | '!=' | 'includes' | 'excludes' | '<' | '<=' | '>' | '>=',
-  value: Value,
-]
-
-/** Operations of `transact`, RFC 7047 section 5.2. */
-export type Operation =
-  | {
-      readonly op: 'insert'
-      readonly table: string
-      readonly row: Row
-      readonly 'uuid-name'?: string
-    }
-  | {
-      readonly op: 'select'
-      readonly table: string
-      readonly where: readonly Condition[]
-      readonly columns?: readonly string[]
-    }
-  | {
-      readonly op: 'update'
-      readonly table: string
-      readonly where: readonly Condition[]
-      readonly row: Row
-    }
-  | {
-      readonly op: 'mutate'
-      readonly table: string
-      readonly where: readonly Condition[]
-      readonly mutations: readonly (readonly [string, 'insert' | 'delete' | '+=' | '-=', Value])[]
-    }
-  | { readonly op: 'delete'; readonly table: string; readonly where: readonly Condition[] }
-  | {
-      readonly op: 'wait'
-      readonly table: string
-      readonly where: readonly Condition[]
-      readonly columns: readonly string[]
-      readonly until: '==' | '!='
-      readonly rows: readonly Row[]
-      readonly timeout?: number
-    }
-  | { readonly op: 'comment'; readonly comment: string }
-  | { readonly op: 'assert'; readonly lock: string }
-  | { readonly op: 'abort' }
-  | { readonly op: 'commit'; readonly durable: boolean }
-
-export interface OperationResult {
-  readonly uuid?: readonly ['uuid', string]
-  readonly rows?: readonly Row[]
-  readonly count?: number
-}
-
-/** What the server answered instead of a result. */
-export class OvsdbError extends Error {
-  /** The error's own name, such as `constraint violation`. */
-  readonly error: string
-
-  constructor(error: string, details: string) {
-    super(details === '' ? error : `${error}: ${details}`)
-    this.name = 'OvsdbError'
-    this.error = error
-  }
-}
+export * from './protocol.js'
 
 export interface OvsdbEvents {
   /** RFC 7047 section 4.1.6: what changed in a monitored table. */
-  update: [
-    monitor: unknown,
-    tables: Readonly<Record<string, Readonly<Record<string, { old?: Row; new?: Row }>>>>,
-  ]
+  update: [monitor: unknown, tables: TableUpdates]
+  /** The same for a `monitor_cond`. */
+  update2: [monitor: unknown, tables: TableUpdates2]
+  /** The same for a `monitor_cond_since`, with the transaction that did it. */
+  update3: [monitor: unknown, lastId: string, tables: TableUpdates2]
+  /** The database went away, or changed its schema. */
+  'monitor-canceled': [monitor: unknown]
   locked: [lock: string]
   stolen: [lock: string]
   closed: [reason: string]
+}
+
+export interface ClientOptions {
+  readonly limits?: Partial<ClientLimits>
+  /** How long a request waits for its reply. */
+  readonly requestTimeoutMillis?: number
+  /** Silence after which an echo is sent, and after which again the connection is given up. */
+  readonly probeMillis?: number
+}
+
+export interface RequestOptions {
+  readonly timeoutMillis?: number
+  /** Sends `cancel`; the request then ends as the server says, as a rule with the error `canceled`. */
+  readonly signal?: AbortSignal
 }
 
 interface Waiting {
   readonly method: string
   resolve(result: unknown): void
   reject(error: Error): void
-  readonly cancel: () => void
+  release(): void
 }
 
-const requestTimeoutMillis = 10_000
+const limitsOf = (options: ClientOptions): ClientLimits => ({
+  ...defaultLimits,
+  pending: 1_000,
+  unsent: 64 * 1024 * 1024,
+  strays: 1_000,
+  ...options.limits,
+})
+
+/** Messages handled before other connections get their turn. */
+const sliceLength = 64
 
 export class OvsdbClient extends EventEmitter<OvsdbEvents> {
   readonly #connection: Connection
   readonly #env: Env
-  readonly #stream = new JsonStream()
+  readonly #limits: ClientLimits
+  readonly #timeoutMillis: number
+  readonly #probeMillis: number
+  readonly #stream: JsonStream
   readonly #waiting = new Map<number, Waiting>()
+  #inbox: unknown[] = []
+  #isDraining = false
   #lastId = 0
-  #isClosed = false
+  #strayCount = 0
+  #heardMillis: number
+  #cancelProbe: Cancel = () => undefined
+  #closedBecause: string | undefined
 
-  private constructor(env: Env, connection: Connection) {
+  /** Takes over a connection that is there, such as one that a switch opened. */
+  constructor(env: Env, connection: Connection, options: ClientOptions = {}) {
     super()
+    this.setMaxListeners(0)
     this.#env = env
     this.#connection = connection
+    this.#limits = limitsOf(options)
+    this.#timeoutMillis = options.requestTimeoutMillis ?? 10_000
+    this.#probeMillis = options.probeMillis ?? 5_000
+    this.#stream = new JsonStream(this.#limits)
+    this.#heardMillis = env.clock.nowMillis()
     connection.onBytes(chunk => this.#receive(chunk))
-    connection.onClose(error => this.#closed(error?.message ?? 'closed by the server'))
+    connection.onClose(error => {
+      this.#drain(Number.POSITIVE_INFINITY)
+      this.#closed(error?.message ?? 'closed by the server')
+    })
+    this.#watch(false)
   }
 
-  static async connect(env: Env, address: Address): Promise<OvsdbClient> {
-    return new OvsdbClient(env, await env.net.connect(address))
+  static async connect(
+    env: Env,
+    address: Address,
+    options: ClientOptions = {},
+  ): Promise<OvsdbClient> {
+    return new OvsdbClient(env, await env.net.connect(address), options)
   }
 
-  close(): void {
+  get remote(): string {
+    return this.#connection.remote
+  }
+
+  /** The subject of the server's certificate, on TLS. */
+  get peerName(): string | undefined {
+    return this.#connection.peerName
+  }
+
+  /** Why it ended; undefined while it is open. */
+  get closedBecause(): string | undefined {
+    return this.#closedBecause
+  }
+
+  /** Replies without a request: late ones after a time-out, or inventions. */
+  get strayCount(): number {
+    return this.#strayCount
+  }
+
+  get pendingCount(): number {
+    return this.#waiting.size
+  }
+
+  close(reason = 'closed by us'): void {
     this.#connection.destroy()
-    this.#closed('closed by us')
+    this.#closed(reason)
   }
 
   async listDatabases(): Promise<string[]> {
-    return (await this.request('list_dbs', [])) as string[]
+    const names = await this.request('list_dbs', [])
+    if (!Array.isArray(names) || names.some(name => typeof name !== 'string'))
+      throw this.#broken('list_dbs was not answered with names')
+    return names as string[]
   }
 
-  async getSchema(database: string): Promise<unknown> {
+  /** As JSON: `readSchema` makes types of it. */
+  getSchema(database: string): Promise<unknown> {
     return this.request('get_schema', [database])
   }
 
   /**
    * All operations, or none.
    *
-   * @throws {OvsdbError} naming the operation that failed
+   * @throws {OvsdbError} naming the operation that failed; `timed out` and `closed` leave open whether it happened
    */
   async transact(
     database: string,
     operations: readonly Operation[],
+    options: RequestOptions = {},
   ): Promise<readonly OperationResult[]> {
-    const results = (await this.request('transact', [database, ...operations])) as readonly (
-      | (OperationResult & { error?: string; details?: string })
-      | null
-    )[]
-    results.forEach((result, index) => {
-      if (result?.error !== undefined) {
-        const op = operations[index]
-        const where =
-          op === undefined
-            ? 'the whole transaction'
-            : `${op.op}${'table' in op ? ` ${op.table}` : ''}`
-        throw new OvsdbError(result.error, `${result.details ?? ''} (in ${where})`)
-      }
+    const waits = operations.map(each => (each.op === 'wait' ? (each.timeout ?? 0) : 0))
+    const results = await this.request('transact', [database, ...operations], {
+      timeoutMillis: this.#timeoutMillis + Math.max(0, ...waits),
+      ...options,
     })
-    return results.map(result => result ?? {})
+    const isGood =
+      Array.isArray(results) &&
+      results.length <= operations.length + 1 &&
+      results.every(each => each === null || isObject(each))
+    if (!isGood) throw this.#broken('transact was not answered with a result per operation')
+    return checkResults(results, operations)
   }
 
   /** Begins to watch tables; resolves to their contents, later changes come as 'update'. */
   async monitor(
     database: string,
     monitor: unknown,
-    tables: Readonly<Record<string, { columns?: readonly string[] }>>,
-  ): Promise<Readonly<Record<string, Readonly<Record<string, { new?: Row }>>>>> {
-    return (await this.request('monitor', [database, monitor, tables])) as Readonly<
-      Record<string, Readonly<Record<string, { new?: Row }>>>
-    >
+    tables: MonitorRequests,
+  ): Promise<TableUpdates> {
+    return this.#tables(await this.request('monitor', [database, monitor, tables]), 'monitor')
+  }
+
+  /** The same with conditions; later changes come as 'update2'. */
+  async monitorCond(
+    database: string,
+    monitor: unknown,
+    tables: MonitorRequests,
+  ): Promise<TableUpdates2> {
+    const reply = await this.request('monitor_cond', [database, monitor, listed(tables)])
+    return this.#tables(reply, 'monitor_cond')
+  }
+
+  /**
+   * The same from a transaction on that was seen before; later changes come as 'update3'.
+   *
+   * @returns `found`: the server knew `lastId`, and `tables` is what changed since; otherwise it is all there is
+   */
+  async monitorCondSince(
+    database: string,
+    monitor: unknown,
+    tables: MonitorRequests,
+    lastId: string = zeroId,
+  ): Promise<{ readonly found: boolean; readonly lastId: string; readonly tables: TableUpdates2 }> {
+    const method = 'monitor_cond_since'
+    const reply = await this.request(method, [database, monitor, listed(tables), lastId])
+    const [found, id, updates] = Array.isArray(reply) ? reply : []
+    if (typeof found !== 'boolean' || typeof id !== 'string')
+      throw this.#broken(`${method} was not answered with found, last-txn-id and updates`)
+    return { found, lastId: id, tables: this.#tables(updates, method) }
+  }
+
+  /** Other conditions for a running monitor, which is called `next` from then on. */
+  async changeMonitor(monitor: unknown, next: unknown, tables: MonitorRequests): Promise<void> {
+    await this.request('monitor_cond_change', [monitor, next, listed(tables)])
   }
 
   async cancelMonitor(monitor: unknown): Promise<void> {
     await this.request('monitor_cancel', [monitor])
   }
 
-  request(method: string, params: readonly unknown[]): Promise<unknown> {
-    if (this.#isClosed) return Promise.reject(new OvsdbError('closed', 'the connection has ended'))
+  /** @returns whether it is ours now; otherwise 'locked' comes when it is */
+  async lock(lock: string): Promise<boolean> {
+    return this.#isLocked(await this.request('lock', [lock]))
+  }
+
+  /** Takes it from whoever has it; they learn by 'stolen'. */
+  async steal(lock: string): Promise<boolean> {
+    return this.#isLocked(await this.request('steal', [lock]))
+  }
+
+  async unlock(lock: string): Promise<void> {
+    await this.request('unlock', [lock])
+  }
+
+  async echo(...words: unknown[]): Promise<unknown> {
+    return this.request('echo', words)
+  }
+
+  /** OVS extension: changes when the server restarts. */
+  async getServerId(): Promise<string> {
+    return String(await this.request('get_server_id', []))
+  }
+
+  /** OVS extension: with true the server cancels monitors of a changed database instead of hanging up. */
+  async setDbChangeAware(isAware: boolean): Promise<void> {
+    await this.request('set_db_change_aware', [isAware])
+  }
+
+  /** @throws {OvsdbError} refused, `timed out`, `closed`, or `too many requests` */
+  request(
+    method: string,
+    params: readonly unknown[],
+    options: RequestOptions = {},
+  ): Promise<unknown> {
+    if (this.#closedBecause !== undefined)
+      return Promise.reject(new OvsdbError('closed', this.#closedBecause))
+    if (this.#waiting.size >= this.#limits.pending)
+      return Promise.reject(
+        new OvsdbError(
+          'too many requests',
+          `${this.#waiting.size} wait for a reply, ${method} was not sent`,
+        ),
+      )
     const id = ++this.#lastId
+    const timeoutMillis = options.timeoutMillis ?? this.#timeoutMillis
     return new Promise((resolve, reject) => {
-      const cancel = this.#env.timers.after(requestTimeoutMillis, () => {
-        this.#waiting.delete(id)
-        reject(
-          new OvsdbError('timed out', `${method} was not answered in ${requestTimeoutMillis} ms`),
-        )
+      const abort = () => this.#send({ method: 'cancel', params: [id], id: null })
+      const cancelTimer = this.#env.timers.after(timeoutMillis, () => {
+        this.#settle(id)
+        if (method === 'transact') abort()
+        reject(new OvsdbError('timed out', `${method} was not answered in ${timeoutMillis} ms`))
       })
-      this.#waiting.set(id, { method, resolve, reject, cancel })
+      const release = () => {
+        cancelTimer()
+        options.signal?.removeEventListener('abort', abort)
+      }
+      this.#waiting.set(id, { method, resolve, reject, release })
       this.#send({ method, params, id })
+      if (options.signal?.aborted) abort()
+      options.signal?.addEventListener('abort', abort)
     })
   }
 
+  #settle(id: number): Waiting | undefined {
+    const waiting = this.#waiting.get(id)
+    this.#waiting.delete(id)
+    waiting?.release()
+    return waiting
+  }
+
   #send(message: unknown): void {
-    this.#connection.send(Buffer.from(JSON.stringify(message)))
+    if (this.#closedBecause !== undefined) return
+    this.#connection.send(Buffer.from(formatJson(message)))
+    if (this.#connection.unsentSize > this.#limits.unsent)
+      this.close(`the server has left ${this.#connection.unsentSize} octets unread`)
   }
 
   #receive(chunk: Uint8Array): void {
-    let messages: unknown[]
-    try {
-      messages = this.#stream.push(chunk)
-    } catch (error) {
-      this.#connection.destroy()
-      this.#closed(error instanceof Error ? error.message : String(error))
-      return
-    }
-    for (const message of messages) this.#take(message)
+    if (this.#closedBecause !== undefined) return
+    this.#heardMillis = this.#env.clock.nowMillis()
+    this.#guarded(() => {
+      try {
+        this.#stream.push(chunk, message => this.#inbox.push(message))
+      } catch (error) {
+        // What came whole before the mistake still counts.
+        this.#drain(Number.POSITIVE_INFINITY)
+        throw error
+      }
+    })
+    if (!this.#isDraining) this.#drain(sliceLength)
   }
 
-  #take(message: unknown): void {
-    if (typeof message !== 'object' || message === null) return
-    const { method, params, id, result, error } = message as Record<string, unknown>
+  /** Handles messages, and leaves the rest to a later turn while the socket waits. */
+  #drain(length: number): void {
+    const slice = this.#inbox.splice(0, length)
+    for (const message of slice) {
+      if (this.#closedBecause !== undefined) return
+      this.#guarded(() => this.#take(readMessage(message)))
+    }
+    if (this.#inbox.length > 0 && !this.#isDraining) this.#connection.pause()
+    if (this.#inbox.length === 0 && this.#isDraining) this.#connection.resume()
+    this.#isDraining = this.#inbox.length > 0
+    if (this.#isDraining) this.#env.timers.soon(() => this.#drain(sliceLength))
+  }
+
+  /** Where a stranger's mistakes end: with this connection, and nothing else. */
+  #guarded(run: () => void): void {
+    try {
+      run()
+    } catch (error) {
+      const isTheirs = error instanceof SyntaxError || error instanceof ProtocolError
+      if (!isTheirs)
+        this.#env.log.error({ err: error, remote: this.remote }, 'a message was mishandled')
+      this.close(error instanceof Error ? error.message : String(error))
+    }
+  }
+
+  #take(message: Incoming): void {
+    switch (message.kind) {
+      case 'reply':
+        return this.#reply(message.id, waiting => waiting.resolve(message.result))
+      case 'refusal':
+        return this.#reply(message.id, waiting =>
+          waiting.reject(errorOf(message.error, waiting.method)),
+        )
+      case 'request':
+        return this.#answer(message.id, message.method, message.params)
+      case 'notification':
+        return this.#notice(message.method, message.params)
+    }
+  }
+
+  #reply(id: unknown, settle: (waiting: Waiting) => void): void {
+    const waiting = typeof id === 'number' ? this.#settle(id) : undefined
+    if (waiting !== undefined) return settle(waiting)
+    // The reply to our own echo, or one that came too late.
+    if (id === probeId) return
+    this.#strayCount++
+    if (this.#strayCount > this.#limits.strays)
+      throw new ProtocolError(`more than ${this.#limits.strays} replies that nobody asked for`)
+  }
+
+  #answer(id: unknown, method: string, params: readonly unknown[]): void {
     if (method === 'echo') return this.#send({ id, result: params, error: null })
-    if (method === 'update' && Array.isArray(params))
-      return void this.emit('update', params[0], params[1])
-    if (method === 'locked' && Array.isArray(params))
-      return void this.emit('locked', String(params[0]))
-    if (method === 'stolen' && Array.isArray(params))
-      return void this.emit('stolen', String(params[0]))
-    const waiting = typeof id === 'number' ? this.#waiting.get(id) : undefined
-    if (waiting === undefined) return
-    this.#waiting.delete(id as number)
-    waiting.cancel()
-    if (error === null || error === undefined) return waiting.resolve(result)
-    waiting.reject(errorOf(error, waiting.method))
+    this.#send({ id, result: null, error: { error: 'unknown method', details: cut(method, 64) } })
+  }
+
+  /** Notifications of an unknown name are left aside: a newer server may have more of them. */
+  #notice(method: string, params: readonly unknown[]): void {
+    const [first, second, third] = params
+    switch (method) {
+      case 'update':
+        return void this.emit('update', first, this.#tables(second, method))
+      case 'update2':
+        return void this.emit('update2', first, this.#tables(second, method))
+      case 'update3':
+        if (typeof second !== 'string') throw new ProtocolError('update3 without last-txn-id')
+        return void this.emit('update3', first, second, this.#tables(third, method))
+      case 'monitor_canceled':
+        return void this.emit('monitor-canceled', first)
+      case 'locked':
+      case 'stolen':
+        if (typeof first !== 'string') throw new ProtocolError(`${method} without a lock`)
+        return void this.emit(method, first)
+    }
+  }
+
+  #tables<T extends TableUpdates | TableUpdates2>(value: unknown, method: string): T {
+    const isGood =
+      isObject(value) &&
+      Object.values(value).every(rows => isObject(rows) && Object.values(rows).every(isObject))
+    if (!isGood) throw this.#broken(`${method} without rows by table and UUID`)
+    // The columns are checked against the schema where they are used.
+    return value as T
+  }
+
+  #isLocked(reply: unknown): boolean {
+    if (isObject(reply) && typeof reply.locked === 'boolean') return reply.locked
+    throw this.#broken('lock was not answered with locked')
+  }
+
+  /** A reply of the wrong shape ends the connection, like any other breach. */
+  #broken(what: string): ProtocolError {
+    this.close(what)
+    return new ProtocolError(what)
+  }
+
+  /** Two periods of silence, with an echo between them, are the end. */
+  #watch(isProbed: boolean): void {
+    const sinceMillis = this.#heardMillis
+    this.#cancelProbe = this.#env.timers.after(this.#probeMillis, () => {
+      const isSilent = this.#heardMillis === sinceMillis
+      if (isSilent && isProbed) return this.close(`no answer to an echo in ${this.#probeMillis} ms`)
+      if (isSilent) this.#send({ method: 'echo', params: [], id: probeId })
+      if (this.#closedBecause === undefined) this.#watch(isSilent)
+    })
   }
 
   #closed(reason: string): void {
-    if (this.#isClosed) return
-    this.#isClosed = true
+    if (this.#closedBecause !== undefined) return
+    this.#closedBecause = reason
+    this.#cancelProbe()
+    this.#inbox = []
     for (const waiting of this.#waiting.values()) {
-      waiting.cancel()
+      waiting.release()
       waiting.reject(new OvsdbError('closed', reason))
     }
     this.#waiting.clear()
@@ -232,8 +432,36 @@ export class OvsdbClient extends EventEmitter<OvsdbEvents> {
   }
 }
 
-const errorOf = (error: unknown, method: string): OvsdbError => {
-  if (typeof error === 'string') return new OvsdbError(error, method)
-  const { error: name, details } = error as { error?: string; details?: string }
-  return new OvsdbError(name ?? 'error', details ?? method)
+const probeId = 'echo'
+const zeroId = '00000000-0000-0000-0000-000000000000'
+
+/** The extensions take a list of requests for each table, where RFC 7047 also takes one. */
+const listed = (tables: MonitorRequests): MonitorRequests =>
+  Object.fromEntries(
+    Object.entries(tables).map(([table, request]) => [
+      table,
+      Array.isArray(request) ? request : [request],
+    ]),
+  )
+
+const checkResults = (
+  results: readonly (Record<string, unknown> | null)[],
+  operations: readonly Operation[],
+): readonly OperationResult[] => {
+  results.forEach((result, index) => {
+    if (result === null || result.error === undefined || result.error === null) return
+    const op = operations[index]
+    const where =
+      op === undefined
+        ? 'the transaction as a whole'
+        : `operation ${index + 1}, ${op.op}${'table' in op ? ` ${op.table}` : ''}`
+    const { error, message } = detailsOf(result)
+    throw new OvsdbError(error, `${message}${message === '' ? '' : ' '}(in ${where})`)
+  })
+  return results.map(result => result ?? {})
 }
+
+const detailsOf = (result: Record<string, unknown>): { error: string; message: string } => ({
+  error: cut(String(result.error)),
+  message: typeof result.details === 'string' ? cut(result.details) : '',
+})
