@@ -60,6 +60,11 @@ export class FakeServer {
     this.#connection!.send(Buffer.from(text as string))
   }
 
+  /** Reads nothing any more. */
+  pause(): void {
+    this.#connection!.pause()
+  }
+
   drop(): void {
     this.#connection!.destroy()
   }
