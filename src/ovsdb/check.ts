@@ -1,7 +1,7 @@
 /** Whether a transaction fits a schema, before it is sent: RFC 7047 section 5.2, operation by operation. */
 import { ColumnError, columnOf, readDatum } from './datum.js'
 import type { Condition, Mutation, Operation, Row, Value } from './protocol.js'
-import { cut } from './rpc.js'
+import { cut, show } from './rpc.js'
 import { type ColumnSchema, type DatabaseSchema, formatType, type TableSchema } from './schema.js'
 
 /** An operation that the server would refuse. */
@@ -31,7 +31,7 @@ const checkOperation = (schema: DatabaseSchema, operation: Operation, named: Set
   const table = schema.tables.get(operation.table)
   if (table === undefined)
     throw new OperationError(
-      `there is no table ${cut(String(operation.table), 60)} (allowed: ${[...schema.tables.keys()].join(', ')})`,
+      `there is no table ${show(operation.table, 60)} (allowed: ${[...schema.tables.keys()].join(', ')})`,
     )
   if ('where' in operation) for (const each of operation.where) checkCondition(table, each)
   if ('columns' in operation) for (const name of operation.columns ?? []) columnOf(table, name)
@@ -85,7 +85,7 @@ const checkCondition = (table: TableSchema, condition: Condition): void => {
   const column = columnOf(table, name)
   const place = `${table.name}.${name}`
   if (!tests.includes(test))
-    throw new ColumnError(place, `${cut(String(test), 20)} is no test`, tests.join(', '))
+    throw new ColumnError(place, `${show(test, 20)} is no test`, tests.join(', '))
   const isNumber = ['integer', 'real'].includes(column.type.key.type) && !column.type.value
   if (orders.includes(test) && (!isNumber || column.type.max > 1))
     throw new ColumnError(place, `${test} on ${formatType(column.type)}`, 'one number')
@@ -112,7 +112,7 @@ const checkMutation = (table: TableSchema, [name, mutator, value]: Mutation): vo
   if (mutator !== 'insert' && mutator !== 'delete')
     throw new ColumnError(
       place,
-      `${cut(String(mutator), 20)} is no mutator`,
+      `${show(mutator, 20)} is no mutator`,
       [...sums, 'insert', 'delete'].join(', '),
     )
   if (column.shape === 'scalar')
@@ -144,7 +144,7 @@ const checkNames = (operations: readonly Operation[], named: ReadonlySet<string>
 
 const namesIn = (value: unknown): string[] => {
   if (Array.isArray(value)) {
-    if (value.length === 2 && value[0] === 'named-uuid') return [String(value[1])]
+    if (value.length === 2 && value[0] === 'named-uuid') return [show(value[1])]
     return value.flatMap(namesIn)
   }
   return typeof value === 'object' && value !== null ? Object.values(value).flatMap(namesIn) : []

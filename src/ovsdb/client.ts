@@ -17,7 +17,7 @@ import {
   type TableUpdates,
   type TableUpdates2,
 } from './protocol.js'
-import { cut, errorOf, type Incoming, isObject, readMessage } from './rpc.js'
+import { cut, errorOf, type Incoming, isObject, readMessage, show } from './rpc.js'
 
 export * from './protocol.js'
 
@@ -45,7 +45,7 @@ export interface ClientOptions {
 
 export interface RequestOptions {
   readonly timeoutMillis?: number
-  /** Sends `cancel`; the request then ends as the server says, as a rule with the error `canceled`. */
+  /** Sends `cancel`; the request then ends as the server says, or soon with the error `canceled`. */
   readonly signal?: AbortSignal
 }
 
@@ -63,6 +63,9 @@ const limitsOf = (options: ClientOptions): ClientLimits => ({
   strays: 1_000,
   ...options.limits,
 })
+
+/** How long a server has to answer what was cancelled. */
+const cancelMillis = 500
 
 /** Messages handled before other connections get their turn. */
 const sliceLength = 64
@@ -240,7 +243,9 @@ export class OvsdbClient extends EventEmitter<OvsdbEvents> {
 
   /** OVS extension: changes when the server restarts. */
   async getServerId(): Promise<string> {
-    return String(await this.request('get_server_id', []))
+    const id = await this.request('get_server_id', [])
+    if (typeof id !== 'string') throw this.#broken('get_server_id was not answered with an id')
+    return id
   }
 
   /** OVS extension: with true the server cancels monitors of a changed database instead of hanging up. */
@@ -266,12 +271,23 @@ export class OvsdbClient extends EventEmitter<OvsdbEvents> {
     const id = ++this.#lastId
     const timeoutMillis = options.timeoutMillis ?? this.#timeoutMillis
     return new Promise((resolve, reject) => {
-      const abort = () => this.#send({ method: 'cancel', params: [id], id: null })
-      const cancelTimer = this.#env.timers.after(timeoutMillis, () => {
+      const fail = (error: string, details: string) => {
         this.#settle(id)
-        if (method === 'transact') abort()
-        reject(new OvsdbError('timed out', `${method} was not answered in ${timeoutMillis} ms`))
+        reject(new OvsdbError(error, details))
+      }
+      const sendCancel = () => this.#send({ method: 'cancel', params: [id], id: null })
+      let cancelTimer = this.#env.timers.after(timeoutMillis, () => {
+        if (method === 'transact') sendCancel()
+        fail('timed out', `${method} was not answered in ${timeoutMillis} ms`)
       })
+      // RFC 7047 section 4.1.4 promises an answer; ovsdb-server 3.1 drops the transaction without one.
+      const abort = () => {
+        sendCancel()
+        cancelTimer()
+        cancelTimer = this.#env.timers.after(cancelMillis, () =>
+          fail('canceled', `${method}; the server did not say so`),
+        )
+      }
       const release = () => {
         cancelTimer()
         options.signal?.removeEventListener('abort', abort)
@@ -462,6 +478,6 @@ const checkResults = (
 }
 
 const detailsOf = (result: Record<string, unknown>): { error: string; message: string } => ({
-  error: cut(String(result.error)),
+  error: show(result.error),
   message: typeof result.details === 'string' ? cut(result.details) : '',
 })

@@ -11,6 +11,7 @@
  *     to a row being     ["named-uuid", "row1"]                 { named: 'row1' }
  *     inserted
  */
+import { formatJson } from './json.js'
 import type { Row, Value } from './protocol.js'
 import { cut } from './rpc.js'
 import {
@@ -169,13 +170,9 @@ const checkAtom = (base: BaseType, atom: Atom, fail: Fail): void => {
   }
 }
 
-const show = (value: unknown): string => {
-  if (typeof value === 'bigint') return value.toString()
-  const text = JSON.stringify(value, (_, member: unknown) =>
-    typeof member === 'bigint' ? member.toString() : member,
-  )
-  return cut(text ?? 'nothing', 80)
-}
+/** As in JSON, so that 7 and "7" differ. */
+const show = (value: unknown): string =>
+  cut(value === undefined ? 'nothing' : formatJson(value), 80)
 
 /** @throws {ColumnError} */
 export const writeDatum = (column: ColumnSchema, datum: Datum): Value => {

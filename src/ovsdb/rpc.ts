@@ -1,4 +1,5 @@
 /** JSON-RPC 1.0 as RFC 7047 section 4 uses it: what a message is, and nothing of what it is about. */
+import { formatJson } from './json.js'
 import { OvsdbError, ProtocolError } from './protocol.js'
 
 export type Incoming =
@@ -51,3 +52,9 @@ export const cut = (text: string, length = 500): string => {
   const clean = text.slice(0, length).replace(/[\u0000-\u001f\u007f-\u009f]/g, '?')
   return text.length > length ? `${clean}...` : clean
 }
+
+/** Any value of a stranger as text; `String` would run into members named toString. */
+export const show = (value: unknown, length = 80): string =>
+  value === undefined
+    ? 'nothing'
+    : cut(typeof value === 'string' ? value : formatJson(value), length)

@@ -1,5 +1,5 @@
 /** RFC 7047 section 3: what a server says that its tables and columns are. */
-import { cut, isObject } from './rpc.js'
+import { cut, isObject, show } from './rpc.js'
 
 export const atomicTypes = ['integer', 'real', 'boolean', 'string', 'uuid'] as const
 export type AtomicType = (typeof atomicTypes)[number]
@@ -92,7 +92,7 @@ export const readSchema = (json: unknown): DatabaseSchema => {
 
 const readName = (value: unknown, place: string): string => {
   if (typeof value === 'string' && identifier.test(value)) return value
-  throw new SchemaError(place, `${cut(JSON.stringify(value) ?? 'nothing', 60)} is no identifier`)
+  throw new SchemaError(place, `${show(value, 60)} is no identifier`)
 }
 
 /** In a schema that names no root at all, all tables are: section 3.2. */
@@ -181,7 +181,7 @@ const readBase = (json: unknown, place: string): BaseType => {
   if (known === undefined)
     throw new SchemaError(
       place,
-      `${cut(String(type), 60)} is no type; there are ${atomicTypes.join(', ')}`,
+      `${show(type, 60)} is no type; there are ${atomicTypes.join(', ')}`,
     )
   const bounds = known === 'real' ? ['minReal', 'maxReal'] : ['minInteger', 'maxInteger']
   const number = (name: string) => optional(rest[name], isNumber, `${place} ${name}`)
@@ -214,7 +214,7 @@ const optional = <T>(
   place: string,
 ): T | undefined => {
   if (value === undefined || isGood(value)) return value
-  throw new SchemaError(place, `${cut(String(value), 60)} does not belong here`)
+  throw new SchemaError(place, `${show(value, 60)} does not belong here`)
 }
 
 const jsTypes: Readonly<Record<AtomicType, readonly string[]>> = {

@@ -76,6 +76,12 @@ t.test('a transaction is cancelled by its signal', async t => {
   server.send({ id: 1, result: null, error: 'canceled' })
   await env.settle()
   t.match(outcome.error, { error: 'canceled' })
+  const unanswered = outcomeOf(client.transact('db', [{ op: 'abort' }], { signal: abort.signal }))
+  await env.advance(499)
+  t.equal(unanswered.error, undefined)
+  await env.advance(2)
+  t.match(unanswered.error, { message: 'canceled: transact; the server did not say so' })
+  t.equal(client.pendingCount, 0)
 })
 
 t.test('the operation that failed is named', async t => {

@@ -41,7 +41,7 @@ t.test('without isRoot anywhere, every table is a root', async t => {
 t.test('what is no schema is refused with its place', async t => {
   const cases: [unknown, RegExp][] = [
     [null, /^schema: not an object/],
-    [{ name: 'a b' }, /^schema.name: "a b" is no identifier/],
+    [{ name: 'a b' }, /^schema.name: a b is no identifier/],
     [{ name: 'db', version: 1 }, /^db.version: not a string/],
     [{ name: 'db', version: '1' }, /^db.tables: not an object/],
     [{ name: 'db', version: '1', tables: { T: {} } }, /^T.columns: not an object/],
