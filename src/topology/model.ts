@@ -38,6 +38,14 @@ export interface Link {
   readonly cost: number
   /** Milliseconds between sending a probe and seeing it again, controller to controller. */
   readonly rttMillis?: number
+  /** Milliseconds on the wire: declared, or the round trip less what the two switches take to answer. */
+  readonly latencyMillis?: number
+  readonly bandwidthKbps?: number
+  /** 0 to 1: the share of the bandwidth in use in this direction. */
+  readonly utilisation?: number
+  readonly tags?: readonly string[]
+  /** True when a switch that is not ours lies between: found by the broadcast probe only. */
+  readonly isForeign?: boolean
 }
 
 export interface Host {

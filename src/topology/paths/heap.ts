@@ -1,4 +1,7 @@
-/** An indexed 4-ary heap of node numbers by distance; pushing a node again lowers its key. */
+/**
+ * An indexed 4-ary heap of node numbers by distance; pushing a node again lowers its key. Nodes of equal
+ * distance leave in the order of their numbers, so that equal input gives equal output.
+ */
 export class Heap {
   readonly #nodes: Uint32Array
   readonly #keys: Float64Array
@@ -12,17 +15,23 @@ export class Heap {
   }
 
   push(node: number, key: number): void {
-    let at = this.#positions[node]!
+    const nodes = this.#nodes
+    const keys = this.#keys
+    const positions = this.#positions
+    let at = positions[node]!
     if (at < 0) at = this.#size++
-    this.#keys[node] = key
+    keys[node] = key
     while (at > 0) {
       const parent = (at - 1) >> 2
-      const above = this.#nodes[parent]!
-      if (this.#keys[above]! <= key) break
-      this.#place(above, at)
+      const above = nodes[parent]!
+      const aboveKey = keys[above]!
+      if (aboveKey < key || (aboveKey === key && above < node)) break
+      nodes[at] = above
+      positions[above] = at
       at = parent
     }
-    this.#place(node, at)
+    nodes[at] = node
+    positions[node] = at
   }
 
   /** The node with the lowest key, -1 when empty. */
@@ -35,30 +44,38 @@ export class Heap {
     return top
   }
 
+  clear(): void {
+    for (let at = 0; at < this.#size; at++) this.#positions[this.#nodes[at]!] = -1
+    this.#size = 0
+  }
+
   #sink(node: number): void {
-    const key = this.#keys[node]!
+    const nodes = this.#nodes
+    const keys = this.#keys
+    const positions = this.#positions
+    const size = this.#size
+    const key = keys[node]!
     let at = 0
-    for (;;) {
-      const child = this.#lowestChild(at)
-      if (child < 0 || this.#keys[this.#nodes[child]!]! >= key) break
-      this.#place(this.#nodes[child]!, at)
-      at = child
+    for (let first = 1; first < size; first = at * 4 + 1) {
+      const end = Math.min(first + 4, size)
+      let best = first
+      let lowest = nodes[first]!
+      let lowestKey = keys[lowest]!
+      for (let child = first + 1; child < end; child++) {
+        const other = nodes[child]!
+        const otherKey = keys[other]!
+        if (otherKey < lowestKey || (otherKey === lowestKey && other < lowest)) {
+          best = child
+          lowest = other
+          lowestKey = otherKey
+        }
+      }
+      if (lowestKey > key || (lowestKey === key && lowest > node)) break
+      nodes[at] = lowest
+      positions[lowest] = at
+      at = best
     }
-    this.#place(node, at)
-  }
-
-  #lowestChild(at: number): number {
-    const first = at * 4 + 1
-    if (first >= this.#size) return -1
-    const end = Math.min(first + 4, this.#size)
-    let lowest = first
-    for (let child = first + 1; child < end; child++)
-      if (this.#keys[this.#nodes[child]!]! < this.#keys[this.#nodes[lowest]!]!) lowest = child
-    return lowest
-  }
-
-  #place(node: number, at: number): void {
-    this.#nodes[at] = node
-    this.#positions[node] = at
+    nodes[at] = node
+    positions[node] = at
   }
 }

@@ -29,23 +29,10 @@ const growFrom = (
   for (let link = graph.first[node]!; link < graph.first[node + 1]!; link++) {
     const next = graph.target[link]!
     if (isSeen[next]) continue
-    const back = reverseOf(graph, link)
-    if (back === undefined) continue
+    const back = graph.reverse[link]!
+    if (back < 0) continue
     isSeen[next] = 1
     tree.add(link).add(back)
     queue.push(next)
   }
-}
-
-const reverseOf = (graph: Graph, link: number): number | undefined => {
-  const { from, to } = graph.links[link]!
-  const node = graph.target[link]!
-  for (let other = graph.first[node]!; other < graph.first[node + 1]!; other++)
-    if (
-      graph.links[other]!.from.port === to.port &&
-      graph.links[other]!.to.port === from.port &&
-      graph.links[other]!.to.dpid === from.dpid
-    )
-      return other
-  return undefined
 }

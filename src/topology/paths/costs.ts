@@ -1,0 +1,22 @@
+/** What a link costs, by the choice of whoever asks for a path. */
+import type { Link } from '../model.js'
+
+/**
+ * hops: 1 each · latency: milliseconds · utilisation: 1 when idle, 1,000 when full · given: as declared
+ */
+export const costKinds = ['hops', 'latency', 'utilisation', 'given'] as const
+export type CostKind = (typeof costKinds)[number]
+
+/** The lowest latency that counts: a link that is not measured yet is no short cut. */
+const leastMillis = 0.01
+const unmeasuredMillis = 1
+
+const functions: { readonly [kind in CostKind]: (link: Link) => number } = {
+  hops: () => 1,
+  latency: link => Math.max(leastMillis, link.latencyMillis ?? unmeasuredMillis),
+  // As the delay of a queue grows, 1 / (1 - load), with an end.
+  utilisation: link => Math.min(1_000, 1 / Math.max(0.001, 1 - (link.utilisation ?? 0))),
+  given: link => link.cost,
+}
+
+export const costFunction = (kind: CostKind): ((link: Link) => number) => functions[kind]
