@@ -30,16 +30,3 @@ const existing = (path: string): boolean => {
     return error instanceof Error && 'code' in error && error.code === 'ENOTDIR'
   }
 }
-
-t.test(
-  'every failure that is thrown by name is in the table, and every one of the table is thrown',
-  async t => {
-    const sources = readdirSync('src', { recursive: true, encoding: 'utf8' })
-      .filter(path => path.endsWith('.ts'))
-      .map(path => textOf(join('src', path)))
-      .join('\n')
-    const { failures } = await import('../../src/base/failures.js')
-    const unused = Object.keys(failures).filter(code => !sources.includes(`Failure('${code}'`))
-    t.same(unused, [])
-  },
-)
