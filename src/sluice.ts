@@ -9,6 +9,7 @@ import { Failure } from './base/failures.js'
 import { dataFolder } from './base/places.js'
 import { realEnv } from './base/real-env.js'
 import { runCli } from './cli/main.js'
+import type { Config } from './controller/config.js'
 
 const log = pino(
   { level: process.env.SLUICE_LOG ?? 'info' },
@@ -19,7 +20,7 @@ const ended = new AbortController()
 
 const runController = async (
   options: {
-    openflow: string
+    openflow?: string[]
     rest: string
     config?: string
     rules?: string[]
@@ -30,7 +31,7 @@ const runController = async (
   const { readConfig } = await import('./controller/config.js')
   const config = options.config === undefined ? {} : await readConfig(env.disk, options.config)
   const running = await run(env, {
-    openflow: options.openflow ?? config.openflow ?? '127.0.0.1:6653',
+    southbound: southboundOf(options.openflow, config),
     rest: options.rest ?? config.rest ?? '127.0.0.1:8080',
     data: data ?? config.data ?? dataFolder(process.env),
     rules: options.rules ?? config.rules ?? [],
@@ -41,6 +42,11 @@ const runController = async (
   process.stdout.write(
     `sluice is ready: API http://${rest}  OpenFlow tcp:${openflow}  data ${running.endpoints.data}\n`,
   )
+  process.on('SIGHUP', () => {
+    running
+      .reload()
+      .catch((error: unknown) => log.error({ err: error }, 'the old certificates stay in use'))
+  })
   await new Promise<void>(resolve => {
     if (ended.signal.aborted) resolve()
     ended.signal.addEventListener('abort', () => resolve())
@@ -48,11 +54,22 @@ const runController = async (
   await running.stop()
 }
 
+/** Words on the command line win over the file. */
+const southboundOf = (openflow: readonly string[] | undefined, config: Config) => {
+  const { names, ...tls } = config.openflowTls ?? {}
+  return {
+    listen: openflow ?? [config.openflow ?? '127.0.0.1:6653'].flat(),
+    connect: config.connect ?? [],
+    ...('key' in tls && { tls }),
+    ...(names && { names }),
+  }
+}
+
 const addRun = (program: Command): void => {
   program
     .command('run')
     .description('run the controller, in the foreground')
-    .option('--openflow <host:port>', 'where switches connect (default 127.0.0.1:6653)')
+    .option('--openflow <host:port...>', 'where switches connect (default 127.0.0.1:6653)')
     .option('--rest <host:port>', 'where the API listens (default 127.0.0.1:8080)')
     .option('--data <folder>', 'where it keeps its data (default per user)')
     .option('--rules <path...>', 'rule files or folders to keep in force, edits included')

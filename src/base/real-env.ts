@@ -101,6 +101,9 @@ const secureOptions = (options: TlsOptions) => ({
   minVersion: 'TLSv1.2' as const,
 })
 
+/** Whoever has not finished by then is cut off. */
+const tlsHandshakeMillis = 5_000
+
 const remoteOf = (socket: net.Socket): string =>
   socket.remoteAddress?.includes(':')
     ? `[${socket.remoteAddress}]:${socket.remotePort}`
@@ -113,7 +116,12 @@ const realNet: Net = {
     const secure = 'port' in at ? at.tls : undefined
     const server = secure
       ? tls.createServer(
-          { ...secureOptions(secure), requestCert: true, rejectUnauthorized: true },
+          {
+            ...secureOptions(secure),
+            requestCert: true,
+            rejectUnauthorized: true,
+            handshakeTimeout: tlsHandshakeMillis,
+          },
           accept,
         )
       : net.createServer(accept)
@@ -126,6 +134,8 @@ const realNet: Net = {
       server.once('error', reject)
       server.listen('path' in at ? { path: at.path } : { host: at.host, port: at.port }, resolve)
     })
+    // Accepting may fail for a moment, when files are short: whoever calls tries again.
+    server.on('error', () => undefined)
     const bound = server.address()
     const address: Address =
       bound !== null && typeof bound === 'object' ? { host: bound.address, port: bound.port } : at

@@ -8,7 +8,23 @@ import { Failure } from '../base/failures.js'
 
 const schema = Type.Object(
   {
-    openflow: Type.Optional(Type.String()),
+    openflow: Type.Optional(Type.Union([Type.String(), Type.Array(Type.String())])),
+    /** Switches that we call: tcp:HOST:PORT or ssl:HOST:PORT. */
+    connect: Type.Optional(Type.Array(Type.String())),
+    openflowTls: Type.Optional(
+      Type.Object(
+        {
+          key: Type.String(),
+          certificate: Type.String(),
+          authority: Type.String(),
+          /** The name in the certificate of a switch, by dpid. */
+          names: Type.Optional(
+            Type.Record(Type.String({ pattern: '^[0-9a-f]{16}$' }), Type.String()),
+          ),
+        },
+        { additionalProperties: false },
+      ),
+    ),
     rest: Type.Optional(Type.String()),
     data: Type.Optional(Type.String()),
     rules: Type.Optional(Type.Array(Type.String())),

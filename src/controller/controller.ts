@@ -140,7 +140,10 @@ export class Controller extends EventEmitter<ControllerEvents> {
       closed: reason => this.#switchClosed(dpid, attached, reason),
     })
     this.#attached.set(dpid, attached)
-    await connection.becomeMaster(this.#options.generationId)
+    const generation = await connection.becomeMaster(this.#options.generationId)
+    if (generation !== this.#options.generationId)
+      this.journal.add({ kind: 'generation-raised', dpid, generation: String(generation) })
+    connection.on('role-status', ({ role }) => this.#roleChanged(dpid, attached, role))
     if (this.#attached.get(dpid) !== attached) return
     this.topology.switchConnected(dpid, attached.name, attached.reports())
     programmer.connect(attached)
@@ -214,6 +217,13 @@ export class Controller extends EventEmitter<ControllerEvents> {
       this.#env.log.warn({ dpid, err: error }, 'programming failed, will be tried again'),
     )
     return programmer
+  }
+
+  /** Another controller took the switch: it would refuse what we send, so nothing is sent until it connects anew. */
+  #roleChanged(dpid: Dpid, attached: AttachedSwitch, role: string): void {
+    if (this.#attached.get(dpid) !== attached || role === 'master') return
+    this.#programmers.get(dpid)?.disconnect()
+    this.journal.add({ kind: 'mastership-lost', dpid, role })
   }
 
   #switchClosed(dpid: Dpid, attached: AttachedSwitch, reason: string): void {

@@ -7,21 +7,19 @@ import {
   type Endpoints,
   endpointsFile,
   formatEndpoint,
-  isLoopback,
-  parseEndpoint,
   tokenFile,
 } from '../base/places.js'
-import { listenForSwitches } from '../openflow/index.js'
 import { Controller } from './controller.js'
 import { lockFolder } from './lock.js'
 import { routes } from './rest/routes.js'
 import { createRest } from './rest/server.js'
 import { RuleWatcher } from './rule-watcher.js'
+import { endpointOf, listening, openSouthbound, type SouthboundOptions } from './southbound.js'
 import { openLmdbStore } from './store/lmdb-store.js'
 
 export interface RunOptions {
+  readonly southbound: SouthboundOptions
   /** `HOST:PORT`, port 0 for a free one. */
-  readonly openflow: string
   readonly rest: string
   readonly data: string
   /** Rule files or folders whose edits are put in force as they come. */
@@ -32,6 +30,8 @@ export interface RunOptions {
 
 export interface Running {
   readonly endpoints: Endpoints
+  /** Reads certificates again. */
+  reload(): Promise<void>
   stop(): Promise<void>
 }
 
@@ -39,8 +39,7 @@ const startsKey = '/meta/starts'
 
 /** @throws {Failure} when an address is taken or unsafe, or the data folder is in use or damaged */
 export const run = async (env: Env, options: RunOptions): Promise<Running> => {
-  const openflow = loopback(options.openflow, '--openflow')
-  const rest = loopback(options.rest, '--rest')
+  const rest = endpointOf(options.rest, '--rest', false)
   await env.disk.makeFolder(options.data, 0o700)
   const unlock = await lockFolder(env, options.data, options.pid)
   const undo: (() => Promise<void>)[] = [unlock]
@@ -49,19 +48,18 @@ export const run = async (env: Env, options: RunOptions): Promise<Running> => {
     undo.length = 0
   }
   try {
-    return await start(env, options, openflow, rest, undo, stop)
+    return await start(env, options, rest, undo, stop)
   } catch (error) {
     await stop()
     throw error
   }
 }
 
-type Endpoint = { readonly host: string; readonly port: number }
+type Endpoint = ReturnType<typeof endpointOf>
 
 const start = async (
   env: Env,
   options: RunOptions,
-  openflow: Endpoint,
   rest: Endpoint,
   undo: (() => Promise<void>)[],
   stop: () => Promise<void>,
@@ -80,20 +78,11 @@ const start = async (
   const app = await createRest({ ...rest, token, log: env.log }, [routes(controller)])
   undo.push(() => app.close())
   await listening(() => app.listen(rest), options.rest, '--rest')
-  const switches = await listening(
-    () =>
-      listenForSwitches(env, openflow, {
-        onSwitch: connection => {
-          controller.switchConnected(connection).catch((error: unknown) => {
-            env.log.warn({ dpid: connection.dpid, err: error }, 'a switch could not be taken over')
-            connection.close('could not be taken over')
-          })
-        },
-      }),
-    options.openflow,
-    '--openflow',
-  )
-  undo.push(() => switches.close())
+  const southbound = await openSouthbound(env, options.southbound, {
+    switchConnected: connection => controller.switchConnected(connection),
+    refused: info => controller.journal.add({ kind: 'connection-refused', ...info }),
+  })
+  undo.push(() => southbound.stop())
   const watcher = new RuleWatcher(env, controller, [...options.rules, join(options.data, 'rules')])
   await watcher.start()
   undo.push(async () => watcher.stop())
@@ -101,40 +90,13 @@ const start = async (
   const bound = app.addresses()[0] as { address: string; port: number }
   const endpoints: Endpoints = {
     rest: formatEndpoint(bound.address, bound.port),
-    openflow:
-      'port' in switches.address
-        ? formatEndpoint(switches.address.host, switches.address.port)
-        : options.openflow,
+    openflow: southbound.addresses[0] ?? '',
     data: options.data,
     pid: options.pid,
   }
   undo.push(await announce(env, options, endpoints, bound.port))
   env.log.info({ rest: endpoints.rest, openflow: endpoints.openflow }, 'ready')
-  return { endpoints, stop }
-}
-
-const loopback = (text: string, option: string): Endpoint => {
-  const endpoint = parseEndpoint(text)
-  if (endpoint === undefined)
-    throw new Failure('bad-request', {
-      detail: `${option} takes HOST:PORT, such as 127.0.0.1:6653; "${text}" is none.`,
-    })
-  if (!isLoopback(endpoint.host)) throw new Failure('unsafe-address', { address: text })
-  return endpoint
-}
-
-const listening = async <T>(
-  listen: () => Promise<T>,
-  address: string,
-  option: string,
-): Promise<T> => {
-  try {
-    return await listen()
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE')
-      throw new Failure('address-in-use', { address, option }, { cause: error })
-    throw error
-  }
+  return { endpoints, reload: () => southbound.reload(), stop }
 }
 
 /** A secret file is made once, and never read when others could have read it before. */

@@ -317,12 +317,13 @@ export class SwitchConnection extends EventEmitter<SwitchConnectionEvents> {
   }
 
   /**
-   * Takes the switch over and asks for whole packets, with the userdata of their flows.
+   * Takes the switch over and asks for whole packets, with the userdata of their flows. A switch that has
+   * seen a greater generation, of a controller that nobody knows any more, is taken over with the next one.
    *
-   * @throws {SwitchError} OFPRRFC_STALE when a controller with a greater generation was there
+   * @returns the generation it was taken over with, OpenFlow 1.3.5 section 6.3.6
    */
-  async becomeMaster(generationId: bigint): Promise<void> {
-    await this.request({ kind: 'role-request', role: 'master', generationId })
+  async becomeMaster(generationId: bigint): Promise<bigint> {
+    const used = await this.#claim(generationId)
     this.#role = 'master'
     const refusals = await this.sendAll([
       // The flags say how fragments are treated, for the whole switch: they stay.
@@ -332,6 +333,23 @@ export class SwitchConnection extends EventEmitter<SwitchConnectionEvents> {
     ])
     if (refusals.length > 0)
       this.#log.warn({ refusals }, 'the switch cannot send packets the way we ask for')
+    return used
+  }
+
+  async #claim(generationId: bigint): Promise<bigint> {
+    const ask = (role: 'master' | 'nochange', id: bigint) =>
+      this.request({ kind: 'role-request', role, generationId: id })
+    try {
+      await ask('master', generationId)
+      return generationId
+    } catch (error) {
+      if (!(error instanceof SwitchError) || error.name !== 'OFPRRFC_STALE') throw error
+      const reply = await ask('nochange', 0n)
+      const seen = reply.kind === 'role-reply' ? reply.generationId : generationId
+      const next = BigInt.asUintN(64, seen + 1n)
+      await ask('master', next)
+      return next
+    }
   }
 
   /** True when the switch answers an echo in time. */

@@ -49,7 +49,7 @@ export const office = async (t: Test, options: OfficeOptions = {}): Promise<Offi
   const data = mkdtempSync(join(tmpdir(), 'sluice-test-'))
   const start = (openflow: string, rest: string): Promise<Running> =>
     run(env, {
-      openflow,
+      southbound: { listen: [openflow], connect: [] },
       rest,
       data,
       rules: options.rules ?? [],

@@ -21,7 +21,7 @@ const switchItem = (controller: Controller, self: Switch) => {
   return {
     dpid: self.dpid,
     name: self.name,
-    state: !attached ? 'disconnected' : isInstalled ? 'installed' : 'pending',
+    state: stateOf(attached, isInstalled),
     connected: attached !== undefined,
     ports: [...self.ports.values()].map(port => ({
       number: port.number,
@@ -36,6 +36,13 @@ const switchItem = (controller: Controller, self: Switch) => {
     ...programmer?.counters,
     ...(attached && { description: attached.description }),
   }
+}
+
+/** `not-master`: another controller has taken it over. */
+const stateOf = (attached: ReturnType<Controller['attached']>, isInstalled: boolean): string => {
+  if (attached === undefined) return 'disconnected'
+  if (attached.connection.role !== 'master') return 'not-master'
+  return isInstalled ? 'installed' : 'pending'
 }
 
 const nameOf = (controller: Controller, dpid: Dpid): string =>

@@ -1,0 +1,28 @@
+/** A token bucket: so many a second on average, so many at once. */
+import type { Clock } from '../base/env.js'
+
+export class RateLimit {
+  readonly #clock: Clock
+  readonly #perMillis: number
+  readonly #burst: number
+  #tokens: number
+  #lastMillis: number
+
+  constructor(clock: Clock, perSecond: number, burst: number) {
+    this.#clock = clock
+    this.#perMillis = perSecond / 1_000
+    this.#burst = burst
+    this.#tokens = burst
+    this.#lastMillis = clock.nowMillis()
+  }
+
+  /** False when there was too much of it. */
+  take(): boolean {
+    const now = this.#clock.nowMillis()
+    this.#tokens = Math.min(this.#burst, this.#tokens + (now - this.#lastMillis) * this.#perMillis)
+    this.#lastMillis = now
+    if (this.#tokens < 1) return false
+    this.#tokens--
+    return true
+  }
+}
