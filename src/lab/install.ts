@@ -1,4 +1,6 @@
 /** Debian packages that the stages need, installed where they are missing; says so first. */
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { CommandFailed, start, trySh } from './shell.js'
 
@@ -39,13 +41,16 @@ export const ensurePackages = async (
   await apt(['install', '-y', '--no-install-recommends', ...missing], print, signal)
 }
 
+/** Several that find something missing at once wait for one another. */
+const lockPath = join(tmpdir(), 'sluice-apt.lock')
+
 const apt = (
   words: readonly string[],
   print: (text: string) => void,
   signal: AbortSignal | undefined,
 ): Promise<void> =>
   new Promise((resolve, reject) => {
-    const child = start('apt-get', ['-q', ...words], {
+    const child = start('flock', ['-w', '600', lockPath, 'apt-get', '-q', ...words], {
       stdio: ['ignore', 'pipe', 'pipe'],
       // No daemon is to start: the labs bring switches of their own.
       env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' },
