@@ -1,0 +1,223 @@
+/**
+ * Connections that go wrong, each on a real socket: they end or are refused, and a switch that behaves notices
+ * nothing. Rows M1, M8, M9, M14 and M15 of the faults we answer for (docs/faults.md).
+ */
+import t, { type Test } from 'tap'
+import { CollectingLog } from '../../src/base/log.js'
+import { realEnv } from '../../src/base/real-env.js'
+import {
+  type ConnectionLimits,
+  connectionLimits,
+  listenForSwitches,
+  type RefusedInfo,
+  type ServerLimits,
+  type SwitchConnection,
+} from '../../src/openflow/index.js'
+import { WireSwitch } from './wire-switch.js'
+
+const env = realEnv(new CollectingLog())
+
+interface Door {
+  readonly port: number
+  readonly switches: SwitchConnection[]
+  readonly refused: RefusedInfo[]
+  /** A switch that behaves, and the milliseconds until it was let in. */
+  healthy(dpid: bigint): Promise<{ wire: WireSwitch; connection: SwitchConnection; millis: number }>
+}
+
+const door = async (t: Test, limits: Partial<ServerLimits> = {}): Promise<Door> => {
+  const switches: SwitchConnection[] = []
+  const refused: RefusedInfo[] = []
+  const listener = await listenForSwitches(
+    env,
+    { host: '127.0.0.1', port: 0, limits },
+    { onSwitch: each => switches.push(each), onRefused: info => refused.push(info) },
+  )
+  t.teardown(() => listener.close())
+  const { port } = listener.address as { port: number }
+  return {
+    port,
+    switches,
+    refused,
+    healthy: async dpid => {
+      const began = performance.now()
+      const wire = await WireSwitch.dial(port)
+      t.teardown(() => wire.socket.destroy())
+      wire.behave(dpid)
+      await until(() => switches.some(each => each.features.datapathId === dpid && !each.isClosed))
+      const connection = switches.findLast(each => each.features.datapathId === dpid)!
+      return { wire, connection, millis: performance.now() - began }
+    },
+  }
+}
+
+const until = async (look: () => boolean, patienceMillis = 5_000) => {
+  const last = performance.now() + patienceMillis
+  while (!look()) {
+    if (performance.now() > last) throw new Error(`not in time: ${look}`)
+    await new Promise(resolve => setTimeout(resolve, 2))
+  }
+}
+
+const withHandshake = (handshakeMillis: number): ConnectionLimits => ({
+  ...connectionLimits,
+  session: { ...connectionLimits.session, handshakeMillis },
+})
+
+t.test('M9: connections that never finish are ended, and hold nobody up', async t => {
+  const at = await door(t, { connection: withHandshake(400) })
+  const silent = await Promise.all(Array.from({ length: 200 }, () => WireSwitch.dial(at.port)))
+  const slow = await WireSwitch.dial(at.port)
+  const hello = Buffer.from('0400000800000001', 'hex')
+  let sent = 0
+  // An octet now and then does not buy more time.
+  const drip = setInterval(() => slow.socket.write(hello.subarray(sent % 8, (sent++ % 8) + 1)), 100)
+  t.teardown(() => clearInterval(drip))
+  const { millis } = await at.healthy(1n)
+  t.ok(millis < 100, `let in after ${Math.round(millis)} ms beside 201 that are not`)
+  for (const each of [...silent, slow]) t.ok(await each.closedWithin(2_000))
+  t.equal(at.refused.length, 201)
+  t.match(at.refused[0]?.reason, /handshake took too long/)
+  t.equal(at.switches.length, 1)
+})
+
+t.test('M9, the other way round: without the deadline they would stay', async t => {
+  const at = await door(t, { connection: withHandshake(60_000) })
+  const silent = await WireSwitch.dial(at.port)
+  t.teardown(() => silent.socket.destroy())
+  t.notOk(await silent.closedWithin(800))
+})
+
+t.test('M9: one source holds so many unfinished connections and no more', async t => {
+  const at = await door(t, { maxHalfOpenPerSource: 20 })
+  const many = await Promise.all(Array.from({ length: 50 }, () => WireSwitch.dial(at.port)))
+  t.teardown(() => many.forEach(each => void each.socket.destroy()))
+  await until(() => many.filter(each => each.isClosed).length === 30)
+  t.match(at.refused[0]?.reason, /too many unfinished connections/)
+})
+
+t.test('M14: the first switch with a dpid keeps it while it answers', async t => {
+  const at = await door(t, { aliveMillis: 300 })
+  const first = await at.healthy(7n)
+  const impostor = await WireSwitch.dial(at.port)
+  impostor.behave(7n)
+  t.ok(await impostor.closedWithin(2_000), 'the second is refused')
+  t.notOk(first.connection.isClosed)
+  t.match(at.refused[0], { dpid: '0000000000000007', reason: /connected already/ })
+})
+
+t.test(
+  'M14: a switch that came back is let in when its old connection does not answer',
+  async t => {
+    const at = await door(t, { aliveMillis: 200 })
+    const old = await WireSwitch.dial(at.port)
+    old.behave(7n, ['echo-request'])
+    await until(() => at.switches.length === 1)
+    const back = await WireSwitch.dial(at.port)
+    t.teardown(() => back.socket.destroy())
+    back.behave(7n)
+    t.ok(await old.closedWithin(2_000))
+    await until(() => at.switches.length === 2)
+    t.notOk(at.switches[1]!.isClosed)
+  },
+)
+
+t.test('M14: nobody is dpid 0 or all ones, and auxiliary connections are not used', async t => {
+  const at = await door(t)
+  for (const [dpid, auxiliary, reason] of [
+    [0n, 0, /all zeros or all ones/],
+    [0xffff_ffff_ffff_ffffn, 0, /all zeros or all ones/],
+    [5n, 1, /auxiliary/],
+  ] as const) {
+    const wire = await WireSwitch.dial(at.port)
+    wire.behave(dpid, [], auxiliary)
+    t.ok(await wire.closedWithin(1_000))
+    t.match(at.refused.at(-1)?.reason, reason)
+  }
+  t.equal(at.switches.length, 0)
+})
+
+// biome-ignore format: a table
+const malformed = [
+  ['a length less than a header',        '0400 0007 00000001',                                     'closed'],
+  ['a length of zero',                   '0400 0000 00000001',                                     'closed'],
+  ['another version',                    '0102 0008 00000001',                                     'closed'],
+  ['a type that there is not',           '04fe 0008 00000001',                                     'error'],
+  ['an experimenter nobody knows',       '0404 0010 00000001 deadbeef 00000001',                   'open'],
+  ['a match longer than its message',    '040a 0020 00000001 ffffffff 0000 0000 0000000000000000 0001 ffff 00000000', 'error'],
+  ['a field of no octets, over and over', '040a 002a 00000001 ffffffff 0000 0000 0000000000000000 0001 000c 80000000 80000000 00000000 0000', 'error'],
+  ['what only a controller sends',       '040e 0038 00000001 0000000000000000 0000000000000000 00000000 0000 8000 ffffffff ffffffff ffffffff 0000 0000 0001 0004 00000000', 'closed'],
+  ['a reply that nobody asked for',      '0413 0010 00000001 000d 0000 00000000',                  'open'],
+] as const
+
+t.test('M1: what cannot be understood costs its sender the connection, at most', async t => {
+  const at = await door(t)
+  const witness = await at.healthy(1n)
+  for (const [index, [what, hex, expected]] of malformed.entries()) {
+    const { wire, connection } = await at.healthy(BigInt(100 + index))
+    const before = wire.heard.length
+    wire.raw(hex)
+    if (expected === 'closed') t.ok(await wire.closedWithin(1_000), `${what}: closed`)
+    else {
+      // An echo behind it tells when it was read.
+      wire.send({ kind: 'echo-request' }, 0x77)
+      await until(() => wire.heard.some(each => each.xid === 0x77))
+      t.notOk(connection.isClosed, `${what}: the connection stays`)
+      const errors = wire.heard.slice(before).filter(each => each.kind === 'error')
+      t.equal(errors.length, expected === 'error' ? 1 : 0, `${what}: ${expected}`)
+    }
+    wire.socket.destroy()
+  }
+  t.ok(await witness.connection.isAlive(500), 'the switch beside them has noticed nothing')
+})
+
+t.test('M8: what a switch does not read is bounded, and costs it the connection', async t => {
+  const outbox = { dropSize: 64 * 1024, closeSize: 256 * 1024 }
+  const at = await door(t, { connection: { ...connectionLimits, outbox } })
+  const { wire, connection } = await at.healthy(1n)
+  wire.socket.pause()
+  const data = new Uint8Array(1_400)
+  const packetOut = { kind: 'packet-out', inPort: 1, actions: [], data } as const
+  // What the two sockets' own buffers hold comes first.
+  for (let sent = 0; sent < 20_000 && connection.droppedCount === 0; sent++) {
+    connection.send(packetOut)
+    if (sent % 64 === 0) await new Promise(resolve => setImmediate(resolve))
+  }
+  t.ok(connection.droppedCount > 0, 'packets are dropped first')
+  t.notOk(connection.isClosed)
+  t.ok(connection.unsentSize < 256 * 1024, `${connection.unsentSize} octets wait`)
+  const flowMod = {
+    kind: 'flow-mod',
+    command: 'add',
+    priority: 1,
+    match: {},
+    instructions: [],
+  } as const
+  for (let sent = 0; sent < 10_000 && !connection.isClosed; sent++) connection.send(flowMod)
+  t.ok(connection.isClosed, 'rather than lose a flow, the connection ends')
+  const beside = await at.healthy(2n)
+  t.ok(await beside.connection.isAlive(500))
+})
+
+t.test('M15: a request that is never answered fails in time', async t => {
+  const requests = { ...connectionLimits.requests, deadlineMillis: 200 }
+  const at = await door(t, { connection: { ...connectionLimits, requests } })
+  const wire = await WireSwitch.dial(at.port)
+  t.teardown(() => wire.socket.destroy())
+  wire.behave(1n, ['barrier-request'])
+  await until(() => at.switches.length === 1)
+  await t.rejects(at.switches[0]!.barrier(), { message: /no answer to barrier-request in time/ })
+  t.notOk(at.switches[0]!.isClosed)
+})
+
+t.test('a switch that says nothing any more is asked, and given up', async t => {
+  const session = { ...connectionLimits.session, idleMillis: 100, echoMillis: 200 }
+  const at = await door(t, { connection: { ...connectionLimits, session } })
+  const quiet = await WireSwitch.dial(at.port)
+  quiet.behave(1n, ['echo-request'])
+  await until(() => at.switches.length === 1)
+  t.ok(await quiet.closedWithin(2_000))
+  const { connection } = await at.healthy(2n)
+  await new Promise(resolve => setTimeout(resolve, 700))
+  t.notOk(connection.isClosed, 'one that answers stays')
+})
