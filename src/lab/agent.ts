@@ -76,7 +76,19 @@ const attemptUdp = (to: string, port: number): Promise<TryResult> =>
     socket.on('message', () => done('open'))
     socket.on('error', () => done('refused'))
     // Connected, so that the kernel hands ICMP errors to us.
-    socket.connect(port, to, () => socket.send('hello'))
+    connectUdp(socket, port, to).then(
+      () => socket.send('hello'),
+      // No way leads there: nothing was sent, and nothing comes back.
+      () => done('silent'),
+    )
+  })
+
+/** @throws when no way leads there */
+const connectUdp = (socket: UdpSocket, port: number, to: string): Promise<void> =>
+  new Promise((resolve, reject) => {
+    // Node hands the failure to the callback, which its types do not say.
+    const done = (error?: unknown) => (error ? reject(error) : resolve())
+    socket.connect(port, to, done)
   })
 
 const ping = (
@@ -128,21 +140,17 @@ const openTcp = (to: string, port: number): Promise<NumberedSession> =>
     })
   })
 
-const openUdp = (to: string, port: number): Promise<NumberedSession> =>
-  new Promise(resolve => {
-    const socket: UdpSocket = createSocket('udp4')
-    socket.on('error', () => undefined)
-    socket.connect(port, to, () =>
-      resolve(
-        numbered({
-          send: message => socket.send(message, () => undefined),
-          onEcho: take => socket.on('message', message => take(message.toString())),
-          isOpen: () => true,
-          end: () => socket.close(),
-        }),
-      ),
-    )
+const openUdp = async (to: string, port: number): Promise<NumberedSession> => {
+  const socket: UdpSocket = createSocket('udp4')
+  socket.on('error', () => undefined)
+  await connectUdp(socket, port, to)
+  return numbered({
+    send: message => socket.send(message, () => undefined),
+    onEcho: take => socket.on('message', message => take(message.toString())),
+    isOpen: () => true,
+    end: () => socket.close(),
   })
+}
 
 const carryOut = async (command: Command): Promise<unknown> => {
   const { verb, name = '', to = '', protocol = 'tcp', port = 0 } = command

@@ -87,24 +87,32 @@ export const holdLab = async (
   signal: AbortSignal,
 ): Promise<number> => {
   const path = notePath(lab.spec.name, stage)
-  return withLab(env, lab, stage, teller, signal, async ({ run, controller, stage: place }) => {
-    await run.up()
-    const enter = Object.fromEntries(
-      lab.spec.hosts.flatMap(({ name }) => {
-        const words = place.enter(name)
-        return words ? [[name, words]] : []
-      }),
-    )
-    const failed = run.assertions.filter(each => !each.ok).map(each => each.name)
-    const note: Note = { pid: process.pid, stage, endpoints: controller.endpoints, enter, failed }
-    writeFileSync(path, JSON.stringify(note), { mode: 0o600 })
-    await new Promise<void>(resolve => {
-      if (signal.aborted) resolve()
-      signal.addEventListener('abort', () => resolve())
-    })
-    rmSync(path, { force: true })
-    return 0
-  })
+  return withLab(
+    env,
+    lab,
+    stage,
+    teller,
+    signal,
+    async ({ run, controller, stage: place }) => {
+      await run.up()
+      const enter = Object.fromEntries(
+        lab.spec.hosts.flatMap(({ name }) => {
+          const words = place.enter(name)
+          return words ? [[name, words]] : []
+        }),
+      )
+      const failed = run.assertions.filter(each => !each.ok).map(each => each.name)
+      const note: Note = { pid: process.pid, stage, endpoints: controller.endpoints, enter, failed }
+      writeFileSync(path, JSON.stringify(note), { mode: 0o600 })
+      await new Promise<void>(resolve => {
+        if (signal.aborted) resolve()
+        signal.addEventListener('abort', () => resolve())
+      })
+      rmSync(path, { force: true })
+      return 0
+    },
+    'usual',
+  )
 }
 
 const readNote = (path: string): Note | undefined => {

@@ -64,6 +64,9 @@ export interface LabParts {
   readonly stage: Stage
 }
 
+/** Ports of a lab's controller: the usual ones, for people, or any that are free. */
+export type LabPorts = 'usual' | 'free'
+
 /**
  * A lab with a controller of its own, for as long as `work` lasts; everything is cleared up behind it.
  *
@@ -76,9 +79,13 @@ export const withLab = async <T>(
   teller: Teller,
   signal: AbortSignal,
   work: (parts: LabParts) => Promise<T>,
+  ports: LabPorts = 'free',
 ): Promise<T> => {
   const data = mkdtempSync(join(tmpdir(), 'sluice-data-'))
-  const controller = new ControllerProcess(data, await usualOrFree(6653), await usualOrFree(8080))
+  const controller =
+    ports === 'free'
+      ? new ControllerProcess(data)
+      : new ControllerProcess(data, await usualOrFree(6653), await usualOrFree(8080))
   const stage = stageNamed(env, stageName, lab)
   const run = new LabRun(lab.spec, lab.rules, stage, controller, teller)
   let isWorking = true

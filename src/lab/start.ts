@@ -28,24 +28,32 @@ export const startLab = async (
     signal.addEventListener('abort', () => resolve())
   })
   try {
-    return await withLab(env, lab, stage, teller, signal, async ({ run, controller, stage }) => {
-      await run.up()
-      await run.tell()
-      const failed = run.assertions.filter(each => !each.ok).length
-      print(`\n${run.assertions.length - failed} passed, ${failed} failed`)
-      if (!options.isOnce) {
-        const hosts = lab.spec.hosts.flatMap(({ name }) => {
-          const words = stage.enter(name)
-          return words ? [[name, words] as const] : []
-        })
-        print(
-          `\nThe lab stays up.\n${instructions(controller.endpoints, Object.fromEntries(hosts))}`,
-        )
-        print('Ctrl-C ends it and clears up.')
-        await ended
-      }
-      return failed === 0 ? 0 : 1
-    })
+    return await withLab(
+      env,
+      lab,
+      stage,
+      teller,
+      signal,
+      async ({ run, controller, stage }) => {
+        await run.up()
+        await run.tell()
+        const failed = run.assertions.filter(each => !each.ok).length
+        print(`\n${run.assertions.length - failed} passed, ${failed} failed`)
+        if (!options.isOnce) {
+          const hosts = lab.spec.hosts.flatMap(({ name }) => {
+            const words = stage.enter(name)
+            return words ? [[name, words] as const] : []
+          })
+          print(
+            `\nThe lab stays up.\n${instructions(controller.endpoints, Object.fromEntries(hosts))}`,
+          )
+          print('Ctrl-C ends it and clears up.')
+          await ended
+        }
+        return failed === 0 ? 0 : 1
+      },
+      'usual',
+    )
   } catch (error) {
     if (error instanceof Interrupted) return 130
     throw error
