@@ -9,6 +9,7 @@
  * Sending takes a `Message` (members with a usual value may be left away), receiving gives a `Received`, which
  * has them all and is a `Message` too.
  */
+export { checkActions, checkInstructions } from './check-actions.js'
 export { decode, encode, headerSize, setXid, version, xidOf } from './codec.js'
 export {
   BundleError,
@@ -47,6 +48,7 @@ export { noBuffer, packetInReasons } from './messages/packet.js'
 export { type PortDescription, portConfig, portState } from './messages/port.js'
 export { type AsyncMasks, type Role, roles } from './messages/role.js'
 export {
+  FlowTextError,
   formatActions,
   formatFlow,
   formatGroup,
@@ -56,6 +58,9 @@ export {
   formatPort,
   formatReceived,
   type PrintableFlow,
+  parseFlowMod,
+  parseGroupMod,
+  parseMeterMod,
 } from './print.js'
 export { ConnectionLost, SwitchError } from './requests.js'
 export {

@@ -189,7 +189,8 @@ const readVariable = (reader: Reader, hasMask: boolean, length: number): Masked 
   const value = bigintOf(reader.take(size))
   const mask = hasMask ? bigintOf(reader.take(size)) : (1n << BigInt(8 * size)) - 1n
   if ((value & ~mask) !== 0n) throw reader.error('bits outside the mask', 'OFPBMC_BAD_WILDCARDS')
-  return { value, mask, size }
+  const isMasked = hasMask && mask === (1n << BigInt(8 * size)) - 1n && size > 0
+  return isMasked ? { value, mask, size, isMasked: true } : { value, mask, size }
 }
 
 const bigintOf = (bytes: Uint8Array): bigint => {
@@ -301,7 +302,9 @@ const writeVariable = (writer: Writer, wire: Wire, given: FieldValue | Masked): 
   const mask = isMasked ? BigInt(given.mask) : undefined
   const size =
     (isMasked ? given.size : undefined) ?? Math.max(sizeOfBigint(value), sizeOfBigint(mask ?? 0n))
-  const hasMask = mask !== undefined && (size === 0 || mask !== (1n << BigInt(8 * size)) - 1n)
+  const isWhole = isMasked && given.size !== undefined && given.isMasked !== true
+  const hasMask =
+    mask !== undefined && !(isWhole && size > 0 && mask === (1n << BigInt(8 * size)) - 1n)
   writer.u32(wire.header | (hasMask ? 0x100 | (2 * size) : size))
   writeBigint(writer, value, size)
   if (hasMask) writeBigint(writer, mask, size)

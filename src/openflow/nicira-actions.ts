@@ -127,14 +127,14 @@ const resubmit = niciraForms(
       ...(port === ports.inPort ? {} : { port }),
       ...(table === noTable ? {} : { table }),
       ...(number === 44 ? { ct: true } : {}),
+      ...(number === 1 ? { isShort: true } : {}),
     }
   },
-  (writer, { port, table, ct }) => {
+  (writer, { port, table, ct, isShort }) => {
     writePort16(writer, port ?? ports.inPort)
-    const isPlain = table === undefined && ct !== true
-    writer.u8(isPlain ? 0 : (table ?? noTable))
+    writer.u8(isShort ? 0 : (table ?? noTable))
     writer.zeros(3)
-    return isPlain ? 1 : ct === true ? 44 : 14
+    return isShort ? 1 : ct === true ? 44 : 14
   },
 )
 

@@ -10,6 +10,8 @@ export interface Masked {
   readonly mask: FieldValue
   /** Octets on the wire, of tunnel metadata only: all other fields have one size. */
   readonly size?: number
+  /** Of tunnel metadata only: the mask is written although it is all ones. */
+  readonly isMasked?: true
 }
 
 /** All conditions must hold; a field that is absent may have any value. Keys in the order of the wire. */
@@ -122,6 +124,8 @@ export type Action =
       readonly table?: number
       /** Match the connection's original tuple in place of the packet's. */
       readonly ct?: boolean
+      /** The older form, without place for a table; it means the same. */
+      readonly isShort?: true
     }
   | CtAction
   | { readonly kind: 'ct_clear' }

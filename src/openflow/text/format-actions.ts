@@ -295,7 +295,7 @@ const formatEncap = ({ packetType, properties }: Extract<Action, { kind: 'encap'
   return parts.length === 0 ? 'encap(nsh)' : `encap(nsh(${parts.join(',')}))`
 }
 
-const nextProtocol = 0x0001fffe
+const nextProtocol = 0x0000fffe
 const formatDecap = (packetType: number): string =>
   packetType === nextProtocol
     ? 'decap()'

@@ -60,12 +60,14 @@ const flowFlagNames = ['send_flow_rem', 'check_overlap', 'reset_counts', 'no_pac
 export const formatFlowFlags = (flags: number): string =>
   flowFlagNames.filter((_, bit) => (flags >>> bit) & 1).join(' ')
 
-/** `3.005s`: no more digits than needed. */
+/** `3.005s`: milliseconds where they are exact, else no more digits than needed. */
 export const formatDuration = (seconds: number, nanoseconds: number): string => {
   const fraction = String(nanoseconds).padStart(9, '0')
   const milliseconds = fraction.slice(0, 3)
   if (nanoseconds === 0) return `${seconds}s`
-  return nanoseconds % 1_000_000 === 0 ? `${seconds}.${milliseconds}s` : `${seconds}.${fraction}s`
+  return nanoseconds % 1_000_000 === 0
+    ? `${seconds}.${milliseconds}s`
+    : `${seconds}.${fraction.replace(/0+$/, '')}s`
 }
 
 export const formatGroup = ({
