@@ -169,18 +169,23 @@ const readValue = (
   if (wire.field.isVariable) return readVariable(reader, hasMask, length)
   if (length !== (hasMask ? 2 * wire.size : wire.size))
     throw new DecodeError(start, `${length} octets for ${wire.name}`, 'OFPBMC_BAD_LEN')
-  if (hasMask && !wire.field.isMaskable)
-    throw new DecodeError(start, `${wire.name} takes no mask`, 'OFPBMC_BAD_MASK')
   const value = readUnsigned(reader, wire.size)
   const isTooLarge = typeof value === 'number' ? value > wire.limit : value > wire.wideLimit
   if (isTooLarge)
     throw new DecodeError(start, `${wire.name} has ${wire.field.bits} bits`, 'OFPBMC_BAD_VALUE')
   if (!hasMask) return value
   const mask = readUnsigned(reader, wire.size)
+  if (!wire.field.isMaskable && !isAllOrNothing(wire, mask))
+    throw new DecodeError(start, `${wire.name} takes no mask`, 'OFPBMC_BAD_MASK')
   if (hasBitsOutside(value, mask))
     throw new DecodeError(start, `${wire.name} has bits outside its mask`, 'OFPBMC_BAD_WILDCARDS')
   return { value, mask }
 }
+
+const isAllOrNothing = (wire: Wire, mask: FieldValue): boolean =>
+  Number(mask) === 0 ||
+  mask === (isWide(wire) ? wire.wideLimit : wire.limit) ||
+  (typeof mask === 'number' && mask === 2 ** (8 * wire.size) - 1)
 
 /** Tunnel metadata is as long as the option that is bound to it, so its size is part of the value. */
 const readVariable = (reader: Reader, hasMask: boolean, length: number): Masked => {
@@ -357,7 +362,10 @@ export const readSetField = (
   if (name === 'unknown') throw new UnknownFieldError(start)
   const given = members[name] as FieldValue | Masked
   if (typeof given !== 'object') return { field: name, value: given }
-  const isWhole = given.size !== undefined && given.mask === (1n << BigInt(8 * given.size)) - 1n
+  const isWhole =
+    given.size !== undefined &&
+    given.isMasked !== true &&
+    given.mask === (1n << BigInt(8 * given.size)) - 1n
   return isWhole
     ? { field: name, value: given.value }
     : { field: name, value: given.value, mask: given.mask }

@@ -229,10 +229,17 @@ const regLoad2 = nicira(
   33,
   reader => {
     const { field, value, mask } = readSetField(reader)
-    return { kind: 'set_field', field, value, mask: mask ?? fullMask(field) }
+    const all = fullMask(field)
+    return {
+      kind: 'set_field',
+      field,
+      value,
+      mask: mask ?? all,
+      ...(mask === all ? { isMasked: true as const } : {}),
+    }
   },
-  (writer, { field, value, mask }) =>
-    writeSetField(writer, field, value, mask === fullMask(field) ? undefined : mask),
+  (writer, { field, value, mask, isMasked }) =>
+    writeSetField(writer, field, value, mask === fullMask(field) && !isMasked ? undefined : mask),
 )
 
 const multipath = nicira(

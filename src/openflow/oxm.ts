@@ -86,7 +86,7 @@ const rows = [
   ['eth_dst',           OF, 3,   48,   6,   'mac',         'mask',  'none',       'rw', 'NXM_OF_ETH_DST', N0, 1],
   ['eth_src',           OF, 4,   48,   6,   'mac',         'mask',  'none',       'rw', 'NXM_OF_ETH_SRC', N0, 2],
   ['eth_type',          OF, 5,   16,   2,   'eth-type',    'exact', 'none',       'r',  'NXM_OF_ETH_TYPE', N0, 3],
-  ['vlan_vid',          OF, 6,   13,   2,   'hex',         'mask',  'none',       'rw', 'OXM_OF_VLAN_VID'],
+  ['vlan_vid',          OF, 6,   13,   2,   'decimal',     'mask',  'none',       'rw', 'OXM_OF_VLAN_VID'],
   ['vlan_pcp',          OF, 7,   3,    1,   'decimal',     'exact', 'vlan',       'rw', 'OXM_OF_VLAN_PCP'],
   ['ip_dscp',           OF, 8,   6,    1,   'decimal',     'exact', 'ip',         'rw', 'OXM_OF_IP_DSCP'],
   ['ip_ecn',            OF, 9,   2,    1,   'decimal',     'exact', 'ip',         'rw', 'NXM_NX_IP_ECN', NX, 28],

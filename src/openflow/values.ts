@@ -111,6 +111,8 @@ export type Action =
       readonly field: FieldName
       readonly value: FieldValue
       readonly mask?: FieldValue
+      /** The mask is written although all its bits are ones (Nicira). */
+      readonly isMasked?: true
     }
   | { readonly kind: 'load'; readonly to: Subfield; readonly value: FieldValue }
   | { readonly kind: 'move'; readonly from: Subfield; readonly to: Subfield }

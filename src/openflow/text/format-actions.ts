@@ -1,5 +1,6 @@
 /** Actions and instructions as `ovs-ofctl` prints them. */
 
+import { fullMask } from '../match.js'
 import { fieldByName } from '../oxm.js'
 import type {
   Action,
@@ -54,14 +55,22 @@ const formatMetadata = (metadata: bigint, mask: bigint): string =>
 /** `NXM_NX_REG0[0..15]`, `[3]` for one bit, `[]` for all of a field. */
 export const formatSubfield = ({ field, offset, size }: Subfield): string => {
   const { bits, size: octets } = fieldByName.get(field)!
-  const width = field === 'vlan_vid' ? 12 : Math.min(bits, 8 * octets)
+  const width = widthOf({ name: field, bits, size: octets })
   if (offset === 0 && size === width) return `${symbolOf(field)}[]`
   return size === 1
     ? `${symbolOf(field)}[${offset}]`
     : `${symbolOf(field)}[${offset}..${offset + size - 1}]`
 }
 
-const hex = (value: number | bigint): string => `0x${value.toString(16)}`
+const hex = (value: number | bigint): string =>
+  Number(value) === 0 ? '0' : `0x${value.toString(16)}`
+/** As many bits as actions may address. */
+const widthOf = (field: {
+  readonly name: string
+  readonly bits: number
+  readonly size: number
+}): number => (field.name === 'vlan_vid' ? 12 : Math.min(field.bits, 8 * field.size))
+
 const hex4 = (value: number): string => `0x${value.toString(16).padStart(4, '0')}`
 const dotted = (bytes: Uint8Array): string => (toHex(bytes).match(/../g) ?? []).join('.')
 
@@ -163,7 +172,7 @@ const formatRareAction = (action: RareAction): string => {
     case 'output_trunc':
       return `output(port=${formatPort(action.port)},max_len=${action.maxLength})`
     case 'clone':
-      return `clone(${action.actions.map(formatAction).join(',')})`
+      return `clone(${formatActions(action.actions)})`
     case 'encap':
       return formatEncap(action)
     case 'decap':
@@ -191,7 +200,19 @@ const formatSetField = (action: Extract<Action, { kind: 'set_field' }>): string 
     field,
     action.mask === undefined ? action.value : { value: action.value, mask: action.mask },
   )!
-  return `set_field:${formatValue(field, condition.value, condition.mask)}->${action.field}`
+  // The mask of an option of a tunnel is as long as the option is.
+  const isShown = field.isVariable
+    ? action.mask !== undefined && action.mask !== fullMask(field.name)
+    : action.isMasked
+  const mask = isShown ? action.mask : condition.mask
+  return `set_field:${formatValue(field, condition.value, mask)}->${fieldNames[action.field] ?? action.field}`
+}
+
+/** What `ovs-ofctl` calls fields in `set_field`, where that is not their name. */
+const fieldNames: Readonly<Record<string, string>> = {
+  ip_ecn: 'nw_ecn',
+  in_port16: 'in_port',
+  in_port: 'in_port_oxm',
 }
 
 const formatResubmit = ({ port, table, ct }: Extract<Action, { kind: 'resubmit' }>): string => {
@@ -226,8 +247,10 @@ const formatCt = (action: CtAction): string => {
   if (action.table !== undefined) parts.push(`table=${action.table}`)
   if (typeof action.zone !== 'number') parts.push(`zone=${formatSubfield(action.zone)}`)
   else if (action.zone !== 0) parts.push(`zone=${action.zone}`)
-  if (action.nat) parts.push(formatNat(action.nat))
-  if (action.exec) parts.push(`exec(${action.exec.map(formatAction).join(',')})`)
+  if (action.nat && !action.isNatLast) parts.push(formatNat(action.nat))
+  const nested = action.exec?.map(formatAction) ?? []
+  if (action.nat && action.isNatLast) nested.push(formatNat(action.nat))
+  if (nested.length > 0) parts.push(`exec(${nested.join(',')})`)
   if (action.alg) parts.push(`alg=${algNames[action.alg] ?? action.alg}`)
   return `ct(${parts.join(',')})`
 }
@@ -325,11 +348,15 @@ const formatLearnSpec = ({ to, from, destination, size }: LearnSpec): string => 
   if (source !== undefined) return source === target ? target : `${target}=${source}`
   const field = fieldByName.get(destination!.field)!
   const value = 'value' in from ? from.value : 0n
-  const isWhole = destination!.offset === 0 && size >= Math.min(field.bits, 8 * field.size)
+  const isWhole = destination!.offset === 0 && size >= widthOf(field)
   if (!isWhole) return `${target}=${hex(value)}`
   const plain = field.bits > 48 ? value : Number(value)
   return `${learnNames[field.name] ?? field.name}=${formatValue(field, plain, undefined)}`
 }
 
 /** Where a learnt field has another name than in set_field. */
-const learnNames: Readonly<Record<string, string>> = {}
+const learnNames: Readonly<Record<string, string>> = {
+  in_port16: 'in_port',
+  ip_proto: 'nw_proto',
+  ip_ecn: 'nw_ecn',
+}

@@ -41,7 +41,7 @@ const ethTypes = {
 } as const
 
 // biome-ignore format: a table
-const ipv4Words: Readonly<Record<number, string>> = { 1: 'icmp', 2: 'igmp', 6: 'tcp', 17: 'udp', 132: 'sctp' }
+const ipv4Words: Readonly<Record<number, string>> = { 1: 'icmp', 6: 'tcp', 17: 'udp', 132: 'sctp' }
 // biome-ignore format: a table
 const ipv6Words: Readonly<Record<number, string>> = { 6: 'tcp6', 17: 'udp6', 58: 'icmp6', 132: 'sctp6' }
 // biome-ignore format: a table
@@ -66,6 +66,8 @@ const matchNames: Readonly<Record<string, string>> = {
   sctp_dst: 'tp_dst',
   icmpv6_type: 'icmp_type',
   icmpv6_code: 'icmp_code',
+  tun_gtpu_flags: 'gtpu_flags',
+  tun_gtpu_msgtype: 'gtpu_msgtype',
 }
 
 const names = (...list: readonly string[]): readonly string[] => list
@@ -133,7 +135,7 @@ const matchParts = (match: Match): string[] => {
   put(beforeType)
   put(connection)
   put(original)
-  if (match.packet_type !== undefined) parts.push(formatPacketType(match.packet_type))
+  if (match.packet_type !== undefined) parts.push(...formatPacketType(match.packet_type))
   if (word) parts.push(word.text)
   put(registers)
   put(tunnel)
@@ -252,10 +254,11 @@ const vlanParts = (match: Match): string[] => {
   return [mask === 0xffff ? `vlan_tci=${hex(value)}` : `vlan_tci=${hex(value)}/${hex(mask)}`]
 }
 
-const formatPacketType = (given: FieldValue | Masked): string => {
+/** Ethernet frames are the usual thing and not mentioned. */
+const formatPacketType = (given: FieldValue | Masked): string[] => {
   const value = Number(exact(given) ?? 0)
-  if (value === 0) return 'eth'
-  return `packet_type=(${value >>> 16},0x${(value & 0xffff).toString(16)})`
+  if (value === 0) return []
+  return [`packet_type=(${value >>> 16},0x${(value & 0xffff).toString(16)})`]
 }
 
 /** `nw_src=10.0.0.0/8` for a field of the match; undefined when it may be anything. */
@@ -266,8 +269,39 @@ const formatCondition = (match: Match, name: string): string | undefined => {
   // Metadata of a tunnel without octets: the option must be there.
   if (field.isVariable && condition.mask === 0n) return field.name
   if (condition.mask === 0 || condition.mask === 0n) return undefined
+  if (erspan[name] !== undefined && !isErspan(match, erspan[name])) return undefined
+  if (isPlain.has(name))
+    return `${matchNames[name] ?? name}=${formatValue(field, condition.value, undefined)}`
+  if (name === 'tun_flags')
+    return `tun_flags=${formatFlags(Number(condition.value), 1, ['oam'], 0)}`
+  if (name === 'ipv6_label') return `ipv6_label=${formatLabel(condition)}`
   if (name === 'ip_dscp') return `nw_tos=${Number(condition.value) << 2}`
   return `${matchNames[name] ?? name}=${formatValue(field, condition.value, condition.mask)}`
+}
+
+/** Printed without their mask. */
+const isPlain = new Set([
+  'tun_erspan_ver',
+  'tun_erspan_dir',
+  'tun_erspan_hwid',
+  'tun_gtpu_flags',
+  'tun_gtpu_msgtype',
+])
+/** What only one version of ERSPAN has. */
+const erspan: Readonly<Record<string, number>> = {
+  tun_erspan_idx: 1,
+  tun_erspan_dir: 2,
+  tun_erspan_hwid: 2,
+}
+
+const isErspan = (match: Match, version: number): boolean => {
+  const given = match.tun_erspan_ver
+  return Number(typeof given === 'object' ? given.value : (given ?? 0)) === version
+}
+
+const formatLabel = ({ value, mask }: Condition): string => {
+  const padded = (number: FieldValue) => `0x${number.toString(16).padStart(5, '0')}`
+  return padded(value) + (mask === undefined ? '' : `/${padded(mask)}`)
 }
 
 const hex = (value: FieldValue): string => `0x${value.toString(16)}`
@@ -296,7 +330,7 @@ export const formatValue = (
         Number(value),
         mask === undefined ? undefined : Number(mask),
         ctStateNames,
-        0xffffffff,
+        0xff,
       )
     case 'tcp-flags':
       return formatFlags(
@@ -317,10 +351,6 @@ export const formatValue = (
 }
 
 const formatNumber = (field: Field, value: FieldValue, mask: FieldValue | undefined): string => {
-  if (field.name === 'ipv6_label') {
-    const padded = (number: FieldValue) => `0x${number.toString(16).padStart(5, '0')}`
-    return padded(value) + (mask === undefined ? '' : `/${padded(mask)}`)
-  }
   if (mask !== undefined) return `${hex(value)}/${hex(mask)}`
   return field.format === 'decimal' || field.name === 'ct_zone' ? String(value) : hex(value)
 }

@@ -31,13 +31,17 @@ export const formatPortDescription = (port: PortDescription): string => {
     .filter(name => formatFeatures(port[name]) !== '')
     .map(name => `     ${`${name}:`.padEnd(11)} ${formatFeatures(port[name])}`)
   return [
-    `${formatPort(port.port)}(${port.name}): addr:${port.hardwareAddress}`,
+    `${formatPort(port.port)}(${printable(port.name)}): addr:${port.hardwareAddress}`,
     `     config:     ${formatPortConfig(port.config)}`,
     `     state:      ${bits(port.state, stateNames).join(' ') || '0'}`,
     ...features,
     `     speed: ${Math.floor(port.currentSpeed / 1000)} Mbps now, ${Math.floor(port.maxSpeed / 1000)} Mbps max`,
   ].join('\n')
 }
+
+/** Names end where they cannot be printed. */
+const printable = (name: string): string =>
+  /^(?:[ -[\]-~]|\\\\)*/.exec(name)![0].replaceAll('\\\\', '\\')
 
 export const formatPortMod = (message: ReceivedOf<'port-mod'>): string =>
   [

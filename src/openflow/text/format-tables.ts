@@ -89,7 +89,7 @@ const fieldNames = (data: Uint8Array | undefined): string[] => {
   const found: string[] = []
   for (let at = 0; data && at + 4 <= data.length; at += 4) {
     const field = findField((data[at]! << 8) | data[at + 1]!, data[at + 2]! >>> 1)
-    if (field) found.push(field.name)
+    if (field && data[at + 3] === field.size) found.push(field.name)
   }
   return found
 }

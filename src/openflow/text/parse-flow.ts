@@ -226,6 +226,8 @@ const meterCommands: Readonly<Record<string, MeterMod['command']>> = { add: 'add
 // biome-ignore format: a table
 const meterNumbers: Readonly<Record<string, number>> = { all: meters.all, controller: meters.controller, slowpath: meters.slowPath }
 
+const greatestMeter = 0xffff0000
+
 /**
  * The meter-mod that `ovs-ofctl -O OpenFlow13 add-meter` sends: `meter=1,kbps,burst,bands=type=drop,rate=100,burst_size=10`.
  *
@@ -237,16 +239,21 @@ export const parseMeterMod = (text: string): MeterMod => {
   let meterId: number | undefined
   let flags = 0
   for (const { key, value } of splitWords(head)) {
-    if (key === 'meter') meterId = meterNumbers[value] ?? parseSmall(value, 32, key)
+    if (key === 'meter') meterId = meterNumbers[value] ?? meterNumber(value)
     else if (Object.hasOwn(meterFlags, key)) flags |= meterFlags[key as keyof typeof meterFlags]
     else throw new FlowTextError(`unknown keyword ${key}`)
   }
   if (meterId === undefined) throw new FlowTextError("must specify `meter=NUMBER'")
   if (command === 'delete') return { kind: 'meter-mod', command, meterId }
-  if (meterId === 0 || meterId === meters.all) throw new FlowTextError('invalid value for meter')
   if ((flags & 3) === 0) throw new FlowTextError('meter must specify either `kbps` or `pktps`')
   if (bandText === undefined) throw new FlowTextError('must specify bands')
   return { kind: 'meter-mod', command, flags, meterId, bands: parseBands(bandText, flags) }
+}
+
+const meterNumber = (text: string): number => {
+  const meter = parseSmall(text, 32, 'meter')
+  if (meter === 0 || meter > greatestMeter) throw new FlowTextError('invalid value for meter')
+  return meter
 }
 
 const parseBands = (text: string, flags: number): MeterBand[] => {
