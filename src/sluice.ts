@@ -77,8 +77,62 @@ const addRun = (program: Command): void => {
     .action(async options => runController(options, options.data ?? program.opts().data))
 }
 
+/** Octets of a file in pieces, so that captures of any size pass through. */
+async function* readFile(path: string): AsyncGenerator<Uint8Array> {
+  const piece = 1 << 18
+  for (let offset = 0; ; offset += piece) {
+    const bytes = await env.disk.readBytes(path, offset, piece)
+    if (bytes.length > 0) yield bytes
+    if (bytes.length < piece) return
+  }
+}
+
+/** Writes and waits until it is taken, so that nothing piles up. */
+const write = (text: string): Promise<void> =>
+  process.stdout.write(text)
+    ? Promise.resolve()
+    : new Promise(resolve => process.stdout.once('drain', resolve))
+
+const showWire = async (inputs: readonly string[], isJsonl: boolean): Promise<boolean> => {
+  const { HexMessages, showStream } = await import('./openflow/tool/wire.js')
+  const isHex = (text: string): boolean => /^[0-9a-fA-F\s]{16,}$/.test(text)
+  let hasFailed = false
+  const put = async (output: { readonly text: string; readonly hasFailed: boolean }) => {
+    hasFailed ||= output.hasFailed
+    await write(output.text)
+  }
+  for (const input of inputs.length === 0 ? ['-'] : inputs) {
+    if (isHex(input)) {
+      const messages = new HexMessages({ isJsonl })
+      for (const output of [...messages.push(input), ...messages.end()]) await put(output)
+    } else
+      for await (const output of showStream(input === '-' ? process.stdin : readFile(input), {
+        isJsonl,
+      }))
+        await put(output)
+  }
+  return hasFailed
+}
+
+const addWire = (program: Command, exit: (code: number) => void): void => {
+  program
+    .command('wire')
+    .description(
+      'print OpenFlow messages given as hex digits, as a pcap or pcapng file, or on standard input',
+    )
+    .argument(
+      '[inputs...]',
+      'hex digits, or files with hex digits or a capture; - for standard input',
+    )
+    .option('--jsonl', 'a JSON object a line, in and out: {"hex"} or {"text", "as"}')
+    .action(async (inputs: string[], options: { jsonl?: boolean }) => {
+      if (await showWire(inputs, options.jsonl === true)) exit(1)
+    })
+}
+
 const addVerbs = async (program: Command, exit: (code: number) => void): Promise<void> => {
   addRun(program)
+  addWire(program, exit)
   const { addLab } = await import('./lab/commands.js')
   addLab(program, env, print, ended.signal, exit)
 }

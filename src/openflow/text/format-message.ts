@@ -210,8 +210,12 @@ const formatFlowMod = (message: ReceivedOf<'flow-mod'>): string => {
   if (message.tableId !== 0) parts.push(`table:${message.tableId}`)
   const rule = formatRule(message.priority, message.match)
   if (rule) parts.push(rule)
-  if (cookieMask !== 0n) parts.push(`cookie:0x${cookie.toString(16)}/0x${cookieMask.toString(16)}`)
-  else if (cookie !== 0n) parts.push(`cookie:0x${cookie.toString(16)}`)
+  // A new flow is given a cookie; the other commands look for one.
+  if (message.command === 'add') {
+    if (cookie !== 0n && cookie !== 0xffff_ffff_ffff_ffffn)
+      parts.push(`cookie:0x${cookie.toString(16)}`)
+  } else if (cookieMask !== 0n)
+    parts.push(`cookie:0x${cookie.toString(16)}/0x${cookieMask.toString(16)}`)
   if (idleTimeout) parts.push(`idle:${idleTimeout}`)
   if (hardTimeout) parts.push(`hard:${hardTimeout}`)
   if (bufferId !== noBuffer && !isDelete) parts.push(`buf:0x${bufferId.toString(16)}`)

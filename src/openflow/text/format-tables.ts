@@ -30,7 +30,7 @@ const sameness = (entry: TableFeatures): string =>
     ...[entry.metadataMatch, entry.metadataWrite].map(String),
     entry.maxEntries,
     ...entry.properties
-      .filter(({ type }) => type !== 2 && type !== 3)
+      .filter(({ type }) => type !== 2 && type !== 3 && type < 0xfffe)
       .map(({ type, data }) => `${type}:${toHex(data)}`),
     ...nextTables(propertyOf(entry, 2), entry.tableId),
   ])
