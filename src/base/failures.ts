@@ -15,6 +15,7 @@ export const failures = {
   'bad-request':         { status: 400, title: 'The request cannot be understood',         hint: '{detail}' },
   'bad-rules':           { status: 400, title: 'The rule file has mistakes',               hint: 'Correct the lines listed in complaints; nothing was changed.' },
   'bad-document':        { status: 400, title: 'The document is not valid',                hint: '{detail}' },
+  'bad-objects':         { status: 400, title: 'The objects have mistakes',                hint: 'Correct what is listed in complaints; nothing was changed.' },
   'no-token':            { status: 401, title: 'A token is needed for writes',             hint: 'Send "Authorization: Bearer TOKEN"; the token is in the file DIR/token of the data folder.' },
   'wrong-token':         { status: 401, title: 'The token is not valid here',              hint: 'Read the token again from the file DIR/token of this controller\'s data folder.' },
   'alien-host':          { status: 421, title: 'The Host header names another server',     hint: 'Use one of the names this controller was started with.' },

@@ -8,8 +8,10 @@ import type { Disk } from '../base/env.js'
 import { Failure } from '../base/failures.js'
 import { Client, type ClientOptions, Problem } from './client.js'
 import { kindNamed, kinds, listKind } from './get.js'
+import { FileMistakes, isObjectFile, readObjectFiles } from './object-files.js'
+import { applyObjects, type DeclaredItem, declaredSwitches, deleteObject } from './objects.js'
 import { apply, type CheckReport, check, diff, remove } from './policies.js'
-import type { RuleFile } from './rule-files.js'
+import { type RuleFile, readRuleFiles } from './rule-files.js'
 import { formatTrace, traceQuestion } from './trace.js'
 
 export interface Cli {
@@ -72,7 +74,9 @@ const addReading = (program: Command, cli: Cli, client: () => Promise<Client>): 
       if (kind === undefined)
         throw new Error(`no kind is named ${name}; there are ${Object.keys(kinds).join(', ')}`)
       const query = only === undefined ? '' : `?name=${encodeURIComponent(only)}`
-      cli.print(await listKind(await client(), kind, query, options.output))
+      if (kind === kinds.switches)
+        cli.print(await listSwitches(await client(), query, options.output))
+      else cli.print(await listKind(await client(), kind, query, options.output))
     })
   program
     .command('trace')
@@ -129,13 +133,14 @@ const addPolicies = (
 ): void => {
   program
     .command('apply')
-    .description('put rule files in force: a file, or every file of a folder')
-    .requiredOption('-f, --file <path>', 'a .rules file or a folder')
+    .description('put rule files and objects in force: a file, or every file of a folder')
+    .requiredOption('-f, --file <path>', 'a .rules, .yaml or .json file, or a folder of them')
+    .option('--dry-run', 'only say what objects would become')
     .option('--order <number>', 'which comes first when there are several policies')
     .option('--watch', 'put later edits of the file in force as well')
     .option('--wait', 'return when every switch has confirmed')
     .option('--timeout <seconds>', 'how long to wait', '30')
-    .action(async options => exit(await apply(cli, await client(), options)))
+    .action(async options => exit(await applyAll(cli, await client(), options)))
   program
     .command('diff')
     .description('what applying would change; exit code 1 when there is a difference')
@@ -143,12 +148,23 @@ const addPolicies = (
     .action(async options => exit(await diff(cli, await client(), options.file)))
   program
     .command('delete')
-    .description('take a policy out of force')
-    .argument('<kind>', 'policy')
+    .description('take a policy out of force, or declare an object no more')
+    .argument('<kind>', 'policy or switch')
     .argument('<name>', 'its name')
+    .option('--leave', 'what was made for an object stays')
     .option('--wait', 'return when every switch has confirmed')
     .action(async (kind: string, name: string, options) =>
-      exit(await remove(cli, await client(), kind, name, options.wait === true)),
+      exit(
+        objectKinds.has(kind)
+          ? await deleteObject(
+              cli,
+              await client(),
+              objectKinds.get(kind)!,
+              name,
+              options.leave === true,
+            )
+          : await remove(cli, await client(), kind, name, options.wait === true),
+      ),
     )
   program
     .command('check')
@@ -158,7 +174,43 @@ const addPolicies = (
     .action(async (paths: string[], options) => exit(await check(cli, paths, options.output)))
 }
 
+/** Kinds of declared objects as the API writes them, by what people write. */
+const objectKinds: ReadonlyMap<string, string> = new Map([
+  ['switch', 'switch'],
+  ['switches', 'switch'],
+])
+
+/** Objects first: rules may speak of what they bring. */
+const applyAll = async (
+  cli: Cli,
+  client: Client,
+  options: Parameters<typeof apply>[2] & { readonly dryRun?: boolean },
+): Promise<number> => {
+  const isFolder = (await cli.disk.stat(options.file))?.isFolder === true
+  if (!isFolder && !isObjectFile(options.file)) return apply(cli, client, options)
+  const documents = await readObjectFiles(cli.disk, options.file)
+  const hasRules = isFolder && (await readRuleFiles(cli.disk, options.file)).length > 0
+  if (documents.length === 0 && !hasRules)
+    throw new Error(`${options.file}: there is no object and no rule file here`)
+  const code = documents.length > 0 ? await applyObjects(cli, client, documents, options) : 0
+  return hasRules && !options.dryRun ? Math.max(code, await apply(cli, client, options)) : code
+}
+
+/** Those that are connected, then those that are declared. */
+const listSwitches = async (client: Client, query: string, output: string): Promise<string> => {
+  const path = `/api/v1/objects/switch${query}`
+  const { items } = await client.get<{ items: DeclaredItem[] }>(path)
+  const connected = await listKind(client, kinds.switches!, query, output)
+  if (output === 'json')
+    return JSON.stringify({ ...(JSON.parse(connected) as object), declared: items }, null, 2)
+  return items.length === 0 ? connected : `${connected}\n\n${declaredSwitches(items)}`
+}
+
 const complain = (cli: Cli, error: unknown): number => {
+  if (error instanceof FileMistakes) {
+    cli.complain(error.message)
+    return 1
+  }
   if (error instanceof Problem) {
     cli.complain(problemText(error))
     return 1

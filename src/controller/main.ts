@@ -11,11 +11,15 @@ import {
 } from '../base/places.js'
 import { Controller } from './controller.js'
 import { lockFolder } from './lock.js'
+import { ObjectKeeper } from './objects/objects.js'
+import { objectRoutes, type StatusOf } from './rest/object-routes.js'
 import { routes } from './rest/routes.js'
 import { createRest } from './rest/server.js'
 import { RuleWatcher } from './rule-watcher.js'
 import { endpointOf, listening, openSouthbound, type SouthboundOptions } from './southbound.js'
 import { openLmdbStore } from './store/lmdb-store.js'
+import { switchKind } from './switch-setup/kind.js'
+import { SwitchSetup } from './switch-setup/switch-setup.js'
 
 export interface RunOptions {
   readonly southbound: SouthboundOptions
@@ -75,7 +79,26 @@ const start = async (
     generationId: BigInt(starts + 1),
   })
   undo.push(() => controller.stop())
-  const app = await createRest({ ...rest, token, log: env.log }, [routes(controller)])
+  const objects = await ObjectKeeper.load(env.timers, store, [switchKind])
+  const setup = new SwitchSetup(env, objects)
+  setup.on('state', (name, { state, reason }) =>
+    controller.journal.add({
+      kind: 'switch-setup',
+      switch: name,
+      state,
+      ...(reason && { reason }),
+    }),
+  )
+  setup.on('repaired', (name, operations) =>
+    controller.journal.add({ kind: 'switch-repaired', switch: name, operations }),
+  )
+  undo.push(() => setup.stop())
+  const statusOf: StatusOf = (kind, name) =>
+    kind === switchKind.kind ? { ...(setup.status(name) ?? { state: 'pending' }) } : undefined
+  const app = await createRest({ ...rest, token, log: env.log }, [
+    routes(controller),
+    objectRoutes(objects, statusOf),
+  ])
   undo.push(() => app.close())
   await listening(() => app.listen(rest), options.rest, '--rest')
   const southbound = await openSouthbound(env, options.southbound, {
@@ -87,6 +110,7 @@ const start = async (
   await watcher.start()
   undo.push(async () => watcher.stop())
   controller.start()
+  setup.start()
   const bound = app.addresses()[0] as { address: string; port: number }
   const endpoints: Endpoints = {
     rest: formatEndpoint(bound.address, bound.port),

@@ -1,0 +1,111 @@
+/** The verbs about declared objects: apply, delete, and what `get` adds of them. */
+import { type Client, Problem } from './client.js'
+import { formatColumns } from './columns.js'
+import type { Cli } from './main.js'
+import { FileMistakes, type ObjectDocument } from './object-files.js'
+
+interface Status {
+  readonly state: string
+  readonly reason?: string
+}
+
+interface Applied {
+  readonly kind: string
+  readonly name: string
+  readonly change: string
+  readonly revision?: number
+  readonly status: Status
+}
+
+const stateText = ({ state, reason }: Status): string =>
+  reason === undefined ? state : `${state} (${reason})`
+
+/** @throws {FileMistakes} with the place in the file of everything that the controller complains about */
+export const applyObjects = async (
+  cli: Cli,
+  client: Client,
+  documents: readonly ObjectDocument[],
+  options: { readonly wait?: boolean; readonly timeout: string; readonly dryRun?: boolean },
+): Promise<number> => {
+  const query = [
+    ...(options.wait ? ['wait=installed', `timeout=${Number(options.timeout)}`] : []),
+    ...(options.dryRun ? ['dryRun=true'] : []),
+  ].join('&')
+  try {
+    const { items } = await client.send<{ items: Applied[] }>(
+      'POST',
+      `/api/v1/objects${query === '' ? '' : `?${query}`}`,
+      { objects: documents.map(({ kind, name, spec }) => ({ kind, name, spec })) },
+    )
+    for (const { kind, name, change, revision, status } of items)
+      cli.print(
+        options.dryRun
+          ? `${kind} ${name} would be ${change}`
+          : `${kind} ${name} ${change}: revision ${revision}, ${stateText(status)}`,
+      )
+    return items.every(({ status }) => status.state !== 'failed') ? 0 : 1
+  } catch (error) {
+    throw placed(error, documents)
+  }
+}
+
+interface PlacedComplaint {
+  readonly index: number
+  readonly path: readonly string[]
+  readonly message: string
+}
+
+const placed = (error: unknown, documents: readonly ObjectDocument[]): unknown => {
+  if (!(error instanceof Problem) || error.body.code !== 'bad-objects') return error
+  const complaints = error.body.complaints as readonly PlacedComplaint[]
+  return new FileMistakes(
+    complaints.map(
+      ({ index, path, message }) =>
+        `${documents[index]?.place(path) ?? ''}: ${path.join('.')}: ${message}`,
+    ),
+  )
+}
+
+export const deleteObject = async (
+  cli: Cli,
+  client: Client,
+  kind: string,
+  name: string,
+  isLeft: boolean,
+): Promise<number> => {
+  const answer = await client.send<{ state?: string } | undefined>(
+    'DELETE',
+    `/api/v1/objects/${kind}/${encodeURIComponent(name)}${isLeft ? '?leave=true' : ''}`,
+  )
+  cli.print(
+    answer === undefined
+      ? `${kind} ${name} deleted`
+      : `${kind} ${name} is leaving: what was made for it is taken down`,
+  )
+  return 0
+}
+
+export interface DeclaredItem {
+  readonly name: string
+  readonly revision: number
+  readonly isLeaving?: boolean
+  readonly spec: {
+    readonly ovsdb: { readonly address: string }
+    readonly bridges?: Readonly<Record<string, unknown>>
+  }
+  readonly status: Status & { readonly version?: string }
+}
+
+/** Declared switches, beneath those that are connected. */
+export const declaredSwitches = (items: readonly DeclaredItem[]): string =>
+  formatColumns(
+    ['DECLARED', 'OVSDB', 'BRIDGES', 'OVS', 'REVISION', 'STATE'],
+    items.map(({ name, spec, status, revision, isLeaving }) => [
+      name,
+      spec.ovsdb.address,
+      Object.keys(spec.bridges ?? {}).join(', ') || '-',
+      status.version ?? '-',
+      String(revision),
+      `${isLeaving ? 'leaving, ' : ''}${stateText(status)}`,
+    ]),
+  )

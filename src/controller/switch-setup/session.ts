@@ -1,0 +1,251 @@
+/**
+ * One declared switch, brought to what is declared and held there: whatever changes in its database, ours or
+ * behind our back, asks for a pass; a pass that finds no difference sends nothing.
+ */
+import { EventEmitter } from 'node:events'
+import type { Cancel, Env } from '../../base/env.js'
+import type { OvsdbClient } from '../../ovsdb/client.js'
+import { ColumnError } from '../../ovsdb/datum.js'
+import { DatabaseLink } from '../../ovsdb/link.js'
+import { OvsdbError, ProtocolError } from '../../ovsdb/protocol.js'
+import type { Replica } from '../../ovsdb/replica.js'
+import type { StoredObject } from '../objects/objects.js'
+import { difference } from './difference.js'
+import type { Objection } from './row-writer.js'
+import type { SwitchSpec } from './spec.js'
+import { type PartStatus, partsOf, type SwitchStatus, summary } from './status.js'
+import { database, lockName, mapOf, watched } from './tables.js'
+
+export interface SessionEvents {
+  changed: []
+  /** The object is leaving, and what was made for it is gone. */
+  'torn-down': []
+  /** Something was put right that had been right before. */
+  repaired: [operations: number]
+}
+
+/** A pass that fails, or that a stranger undoes at once, is repeated ever more slowly. */
+const firstPauseMillis = 20
+const mostPauseMillis = 5_000
+/** As long as nothing was sent for so long, the next change is answered at once. */
+const calmMillis = 2_000
+const configureTimeoutMillis = 10_000
+
+type Object = StoredObject<SwitchSpec>
+
+export class SwitchSession extends EventEmitter<SessionEvents> {
+  readonly link: DatabaseLink
+  readonly #env: Env
+  #object: Object
+  #objections: readonly Objection[] = []
+  #parts: readonly PartStatus[] = []
+  #failure: string | undefined
+  #reached: string | undefined
+  #wasRight = false
+  #installedRevision: number | undefined
+  #operationsSent = 0
+  #version: string | undefined
+  /** next_cfg of our last transaction, until ovs-vswitchd has carried it out. */
+  #awaited: { readonly cfg: number | bigint; readonly sinceMillis: number } | undefined
+  #isRunning = false
+  #isAskedAgain = false
+  #sentMillis = Number.NEGATIVE_INFINITY
+  #pauseMillis = firstPauseMillis
+  #cancelPass: Cancel | undefined
+  #cancelLater: Cancel | undefined
+  #trouble: string | undefined
+  #isStopped = false
+
+  constructor(env: Env, object: Object, connect: (() => Promise<OvsdbClient>) | undefined) {
+    super()
+    this.#env = env
+    this.#object = object
+    this.link = new DatabaseLink(env, {
+      database,
+      watched,
+      lock: lockName,
+      ...(connect && { connect }),
+    })
+    this.link.on('live', () => this.#ask())
+    this.link.on('changed', () => this.#ask())
+    this.link.on('lock-changed', () => this.#ask())
+    this.link.on('lost', () => this.emit('changed'))
+  }
+
+  get object(): Object {
+    return this.#object
+  }
+
+  start(): void {
+    this.link.start()
+  }
+
+  stop(): void {
+    this.#isStopped = true
+    this.#cancelPass?.()
+    this.#cancelLater?.()
+    this.link.stop()
+  }
+
+  /** The object says something else now. */
+  want(object: Object): void {
+    this.#object = object
+    this.#wasRight = false
+    this.#pauseMillis = firstPauseMillis
+    this.#ask()
+    this.emit('changed')
+  }
+
+  /** Why the switch cannot call us, when it cannot. */
+  setTrouble(reason: string | undefined): void {
+    this.#trouble = reason
+    this.emit('changed')
+  }
+
+  get status(): SwitchStatus {
+    return {
+      ...this.#stateNow(),
+      isConnected: this.link.isLive,
+      ...(this.#version !== undefined && { version: this.#version }),
+      ...(this.#installedRevision !== undefined && { installedRevision: this.#installedRevision }),
+      parts: this.#parts,
+      operationsSent: this.#operationsSent,
+    }
+  }
+
+  #stateNow(): Pick<SwitchStatus, 'state' | 'reason'> {
+    if (!this.link.isLive) {
+      const { state } = this.link
+      const reason = this.#trouble ?? (state.phase === 'waiting' ? state.reason : undefined)
+      const why = reason === undefined ? '' : `: ${reason}`
+      const isKnown = this.#installedRevision === this.#object.revision
+      return {
+        state: isKnown ? 'degraded' : 'pending',
+        reason: `the database ${this.#object.spec.ovsdb.address} is not connected${why}`,
+      }
+    }
+    if (this.#failure !== undefined) return { state: 'failed', reason: this.#failure }
+    if (!this.link.hasLock)
+      return { state: 'pending', reason: 'another controller sets this switch up' }
+    if (this.#object.isLeaving)
+      return { state: 'pending', reason: this.#reached ?? 'what was made for it is taken down' }
+    if (this.#awaited || this.#installedRevision !== this.#object.revision)
+      return { state: 'pending', reason: this.#reached ?? 'ovs-vswitchd is carrying it out' }
+    return summary(this.#parts)
+  }
+
+  /** A pass in this turn of the loop, or after a pause when the last one was just now. */
+  #ask(): void {
+    if (this.#isStopped || this.#cancelPass) return
+    if (this.#isRunning) {
+      this.#isAskedAgain = true
+      return
+    }
+    const nowMillis = this.#env.clock.nowMillis()
+    if (nowMillis - this.#sentMillis > calmMillis) this.#pauseMillis = firstPauseMillis
+    const waitMillis = Math.max(0, this.#sentMillis + this.#pauseMillis - nowMillis)
+    this.#cancelPass = this.#env.timers.after(waitMillis, () => {
+      this.#cancelPass = undefined
+      this.#isRunning = true
+      this.#pass()
+        .catch((error: unknown) => this.#failed(error))
+        .finally(() => {
+          this.#isRunning = false
+          this.emit('changed')
+          if (this.#isAskedAgain) {
+            this.#isAskedAgain = false
+            this.#ask()
+          }
+        })
+    })
+  }
+
+  async #pass(): Promise<void> {
+    const { replica } = this.link
+    if (!this.link.isLive || replica === undefined) return
+    const [root] = replica.table('Open_vSwitch').values()
+    this.#version = root?.ovs_version === undefined ? undefined : String(root.ovs_version)
+    this.#parts = partsOf(this.#object.spec, replica, this.#objections)
+    if (!this.link.hasLock) return
+    const object = this.#object
+    const owner = `switch/${object.name}`
+    const { operations, objections } = difference(
+      object.isLeaving ? undefined : object.spec,
+      replica,
+      owner,
+    )
+    this.#failure = undefined
+    this.#objections = objections
+    this.#parts = partsOf(object.spec, replica, objections)
+    if (operations.length > 0) return this.#send(operations, object)
+    this.#settle(object, replica)
+  }
+
+  async #send(
+    operations: ReturnType<typeof difference>['operations'],
+    object: Object,
+  ): Promise<void> {
+    const wasRight = this.#wasRight
+    this.#wasRight = false
+    this.#sentMillis = this.#env.clock.nowMillis()
+    this.#pauseMillis = Math.min(mostPauseMillis, this.#pauseMillis * 2)
+    const results = await this.link.transact([
+      { op: 'assert', lock: lockName },
+      ...operations,
+      { op: 'mutate', table: 'Open_vSwitch', where: [], mutations: [['next_cfg', '+=', 1]] },
+      { op: 'select', table: 'Open_vSwitch', where: [], columns: ['next_cfg'] },
+      { op: 'comment', comment: `sluice: switch/${object.name} revision ${object.revision}` },
+    ])
+    this.#operationsSent += operations.length
+    const cfg = results.at(-2)?.rows?.[0]?.next_cfg
+    if (typeof cfg === 'number' || typeof cfg === 'bigint')
+      this.#awaited = { cfg, sinceMillis: this.#env.clock.nowMillis() }
+    if (wasRight) this.emit('repaired', operations.length)
+  }
+
+  /** Nothing differs: has ovs-vswitchd done it? */
+  #settle(object: Object, replica: Replica): void {
+    const [root] = replica.table('Open_vSwitch').values()
+    if (this.#awaited && Number(root?.cur_cfg ?? 0) < Number(this.#awaited.cfg)) {
+      const waited = this.#env.clock.nowMillis() - this.#awaited.sinceMillis
+      this.#reached =
+        waited < configureTimeoutMillis
+          ? 'ovs-vswitchd is carrying it out'
+          : 'the database has it, but ovs-vswitchd does not answer'
+      // No change of the database tells that time passed.
+      this.#later(Math.max(100, configureTimeoutMillis - waited))
+      if (!object.isLeaving) return
+    }
+    this.#awaited = undefined
+    this.#reached = undefined
+    this.#wasRight = true
+    if (object.isLeaving) this.emit('torn-down')
+    else this.#installedRevision = object.revision
+  }
+
+  #later(millis: number): void {
+    this.#cancelLater?.()
+    this.#cancelLater = this.#env.timers.after(millis, () => {
+      this.#ask()
+      this.emit('changed')
+    })
+  }
+
+  #failed(error: unknown): void {
+    const isExpected =
+      error instanceof OvsdbError || error instanceof ColumnError || error instanceof ProtocolError
+    if (!isExpected)
+      this.#env.log.error({ err: error, switch: this.#object.name }, 'a switch could not be set up')
+    this.#failure = error instanceof Error ? error.message : String(error)
+    this.#sentMillis = this.#env.clock.nowMillis()
+    this.#pauseMillis = Math.min(mostPauseMillis, this.#pauseMillis * 2)
+    this.#isAskedAgain = true
+  }
+}
+
+/** external_ids:system-id of the switch behind a replica. */
+export const systemIdOf = (replica: Replica): string | undefined => {
+  const [root] = replica.table('Open_vSwitch').values()
+  const id = mapOf(root?.external_ids).get('system-id')
+  return typeof id === 'string' ? id : undefined
+}
