@@ -7,7 +7,7 @@ import type { Cancel, Env } from '../../base/env.js'
 import type { OvsdbClient } from '../../ovsdb/client.js'
 import { ColumnError } from '../../ovsdb/datum.js'
 import { DatabaseLink } from '../../ovsdb/link.js'
-import { OvsdbError, ProtocolError } from '../../ovsdb/protocol.js'
+import { type Operation, OvsdbError, ProtocolError } from '../../ovsdb/protocol.js'
 import type { Replica } from '../../ovsdb/replica.js'
 import type { StoredObject } from '../objects/objects.js'
 import { difference } from './difference.js'
@@ -30,6 +30,8 @@ const mostPauseMillis = 5_000
 /** As long as nothing was sent for so long, the next change is answered at once. */
 const calmMillis = 2_000
 const configureTimeoutMillis = 10_000
+/** ovs-vswitchd makes one end of a patch before the other, and tries again only when it is asked to. */
+const nudgeMillis = [250, 500, 1_000, 2_000, 4_000] as const
 
 type Object = StoredObject<SwitchSpec>
 
@@ -53,7 +55,9 @@ export class SwitchSession extends EventEmitter<SessionEvents> {
   #pauseMillis = firstPauseMillis
   #cancelPass: Cancel | undefined
   #cancelLater: Cancel | undefined
+  #cancelNudge: Cancel | undefined
   #trouble: string | undefined
+  #nudgeCount = 0
   #isStopped = false
 
   constructor(env: Env, object: Object, connect: (() => Promise<OvsdbClient>) | undefined) {
@@ -84,6 +88,7 @@ export class SwitchSession extends EventEmitter<SessionEvents> {
     this.#isStopped = true
     this.#cancelPass?.()
     this.#cancelLater?.()
+    this.#cancelNudge?.()
     this.link.stop()
   }
 
@@ -91,6 +96,7 @@ export class SwitchSession extends EventEmitter<SessionEvents> {
   want(object: Object): void {
     this.#object = object
     this.#wasRight = false
+    this.#nudgeCount = 0
     this.#pauseMillis = firstPauseMillis
     this.#ask()
     this.emit('changed')
@@ -181,14 +187,19 @@ export class SwitchSession extends EventEmitter<SessionEvents> {
     this.#settle(object, replica)
   }
 
-  async #send(
-    operations: ReturnType<typeof difference>['operations'],
-    object: Object,
-  ): Promise<void> {
+  async #send(operations: readonly Operation[], object: Object): Promise<void> {
     const wasRight = this.#wasRight
     this.#wasRight = false
     this.#sentMillis = this.#env.clock.nowMillis()
     this.#pauseMillis = Math.min(mostPauseMillis, this.#pauseMillis * 2)
+    await this.#transact(operations, object)
+    this.#operationsSent += operations.length
+    this.#nudgeCount = 0
+    if (wasRight) this.emit('repaired', operations.length)
+  }
+
+  /** The operations, if the lock is still ours, and the number by which ovs-vswitchd says that it is done. */
+  async #transact(operations: readonly Operation[], object: Object): Promise<void> {
     const results = await this.link.transact([
       { op: 'assert', lock: lockName },
       ...operations,
@@ -196,11 +207,9 @@ export class SwitchSession extends EventEmitter<SessionEvents> {
       { op: 'select', table: 'Open_vSwitch', where: [], columns: ['next_cfg'] },
       { op: 'comment', comment: `sluice: switch/${object.name} revision ${object.revision}` },
     ])
-    this.#operationsSent += operations.length
     const cfg = results.at(-2)?.rows?.[0]?.next_cfg
     if (typeof cfg === 'number' || typeof cfg === 'bigint')
       this.#awaited = { cfg, sinceMillis: this.#env.clock.nowMillis() }
-    if (wasRight) this.emit('repaired', operations.length)
   }
 
   /** Nothing differs: has ovs-vswitchd done it? */
@@ -221,6 +230,25 @@ export class SwitchSession extends EventEmitter<SessionEvents> {
     this.#wasRight = true
     if (object.isLeaving) this.emit('torn-down')
     else this.#installedRevision = object.revision
+    this.#nudge(object)
+  }
+
+  /** Asks ovs-vswitchd a few times more for ports that it could not make. */
+  #nudge(object: Object): void {
+    const isLacking = this.#parts.some(
+      ({ part, state }) =>
+        state === 'failed' &&
+        part.startsWith('port ') &&
+        !this.#objections.some(each => each.part === part),
+    )
+    const waitMillis = nudgeMillis[this.#nudgeCount]
+    if (!isLacking || object.isLeaving || waitMillis === undefined) return
+    this.#cancelNudge ??= this.#env.timers.after(waitMillis, () => {
+      this.#cancelNudge = undefined
+      if (this.#isStopped || !this.link.isLive || !this.link.hasLock) return
+      this.#nudgeCount++
+      this.#transact([], object).catch((error: unknown) => this.#failed(error))
+    })
   }
 
   #later(millis: number): void {
