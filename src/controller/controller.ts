@@ -68,6 +68,8 @@ export class Controller extends EventEmitter<ControllerEvents> {
       sendConfirmed: (dpid, frames) =>
         this.#attached.get(dpid)?.sendConfirmed(frames) ??
         Promise.reject(new Error('not connected')),
+      sentBytes: dpid =>
+        this.#attached.get(dpid)?.sentBytes() ?? Promise.reject(new Error('not connected')),
     })
     this.#punts = new Punts(env, this.topology, {
       send: (at, frame) => this.#send(at, frame),

@@ -8,6 +8,7 @@ import {
   type SwitchConnection,
 } from '../openflow/index.js'
 import { ports } from '../openflow/values.js'
+import type { PortBytes } from '../topology/measurements.js'
 import type { PortReport } from '../topology/topology.js'
 import type { IndexedError, SwitchChannel } from './program/read-back.js'
 import type { PuntedPacket } from './punts.js'
@@ -31,6 +32,8 @@ export interface AttachedSwitch extends SwitchChannel {
   send(port: number, frame: Uint8Array): void
   /** Sends frames, and resolves when the switch has confirmed it. */
   sendConfirmed(frames: readonly { port: number; frame: Uint8Array }[]): Promise<void>
+  /** How many octets each port has sent. */
+  sentBytes(): Promise<readonly PortBytes[]>
   /** Runs a frame through the pipeline as if it came in at the port. */
   reinject(port: number, frame: Uint8Array): void
 }
@@ -58,6 +61,11 @@ export const attach = (connection: SwitchConnection, handlers: SwitchHandlers): 
       for (const { port, frame } of frames)
         connection.send(packetOut(ports.controller, port, frame))
       return connection.barrier()
+    },
+    sentBytes: async () => {
+      const reply = await connection.request({ kind: 'port-stats-request' })
+      if (reply.kind !== 'port-stats-reply') return []
+      return reply.entries.map(({ port, txBytes }) => ({ port, bytes: txBytes }))
     },
     reinject: (port, frame) => connection.send(packetOut(port, ports.table, frame)),
     request: message => connection.request(message),

@@ -1,93 +1,123 @@
 /**
  * Finds links: sends signed probes out of every port and believes what comes back.
  *
- *     unknown ── a probe of ours arrives ──> fabric ── port down, or probes stop coming ──> unknown
+ *     unknown ── a probe of ours arrives ──> fabric ── port down, or proven dead ──> unknown
  *        │                                     ^
- *        └── quiet after confirmed probes ──> edge ── a probe of ours arrives ──┘
+ *        └── quiet after confirmed probes ──> edge ── a probe of ours arrives, no host answers ──┘
  *
  * A port carries nothing until it is decided, so rings are safe from the first packet. A port counts as quiet only
  * when the switch has confirmed (barrier) that the probes went out.
+ *
+ * A link whose probe stays away is in doubt: more probes follow quickly. It is lost when they stay away too,
+ * the sending switch has confirmed them, and the receiving switch has answered a barrier since: a control
+ * connection that hangs takes no link away.
  */
 import { EventEmitter } from 'node:events'
 import type { Dpid } from '../base/addresses.js'
 import type { Cancel, Env } from '../base/env.js'
-import { buildProbe, readProbe } from './lldp.js'
-import { type Link, type Port, type PortKind, type PortRef, portKey } from './model.js'
+import { AwakeClock } from './awake-clock.js'
+import { isGenuine, isSame, type ReadProbe, readProbe, type Variant } from './lldp.js'
+import { isSamePort, type Link, type Port, type PortKind, type PortRef, portKey } from './model.js'
+import { Watched } from './watched.js'
 
 export interface DiscoveryOptions {
   /** How often a known link is probed. */
   readonly linkPeriodMillis: number
+  /** How quickly probes follow while a link is in doubt. */
+  readonly doubtPeriodMillis: number
+  /** A link is lost after this many probes in doubt. */
+  readonly doubtProbes: number
   /** How often an edge port is probed: somebody may plug in a switch. */
   readonly edgePeriodMillis: number
   /** A new port is decided after this time without an answer. */
   readonly quietMillis: number
   /** Probes a second over all ports; periods stretch when there are more. */
   readonly probesPerSecond: number
-  /** A link is lost after this many probes in a row stayed away. */
-  readonly missedProbes: number
+  /** False believes whatever carries a link's form: for tests of what the guard is worth. */
+  readonly isGuarded: boolean
 }
 
+/** A silent failure is found within linkPeriod + doubtPeriod x (doubtProbes + 1) and two ticks: 0.95 s. */
 export const defaultDiscovery: DiscoveryOptions = {
-  linkPeriodMillis: 250,
+  linkPeriodMillis: 600,
+  doubtPeriodMillis: 75,
+  doubtProbes: 3,
   edgePeriodMillis: 5_000,
   quietMillis: 400,
-  probesPerSecond: 2_000,
-  missedProbes: 3,
+  probesPerSecond: 5_000,
+  isGuarded: true,
 }
+
+/** The same within 0.3 s, for twice the work and more. */
+export const fastDiscovery: DiscoveryOptions = {
+  ...defaultDiscovery,
+  linkPeriodMillis: 130,
+  doubtPeriodMillis: 30,
+  doubtProbes: 3,
+}
+
+/**
+ * forged: no proof, or a wrong one · replayed: it has come in already · stale: older than its life ·
+ * inhabited: a host lives at one of the ports · edge: the port is declared to have hosts only
+ */
+export type Refusal = 'forged' | 'replayed' | 'stale' | 'inhabited' | 'edge' | 'alien'
 
 export interface DiscoveryEvents {
   'port-decided': [at: PortRef, kind: PortKind]
   'link-seen': [link: Link]
+  /** The round trip of a known link. */
+  'link-measured': [link: Link, rttMillis: number]
   'link-lost': [link: Link, reason: string]
-  /** A frame that claims to be a probe but is not one of ours sent lately. */
-  'probe-refused': [at: PortRef, reason: 'forged' | 'replayed' | 'stale']
+  /** A frame that claims to be a probe but makes no link. */
+  'probe-refused': [at: PortRef, reason: Refusal]
+  /** A probe came from or to a port where hosts are known: somebody should ask them. */
+  'port-contested': [at: PortRef]
+  /** The port leads to itself, or to a segment that another port leads to. */
+  'port-shut': [at: PortRef, reason: string]
 }
 
-/** Sends frames out of ports of one switch; resolves when the switch has confirmed that it did. */
-export type SendProbes = (
-  dpid: Dpid,
-  frames: readonly { port: number; frame: Uint8Array }[],
-) => Promise<void>
-
-interface Watched {
-  readonly at: PortRef
-  readonly port: Port
-  kind: PortKind
-  /** When the quiet time began: the switch has confirmed the first probe. */
-  confirmedMillis: number | undefined
-  nextMillis: number
-  /** Probes on their way, by nonce; the last few are remembered. */
-  readonly outstanding: Map<bigint, number>
-  link: Link | undefined
-  /** When the link from here was last proven. */
-  seenMillis: number
-  /** When a probe last came in here, or came from here. */
-  heardMillis: number
+/** What discovery needs of the rest. */
+export interface DiscoveryNetwork {
+  /** Sends frames out of ports of one switch; resolves when the switch has confirmed that it did. */
+  sendConfirmed(dpid: Dpid, frames: readonly { port: number; frame: Uint8Array }[]): Promise<void>
+  /** True while hosts are known at a port. */
+  isInhabited(at: PortRef): boolean
+  /** True when a port is declared to have hosts only. */
+  isDeclaredEdge(at: PortRef): boolean
 }
 
-const remembered = 8
 /** What a link gets on top when one of its switches has just come back. */
 const graceMillis = 2_000
-const tickMillis = 50
 
 export class Discovery extends EventEmitter<DiscoveryEvents> {
   readonly #env: Env
+  readonly #clock: AwakeClock
   readonly #options: DiscoveryOptions
-  readonly #send: SendProbes
+  readonly #network: DiscoveryNetwork
   readonly #secret: Uint8Array
+  readonly #tickMillis: number
   readonly #watched = new Map<string, Watched>()
+  #stretch = 1
+  #stretchedMillis = 0
   #cancel: Cancel | undefined
 
-  constructor(env: Env, secret: Uint8Array, send: SendProbes, options = defaultDiscovery) {
+  constructor(
+    env: Env,
+    secret: Uint8Array,
+    network: DiscoveryNetwork,
+    options: DiscoveryOptions = defaultDiscovery,
+  ) {
     super()
     this.#env = env
     this.#secret = secret
-    this.#send = send
+    this.#network = network
     this.#options = options
+    this.#tickMillis = Math.min(50, options.doubtPeriodMillis / 2)
+    this.#clock = new AwakeClock(env.clock, this.#tickMillis)
   }
 
   start(): void {
-    this.#cancel ??= this.#env.timers.every(tickMillis, () => this.#tick())
+    this.#cancel ??= this.#env.timers.every(this.#tickMillis, () => this.#tick())
   }
 
   stop(): void {
@@ -100,72 +130,121 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
    * before a restart) keep it while they are checked again, with `link` as the proof to renew.
    */
   watch(dpid: Dpid, ports: readonly Port[], links: ReadonlyMap<string, Link>): void {
-    const now = this.#env.clock.nowMillis()
-    for (const port of ports) {
-      const at = { dpid, port: port.number }
-      const link = links.get(portKey(at))
-      this.#watched.set(portKey(at), {
-        at,
+    const now = this.#clock.nowMillis()
+    const added = ports.map(port => {
+      // A link from before gets one full allowance, and some time for its other end to come back.
+      const one = new Watched(
+        { dpid, port: port.number },
         port,
-        kind: port.kind,
-        confirmedMillis: undefined,
-        nextMillis: now,
-        outstanding: new Map(),
-        link,
-        // A link from before gets one full allowance, and some time for its other end to come back.
-        seenMillis: now + graceMillis,
-        heardMillis: now + graceMillis,
-      })
-    }
-    this.#probe(
-      dpid,
-      ports.map(port => this.#watched.get(portKey({ dpid, port: port.number }))!),
-    )
+        this.#secret,
+        now,
+        now + graceMillis,
+      )
+      one.link = links.get(one.key)
+      this.#watched.set(one.key, one)
+      return one
+    })
+    this.#probe(dpid, added)
   }
 
   /** Stops watching: the port went down, or its switch has gone (which by itself takes no link away). */
   forget(at: PortRef, reason: string | undefined): void {
     const watched = this.#watched.get(portKey(at))
     if (watched === undefined) return
-    this.#watched.delete(portKey(at))
-    if (watched.link && reason !== undefined) this.emit('link-lost', watched.link, reason)
+    this.#watched.delete(watched.key)
     if (reason === undefined) return
+    if (watched.link) this.emit('link-lost', watched.link, reason)
     for (const other of this.#watched.values())
-      if (other.link && portKey(other.link.to) === portKey(at)) this.#lose(other, reason)
+      if (other.link && isSamePort(other.link.to, at)) this.#lose(other, reason)
   }
 
   /** A discovery frame came in at a port. */
   receive(at: PortRef, frame: Uint8Array): void {
-    const probe = readProbe(frame, this.#secret)
-    if (probe === undefined) return
-    if (probe === 'forged') return void this.emit('probe-refused', at, 'forged')
+    const probe = readProbe(frame)
+    if (probe === undefined) return void this.emit('probe-refused', at, 'alien')
+    if (probe === 'malformed') return void this.emit('probe-refused', at, 'forged')
     const sender = this.#watched.get(portKey(probe))
-    const sentMillis = sender?.outstanding.get(probe.nonce)
-    if (sender === undefined || sentMillis === undefined)
-      return void this.emit('probe-refused', at, sender ? 'replayed' : 'stale')
-    sender.outstanding.delete(probe.nonce)
-    const now = this.#env.clock.nowMillis()
-    if (now - sentMillis > this.#options.linkPeriodMillis * 8 + 2_000)
-      return void this.emit('probe-refused', at, 'stale')
-    this.#believe(sender, at, now, now - sentMillis)
+    const reason = this.#options.isGuarded ? this.#refusalOf(probe, sender, at) : undefined
+    if (reason) return void this.emit('probe-refused', at, reason)
+    if (sender) this.#hear(sender, at, probe)
   }
 
-  #believe(sender: Watched, to: PortRef, now: number, rttMillis: number): void {
+  #refusalOf(probe: ReadProbe, sender: Watched | undefined, at: PortRef): Refusal | undefined {
+    const now = this.#clock.nowMillis()
+    const sent = sender?.outstanding(probe.nonce)
+    if (sent === undefined || sender === undefined) {
+      if (!isGenuine(probe, this.#secret)) return 'forged'
+      return now - probe.sentMillis > this.#lifeMillis() ? 'stale' : 'replayed'
+    }
+    if (!isSame(sent.proof, probe.proof) || !isGenuine(probe, this.#secret)) return 'forged'
+    if (now - sent.sentMillis > this.#lifeMillis()) return 'stale'
+    if (sent.heardAt.has(portKey(at))) return 'replayed'
+    sent.heardAt.add(portKey(at))
+    if (sent.variant === 'direct') sender.spend(probe.nonce)
+    // Hosts may live on a segment between two switches; that the broadcast variant comes says nothing of them.
+    const isTelling = probe.variant === 'direct' || isSamePort(at, sender.at)
+    for (const end of [at, sender.at]) {
+      if (this.#network.isDeclaredEdge(end)) return 'edge'
+      if (isTelling && this.#isContested(end)) return 'inhabited'
+    }
+    return undefined
+  }
+
+  /** A host lives there; whoever hears of it asks the host, and it is forgotten when it does not answer. */
+  #isContested(at: PortRef): boolean {
+    if (this.#watched.get(portKey(at))?.kind !== 'edge' || !this.#network.isInhabited(at))
+      return false
+    this.emit('port-contested', at)
+    return true
+  }
+
+  /** Two periods, as long as they are now. */
+  #lifeMillis(): number {
+    return 2 * this.#options.linkPeriodMillis * this.#stretch
+  }
+
+  #hear(sender: Watched, at: PortRef, probe: ReadProbe): void {
+    const now = this.#clock.nowMillis()
+    if (isSamePort(sender.at, at)) return this.#shut(sender, 'it leads to itself')
+    if (probe.variant === 'broadcast') return this.#hearForeign(sender, at, now)
+    sender.foreign = undefined
+    this.#believe(sender, { from: sender.at, to: at, cost: 1 }, now, now - probe.sentMillis)
+  }
+
+  /** Through somebody else's switch; believed when the direct variant does not come as well. */
+  #hearForeign(sender: Watched, to: PortRef, now: number): void {
+    const receiver = this.#watched.get(portKey(to))
+    if (receiver === undefined || (sender.link && !sender.link.isForeign)) return
+    const isJoined = sender.link ?? (receiver.link?.isForeign ? receiver.link : undefined)
+    if (isJoined && isSameCable(isJoined, sender.at, to))
+      return this.#believe(sender, foreignLink(sender.at, to), now, undefined)
+    const isFresh =
+      sender.foreign && now - sender.foreign.atMillis < 2 * this.#options.edgePeriodMillis
+    // Of three ports on one segment two are enough.
+    if (isFresh && !isSamePort(sender.foreign!.to, to)) return this.#shutHigher(sender, to, now)
+    const isNew = sender.foreign === undefined
+    sender.foreign = { to, atMillis: now }
+    if (isNew && !receiver.link) this.#probe(receiver.dpid, [receiver])
+  }
+
+  #believe(sender: Watched, link: Link, now: number, rttMillis: number | undefined): void {
     const known = sender.link
-    if (known && portKey(known.to) !== portKey(to)) this.#lose(sender, 'wired to another port')
+    if (known && !isSamePort(known.to, link.to)) this.#lose(sender, 'wired to another port')
     const isNew = sender.link === undefined
-    sender.link = { from: sender.at, to, cost: 1, rttMillis: Math.round(rttMillis * 100) / 100 }
+    sender.link = link
     sender.seenMillis = now
     sender.heardMillis = now
+    sender.doubtCount = 0
     this.#decide(sender, 'fabric')
-    const receiver = this.#watched.get(portKey(to))
+    const receiver = this.#watched.get(portKey(link.to))
     if (receiver) {
       receiver.heardMillis = now
       // The way back is confirmed at once rather than at the next period.
-      if (receiver.link === undefined) this.#probe(receiver.at.dpid, [receiver])
+      if (receiver.link === undefined) this.#probe(receiver.dpid, [receiver])
       this.#decide(receiver, 'fabric')
     }
-    if (isNew) this.emit('link-seen', sender.link)
+    if (isNew) this.emit('link-seen', link)
+    if (rttMillis !== undefined) this.emit('link-measured', link, rttMillis)
   }
 
   #decide(watched: Watched, kind: PortKind): void {
@@ -174,87 +253,182 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
     this.emit('port-decided', watched.at, kind)
   }
 
+  /** Nothing passes there for a while; as long as the reason lasts, it is found again in time. */
+  #shut(watched: Watched, reason: string): void {
+    const now = this.#clock.nowMillis()
+    const isNew = watched.shutUntilMillis < now
+    watched.shutUntilMillis = now + 3 * this.#options.edgePeriodMillis
+    if (watched.link) this.#lose(watched, reason)
+    this.#decide(watched, 'unknown')
+    if (isNew) this.emit('port-shut', watched.at, reason)
+  }
+
+  /** Two ports on one segment that is not ours: one of them is enough, the other would make a loop. */
+  #shutHigher(sender: Watched, to: PortRef, now: number): void {
+    const receiver = this.#watched.get(portKey(to))
+    if (receiver === undefined || receiver.shutUntilMillis > now || sender.shutUntilMillis > now)
+      return
+    const higher = sender.key > receiver.key ? sender : receiver
+    if (higher.link) return
+    this.#shut(higher, 'another port leads to the same segment')
+  }
+
   #lose(watched: Watched, reason: string): void {
     const link = watched.link
     if (link === undefined) return
     watched.link = undefined
+    watched.foreign = undefined
+    watched.doubtCount = 0
     this.emit('link-lost', link, reason)
-    if (reason === 'probes stopped coming') {
+    if (reason === silence) {
       watched.confirmedMillis = undefined
       this.#decide(watched, 'unknown')
     }
   }
 
   #tick(): void {
-    const now = this.#env.clock.nowMillis()
-    const stretch = Math.max(1, this.#load() / this.#options.probesPerSecond)
-    const due = new Map<Dpid, Watched[]>()
+    this.#clock.tick()
+    const now = this.#clock.nowMillis()
+    if (now - this.#stretchedMillis >= 1_000) this.#measureLoad(now)
+    const due = new Set<Dpid>()
     for (const watched of this.#watched.values()) {
-      this.#judge(watched, now, stretch)
-      if (watched.nextMillis > now) continue
-      const list = due.get(watched.at.dpid) ?? []
-      list.push(watched)
-      due.set(watched.at.dpid, list)
+      this.#judge(watched, now)
+      if (watched.nextMillis <= now) due.add(watched.dpid)
     }
-    for (const [dpid, list] of due) this.#probe(dpid, list, stretch)
+    if (due.size > 0) this.#probeDue(due, now)
   }
 
-  /** Probes a second if nothing were stretched. */
-  #load(): number {
+  /** What is nearly due goes along, so that a switch gets its probes in one batch with one barrier. */
+  #probeDue(due: ReadonlySet<Dpid>, now: number): void {
+    const batches = new Map<Dpid, Watched[]>([...due].map(dpid => [dpid, []]))
+    for (const watched of this.#watched.values()) {
+      const early = watched.nextMillis - this.#period(watched) * this.#stretch * 0.25
+      if (early <= now) batches.get(watched.dpid)?.push(watched)
+    }
+    for (const [dpid, list] of batches) this.#probe(dpid, list)
+  }
+
+  /** Probes a second if nothing were stretched, against the budget. */
+  #measureLoad(now: number): void {
+    this.#stretchedMillis = now
     let load = 0
     for (const watched of this.#watched.values()) load += 1000 / this.#period(watched)
-    return load
+    this.#stretch = Math.max(1, load / this.#options.probesPerSecond)
   }
 
   #period(watched: Watched): number {
-    if (watched.kind === 'fabric') return this.#options.linkPeriodMillis
-    if (watched.kind === 'edge') return this.#options.edgePeriodMillis
-    return this.#options.quietMillis / 4
+    const { linkPeriodMillis, doubtPeriodMillis, edgePeriodMillis, quietMillis } = this.#options
+    if (watched.doubtCount > 0) return doubtPeriodMillis
+    if (watched.kind === 'fabric') return linkPeriodMillis
+    if (watched.kind === 'edge' || watched.shutUntilMillis > this.#clock.nowMillis())
+      return edgePeriodMillis
+    return quietMillis / 4
   }
 
-  #judge(watched: Watched, now: number, stretch: number): void {
-    const allowance = this.#options.linkPeriodMillis * stretch * this.#options.missedProbes
-    // The far switch is not connected and cannot tell us: that says nothing about the link.
-    if (watched.link && !this.#watched.has(portKey(watched.link.to)))
-      watched.seenMillis = now + graceMillis
-    if (watched.link && now - watched.seenMillis > allowance + tickMillis)
-      this.#lose(watched, 'probes stopped coming')
-    const isForsaken = watched.kind === 'fabric' && watched.link === undefined
-    if (isForsaken && now - watched.heardMillis > allowance + graceMillis) {
+  #judge(watched: Watched, now: number): void {
+    if (watched.link) this.#judgeLink(watched, watched.link, now)
+    else if (watched.kind === 'fabric') {
+      const allowance = this.#options.linkPeriodMillis * this.#stretch * 3
+      if (now - watched.heardMillis <= allowance + graceMillis) return
       watched.confirmedMillis = undefined
       this.#decide(watched, 'unknown')
-    }
-    const isQuiet =
-      watched.kind === 'unknown' &&
-      watched.confirmedMillis !== undefined &&
-      now - watched.confirmedMillis >= this.#options.quietMillis
-    if (isQuiet) this.#decide(watched, 'edge')
+    } else this.#judgeQuiet(watched, now)
   }
 
-  #probe(dpid: Dpid, list: readonly Watched[], stretch = 1): void {
-    const now = this.#env.clock.nowMillis()
-    const frames = list.map(watched => {
-      const nonce = nonceOf(this.#env.random.bytes(8))
-      watched.outstanding.set(nonce, now)
-      if (watched.outstanding.size > remembered)
-        watched.outstanding.delete(watched.outstanding.keys().next().value!)
-      watched.nextMillis = now + this.#period(watched) * stretch
-      return {
+  #judgeLink(watched: Watched, link: Link, now: number): void {
+    // The far switch is not connected and cannot tell us: that says nothing about the link.
+    if (!this.#watched.has(portKey(link.to))) {
+      watched.seenMillis = now + graceMillis
+      watched.doubtCount = 0
+      return
+    }
+    const { linkPeriodMillis, doubtPeriodMillis, doubtProbes } = this.#options
+    const silentMillis = now - watched.seenMillis
+    if (
+      watched.doubtCount === 0 &&
+      silentMillis > linkPeriodMillis * this.#stretch + doubtPeriodMillis
+    ) {
+      watched.doubtCount = 1
+      watched.nextMillis = now
+    } else if (
+      watched.doubtCount > doubtProbes &&
+      watched.nextMillis <= now &&
+      !watched.isBeingAsked
+    )
+      this.#ask(watched, link)
+  }
+
+  /** Both switches must have spoken since the last probe; then the silence is the link's. */
+  #ask(watched: Watched, link: Link): void {
+    const { seenMillis } = watched
+    watched.isBeingAsked = true
+    this.#network
+      .sendConfirmed(watched.dpid, [])
+      .then(() => this.#network.sendConfirmed(link.to.dpid, []))
+      .then(() => {
+        const isSilent = watched.seenMillis === seenMillis && watched.link === link
+        if (isSilent && this.#watched.get(watched.key) === watched) this.#lose(watched, silence)
+      }, noMatter)
+      .finally(() => {
+        watched.isBeingAsked = false
+      })
+  }
+
+  #judgeQuiet(watched: Watched, now: number): void {
+    const { foreign } = watched
+    const isQuiet =
+      watched.confirmedMillis !== undefined &&
+      now - watched.confirmedMillis >= this.#options.quietMillis
+    if (!isQuiet || watched.shutUntilMillis > now) return
+    if (foreign && now - foreign.atMillis < 2 * this.#options.edgePeriodMillis)
+      return this.#joinForeign(watched, foreign.to, now)
+    if (watched.kind === 'unknown') this.#decide(watched, 'edge')
+  }
+
+  /** A segment with hosts keeps one edge port; one without becomes a link. */
+  #joinForeign(watched: Watched, to: PortRef, now: number): void {
+    const receiver = this.#watched.get(portKey(to))
+    if (receiver === undefined || receiver.shutUntilMillis > now) return
+    if (receiver.link && !isSamePort(receiver.link.to, watched.at)) return
+    const isInhabited = [watched.at, to].some(
+      end => this.#network.isInhabited(end) || this.#network.isDeclaredEdge(end),
+    )
+    if (isInhabited) return this.#shutHigher(watched, to, now)
+    this.#believe(watched, foreignLink(watched.at, to), now, undefined)
+  }
+
+  #probe(dpid: Dpid, list: readonly Watched[]): void {
+    const now = this.#clock.nowMillis()
+    const frames = list.flatMap(watched => {
+      if (watched.doubtCount > 0) watched.doubtCount++
+      watched.nextMillis = now + this.#period(watched) * this.#stretch
+      return variantsFor(watched).map(variant => ({
         port: watched.at.port,
-        frame: buildProbe({ ...watched.at, nonce, sentMillis: now }, watched.port, this.#secret),
-      }
+        frame: watched.probe(variant, nonceOf(this.#env.random.bytes(8)), now).frame,
+      }))
     })
     const needsProof = list.filter(watched => watched.confirmedMillis === undefined)
-    this.#send(dpid, frames).then(
-      () => {
-        const confirmed = this.#env.clock.nowMillis()
-        for (const watched of needsProof) watched.confirmedMillis ??= confirmed
-      },
-      // The switch has gone: its ports are forgotten by whoever told us of them.
-      () => undefined,
-    )
+    this.#network.sendConfirmed(dpid, frames).then(() => {
+      const confirmed = this.#clock.nowMillis()
+      for (const watched of needsProof) watched.confirmedMillis ??= confirmed
+    }, noMatter)
   }
 }
+
+const silence = 'probes stopped coming'
+
+/** The switch has gone: its ports are forgotten by whoever told us of them. */
+const noMatter = (): void => undefined
+
+/** A known link is probed as it was found; where nothing was found, both ways are tried. */
+const variantsFor = (watched: Watched): readonly Variant[] =>
+  watched.link && !watched.link.isForeign ? ['direct'] : ['direct', 'broadcast']
+
+const foreignLink = (from: PortRef, to: PortRef): Link => ({ from, to, cost: 1, isForeign: true })
+
+const isSameCable = (link: Link, a: PortRef, b: PortRef): boolean =>
+  (isSamePort(link.from, a) && isSamePort(link.to, b)) ||
+  (isSamePort(link.from, b) && isSamePort(link.to, a))
 
 const nonceOf = (bytes: Uint8Array): bigint =>
   new DataView(bytes.buffer, bytes.byteOffset, bytes.length).getBigUint64(0)

@@ -76,6 +76,8 @@ export class HostTracker extends EventEmitter<HostEvents> {
   readonly #macByIp = new Map<string, Mac>()
   readonly #countByPort = new Map<string, number>()
   readonly #contests = new Map<string, Contest>()
+  /** By port: hosts that were asked and have not answered. */
+  readonly #challenges = new Map<string, { readonly asked: Set<Mac>; readonly cancel: Cancel }>()
 
   constructor(env: Env, network: HostEnvironment, options = defaultHosts) {
     super()
@@ -100,10 +102,37 @@ export class HostTracker extends EventEmitter<HostEvents> {
    */
   learn(claim: Claim): boolean {
     this.#answerContests(claim)
+    this.#challenges.get(portKey(claim.at))?.asked.delete(claim.mac)
     const known = this.#byMac.get(claim.mac)
     if (known === undefined) return this.#meet(claim)
     if (!isSamePort(known.at, claim.at)) return this.#contest(claim, known, undefined)
     return this.#addIps(claim, known)
+  }
+
+  /** True while hosts are known there. */
+  isInhabited(at: PortRef): boolean {
+    return (this.#countByPort.get(portKey(at)) ?? 0) > 0
+  }
+
+  /** Another switch seems to be there: hosts that do not answer were never there, or have gone. */
+  challenge(at: PortRef): void {
+    const key = portKey(at)
+    if (this.#challenges.has(key)) return
+    const asked = new Set<Mac>()
+    for (const host of this.#byMac.values()) {
+      if (!isSamePort(host.at, at)) continue
+      asked.add(host.mac)
+      for (const frame of questions(host)) this.#network.send(at, frame)
+    }
+    const cancel = this.#env.timers.after(this.#options.moveProbeMillis, () => {
+      this.#challenges.delete(key)
+      for (const mac of asked) {
+        const host = this.#byMac.get(mac)
+        if (host && isSamePort(host.at, at) && !host.isPinned)
+          this.#remove(host, 'it does not answer where a switch was heard')
+      }
+    })
+    this.#challenges.set(key, { asked, cancel })
   }
 
   /** Hosts behind a port that turned out to lead to another switch were never there. */
@@ -115,6 +144,8 @@ export class HostTracker extends EventEmitter<HostEvents> {
   stop(): void {
     for (const contest of this.#contests.values()) contest.cancel()
     this.#contests.clear()
+    for (const { cancel } of this.#challenges.values()) cancel()
+    this.#challenges.clear()
   }
 
   #meet(claim: Claim): boolean {

@@ -4,8 +4,11 @@
  *     TLV 1 chassis   subtype 7, dpid as text         TLV 2 port   subtype 7, port number as text
  *     TLV 3 life 120 s
  *     TLV 127         OUI 02:53:4c, subtype 1:
- *                     dpid (8) port (4) nonce (8) time (8, ms) HMAC-SHA-256 over those 28 octets (32)
+ *                     variant (1) dpid (8) port (4) nonce (8) time (8, ms) HMAC-SHA-256 over those 29 octets (32)
  *     TLV 0 end
+ *
+ * The direct variant goes to the nearest-bridge address, which no bridge forwards: whoever hears it is the
+ * other end of the wire. The broadcast variant passes switches that are not ours.
  */
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import { dpidNumber, formatDpid, macNumber } from '../base/addresses.js'
@@ -14,31 +17,104 @@ import type { Port, PortRef } from './model.js'
 
 /** The nearest-bridge group address. */
 export const lldpDestination = 0x0180c200000e
+const broadcast = 0xffffffffffff
+
+export const variants = { direct: 1, broadcast: 2 } as const
+export type Variant = keyof typeof variants
 
 const oui = [0x02, 0x53, 0x4c, 0x01] as const
-const signedSize = 28
+const signedSize = 29
 const hmacSize = 32
 
+/** What a frame says of itself; believe it only when its proof is right. */
 export interface Probe extends PortRef {
+  readonly variant: Variant
   readonly nonce: bigint
   /** Monotonic milliseconds of whoever sent it. */
   readonly sentMillis: number
 }
 
-export const buildProbe = (probe: Probe, port: Port, secret: Uint8Array): Uint8Array => {
+export interface BuiltProbe {
+  readonly frame: Uint8Array
+  /** The HMAC in it: a frame that carries it again needs no computing to be checked. */
+  readonly proof: Uint8Array
+}
+
+/** Makes the frames of one port: all but nonce, time and proof is laid out once. */
+export class ProbeBuilder {
+  readonly #secret: Uint8Array
+  readonly #templates: { readonly [variant in Variant]: Uint8Array }
+  /** Where the signed octets begin. */
+  readonly #signedAt: number
+
+  constructor(at: PortRef, port: Port, secret: Uint8Array) {
+    this.#secret = secret
+    const direct = template(at, port, 'direct')
+    this.#templates = { direct, broadcast: template(at, port, 'broadcast') }
+    this.#signedAt = direct.length - 2 - hmacSize - signedSize
+  }
+
+  build(variant: Variant, nonce: bigint, sentMillis: number): BuiltProbe {
+    const frame = this.#templates[variant].slice()
+    const view = new DataView(frame.buffer)
+    const at = this.#signedAt
+    view.setBigUint64(at + 13, nonce)
+    view.setBigUint64(at + 21, BigInt(Math.floor(sentMillis)))
+    const proof = signature(frame.subarray(at, at + signedSize), this.#secret)
+    frame.set(proof, at + signedSize)
+    return { frame, proof }
+  }
+}
+
+export interface ReadProbe extends Probe {
+  readonly proof: Uint8Array
+  readonly signed: Uint8Array
+}
+
+/**
+ * What the frame claims: undefined when it is LLDP of somebody else, 'malformed' when it would be ours but
+ * for its size or variant.
+ */
+export const readProbe = (frame: Uint8Array): ReadProbe | 'malformed' | undefined => {
+  const value = organisationTlv(frame)
+  if (value === undefined) return undefined
+  const signed = value.subarray(4, 4 + signedSize)
+  const variant = signed[0] === 1 ? 'direct' : signed[0] === 2 ? 'broadcast' : undefined
+  if (value.length !== 4 + signedSize + hmacSize || variant === undefined) return 'malformed'
+  const view = new DataView(signed.buffer, signed.byteOffset, signed.length)
+  return {
+    variant,
+    dpid: formatDpid(view.getBigUint64(1)),
+    port: view.getUint32(9),
+    nonce: view.getBigUint64(13),
+    sentMillis: Number(view.getBigUint64(21)),
+    proof: value.subarray(4 + signedSize),
+    signed,
+  }
+}
+
+export const isSame = (a: Uint8Array, b: Uint8Array): boolean =>
+  a.length === b.length && timingSafeEqual(a, b)
+
+/** True when whoever made the frame knows the secret. */
+export const isGenuine = (probe: ReadProbe, secret: Uint8Array): boolean =>
+  isSame(signature(probe.signed, secret), probe.proof)
+
+const signature = (bytes: Uint8Array, secret: Uint8Array): Uint8Array =>
+  createHmac('sha256', secret).update(bytes).digest()
+
+const template = (at: PortRef, port: Port, variant: Variant): Uint8Array => {
   const proof = new Uint8Array(4 + signedSize + hmacSize)
   const view = new DataView(proof.buffer)
   proof.set(oui)
-  view.setBigUint64(4, dpidNumber(probe.dpid))
-  view.setUint32(12, probe.port)
-  view.setBigUint64(16, probe.nonce)
-  view.setBigUint64(24, BigInt(Math.floor(probe.sentMillis)))
-  proof.set(signature(proof.subarray(4, 4 + signedSize), secret), 4 + signedSize)
+  view.setUint8(4, variants[variant])
+  view.setBigUint64(5, dpidNumber(at.dpid))
+  view.setUint32(13, at.port)
   const text = new TextEncoder()
   const parts = [
-    ethernetHeader(port),
-    tlv(1, [7, ...text.encode(probe.dpid)]),
-    tlv(2, [7, ...text.encode(String(probe.port))]),
+    ethernetHeader(port, variant === 'direct' ? lldpDestination : broadcast),
+    tlv(1, [7, ...text.encode(at.dpid)]),
+    tlv(2, [7, ...text.encode(String(at.port))]),
     tlv(3, [0, 120]),
     tlv(127, proof),
     tlv(0, []),
@@ -46,31 +122,12 @@ export const buildProbe = (probe: Probe, port: Port, secret: Uint8Array): Uint8A
   return Uint8Array.from(parts.flatMap(part => [...part]))
 }
 
-/** What the frame claims and proves; undefined when it is not ours, 'forged' when its proof is wrong. */
-export const readProbe = (frame: Uint8Array, secret: Uint8Array): Probe | 'forged' | undefined => {
-  const proof = organisationTlv(frame)
-  if (proof === undefined) return undefined
-  if (proof.length !== 4 + signedSize + hmacSize) return 'forged'
-  const signed = proof.subarray(4, 4 + signedSize)
-  if (!timingSafeEqual(signature(signed, secret), proof.subarray(4 + signedSize))) return 'forged'
-  const view = new DataView(signed.buffer, signed.byteOffset, signed.length)
-  return {
-    dpid: formatDpid(view.getBigUint64(0)),
-    port: view.getUint32(8),
-    nonce: view.getBigUint64(12),
-    sentMillis: Number(view.getBigUint64(20)),
-  }
-}
-
-const signature = (bytes: Uint8Array, secret: Uint8Array): Uint8Array =>
-  createHmac('sha256', secret).update(bytes).digest()
-
-const ethernetHeader = (port: Port): Uint8Array => {
+const ethernetHeader = (port: Port, destination: number): Uint8Array => {
   const bytes = new Uint8Array(14)
   const view = new DataView(bytes.buffer)
   const source = macNumber(port.mac)
-  view.setUint16(0, Math.floor(lldpDestination / 0x100000000))
-  view.setUint32(2, lldpDestination % 0x100000000)
+  view.setUint16(0, Math.floor(destination / 0x100000000))
+  view.setUint32(2, destination % 0x100000000)
   view.setUint16(6, Math.floor(source / 0x100000000))
   view.setUint32(8, source % 0x100000000)
   view.setUint16(12, etherTypes.lldp)

@@ -6,11 +6,14 @@
  */
 import { EventEmitter } from 'node:events'
 import type { Dpid, Mac } from '../base/addresses.js'
-import type { Env } from '../base/env.js'
+import type { Cancel, Env } from '../base/env.js'
 import { readPacket } from '../pipeline/packet.js'
 import type { PuntReason } from '../pipeline/userdata.js'
 import { Discovery, type DiscoveryOptions, defaultDiscovery } from './discovery.js'
+import { EventLimiter } from './event-limiter.js'
 import { claimOf, defaultHosts, type HostOptions, HostTracker } from './hosts.js'
+import { type DeclaredLink, LinkBook } from './link-book.js'
+import { Measurements, type PortBytes } from './measurements.js'
 import {
   emptyTopology,
   type Host,
@@ -30,6 +33,14 @@ export interface SwitchOutput {
   sendConfirmed(dpid: Dpid, frames: readonly { port: number; frame: Uint8Array }[]): Promise<void>
   /** Sends one frame out of a port, as soon as may be. */
   send(at: PortRef, frame: Uint8Array): void
+  /** How many octets each port has sent. */
+  sentBytes(dpid: Dpid): Promise<readonly PortBytes[]>
+}
+
+/** What people say of a port; it goes before what is found out. */
+export interface DeclaredPort extends DeclaredLink {
+  /** edge: hosts only, no probe makes a link of it. */
+  readonly role?: 'edge'
 }
 
 /** What a switch says of a port; its kind is ours to find out. */
@@ -51,11 +62,16 @@ export interface TopologyOptions {
 }
 
 export class TopologyService extends EventEmitter<TopologyEvents> {
+  readonly #env: Env
+  readonly #output: SwitchOutput
   readonly #discovery: Discovery
   readonly #tracker: HostTracker
+  readonly #book: LinkBook
+  readonly #measurements: Measurements
+  readonly #limiter: EventLimiter
+  readonly #cancels: Cancel[] = []
+  #declaredPorts: ReadonlyMap<string, DeclaredPort> = new Map()
   #topology: Topology = emptyTopology
-  /** Directions seen, also those whose way back is not confirmed yet. */
-  readonly #directions = new Map<string, Link>()
 
   constructor(
     env: Env,
@@ -64,12 +80,22 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
     options: TopologyOptions = { discovery: defaultDiscovery, hosts: defaultHosts },
   ) {
     super()
+    this.#env = env
+    this.#measurements = new Measurements(env.clock)
+    this.#limiter = new EventLimiter(env, event => this.emit('event', event))
+    this.#book = new LinkBook(env, event => this.emit('event', { ...event }))
     this.#discovery = new Discovery(
       env,
       secret,
-      (dpid, frames) => output.sendConfirmed(dpid, frames),
+      {
+        sendConfirmed: (dpid, frames) =>
+          this.#measurements.timed(dpid, output.sendConfirmed(dpid, frames)),
+        isInhabited: at => this.#tracker.isInhabited(at),
+        isDeclaredEdge: at => this.#declaredPorts.get(portKey(at))?.role === 'edge',
+      },
       options.discovery,
     )
+    this.#output = output
     this.#tracker = new HostTracker(
       env,
       { send: (at, frame) => output.send(at, frame), isUp: at => this.#isUp(at) },
@@ -84,11 +110,25 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
 
   start(): void {
     this.#discovery.start()
+    this.#cancels.push(
+      this.#env.timers.every(bookPeriodMillis, () => {
+        if (this.#book.tick()) this.#takeLinks()
+        this.#limiter.tick()
+      }),
+      this.#env.timers.every(measurePeriodMillis, () => this.#measureUse()),
+    )
   }
 
   stop(): void {
+    for (const cancel of this.#cancels.splice(0)) cancel()
     this.#discovery.stop()
     this.#tracker.stop()
+  }
+
+  /** Takes over what people say of ports, by `dpid/port`; it replaces what they said before. */
+  declarePorts(ports: ReadonlyMap<string, DeclaredPort>): void {
+    this.#declaredPorts = ports
+    if (this.#book.declare(at => declaredLink(ports.get(portKey(at))))) this.#takeLinks()
   }
 
   /** Takes over what was known before a restart. */
@@ -98,10 +138,10 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
     readonly hosts: readonly Host[]
   }): void {
     this.#tracker.restore(facts.hosts)
-    for (const link of facts.links) this.#directions.set(portKey(link.from), link)
+    this.#book.restore(facts.links)
     this.#set({
       switches: new Map(facts.switches.map(known => [known.dpid, known])),
-      links: this.#twoWayLinks(),
+      links: this.#book.links,
       hosts: new Map(this.#tracker.hosts),
     })
   }
@@ -120,18 +160,17 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
         this.#discovery.forget({ dpid, port: port.number }, 'port down')
     const index = known?.index ?? this.#freeIndex()
     this.#putSwitch({ dpid, name, index, isConnected: true, ports })
-    for (const key of [...this.#directions.keys()]) {
-      const link = this.#directions.get(key)!
-      const end = link.from.dpid === dpid ? link.from : link.to.dpid === dpid ? link.to : undefined
-      if (end && !ports.get(end.port)?.isUp) this.#dropDirection(link, 'port down')
-    }
+    for (const { from, to } of this.#book.directions.values())
+      for (const end of [from, to])
+        if (end.dpid === dpid && !ports.get(end.port)?.isUp)
+          if (this.#book.portLost(end, 'port down')) this.#takeLinks()
     this.emit('event', { kind: 'switch-connected', dpid, name, ports: ports.size })
   }
 
   /** The switch carries our base program now, so probes that reach it come back to us. */
   switchReady(dpid: Dpid): void {
     const known = this.#topology.switches.get(dpid)
-    if (known) this.#discovery.watch(dpid, upPorts(known), this.#directions)
+    if (known) this.#discovery.watch(dpid, upPorts(known), this.#book.directions)
   }
 
   /** Its flows go on; nothing is known any better, so nothing else changes. */
@@ -154,7 +193,7 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
     if (before?.isUp && !report.isUp) this.#portDown({ dpid, port: report.number }, report.name)
     if (isNew) {
       this.emit('event', { kind: 'port-up', dpid, port: report.number, name: report.name })
-      if (port.number <= 0xffffff00) this.#discovery.watch(dpid, [port], this.#directions)
+      if (port.number <= 0xffffff00) this.#discovery.watch(dpid, [port], this.#book.directions)
     }
   }
 
@@ -187,10 +226,22 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
 
   #listen(): void {
     this.#discovery.on('port-decided', (at, kind) => this.#portDecided(at, kind))
-    this.#discovery.on('link-seen', link => this.#linkSeen(link))
-    this.#discovery.on('link-lost', (link, reason) => this.#dropDirection(link, reason))
+    this.#discovery.on('link-seen', link => {
+      if (this.#book.seen(link)) this.#takeLinks()
+    })
+    this.#discovery.on('link-lost', (link, reason) => {
+      if (this.#book.lost(link, reason)) this.#takeLinks()
+    })
+    this.#discovery.on('link-measured', (link, rttMillis) => {
+      const latencyMillis = this.#measurements.latencyOf(link, rttMillis)
+      if (this.#book.measured(link.from, { rttMillis, latencyMillis })) this.#takeLinks()
+    })
     this.#discovery.on('probe-refused', (at, reason) =>
-      this.emit('event', { kind: 'probe-refused', ...at, reason }),
+      this.#limiter.add({ kind: 'probe-refused', ...at, reason }),
+    )
+    this.#discovery.on('port-contested', at => this.#tracker.challenge(at))
+    this.#discovery.on('port-shut', (at, reason) =>
+      this.emit('event', { kind: 'port-shut', ...at, reason }),
     )
     this.#tracker.on('host-learnt', host => this.#hostsChanged('host-learnt', host))
     this.#tracker.on('host-changed', (host, before) =>
@@ -211,39 +262,40 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
     this.emit('event', { kind: 'port-decided', ...at, name: port.name, as: kind })
   }
 
-  #linkSeen(link: Link): void {
-    this.#directions.set(portKey(link.from), link)
-    const before = this.#topology.links
-    const links = this.#twoWayLinks()
-    this.#set({ links })
-    if (links.has(portKey(link.from)) && !before.has(portKey(link.from)))
-      this.emit('event', { kind: 'link-up', from: link.from, to: link.to })
-  }
-
-  #dropDirection(link: Link, reason: string): void {
-    const known = this.#directions.get(portKey(link.from))
-    if (known === undefined || portKey(known.to) !== portKey(link.to)) return
-    this.#directions.delete(portKey(link.from))
-    const wasUp = this.#topology.links.has(portKey(link.from))
-    this.#set({ links: this.#twoWayLinks() })
-    if (wasUp) this.emit('event', { kind: 'link-down', from: link.from, to: link.to, reason })
+  #takeLinks(): void {
+    this.#set({ links: this.#book.links })
   }
 
   #portDown(at: PortRef, name: string): void {
     this.#discovery.forget(at, 'port down')
-    for (const link of [...this.#directions.values()])
-      if (isSamePort(link.from, at) || isSamePort(link.to, at))
-        this.#dropDirection(link, 'port down')
+    if (this.#book.portLost(at, 'port down')) this.#takeLinks()
     this.emit('event', { kind: 'port-down', ...at, name })
   }
 
-  #twoWayLinks(): ReadonlyMap<string, Link> {
-    const found = new Map<string, Link>()
-    for (const [key, link] of this.#directions) {
-      const back = this.#directions.get(portKey(link.to))
-      if (back && portKey(back.to) === key) found.set(key, link)
+  /** How much of each link is in use, from what its port has sent since the last time. */
+  #measureUse(): void {
+    for (const known of this.#topology.switches.values()) {
+      if (!known.isConnected || ![...known.ports.values()].some(port => port.kind === 'fabric'))
+        continue
+      this.#output.sentBytes(known.dpid).then(
+        counts => this.#takeUse(known, counts),
+        // The switch has gone meanwhile: whoever noticed says so.
+        () => undefined,
+      )
     }
-    return found
+  }
+
+  #takeUse(known: Switch, counts: readonly PortBytes[]): void {
+    let isChanged = false
+    for (const { port, bytes } of counts) {
+      const at = { dpid: known.dpid, port }
+      const link = this.#topology.links.get(portKey(at))
+      const speed = link?.bandwidthKbps ?? known.ports.get(port)?.speedKbps ?? 0
+      const utilisation = this.#measurements.useOf(at, bytes, speed)
+      if (link && utilisation !== undefined)
+        isChanged = this.#book.measured(at, { utilisation }) || isChanged
+    }
+    if (isChanged) this.#takeLinks()
   }
 
   #hostsChanged(kind: string, host: Host, reason?: string): void {
@@ -277,6 +329,15 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
     this.#topology = { ...this.#topology, ...change }
     this.emit('changed', this.#topology)
   }
+}
+
+const bookPeriodMillis = 1_000
+const measurePeriodMillis = 5_000
+
+const declaredLink = (port: DeclaredPort | undefined): DeclaredLink => {
+  if (port === undefined) return {}
+  const { role: _, ...link } = port
+  return link
 }
 
 /** The bridge's own port has no wire behind it: whoever speaks there is a host. */

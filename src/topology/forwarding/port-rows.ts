@@ -1,8 +1,12 @@
 /** What a port admits: an edge port its hosts, a fabric port what other switches send. */
+import { etherTypes } from '../../pipeline/packet.js'
 import { flow, meterNumber, type Origin, type Section, section } from '../../pipeline/program.js'
 import { load, registers } from '../../pipeline/registers.js'
 import type { Network, Port, Switch } from '../model.js'
-import { groupBit, teachRows } from './rows.js'
+import { discover, discoverMeter, groupBit, teachRows } from './rows.js'
+
+/** Discovery frames a second from one edge port. */
+const discoversPerSecond = 10
 
 /** Packets a second from one edge port that may teach the controller. */
 const teachesPerSecond = 200
@@ -34,6 +38,14 @@ export const portSection = (
   const rows = [
     flow(
       'admit',
+      410,
+      { in_port: port.number, eth_type: etherTypes.lldp },
+      { actions: [discover()] },
+      `discovery frames of fabric port ${port.name} prove its link`,
+      origin,
+    ),
+    flow(
+      'admit',
       100,
       { in_port: port.number, vlan_vid: 0 },
       { actions: [...enter, fromFabric], goto: 'arrive' },
@@ -61,6 +73,14 @@ const edgeSection = (port: Port, enter: ReturnType<typeof load>[], origin: Origi
     flows: [
       flow(
         'admit',
+        410,
+        { in_port: port.number, eth_type: etherTypes.lldp },
+        { actions: [discover(discoverMeter(port.number))] },
+        `discovery frames of edge port ${port.name} may tell of a new switch`,
+        origin,
+      ),
+      flow(
+        'admit',
         100,
         { in_port: port.number, vlan_vid: 0 },
         { actions: enter, goto: 'guard' },
@@ -70,6 +90,13 @@ const edgeSection = (port: Port, enter: ReturnType<typeof load>[], origin: Origi
       ...teachRows(port.number, meter, origin),
     ],
     meters: [
+      {
+        id: discoverMeter(port.number),
+        unit: 'pktps',
+        bands: [{ type: 'drop', rate: discoversPerSecond, burstSize: 10 }],
+        because: `discovery frames from ${port.name} that may reach the controller each second`,
+        origin,
+      },
       {
         id: meter,
         unit: 'pktps',

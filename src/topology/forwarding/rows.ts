@@ -1,5 +1,5 @@
 /** The rows that never change: the frame of the pipeline around what is learnt. */
-import type { Match } from '../../openflow/values.js'
+import type { Action, Match } from '../../openflow/values.js'
 import { etherTypes, ipProtocols } from '../../pipeline/packet.js'
 import {
   type Flow,
@@ -16,6 +16,18 @@ import { controllerMac } from '../hosts.js'
 const origin: Origin = { kind: 'base', name: 'pipeline' }
 
 export const groupBit = { value: 0x010000000000, mask: 0x010000000000 }
+
+/** Protects the controller from discovery frames of a port; 0: of all ports that are not decided yet. */
+export const discoverMeter = (port: number): number => meterNumber('discover', port)
+const discoversPerSecond = 1_000
+
+/** A discovery frame goes to the controller; from a fabric port without a meter. */
+export const discover = (meter?: number): Action => ({
+  kind: 'controller',
+  maxLength: 0xffff,
+  userdata: writeUserdata('discover'),
+  ...(meter !== undefined && { meter }),
+})
 
 /** Protects the controller from frames that look for somebody unknown; all ports of a switch together. */
 export const seekMeter = meterNumber('seek')
@@ -41,7 +53,7 @@ const neighbourTypes = [130, 131, 132, 133, 134, 135, 136, 137, 143]
 // biome-ignore format: a table
 const rows: readonly Flow[] = [
   row('admit', 400, { eth_type: etherTypes.lldp },
-    { actions: [{ kind: 'controller', maxLength: 0xffff, userdata: writeUserdata('discover') }] }, 'discovery frames teach the controller links'),
+    { actions: [discover(discoverMeter(0))] }, 'discovery frames of ports that are not decided teach the controller links'),
   row('admit', 390, { eth_dst: { value: 0x0180c2000000, mask: 0xfffffffffff0 } }, {}, 'reserved bridge addresses are never forwarded'),
   row('admit', 380, { eth_src: groupBit }, {}, 'a group address cannot send'),
   row('admit', 0, {}, {}, 'port not admitted'),
@@ -59,6 +71,13 @@ const rows: readonly Flow[] = [
 export const baseSection: Section = section('forwarding/base', {
   flows: rows,
   meters: [
+    {
+      id: discoverMeter(0),
+      unit: 'pktps',
+      bands: [{ type: 'drop', rate: discoversPerSecond, burstSize: 500 }],
+      because: 'discovery frames of undecided ports that may reach the controller each second',
+      origin,
+    },
     {
       id: seekMeter,
       unit: 'pktps',

@@ -1,0 +1,219 @@
+/**
+ * The links as they are used: directions that discovery has seen, in pairs, without those that flap, with
+ * what was measured and declared of them. A link is used when both its directions are proven.
+ */
+import type { Env } from '../base/env.js'
+import { Flaps } from './flaps.js'
+import { isSamePort, type Link, type PortRef, portKey } from './model.js'
+
+/** What people say of the link that leaves a port. */
+export interface DeclaredLink {
+  readonly cost?: number
+  readonly latencyMillis?: number
+  readonly bandwidthKbps?: number
+  readonly tags?: readonly string[]
+  /** Where it must lead. */
+  readonly peer?: PortRef
+}
+
+export interface LinkEvent {
+  readonly kind:
+    | 'link-up'
+    | 'link-down'
+    | 'link-one-way'
+    | 'link-miswired'
+    | 'link-damped'
+    | 'link-released'
+  readonly from: PortRef
+  readonly to: PortRef
+  readonly reason?: string
+}
+
+/** A way back that does not come within this time is missing. */
+const oneWayMillis = 3_000
+/** Measured values that move less stay as they are: nothing is compiled for noise. */
+const latencyStep = 0.25
+const latencyFloorMillis = 0.2
+const utilisationStep = 0.05
+
+interface Direction {
+  link: Link
+  readonly sinceMillis: number
+  isOneWayTold: boolean
+}
+
+export class LinkBook {
+  readonly #env: Env
+  readonly #flaps = new Flaps()
+  readonly #tell: (event: LinkEvent) => void
+  readonly #directions = new Map<string, Direction>()
+  #declared: (at: PortRef) => DeclaredLink = () => ({})
+  #links: ReadonlyMap<string, Link> = new Map()
+
+  constructor(env: Env, tell: (event: LinkEvent) => void) {
+    this.#env = env
+    this.#tell = tell
+  }
+
+  /** By `dpid/port` of where they begin; both directions of each. */
+  get links(): ReadonlyMap<string, Link> {
+    return this.#links
+  }
+
+  /** All that discovery has seen, one-way or held back too. */
+  get directions(): ReadonlyMap<string, Link> {
+    return new Map([...this.#directions].map(([key, { link }]) => [key, link]))
+  }
+
+  restore(links: readonly Link[]): void {
+    for (const link of links) this.#put(link)
+    this.#links = this.#usable()
+  }
+
+  /** True when links have changed by it. */
+  declare(declared: (at: PortRef) => DeclaredLink): boolean {
+    this.#declared = declared
+    for (const direction of this.#directions.values())
+      direction.link = this.#dressed(direction.link)
+    return this.#refresh()
+  }
+
+  seen(link: Link): boolean {
+    const { peer } = this.#declared(link.from)
+    if (peer && !isSamePort(peer, link.to))
+      this.#tell({
+        kind: 'link-miswired',
+        from: link.from,
+        to: link.to,
+        reason: `it should lead to ${portKey(peer)}`,
+      })
+    this.#put(link)
+    return this.#refresh()
+  }
+
+  lost(link: Link, reason: string): boolean {
+    const known = this.#directions.get(portKey(link.from))
+    if (known === undefined || !isSamePort(known.link.to, link.to)) return false
+    this.#directions.delete(portKey(link.from))
+    return this.#refresh(reason)
+  }
+
+  /** Both directions of whatever ends at this port. */
+  portLost(at: PortRef, reason: string): boolean {
+    let isChanged = false
+    for (const { link } of [...this.#directions.values()])
+      if (isSamePort(link.from, at) || isSamePort(link.to, at))
+        isChanged = this.lost(link, reason) || isChanged
+    return isChanged
+  }
+
+  /** Takes over measured values when they differ enough from what is known. */
+  measured(
+    at: PortRef,
+    values: { readonly latencyMillis?: number; readonly utilisation?: number; rttMillis?: number },
+  ): boolean {
+    const direction = this.#directions.get(portKey(at))
+    if (direction === undefined) return false
+    const { link } = direction
+    const isDeclared = this.#declared(at).latencyMillis !== undefined
+    const latency = isDeclared ? undefined : values.latencyMillis
+    const isNews =
+      (latency !== undefined && isFar(link.latencyMillis, latency)) ||
+      (values.utilisation !== undefined &&
+        Math.abs((link.utilisation ?? 0) - values.utilisation) >= utilisationStep)
+    if (!isNews) return false
+    direction.link = {
+      ...link,
+      ...(values.rttMillis !== undefined && { rttMillis: rounded(values.rttMillis) }),
+      ...(latency !== undefined && { latencyMillis: rounded(latency) }),
+      ...(values.utilisation !== undefined && { utilisation: rounded(values.utilisation) }),
+    }
+    return this.#refresh()
+  }
+
+  /** To be called now and then: tells of ways back that are missing, lets go of what flaps no more. */
+  tick(): boolean {
+    const now = this.#env.clock.nowMillis()
+    for (const direction of this.#directions.values()) this.#tellOneWay(direction, now)
+    const released = this.#flaps.released(now)
+    for (const key of released) {
+      const link = this.#directions.get(key)?.link
+      if (link) this.#tell({ kind: 'link-released', from: link.from, to: link.to })
+    }
+    return released.length > 0 && this.#refresh()
+  }
+
+  #put(link: Link): void {
+    const key = portKey(link.from)
+    const before = this.#directions.get(key)
+    const isSame = before && isSamePort(before.link.to, link.to)
+    this.#directions.set(key, {
+      link: this.#dressed(isSame ? { ...before.link, ...link } : link),
+      sinceMillis: isSame ? before.sinceMillis : this.#env.clock.nowMillis(),
+      isOneWayTold: isSame ? before.isOneWayTold : false,
+    })
+  }
+
+  #dressed(link: Link): Link {
+    const { peer: _, ...declared } = this.#declared(link.from)
+    const foreignCost = link.isForeign ? Math.max(link.cost, foreignCosts) : link.cost
+    return { ...link, cost: foreignCost, ...declared }
+  }
+
+  #tellOneWay(direction: Direction, now: number): void {
+    const { link } = direction
+    const back = this.#directions.get(portKey(link.to))?.link
+    if (back && isSamePort(back.to, link.from)) return
+    if (direction.isOneWayTold || now - direction.sinceMillis < oneWayMillis) return
+    direction.isOneWayTold = true
+    const { from, to } = link
+    if (back === undefined)
+      this.#tell({ kind: 'link-one-way', from, to, reason: 'nothing comes back' })
+    else
+      this.#tell({
+        kind: 'link-miswired',
+        from,
+        to,
+        reason: `the way back from ${portKey(to)} leads to ${portKey(back.to)}`,
+      })
+  }
+
+  #refresh(reason?: string): boolean {
+    const before = this.#links
+    const after = this.#usable()
+    for (const [key, link] of before) if (!after.has(key)) this.#fell(link, reason)
+    // What fell too often is not used again at once.
+    const links = after.size === 0 ? after : this.#usable()
+    for (const [key, { from, to }] of links)
+      if (!before.has(key)) this.#tell({ kind: 'link-up', from, to })
+    const isChanged =
+      links.size !== before.size || [...links].some(([key, link]) => before.get(key) !== link)
+    if (isChanged) this.#links = links
+    return isChanged
+  }
+
+  #fell({ from, to }: Link, reason?: string): void {
+    this.#tell({ kind: 'link-down', from, to, ...(reason && { reason }) })
+    if (this.#flaps.fell(portKey(from), this.#env.clock.nowMillis()))
+      this.#tell({ kind: 'link-damped', from, to, reason: 'it came and went too often' })
+  }
+
+  #usable(): ReadonlyMap<string, Link> {
+    const found = new Map<string, Link>()
+    for (const [key, { link }] of this.#directions) {
+      const back = this.#directions.get(portKey(link.to))
+      const isHeld = this.#flaps.isHeld(key) || this.#flaps.isHeld(portKey(link.to))
+      if (back && portKey(back.link.to) === key && !isHeld) found.set(key, link)
+    }
+    return found
+  }
+}
+
+/** Where another way is, a switch that is not ours is left out. */
+const foreignCosts = 8
+
+const isFar = (before: number | undefined, after: number): boolean =>
+  before === undefined ||
+  Math.abs(after - before) > Math.max(latencyFloorMillis, before * latencyStep)
+
+const rounded = (value: number): number => Math.round(value * 100) / 100
