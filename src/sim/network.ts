@@ -53,6 +53,8 @@ interface Wire {
   readonly deliver: (frame: Uint8Array) => void
   readonly delayMillis: number
   isUp: boolean
+  /** Loses everything, without a word. */
+  isCut: boolean
   waiting: number
 }
 
@@ -139,6 +141,21 @@ export class SimulatedNetwork {
     this.#setCable(a, b, true)
   }
 
+  /** From `a` to `b` nothing comes through any more, and neither port notices; undone by `mend`. */
+  cut(a: End, b: End): void {
+    this.#wireFrom(a, b).isCut = true
+  }
+
+  mend(a: End, b: End): void {
+    this.#wireFrom(a, b).isCut = false
+  }
+
+  #wireFrom(a: End, b: End): Wire {
+    const cable = this.#cableBetween(a, b)
+    const index = endKey(cable.ends[0]) === endKey(a) ? 0 : 1
+    return cable.wires[index]
+  }
+
   /** Pulls or plugs the cable of one host. */
   setHost(name: string, isUp: boolean): void {
     const cable = this.#cables.find(({ ends }) => ends.some(end => end.name === name))
@@ -184,11 +201,15 @@ export class SimulatedNetwork {
   }
 
   #setCable(a: End, b: End, isUp: boolean): void {
+    this.#set(this.#cableBetween(a, b), isUp)
+  }
+
+  #cableBetween(a: End, b: End): Cable {
     const keys = new Set([endKey(a), endKey(b)])
     const cable = this.#cables.find(({ ends }) => ends.every(end => keys.has(endKey(end))))
     if (cable === undefined)
       throw new RangeError(`no cable is between ${endKey(a)} and ${endKey(b)}`)
-    this.#set(cable, isUp)
+    return cable
   }
 
   #set(cable: Cable, isUp: boolean): void {
@@ -202,7 +223,7 @@ export class SimulatedNetwork {
   }
 
   #carry(wire: Wire, frame: Uint8Array): void {
-    if (this.#isStopped || !wire.isUp) return
+    if (this.#isStopped || !wire.isUp || wire.isCut) return
     if (wire.waiting >= wireCapacity) {
       this.counters.dropped++
       return
@@ -244,6 +265,7 @@ const wire = (deliver: (frame: Uint8Array) => void, delayMillis: number): Wire =
   deliver,
   delayMillis,
   isUp: true,
+  isCut: false,
   waiting: 0,
 })
 
