@@ -3,8 +3,8 @@ import { mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { join } from 'node:path'
 import type { Env } from '../base/env.js'
 import type { Endpoints } from '../base/places.js'
-import { clear } from './ledger.js'
-import { type Lab, labsRunFolder, ledgerPath, type StageName, stageNames, withLab } from './main.js'
+import { clearBehind } from './ledger.js'
+import { type Lab, labsRunFolder, type StageName, stageNames, withLab } from './main.js'
 import type { Teller } from './run.js'
 import { isAlive, sleep, start } from './shell.js'
 import { instructions } from './start.js'
@@ -69,7 +69,7 @@ export const labDown = async (name: string, print: (text: string) => void): Prom
     if (note === undefined) continue
     if (isAlive(note.pid)) process.kill(note.pid, 'SIGTERM')
     for (let tries = 0; tries < 400 && isAlive(note.pid); tries++) await sleep(50)
-    await clear(ledgerPath(name, stage))
+    await clearBehind(labsRunFolder, note.pid)
     rmSync(path, { force: true })
     ended++
     print(`${name} on ${stage} is down.`)

@@ -1,6 +1,6 @@
 /** What a lab made on this machine, written down as it is made, so that a later run clears up after one that was killed. */
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
 import { isAlive, sleep, trySh } from './shell.js'
 
 interface Entries {
@@ -8,6 +8,11 @@ interface Entries {
   readonly namespaces: string[]
   readonly folders: string[]
 }
+
+let count = 0
+
+/** A name for a ledger of this process, beside those of others: `PREFIX-PID-N.json`. */
+export const ledgerName = (prefix: string): string => `${prefix}-${process.pid}-${++count}.json`
 
 export class Ledger {
   readonly #path: string
@@ -51,6 +56,30 @@ export const clear = async (path: string): Promise<void> => {
   await Promise.all(entries.namespaces.map(name => trySh('ip', 'netns', 'del', name)))
   for (const folder of entries.folders) rmSync(folder, { recursive: true, force: true })
   rmSync(path, { force: true })
+}
+
+/** Clears up behind runs whose process has ended; those that go on are left alone. */
+export const clearStale = async (folder: string): Promise<void> => {
+  for (const path of ledgersIn(folder)) {
+    const owner = Number(/-(\d+)-\d+\.json$/.exec(basename(path))![1])
+    if (owner !== process.pid && !isAlive(owner)) await clear(path)
+  }
+}
+
+/** Clears up behind one process that has ended. */
+export const clearBehind = async (folder: string, pid: number): Promise<void> => {
+  for (const path of ledgersIn(folder)) if (basename(path).includes(`-${pid}-`)) await clear(path)
+}
+
+const ledgersIn = (folder: string): string[] => {
+  try {
+    return readdirSync(folder)
+      .filter(name => /-\d+-\d+\.json$/.test(name))
+      .map(name => join(folder, name))
+  } catch {
+    // No lab has ever run here.
+    return []
+  }
 }
 
 const readLedger = (path: string): Entries | undefined => {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Env } from '../base/env.js'
 import { ControllerProcess } from './controller-process.js'
+import { ledgerName } from './ledger.js'
 import { type Assertion, LabRun, type Teller } from './run.js'
 import { type LabSpec, readLab } from './spec.js'
 import type { Stage } from './stage.js'
@@ -44,14 +45,14 @@ export const stageNames: readonly StageName[] = ['sim', 'netns', 'mininet']
 /** Where labs leave notes about what runs. */
 export const labsRunFolder = join(tmpdir(), `sluice-labs-${process.getuid?.() ?? 0}`)
 
-/** Where a stage writes down what it made, so that a later one clears up. */
-export const ledgerPath = (name: string, stage: StageName): string =>
-  join(labsRunFolder, `${name}-${stage}.json`)
+/** Where a stage writes down what it made, so that a later one clears up if this one cannot. */
+const newLedgerPath = (name: string, stage: StageName): string =>
+  join(labsRunFolder, ledgerName(`${name}-${stage}`))
 
 export const stageNamed = (env: Env, name: StageName, lab: Lab): Stage => {
-  if (name === 'netns') return new NetnsStage(env, lab.spec, ledgerPath(lab.spec.name, name))
+  if (name === 'netns') return new NetnsStage(env, lab.spec, newLedgerPath(lab.spec.name, name))
   if (name === 'mininet')
-    return new MininetStage(env, lab.spec, lab.folder, ledgerPath(lab.spec.name, name))
+    return new MininetStage(env, lab.spec, lab.folder, newLedgerPath(lab.spec.name, name))
   return new SimStage(env, lab.spec)
 }
 

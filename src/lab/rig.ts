@@ -3,11 +3,11 @@
  * directory, an ovsdb-server and an ovs-vswitchd of its own; every host has a namespace. What was made is
  * written down as it is made, so that a later run clears up after one that was killed.
  */
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { Env } from '../base/env.js'
 import { OvsdbClient } from '../ovsdb/client.js'
 import { OpenVswitch } from '../ovsdb/open-vswitch.js'
-import { clear, Ledger } from './ledger.js'
+import { clear, clearStale, Ledger } from './ledger.js'
 import { type OvsPlace, startOvs } from './ovs.js'
 import { Relay } from './relay.js'
 import { sh } from './shell.js'
@@ -38,7 +38,7 @@ export class Rig {
   }
 
   async up(openflowPort: number, isTso: boolean): Promise<void> {
-    await clear(this.#ledgerPath)
+    await clearStale(dirname(this.#ledgerPath))
     await Promise.all(this.#spec.switches.map(spec => this.#startSwitch(spec, isTso)))
     await Promise.all(this.#spec.hosts.map(spec => this.#startHost(spec, isTso)))
     for (const link of this.#spec.links) await this.#wire(link, isTso)

@@ -3,11 +3,11 @@
  * network namespace with an Open vSwitch of its own, so it meets neither the machine's switches nor another lab.
  */
 import type { ChildProcess } from 'node:child_process'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Env } from '../../base/env.js'
 import { AgentHosts, agentPath } from '../agents.js'
-import { clear, Ledger } from '../ledger.js'
+import { clear, clearStale, Ledger } from '../ledger.js'
 import { ovsVariables, startOvs } from '../ovs.js'
 import { Relay } from '../relay.js'
 import { end, start } from '../shell.js'
@@ -36,7 +36,7 @@ export class MininetStage extends AgentHosts implements Stage {
   }
 
   async up(openflowPort: number): Promise<void> {
-    await clear(this.#ledgerPath)
+    await clearStale(dirname(this.#ledgerPath))
     const ledger = new Ledger(this.#ledgerPath)
     const namespace = `slm${(this.#env.random.uint32() & 0xfffff).toString(36)}`
     const { folder } = await startOvs(ledger, namespace, false)
