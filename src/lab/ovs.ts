@@ -6,7 +6,7 @@ import { mkdtempSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Ledger } from './ledger.js'
-import { sh } from './shell.js'
+import { isAlive, sh, sleep } from './shell.js'
 
 export interface OvsPlace {
   readonly namespace: string
@@ -40,11 +40,22 @@ export const startOvs = async (
   await startDatabase(ledger, namespace, folder, socket)
   const tso = ['--', 'set', 'Open_vSwitch', '.', 'other_config:userspace-tso-enable=true']
   await sh('ovs-vsctl', `--db=unix:${socket}`, '--no-wait', 'init', ...(isTso ? tso : []))
-  await startDaemon(ledger, namespace, folder, 'ovs-vswitchd', 'vsw.ctl', [
+  await startVswitchd(ledger, { namespace, folder, socket })
+  return { namespace, folder, socket }
+}
+
+const startVswitchd = (ledger: Ledger, { namespace, folder, socket }: OvsPlace): Promise<void> =>
+  startDaemon(ledger, namespace, folder, 'ovs-vswitchd', 'vsw.ctl', [
     `unix:${socket}`,
     '--disable-system',
   ])
-  return { namespace, folder, socket }
+
+/** kill -9 of ovs-vswitchd, and another one in its place: every flow is gone. */
+export const restartVswitchd = async (ledger: Ledger, place: OvsPlace): Promise<void> => {
+  const pid = Number(readFileSync(join(place.folder, 'ovs-vswitchd.pid'), 'utf8'))
+  process.kill(pid, 'SIGKILL')
+  while (isAlive(pid)) await sleep(10)
+  await startVswitchd(ledger, place)
 }
 
 const startDatabase = async (

@@ -8,7 +8,7 @@ import type { Env } from '../base/env.js'
 import { OvsdbClient } from '../ovsdb/client.js'
 import { OpenVswitch } from '../ovsdb/open-vswitch.js'
 import { clear, clearStale, Ledger } from './ledger.js'
-import { type OvsPlace, startOvs } from './ovs.js'
+import { type OvsPlace, restartVswitchd, startOvs } from './ovs.js'
 import { Relay } from './relay.js'
 import { sh } from './shell.js'
 import type { HostSpec, LabSpec, LinkSpec, SwitchSpec } from './spec.js'
@@ -66,6 +66,11 @@ export class Rig {
       portName(link.a.name, link.a.port),
       isUp ? 'up' : 'down',
     )
+  }
+
+  /** Kills the daemon of one switch and starts it again, empty. */
+  restartSwitch(name: string): Promise<void> {
+    return restartVswitchd(this.#ledger, this.switches.get(name)!)
   }
 
   /** `ovs-appctl` of one switch. */

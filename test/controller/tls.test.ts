@@ -1,0 +1,214 @@
+/** Mutual TLS between switches and the controller: who may come, with which name, and certificates that are renewed. */
+import { execFileSync } from 'node:child_process'
+import { chmodSync, copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { connect as connectTls } from 'node:tls'
+import t, { type Test } from 'tap'
+import type { Dpid } from '../../src/base/addresses.js'
+import type { TlsOptions } from '../../src/base/env.js'
+import { CollectingLog } from '../../src/base/log.js'
+import { realEnv } from '../../src/base/real-env.js'
+import { openSouthbound, type SouthboundOptions } from '../../src/controller/southbound.js'
+import type { RefusedInfo, SwitchConnection } from '../../src/openflow/index.js'
+import { SimulatedSwitch } from '../../src/sim/switch.js'
+
+const env = realEnv(new CollectingLog())
+
+const openssl = (folder: string, ...words: string[]) =>
+  execFileSync('openssl', words, { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] })
+
+/** Certificates as `ovs-pki` makes them: an authority, and names that it signs. */
+class Authority {
+  readonly folder: string
+  readonly #name: string
+
+  constructor(folder: string, name: string) {
+    this.folder = folder
+    this.#name = name
+    openssl(
+      folder,
+      ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'],
+      ...['-keyout', `${name}.key`, '-out', `${name}.pem`, '-subj', `/CN=${name}`, '-days', '2'],
+    )
+  }
+
+  sign(name: string, days = '2'): { key: string; certificate: string; authority: string } {
+    const { folder } = this
+    openssl(
+      folder,
+      ...['req', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'],
+      ...['-keyout', `${name}.key`, '-out', `${name}.csr`, '-subj', `/CN=${name}`],
+    )
+    openssl(
+      folder,
+      ...['x509', '-req', '-in', `${name}.csr`, '-CA', `${this.#name}.pem`],
+      ...['-CAkey', `${this.#name}.key`, '-CAcreateserial', '-out', `${name}.pem`, '-days', days],
+    )
+    chmodSync(join(folder, `${name}.key`), 0o600)
+    const path = (file: string) => join(folder, file)
+    return {
+      key: path(`${name}.key`),
+      certificate: path(`${name}.pem`),
+      authority: path(`${this.#name}.pem`),
+    }
+  }
+}
+
+const contents = (files: { key: string; certificate: string; authority: string }): TlsOptions => ({
+  key: readFileSync(files.key, 'utf8'),
+  certificate: readFileSync(files.certificate, 'utf8'),
+  authority: readFileSync(files.authority, 'utf8'),
+})
+
+const folder = mkdtempSync(join(tmpdir(), 'sluice-tls-'))
+t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+const ours = new Authority(folder, 'ours')
+const theirs = new Authority(folder, 'theirs')
+const controllerFiles = ours.sign('controller')
+
+const open = async (t: Test, more: Partial<SouthboundOptions> = {}) => {
+  const switches: SwitchConnection[] = []
+  const refused: RefusedInfo[] = []
+  const southbound = await openSouthbound(
+    env,
+    { listen: ['127.0.0.1:0'], connect: [], tls: controllerFiles, ...more },
+    {
+      switchConnected: async connection => void switches.push(connection),
+      refused: info => refused.push(info),
+    },
+  )
+  t.teardown(() => southbound.stop())
+  const port = Number(southbound.addresses[0]?.split(':')[1])
+  return { southbound, switches, refused, port }
+}
+
+const dial = (t: Test, port: number, dpid: string, tls?: TlsOptions) => {
+  const one = new SimulatedSwitch(env, {
+    dpid: dpid as Dpid,
+    name: 's',
+    ports: [],
+    send: () => undefined,
+    limits: { firstBackoffMillis: 50 },
+  })
+  one.connect({ host: '127.0.0.1', port, ...(tls && { tls }) })
+  t.teardown(() => one.stop())
+  return one
+}
+
+const soon = async (look: () => boolean, patienceMillis = 3_000): Promise<boolean> => {
+  const last = performance.now() + patienceMillis
+  while (!look() && performance.now() < last) await new Promise(resolve => setTimeout(resolve, 10))
+  return look()
+}
+
+const first = '0000000000000001'
+const second = '0000000000000002'
+
+t.test('a switch with a certificate of our authority comes in; others do not', async t => {
+  const at = await open(t)
+  dial(t, at.port, first, contents(ours.sign('s1')))
+  t.ok(await soon(() => at.switches.length === 1))
+  t.equal(at.switches[0]?.peerName, 's1')
+  dial(
+    t,
+    at.port,
+    second,
+    contents({ ...theirs.sign('alien'), authority: controllerFiles.authority }),
+  )
+  dial(t, at.port, '0000000000000003', contents(ours.sign('old', '-1')))
+  dial(t, at.port, '0000000000000004')
+  await new Promise(resolve => setTimeout(resolve, 500))
+  t.equal(at.switches.length, 1, 'neither a stranger, nor an expired one, nor one without')
+})
+
+t.test('a certificate is bound to its switch', async t => {
+  const at = await open(t, { names: { [first]: 's1' } })
+  dial(t, at.port, first, contents(ours.sign('s2')))
+  t.ok(await soon(() => at.refused.some(info => /may not connect/.test(info.reason))))
+  t.equal(at.switches.length, 0)
+  dial(t, at.port, second, contents(ours.sign('s2')))
+  t.ok(await soon(() => at.switches.length === 1), 'as another switch it may come')
+})
+
+t.test('the other way round: without the binding it would have been let in', async t => {
+  const at = await open(t)
+  dial(t, at.port, first, contents(ours.sign('s2')))
+  t.ok(await soon(() => at.switches.length === 1))
+})
+
+t.test('renewed certificates are put to use, and open connections stay', async t => {
+  const renewed = {
+    ...controllerFiles,
+    certificate: join(folder, 'live.pem'),
+    key: join(folder, 'live.key'),
+  }
+  copyFileSync(controllerFiles.certificate, renewed.certificate)
+  copyFileSync(controllerFiles.key, renewed.key)
+  const at = await open(t, { tls: renewed })
+  dial(t, at.port, first, contents(ours.sign('s1')))
+  t.ok(await soon(() => at.switches.length === 1))
+  const serial = () =>
+    new Promise<string>((resolve, reject) => {
+      const socket = connectTls(
+        {
+          port: at.port,
+          host: '127.0.0.1',
+          ...pem(ours.sign('probe')),
+          checkServerIdentity: () => undefined,
+        },
+        () => {
+          resolve(socket.getPeerCertificate().serialNumber)
+          socket.destroy()
+        },
+      )
+      socket.on('error', reject)
+    })
+  const before = await serial()
+  const fresh = ours.sign('controller-renewed')
+  copyFileSync(fresh.certificate, renewed.certificate)
+  copyFileSync(fresh.key, renewed.key)
+  await at.southbound.reload()
+  t.not(await serial(), before, 'new connections see the new one')
+  t.notOk(at.switches[0]?.isClosed, 'the old connection goes on')
+  t.ok(await at.switches[0]?.isAlive(1_000))
+})
+
+const pem = (files: { key: string; certificate: string; authority: string }) => {
+  const { key, certificate, authority } = contents(files)
+  return { key, cert: certificate, ca: authority }
+}
+
+t.test('plain connections stay on loopback, and keys are for their owner', async t => {
+  const never = { switchConnected: async () => undefined, refused: () => undefined }
+  await t.rejects(openSouthbound(env, { listen: ['0.0.0.0:0'], connect: [] }, never), {
+    code: 'unsafe-address',
+  })
+  await t.rejects(openSouthbound(env, { listen: [], connect: ['tcp:192.0.2.1:6634'] }, never), {
+    code: 'unsafe-address',
+  })
+  const loose = ours.sign('loose')
+  chmodSync(loose.key, 0o644)
+  await t.rejects(
+    openSouthbound(env, { listen: ['127.0.0.1:0'], connect: [], tls: loose }, never),
+    {
+      code: 'unsafe-file',
+    },
+  )
+})
+
+t.test('switches that wait to be called are called, and called again', async t => {
+  const { createServer } = await import('node:net')
+  const calls: import('node:net').Socket[] = []
+  const server = createServer(socket => calls.push(socket))
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => server.close())
+  const { port } = server.address() as { port: number }
+  await open(t, { listen: [], connect: [`tcp:127.0.0.1:${port}`] })
+  t.ok(await soon(() => calls.length === 1))
+  const hello = await new Promise<Buffer>(resolve => calls[0]!.once('data', resolve))
+  t.equal(hello.subarray(0, 2).toString('hex'), '0400')
+  calls[0]!.destroy()
+  t.ok(await soon(() => calls.length === 2, 4_000), 'after the connection is lost, again')
+  calls[1]!.destroy()
+})
