@@ -3,6 +3,7 @@
  * programs at once: switches with their numbers and port kinds, links, hosts. Never flows.
  */
 import type { Dpid } from '../base/addresses.js'
+import type { Env, Timers } from '../base/env.js'
 import type { Log } from '../base/log.js'
 import type { Host, Link, Port, Switch, Topology } from '../topology/model.js'
 import type { Op, Store } from './store/store.js'
@@ -49,22 +50,29 @@ export const listAll = async (store: Store, under: string): Promise<[string, unk
   }
 }
 
+const pauseMillis = 100
+
 /** Writes what differs between two topologies; one write at a time, the newest state last. */
 export class FactWriter {
   readonly #store: Store
   readonly #log: Log
+  readonly #timers: Timers
   #saved: Topology
-  #wanted: Topology | undefined
+  #wanted: (() => Topology) | undefined
   #running: Promise<void> | undefined
+  #isHurried = false
+  #endPause: () => void = () => undefined
 
-  constructor(store: Store, log: Log, saved: Topology) {
+  constructor(store: Store, { log, timers }: Pick<Env, 'log' | 'timers'>, saved: Topology) {
     this.#store = store
     this.#log = log
+    this.#timers = timers
     this.#saved = saved
   }
 
-  save(topology: Topology): void {
-    this.#wanted = topology
+  /** @param current asked when it is written, so that many changes are one write */
+  save(current: () => Topology): void {
+    this.#wanted = current
     this.#running ??= this.#drain().finally(() => {
       this.#running = undefined
     })
@@ -72,17 +80,34 @@ export class FactWriter {
 
   /** Resolves when all that was handed over is on disk. */
   async settled(): Promise<void> {
+    this.#isHurried = true
+    this.#endPause()
     while (this.#running) await this.#running
   }
 
+  /** What changes in quick succession is written once. */
+  #pause(): Promise<void> {
+    if (this.#isHurried) return Promise.resolve()
+    return new Promise(resolve => {
+      const cancel = this.#timers.after(pauseMillis, resolve)
+      this.#endPause = () => {
+        cancel()
+        resolve()
+      }
+    })
+  }
+
   async #drain(): Promise<void> {
-    while (this.#wanted && this.#wanted !== this.#saved) {
-      const next = this.#wanted
+    // Behind the turn in which things change.
+    await Promise.resolve()
+    while (this.#wanted && this.#wanted() !== this.#saved) {
+      const next = this.#wanted()
       const ops = changes(this.#saved, next)
       try {
         for (let at = 0; at < ops.length; at += 100)
           await this.#store.txn({ if: [], then: ops.slice(at, at + 100) })
         this.#saved = next
+        await this.#pause()
       } catch (error) {
         // Facts are learnt again; a store that cannot be written says so on every wish.
         this.#log.warn({ err: error }, 'what was learnt could not be kept')

@@ -129,7 +129,7 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
    * Begins to watch ports of a switch that is ready to punt probes. Ports whose kind is known (from
    * before a restart) keep it while they are checked again, with `link` as the proof to renew.
    */
-  watch(dpid: Dpid, ports: readonly Port[], links: ReadonlyMap<string, Link>): void {
+  watch(dpid: Dpid, ports: readonly Port[], linkFrom: (at: PortRef) => Link | undefined): void {
     const now = this.#clock.nowMillis()
     const added = ports.map(port => {
       // A link from before gets one full allowance, and some time for its other end to come back.
@@ -140,7 +140,7 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
         now,
         now + graceMillis,
       )
-      one.link = links.get(one.key)
+      one.link = linkFrom({ dpid, port: port.number })
       this.#watched.set(one.key, one)
       return one
     })

@@ -48,7 +48,9 @@ export class LinkBook {
   readonly #tell: (event: LinkEvent) => void
   readonly #directions = new Map<string, Direction>()
   #declared: (at: PortRef) => DeclaredLink = () => ({})
-  #links: ReadonlyMap<string, Link> = new Map()
+  readonly #used = new Map<string, Link>()
+  /** A copy of what is used, until that changes. */
+  #links: ReadonlyMap<string, Link> | undefined
 
   constructor(env: Env, tell: (event: LinkEvent) => void) {
     this.#env = env
@@ -57,17 +59,27 @@ export class LinkBook {
 
   /** By `dpid/port` of where they begin; both directions of each. */
   get links(): ReadonlyMap<string, Link> {
+    this.#links ??= new Map(this.#used)
     return this.#links
   }
 
+  /** The link that leaves a port. */
+  link(at: PortRef): Link | undefined {
+    return this.#used.get(portKey(at))
+  }
+
   /** All that discovery has seen, one-way or held back too. */
-  get directions(): ReadonlyMap<string, Link> {
-    return new Map([...this.#directions].map(([key, { link }]) => [key, link]))
+  direction(at: PortRef): Link | undefined {
+    return this.#directions.get(portKey(at))?.link
   }
 
   restore(links: readonly Link[]): void {
     for (const link of links) this.#put(link)
-    this.#links = this.#usable()
+    for (const key of this.#directions.keys()) {
+      const link = this.#usable(key)
+      if (link) this.#used.set(key, link)
+    }
+    this.#links = undefined
   }
 
   /** True when links have changed by it. */
@@ -75,7 +87,7 @@ export class LinkBook {
     this.#declared = declared
     for (const direction of this.#directions.values())
       direction.link = this.#dressed(direction.link)
-    return this.#refresh()
+    return this.#refresh([...this.#directions.keys()])
   }
 
   seen(link: Link): boolean {
@@ -87,15 +99,16 @@ export class LinkBook {
         to: link.to,
         reason: `it should lead to ${portKey(peer)}`,
       })
+    const before = this.#directions.get(portKey(link.from))
     this.#put(link)
-    return this.#refresh()
+    return this.#refresh(before ? [...endsOf(link), portKey(before.link.to)] : endsOf(link))
   }
 
   lost(link: Link, reason: string): boolean {
     const known = this.#directions.get(portKey(link.from))
     if (known === undefined || !isSamePort(known.link.to, link.to)) return false
     this.#directions.delete(portKey(link.from))
-    return this.#refresh(reason)
+    return this.#refresh(endsOf(link), reason)
   }
 
   /** Both directions of whatever ends at this port. */
@@ -128,19 +141,21 @@ export class LinkBook {
       ...(latency !== undefined && { latencyMillis: rounded(latency) }),
       ...(values.utilisation !== undefined && { utilisation: rounded(values.utilisation) }),
     }
-    return this.#refresh()
+    return this.#refresh([portKey(at)])
   }
 
   /** To be called now and then: tells of ways back that are missing, lets go of what flaps no more. */
   tick(): boolean {
     const now = this.#env.clock.nowMillis()
     for (const direction of this.#directions.values()) this.#tellOneWay(direction, now)
-    const released = this.#flaps.released(now)
-    for (const key of released) {
+    const touched: string[] = []
+    for (const key of this.#flaps.released(now)) {
       const link = this.#directions.get(key)?.link
-      if (link) this.#tell({ kind: 'link-released', from: link.from, to: link.to })
+      if (link === undefined) continue
+      this.#tell({ kind: 'link-released', from: link.from, to: link.to })
+      touched.push(...endsOf(link))
     }
-    return released.length > 0 && this.#refresh()
+    return this.#refresh(touched)
   }
 
   #put(link: Link): void {
@@ -178,17 +193,24 @@ export class LinkBook {
       })
   }
 
-  #refresh(reason?: string): boolean {
-    const before = this.#links
-    const after = this.#usable()
-    for (const [key, link] of before) if (!after.has(key)) this.#fell(link, reason)
-    // What fell too often is not used again at once.
-    const links = after.size === 0 ? after : this.#usable()
-    for (const [key, { from, to }] of links)
-      if (!before.has(key)) this.#tell({ kind: 'link-up', from, to })
-    const isChanged =
-      links.size !== before.size || [...links].some(([key, link]) => before.get(key) !== link)
-    if (isChanged) this.#links = links
+  /** Looks again at the directions that begin at these ports. */
+  #refresh(keys: readonly string[], reason?: string): boolean {
+    for (const key of keys) {
+      const before = this.#used.get(key)
+      if (before && !this.#usable(key)) this.#fell(before, reason)
+    }
+    let isChanged = false
+    // What fell too often is held back by now, in both directions.
+    for (const key of keys) {
+      const before = this.#used.get(key)
+      const link = this.#usable(key)
+      if (link === before) continue
+      if (link) this.#used.set(key, link)
+      else this.#used.delete(key)
+      if (link && !before) this.#tell({ kind: 'link-up', from: link.from, to: link.to })
+      isChanged = true
+    }
+    if (isChanged) this.#links = undefined
     return isChanged
   }
 
@@ -198,16 +220,18 @@ export class LinkBook {
       this.#tell({ kind: 'link-damped', from, to, reason: 'it came and went too often' })
   }
 
-  #usable(): ReadonlyMap<string, Link> {
-    const found = new Map<string, Link>()
-    for (const [key, { link }] of this.#directions) {
-      const back = this.#directions.get(portKey(link.to))
-      const isHeld = this.#flaps.isHeld(key) || this.#flaps.isHeld(portKey(link.to))
-      if (back && portKey(back.link.to) === key && !isHeld) found.set(key, link)
-    }
-    return found
+  #usable(key: string): Link | undefined {
+    const link = this.#directions.get(key)?.link
+    if (link === undefined) return undefined
+    const backKey = portKey(link.to)
+    const back = this.#directions.get(backKey)?.link
+    const isHeld = this.#flaps.isHeld(key) || this.#flaps.isHeld(backKey)
+    return back && portKey(back.to) === key && !isHeld ? link : undefined
   }
 }
+
+/** The way back first: it was there before. */
+const endsOf = ({ from, to }: Link): string[] => [portKey(to), portKey(from)]
 
 /** Where another way is, a switch that is not ours is left out. */
 const foreignCosts = 8

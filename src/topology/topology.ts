@@ -5,7 +5,7 @@
  * out as 'changed', and what people want to know as 'event'.
  */
 import { EventEmitter } from 'node:events'
-import type { Dpid, Mac } from '../base/addresses.js'
+import type { Dpid } from '../base/addresses.js'
 import type { Cancel, Env } from '../base/env.js'
 import { readPacket } from '../pipeline/packet.js'
 import type { PuntReason } from '../pipeline/userdata.js'
@@ -52,7 +52,8 @@ export interface NetworkEvent {
 }
 
 export interface TopologyEvents {
-  changed: [topology: Topology]
+  /** `current` is another one now. */
+  changed: []
   event: [event: NetworkEvent]
 }
 
@@ -71,7 +72,10 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
   readonly #limiter: EventLimiter
   readonly #cancels: Cancel[] = []
   #declaredPorts: ReadonlyMap<string, DeclaredPort> = new Map()
+  readonly #switches = new Map<Dpid, Switch>()
+  /** The last snapshot, and what of it is behind. */
   #topology: Topology = emptyTopology
+  #stale: { switches?: boolean; links?: boolean; hosts?: boolean } = {}
 
   constructor(
     env: Env,
@@ -104,7 +108,18 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
     this.#listen()
   }
 
+  /** The network as it is known now; the same object until something changes. */
   get current(): Topology {
+    const { switches, links, hosts } = this.#stale
+    if (switches || links || hosts) {
+      this.#topology = {
+        ...this.#topology,
+        ...(switches && { switches: new Map(this.#switches) }),
+        ...(links && { links: this.#book.links }),
+        ...(hosts && { hosts: new Map(this.#tracker.hosts) }),
+      }
+      this.#stale = {}
+    }
     return this.#topology
   }
 
@@ -139,43 +154,39 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
   }): void {
     this.#tracker.restore(facts.hosts)
     this.#book.restore(facts.links)
-    this.#set({
-      switches: new Map(facts.switches.map(known => [known.dpid, known])),
-      links: this.#book.links,
-      hosts: new Map(this.#tracker.hosts),
-    })
+    for (const known of facts.switches) this.#switches.set(known.dpid, known)
+    this.#stale = { switches: true, links: true, hosts: true }
+    this.emit('changed')
   }
 
   /** A switch has connected; its ports are as it says, of the kinds they had before. */
   switchConnected(dpid: Dpid, name: string, reports: readonly PortReport[]): void {
-    const known = this.#topology.switches.get(dpid)
+    const known = this.#switches.get(dpid)
     const ports = new Map(
       reports.map(report => [
         report.number,
         { ...report, kind: kindAtStart(report, known?.ports.get(report.number)) },
       ]),
     )
-    for (const port of known?.ports.values() ?? [])
-      if (!ports.get(port.number)?.isUp)
-        this.#discovery.forget({ dpid, port: port.number }, 'port down')
+    const gone = [...(known?.ports.values() ?? [])]
+      .filter(port => !ports.get(port.number)?.isUp)
+      .map(port => ({ dpid, port: port.number }))
+    for (const at of gone) this.#discovery.forget(at, 'port down')
     const index = known?.index ?? this.#freeIndex()
     this.#putSwitch({ dpid, name, index, isConnected: true, ports })
-    for (const { from, to } of this.#book.directions.values())
-      for (const end of [from, to])
-        if (end.dpid === dpid && !ports.get(end.port)?.isUp)
-          if (this.#book.portLost(end, 'port down')) this.#takeLinks()
+    for (const at of gone) if (this.#book.portLost(at, 'port down')) this.#takeLinks()
     this.emit('event', { kind: 'switch-connected', dpid, name, ports: ports.size })
   }
 
   /** The switch carries our base program now, so probes that reach it come back to us. */
   switchReady(dpid: Dpid): void {
-    const known = this.#topology.switches.get(dpid)
-    if (known) this.#discovery.watch(dpid, upPorts(known), this.#book.directions)
+    const known = this.#switches.get(dpid)
+    if (known) this.#discovery.watch(dpid, upPorts(known), at => this.#book.direction(at))
   }
 
   /** Its flows go on; nothing is known any better, so nothing else changes. */
   switchDisconnected(dpid: Dpid, reason: string): void {
-    const known = this.#topology.switches.get(dpid)
+    const known = this.#switches.get(dpid)
     if (known === undefined || !known.isConnected) return
     for (const port of known.ports.keys()) this.#discovery.forget({ dpid, port }, undefined)
     this.#putSwitch({ ...known, isConnected: false })
@@ -183,7 +194,7 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
   }
 
   portChanged(dpid: Dpid, report: PortReport): void {
-    const known = this.#topology.switches.get(dpid)
+    const known = this.#switches.get(dpid)
     if (known === undefined) return
     const before = known.ports.get(report.number)
     const isNew = report.isUp && !before?.isUp
@@ -193,12 +204,13 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
     if (before?.isUp && !report.isUp) this.#portDown({ dpid, port: report.number }, report.name)
     if (isNew) {
       this.emit('event', { kind: 'port-up', dpid, port: report.number, name: report.name })
-      if (port.number <= 0xffffff00) this.#discovery.watch(dpid, [port], this.#book.directions)
+      if (port.number <= 0xffffff00)
+        this.#discovery.watch(dpid, [port], at => this.#book.direction(at))
     }
   }
 
   portRemoved(dpid: Dpid, number: number): void {
-    const known = this.#topology.switches.get(dpid)
+    const known = this.#switches.get(dpid)
     const port = known?.ports.get(number)
     if (known === undefined || port === undefined) return
     const ports = new Map(known.ports)
@@ -218,7 +230,7 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
       return false
     }
     if (reason !== 'teach' && reason !== 'seek') return false
-    const port = this.#topology.switches.get(at.dpid)?.ports.get(at.port)
+    const port = this.#switches.get(at.dpid)?.ports.get(at.port)
     if (port?.kind !== 'edge') return false
     const claim = claimOf(readPacket(frame).fields, at, 1)
     return claim !== undefined && this.#tracker.learn(claim)
@@ -254,7 +266,7 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
   }
 
   #portDecided(at: PortRef, kind: PortKind): void {
-    const known = this.#topology.switches.get(at.dpid)
+    const known = this.#switches.get(at.dpid)
     const port = known?.ports.get(at.port)
     if (known === undefined || port === undefined || port.kind === kind) return
     this.#putSwitch({ ...known, ports: new Map(known.ports).set(at.port, { ...port, kind }) })
@@ -263,7 +275,7 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
   }
 
   #takeLinks(): void {
-    this.#set({ links: this.#book.links })
+    this.#changed('links')
   }
 
   #portDown(at: PortRef, name: string): void {
@@ -274,7 +286,7 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
 
   /** How much of each link is in use, from what its port has sent since the last time. */
   #measureUse(): void {
-    for (const known of this.#topology.switches.values()) {
+    for (const known of this.#switches.values()) {
       if (!known.isConnected || ![...known.ports.values()].some(port => port.kind === 'fabric'))
         continue
       this.#output.sentBytes(known.dpid).then(
@@ -289,7 +301,7 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
     let isChanged = false
     for (const { port, bytes } of counts) {
       const at = { dpid: known.dpid, port }
-      const link = this.#topology.links.get(portKey(at))
+      const link = this.#book.link(at)
       const speed = link?.bandwidthKbps ?? known.ports.get(port)?.speedKbps ?? 0
       const utilisation = this.#measurements.useOf(at, bytes, speed)
       if (link && utilisation !== undefined)
@@ -299,7 +311,7 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
   }
 
   #hostsChanged(kind: string, host: Host, reason?: string): void {
-    this.#set({ hosts: new Map<Mac, Host>(this.#tracker.hosts) })
+    this.#changed('hosts')
     this.emit('event', {
       kind,
       mac: host.mac,
@@ -310,24 +322,26 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
   }
 
   #isUp(at: PortRef): boolean {
-    const known = this.#topology.switches.get(at.dpid)
+    const known = this.#switches.get(at.dpid)
     return known?.isConnected === true && known.ports.get(at.port)?.isUp === true
   }
 
   #freeIndex(): number {
-    const taken = new Set([...this.#topology.switches.values()].map(known => known.index))
+    const taken = new Set([...this.#switches.values()].map(known => known.index))
     let index = 1
     while (taken.has(index)) index++
     return index
   }
 
   #putSwitch(next: Switch): void {
-    this.#set({ switches: new Map(this.#topology.switches).set(next.dpid, next) })
+    this.#switches.set(next.dpid, next)
+    this.#changed('switches')
   }
 
-  #set(change: Partial<Topology>): void {
-    this.#topology = { ...this.#topology, ...change }
-    this.emit('changed', this.#topology)
+  /** Changes of one turn make one snapshot: it is taken when somebody looks. */
+  #changed(part: 'switches' | 'links' | 'hosts'): void {
+    this.#stale[part] = true
+    this.emit('changed')
   }
 }
 

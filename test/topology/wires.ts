@@ -89,7 +89,7 @@ export class Wires {
   }
 
   watch(node: number, ...ports: number[]): void {
-    this.discovery.watch(dpidOf(node), ports.map(portOf), new Map())
+    this.discovery.watch(dpidOf(node), ports.map(portOf), () => undefined)
   }
 
   /** What was said since this was asked last, sorted where order says nothing. */

@@ -151,7 +151,10 @@ export class Programmer extends EventEmitter<ProgrammerEvents> {
       const wasRead = this.#mustReadBack
       if (wasRead) await this.#readBack(channel)
       if (channel !== this.#channel) return
-      const change = this.#withoutRefused(difference(wish.sections, this.#held, this.#agreed))
+      const change =
+        wish.sections === this.#agreed
+          ? nothing
+          : this.#withoutRefused(difference(wish.sections, this.#held, this.#agreed))
       if (wasRead && this.#confirmedRevision >= wish.revision) this.#tellDrift(change)
       if (!isEmpty(change)) await this.#send(channel, change)
       this.#agreed = wish.sections
@@ -254,6 +257,8 @@ export class Programmer extends EventEmitter<ProgrammerEvents> {
       meters.set(meter.id, canonicalMeter(meter))
   }
 }
+
+const nothing: Difference = difference([], emptyHolding(), [])
 
 const strictOf = (flow: Flow) => ({
   tableId: Number(canonicalFlow(flow).key.split(' ', 1)[0]),

@@ -77,16 +77,12 @@ export const hostItems = (controller: Controller) =>
 export const policyItem = (controller: Controller, name: string) => {
   const policy = controller.policies.get(name)
   const refusals = controller.policies.refusalsOf(name)
-  const isInstalled = [...controller.topology.current.switches.values()].every(
-    self =>
-      controller.attached(self.dpid) === undefined ||
-      (controller.programmer(self.dpid)?.confirmedRevision ?? -1) >= controller.nextRevision,
-  )
   return {
     kind: 'Policy',
     name,
     order: policy.order,
-    state: refusals.length > 0 ? 'failed' : isInstalled ? 'installed' : 'pending',
+    state:
+      refusals.length > 0 ? 'failed' : controller.arePoliciesInstalled ? 'installed' : 'pending',
     ...(refusals[0] && { reason: `${refusals[0].error}: ${refusals[0].request}` }),
     rules: controller.policies.rules().filter(({ rule }) => rule.policy === name).length,
     generation: controller.policies.generation,
