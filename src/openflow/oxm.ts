@@ -151,6 +151,8 @@ const rows = [
   ['tun_src',           NX, 31,  32,   4,   'ipv4',        'mask',  'none',       'rw', 'NXM_NX_TUN_IPV4_SRC'],
   ['tun_dst',           NX, 32,  32,   4,   'ipv4',        'mask',  'none',       'rw', 'NXM_NX_TUN_IPV4_DST'],
   ['pkt_mark',          NX, 33,  32,   4,   'hex',         'mask',  'none',       'rw', 'NXM_NX_PKT_MARK'],
+  ['dp_hash',           NX, 35,  32,   4,   'hex',         'mask',  'none',       'r',  'NXM_NX_DP_HASH'],
+  ['recirc_id',         NX, 36,  32,   4,   'decimal',     'exact', 'none',       'r',  'NXM_NX_RECIRC_ID'],
   ['conj_id',           NX, 37,  32,   4,   'decimal',     'exact', 'none',       'r',  'NXM_NX_CONJ_ID'],
   ['tun_gbp_id',        NX, 38,  16,   2,   'decimal',     'mask',  'none',       'rw', 'NXM_NX_TUN_GBP_ID'],
   ['tun_gbp_flags',     NX, 39,  8,    1,   'hex',         'mask',  'none',       'rw', 'NXM_NX_TUN_GBP_FLAGS'],

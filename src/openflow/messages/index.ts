@@ -7,7 +7,9 @@ import * as group from './group.js'
 import * as handshake from './handshake.js'
 import type { DraftMessageOf, MessageOf } from './message.js'
 import * as meter from './meter.js'
+import * as monitor from './monitor.js'
 import * as nicira from './nicira.js'
+import * as older from './nicira-older.js'
 import { packetIn, packetOut } from './packet.js'
 import * as port from './port.js'
 import * as role from './role.js'
@@ -83,6 +85,25 @@ export const messageTables = [
   nicira.tlvTableRequest,
   nicira.tlvTableReply,
   ctFlush,
+  monitor.flowMonitorRequest,
+  monitor.flowMonitorReply,
+  monitor.flowMonitorCancel,
+  monitor.flowMonitorPaused,
+  monitor.flowMonitorResumed,
+  monitor.niciraMonitorRequest,
+  monitor.niciraMonitorReply,
+  monitor.niciraMonitorCancel,
+  monitor.niciraMonitorPaused,
+  monitor.niciraMonitorResumed,
+  older.niciraPacketIn,
+  older.niciraFlowRemoved,
+  older.niciraSetAsync,
+  older.niciraSetAsync2,
+  older.requestForward,
+  older.ipfixBridgeRequest,
+  older.ipfixBridgeReply,
+  older.ipfixFlowRequest,
+  older.ipfixFlowReply,
 ] as const
 
 type Known = (typeof messageTables)[number]

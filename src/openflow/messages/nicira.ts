@@ -53,19 +53,33 @@ const packetInProperties: Codec<PacketInProperties> = {
     return value
   },
   write(writer, value) {
-    const { data, fullLength, bufferId, tableId, cookie, match, userdata, continuation } = value
-    if (data) put(writer, properties.data, () => writer.bytes(data))
-    if (fullLength !== undefined) put(writer, properties.fullLength, () => writer.u32(fullLength))
-    if (bufferId !== undefined) put(writer, properties.bufferId, () => writer.u32(bufferId))
-    if (tableId !== undefined) put(writer, properties.tableId, () => writer.u8(tableId))
-    if (cookie !== undefined) put(writer, properties.cookie, () => putWide(writer, cookie))
-    const why = value.reason
-    if (why !== undefined) put(writer, properties.reason, () => reason.write(writer, why))
-    if (match) put(writer, properties.match, () => writeFields(writer, match))
-    if (userdata) put(writer, properties.userdata, () => writer.bytes(userdata))
-    if (continuation) put(writer, properties.continuation, () => writer.bytes(continuation))
-    for (const bytes of value.unknown ?? []) writer.bytes(bytes)
+    // In the order of the value, which is that of the wire when it was read.
+    for (const name in value) writeProperty(writer, value, name as keyof PacketInProperties)
   },
+}
+
+const writeProperty = (
+  writer: Writer,
+  value: PacketInProperties,
+  name: keyof PacketInProperties,
+): void => {
+  if (value[name] === undefined) return
+  if (name === 'unknown') for (const bytes of value.unknown!) writer.bytes(bytes)
+  else put(writer, properties[name], () => propertyWriters[name](writer, value))
+}
+
+const propertyWriters: {
+  readonly [name in keyof typeof properties]: (writer: Writer, value: PacketInProperties) => void
+} = {
+  data: (writer, { data }) => writer.bytes(data!),
+  fullLength: (writer, { fullLength }) => writer.u32(fullLength!),
+  bufferId: (writer, { bufferId }) => writer.u32(bufferId!),
+  tableId: (writer, { tableId }) => writer.u8(tableId!),
+  cookie: (writer, { cookie }) => putWide(writer, cookie!),
+  reason: (writer, value) => reason.write(writer, value.reason!),
+  match: (writer, { match }) => writeFields(writer, match!),
+  userdata: (writer, { userdata }) => writer.bytes(userdata!),
+  continuation: (writer, { continuation }) => writer.bytes(continuation!),
 }
 
 const readProperty = (reader: Reader, value: Editable<PacketInProperties>): void => {

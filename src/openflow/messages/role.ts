@@ -63,7 +63,7 @@ const masks: Codec<AsyncMasks> = {
   },
 }
 
-const asyncFields = [
+export const asyncFields = [
   ['packetIn', masks, 'bits by packetInReasons'],
   ['portStatus', masks, 'bits: add 1, delete 2, modify 4'],
   ['flowRemoved', masks, 'bits by flowRemovedReasons'],

@@ -52,6 +52,7 @@ const typeWords: Readonly<Record<number, string>> = {
 
 /** What `ovs-ofctl` calls fields in a match, where that is not their name. */
 const matchNames: Readonly<Record<string, string>> = {
+  in_port16: 'in_port',
   eth_src: 'dl_src',
   eth_dst: 'dl_dst',
   ip_src: 'nw_src',
@@ -74,7 +75,7 @@ const names = (...list: readonly string[]): readonly string[] => list
 const numbered = (prefix: string, count: number): readonly string[] =>
   Array.from({ length: count }, (_, index) => `${prefix}${index}`)
 
-const beforeType = names('conj_id', 'pkt_mark', 'actset_output')
+const beforeType = names('pkt_mark', 'recirc_id', 'dp_hash', 'conj_id', 'actset_output')
 const connection = names('ct_state', 'ct_zone', 'ct_mark', 'ct_label')
 const original = names(
   'ct_nw_src',
@@ -139,7 +140,7 @@ const matchParts = (match: Match): string[] => {
   if (word) parts.push(word.text)
   put(registers)
   put(tunnel)
-  put(['metadata', 'in_port', 'in_phy_port'])
+  put(['metadata', 'in_port', 'in_port16', 'in_phy_port'])
   parts.push(...vlanParts(match))
   put(['eth_src', 'eth_dst'])
   if (type !== undefined && !word) parts.push(`dl_type=0x${type.toString(16).padStart(4, '0')}`)

@@ -15,6 +15,7 @@ import {
 } from './format-flow.js'
 import { formatHexDump } from './format-hex.js'
 import { formatMatch, formatPort } from './format-match.js'
+import { formatMonitorMessage, masksOf } from './format-monitor.js'
 import { formatNicira, formatPacketIn2, packetReason } from './format-nicira.js'
 import { formatPacket } from './format-packet.js'
 import { formatPortDescription, formatPortMod, formatQueueConfig } from './format-port.js'
@@ -31,8 +32,11 @@ export const formatReceived = (message: Received): string => {
   const head = messageHeads[message.kind as keyof typeof messageHeads]
   if (head === undefined) return formatUnknown(message)
   const flags = (message as { readonly more?: boolean }).more ? ' flags=[more]' : ''
-  return `${head} (OF1.3) (xid=0x${message.xid.toString(16)}):${flags}${formatBody(message)}`
+  const version = versionNames[(message as { headerVersion?: number }).headerVersion ?? 4] ?? '1.3'
+  return `${head} (OF${version}) (xid=0x${message.xid.toString(16)}):${flags}${formatBody(message)}`
 }
+
+const versionNames = ['', '1.0', '1.1', '1.2', '1.3', '1.4', '1.5'] as const
 
 /** Open vSwitch knows as little of these as we do. */
 const formatUnknown = (message: Received): string => {
@@ -61,6 +65,7 @@ const formatBody = (message: Received): string => {
     case 'set-config':
       return ` frags=${fragmentNames[message.flags & 3]} miss_send_len=${message.missSendLength}`
     case 'packet-in':
+    case 'nicira-packet-in':
       return formatPacketIn(message)
     case 'packet-out':
       return formatPacketOut(message)
@@ -81,6 +86,7 @@ const formatBody = (message: Received): string => {
     case 'queue-get-config-request':
       return ` port=${formatPort(message.port)}`
     case 'queue-get-config-reply':
+      if (message.queues.length === 0) return ''
       return [` port=${formatPort(message.port)}`, ...message.queues.map(formatQueueConfig)].join(
         '\n',
       )
@@ -89,12 +95,32 @@ const formatBody = (message: Received): string => {
       return ` ${formatRole(message)}`
     case 'get-async-reply':
     case 'set-async':
+    case 'nicira-set-async':
       return formatAsync(message)
+    case 'nicira-set-async2':
+      return formatAsync(masksOf(message), true)
+    case 'request-forward':
+      return formatForwarded(message.message)
     case 'packet-in2':
     case 'resume':
       return formatPacketIn2(message)
     default:
-      return formatStatistics(message) ?? formatNicira(message) ?? ''
+      return (
+        formatStatistics(message) ?? formatNicira(message) ?? formatMonitorMessage(message) ?? ''
+      )
+  }
+}
+
+/** The group-mod or meter-mod of somebody else. */
+const formatForwarded = (bytes: Uint8Array): string => {
+  try {
+    const inner = decode(bytes)
+    return inner.kind === 'meter-mod'
+      ? ` reason=meter_mod${formatBody(inner)}`
+      : ` reason=group_mod${formatBody(inner)}`
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error
+    return ` ***decode error: ${error.answer}***\n${formatHexDump(bytes)}`
   }
 }
 
@@ -178,7 +204,9 @@ const formatFeatures = (message: ReceivedOf<'features-reply'>): string => {
 const buffered = (bufferId: number): string =>
   bufferId === noBuffer ? '(unbuffered)' : `buffer=0x${bufferId.toString(16).padStart(8, '0')}`
 
-const formatPacketIn = (message: ReceivedOf<'packet-in'>): string => {
+const formatPacketIn = (
+  message: ReceivedOf<'packet-in'> | ReceivedOf<'nicira-packet-in'>,
+): string => {
   const { tableId, cookie, totalLength, match, data, bufferId } = message
   const parts: string[] = []
   if (tableId !== 0) parts.push(`table_id=${tableId}`)
@@ -264,9 +292,26 @@ const asyncNames = {
   packetIn: ['no_match', 'action', 'invalid_ttl', 'action_set', 'group', 'packet_out'],
   portStatus: ['add', 'delete', 'modify'],
   flowRemoved: ['idle', 'hard', 'delete', 'group_delete', 'meter_delete', 'eviction'],
+  roleStatus: ['primary_request', 'configuration_changed', 'experimenter_data_changed'],
+  tableStatus: ['', '', '', 'vacancy_down', 'vacancy_up'],
+  requestForward: ['group_mod_request', 'meter_mod_request'],
 } as const
 
-const formatAsync = (message: ReceivedOf<'get-async-reply'> | ReceivedOf<'set-async'>): string =>
+type Masks = { readonly master: number; readonly slave: number }
+
+const noMasks: Masks = { master: 0, slave: 0 }
+
+const formatAsync = (
+  message: {
+    readonly packetIn: Masks
+    readonly portStatus: Masks
+    readonly flowRemoved: Masks
+    readonly roleStatus?: Masks
+    readonly tableStatus?: Masks
+    readonly requestForward?: Masks
+  },
+  isLater = false,
+): string =>
   (['master', 'slave'] as const)
     .map(side => {
       const line = (name: string, words: readonly string[], bits: number) =>
@@ -274,12 +319,16 @@ const formatAsync = (message: ReceivedOf<'get-async-reply'> | ReceivedOf<'set-as
       return [
         ` ${roleNames[side]}:`,
         // Reasons that OpenFlow 1.3 does not have are not its to set.
-        line('PACKET_IN', asyncNames.packetIn.slice(0, 3), message.packetIn[side]),
+        line('PACKET_IN', asyncNames.packetIn.slice(0, isLater ? 6 : 3), message.packetIn[side]),
         line('PORT_STATUS', asyncNames.portStatus, message.portStatus[side]),
         line('FLOW_REMOVED', asyncNames.flowRemoved, message.flowRemoved[side]),
-        line('ROLE_STATUS', [], 0),
-        line('TABLE_STATUS', [], 0),
-        line('REQUESTFORWARD', [], 0),
+        line('ROLE_STATUS', asyncNames.roleStatus, (message.roleStatus ?? noMasks)[side]),
+        line('TABLE_STATUS', asyncNames.tableStatus, (message.tableStatus ?? noMasks)[side]),
+        line(
+          'REQUESTFORWARD',
+          asyncNames.requestForward,
+          (message.requestForward ?? noMasks)[side],
+        ),
       ].join('\n')
     })
     .map(text => `\n${text}`)

@@ -4,6 +4,7 @@ import type { FlushTuple } from '../messages/ct-flush.js'
 import type { Received, ReceivedOf } from '../messages/index.js'
 import { toHex } from '../wire/codecs.js'
 import { DecodeError } from '../wire/decode-error.js'
+import { formatContinuation } from './format-continuation.js'
 import { formatHexDump } from './format-hex.js'
 import { formatMatch } from './format-match.js'
 import { formatReceived, roleNames } from './format-message.js'
@@ -44,7 +45,7 @@ const roleReasons: Readonly<Record<string, string>> = {
 }
 
 const formatBundle = ({ bundleId }: { readonly bundleId: number }): string =>
-  `bundle_id=0x${bundleId.toString(16)}`
+  `bundle_id=${bundleId === 0 ? '0' : `0x${bundleId.toString(16)}`}`
 
 const formatBundleFlags = (flags: number): string => {
   const words = [...(flags & 1 ? ['atomic'] : []), ...(flags & 2 ? ['ordered'] : [])]
@@ -94,8 +95,7 @@ export const formatPacketIn2 = ({
   if (bufferId === undefined && total !== data.length) parts.push('(***total_len != data_len***)')
   const lines = [` ${parts.join(' ')}`]
   if (userdata) lines.push(` userdata=${(toHex(userdata).match(/../g) ?? []).join('.')}`)
-  if (continuation)
-    lines.push(` continuation=${(toHex(continuation).match(/../g) ?? []).join('.')}`)
+  if (continuation) lines.push(...formatContinuation(continuation).map(line => ` ${line}`))
   return [...lines, formatPacket(data)].join('\n')
 }
 
@@ -133,7 +133,8 @@ const formatTuple = (
 }
 
 const formatMaps = (maps: ReceivedOf<'tlv-table-reply'>['maps']): string => {
-  const hex = (value: number, width: number) => `0x${value.toString(16)}`.padStart(width)
+  const hex = (value: number, width: number) =>
+    (value === 0 ? '0' : `0x${value.toString(16)}`).padStart(width)
   const rows = maps.map(
     map =>
       ` ${hex(map.optionClass, 6)}  ${hex(map.optionType, 4)}  ${String(map.optionSize).padStart(6)}  tun_metadata${map.index}`,

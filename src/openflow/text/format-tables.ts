@@ -1,7 +1,9 @@
 /** Table features as `ofp-print` writes them: equal tables are said once. */
+
 import type { ReceivedOf } from '../messages/index.js'
 import { findField } from '../oxm.js'
 import { toHex } from '../wire/codecs.js'
+import { formatFieldSet } from './format-field-set.js'
 
 type TableStats = ReceivedOf<'table-stats-reply'>['entries'][number]
 type TableFeatures = ReceivedOf<'table-features-reply'>['entries'][number]
@@ -13,13 +15,49 @@ const isSameStats = (a: TableStats | undefined, b: TableStats): boolean =>
   a.matchedCount === b.matchedCount
 
 export const formatTableStats = (entries: readonly TableStats[]): string =>
-  entries
-    .map((entry, index) =>
-      isSameStats(entries[index - 1], entry)
-        ? `\n  table ${entry.tableId}: ditto`
-        : `\n  table ${entry.tableId}:\n    active=${entry.activeCount}, lookup=${entry.lookupCount}, matched=${entry.matchedCount}`,
-    )
-    .join('\n')
+  withDittos(
+    entries,
+    isSameStats,
+    ({ tableId }) => String(tableId),
+    entry =>
+      `  table ${entry.tableId}:\n    active=${entry.activeCount}, lookup=${entry.lookupCount}, matched=${entry.matchedCount}`,
+  )
+
+/** Entries that are as the one before them are told together. */
+const withDittos = <T extends { readonly tableId: number }>(
+  entries: readonly T[],
+  isSame: (before: T | undefined, entry: T) => boolean,
+  title: (entry: T) => string,
+  format: (entry: T) => string,
+): string => {
+  const parts: string[] = []
+  for (let at = 0; at < entries.length; ) {
+    const entry = entries[at]!
+    if (!isSame(entries[at - 1], entry)) {
+      parts.push(`${at > 0 ? '\n' : ''}\n${format(entry)}`)
+      at++
+      continue
+    }
+    let last = at
+    while (last + 1 < entries.length && isSame(entries[last], entries[last + 1]!)) last++
+    parts.push(`\n${formatDittos(entries.slice(at, last + 1), title)}`)
+    at = last + 1
+  }
+  return parts.join('')
+}
+
+/** Tables without a name stand in one line. */
+const formatDittos = <T extends { readonly tableId: number }>(
+  entries: readonly T[],
+  title: (entry: T) => string,
+): string => {
+  const first = entries[0]!.tableId
+  const isUnnamed = entries.every(entry => title(entry) === String(entry.tableId))
+  if (!isUnnamed) return entries.map(entry => `\n  table ${title(entry)}: ditto`).join('')
+  return entries.length === 1
+    ? `\n  table ${first}: ditto`
+    : `\n  tables ${first}...${entries.at(-1)!.tableId}: ditto`
+}
 
 const propertyOf = ({ properties }: TableFeatures, type: number): Uint8Array | undefined =>
   properties.find(property => property.type === type)?.data
@@ -85,20 +123,67 @@ const idsOf = (data: Uint8Array | undefined): number[] => {
 const bitmapOf = (ids: readonly number[]): number =>
   ids.reduce((bitmap, id) => (id < 32 ? bitmap | (1 << id) : bitmap), 0) >>> 0
 
-const fieldNames = (data: Uint8Array | undefined): string[] => {
-  const found: string[] = []
+interface ListedField {
+  readonly name: string
+  readonly isMasked: boolean
+}
+
+/** What `ovs-ofctl` calls fields, where that is not our name. */
+// biome-ignore format: a table
+const listedNames: Readonly<Record<string, string>> = {
+  in_port: 'in_port_oxm', in_port16: 'in_port', ip_ecn: 'nw_ecn', ip_proto: 'nw_proto',
+}
+
+const listedFields = (data: Uint8Array | undefined): ListedField[] => {
+  const found: ListedField[] = []
   for (let at = 0; data && at + 4 <= data.length; at += 4) {
-    const field = findField((data[at]! << 8) | data[at + 1]!, data[at + 2]! >>> 1)
-    if (field && data[at + 3] === field.size) found.push(field.name)
+    const isMasked = (data[at + 2]! & 1) === 1
+    let size = data[at + 3]!
+    let oxmClass = (data[at]! << 8) | data[at + 1]!
+    if (oxmClass === 0xffff && at + 8 <= data.length) {
+      oxmClass = 2 ** 32 + new DataView(data.buffer, data.byteOffset).getUint32(at + 4)
+      size -= 4
+    }
+    const field = findField(oxmClass, data[at + 2]! >>> 1)
+    if (oxmClass > 0xffff) at += 4
+    if (field && (field.isVariable || size === (isMasked ? 2 : 1) * field.size))
+      found.push({ name: listedNames[field.name] ?? field.name, isMasked })
   }
   return found
 }
+
+/** What may be matched: under any mask, wholly or not at all, or always. */
+const matchingLines = (entry: TableFeatures): string[] => {
+  const matched = listedFields(propertyOf(entry, 8))
+  const optional = new Set(listedFields(propertyOf(entry, 10)).map(({ name }) => name))
+  const line = (title: string, chosen: readonly ListedField[]): string[] =>
+    chosen.length === 0 ? [] : [`      ${title}: ${formatFieldSet(chosen.map(({ name }) => name))}`]
+  const exact = matched.filter(({ isMasked }) => !isMasked)
+  const lines = [
+    ...line(
+      'arbitrary mask',
+      matched.filter(({ isMasked }) => isMasked),
+    ),
+    ...line(
+      'exact match or wildcard',
+      exact.filter(({ name }) => optional.has(name)),
+    ),
+    ...line(
+      'must exact match',
+      exact.filter(({ name }) => !optional.has(name)),
+    ),
+  ]
+  return lines.length === 0 ? [] : ['    matching:', ...lines]
+}
+
+const titleOf = ({ tableId, name }: TableFeatures): string =>
+  name === '' ? String(tableId) : `${tableId} ("${name}")`
 
 const formatFeatures = (entry: TableFeatures): string => {
   const next = [...(propertyOf(entry, 2) ?? [])]
   const instructions = idsOf(propertyOf(entry, 0))
   const lines = [
-    `  table ${entry.tableId} ("${entry.name}"):`,
+    `  table ${titleOf(entry)}:`,
     `    metadata: match=0x${entry.metadataMatch.toString(16)} write=0x${entry.metadataWrite.toString(16)}`,
     `    max_entries=${entry.maxEntries}`,
     '    instructions (table miss and others):',
@@ -110,19 +195,15 @@ const formatFeatures = (entry: TableFeatures): string => {
     '      Write-Actions and Apply-Actions features:',
     `        actions: ${formatActionBitmap(bitmapOf(idsOf(propertyOf(entry, 4))))}`,
   ]
-  const settable = fieldNames(propertyOf(entry, 12))
-  if (settable.length > 0) lines.push(`        supported on Set-Field: ${settable.join(' ')}`)
-  const matched = fieldNames(propertyOf(entry, 8))
-  if (matched.length > 0) lines.push('    matching:', ...matched.map(name => `      ${name}`))
-  return lines.join('\n')
+  const settable = listedFields(propertyOf(entry, 12)).map(({ name }) => name)
+  if (settable.length > 0) lines.push(`        supported on Set-Field: ${formatFieldSet(settable)}`)
+  return [...lines, ...matchingLines(entry)].join('\n')
 }
 
 export const formatTableFeatures = (entries: readonly TableFeatures[]): string =>
-  entries
-    .map((entry, index) => {
-      const before = entries[index - 1]
-      if (before && sameness(before) === sameness(entry))
-        return `${index === 1 || sameness(entries[index - 2]!) !== sameness(before) ? '\n' : ''}\n  table ${entry.tableId} ("${entry.name}"): ditto`
-      return `${index > 0 ? '\n' : ''}\n${formatFeatures(entry)}`
-    })
-    .join('')
+  withDittos(
+    entries,
+    (before, entry) => before !== undefined && sameness(before) === sameness(entry),
+    titleOf,
+    formatFeatures,
+  )

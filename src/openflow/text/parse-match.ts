@@ -249,6 +249,8 @@ const isOfFrame = ({ name, prerequisite }: Field): boolean =>
 
 const beforeEthernet: readonly FieldName[] = [
   'packet_type',
+  'dp_hash',
+  'recirc_id',
   'conj_id',
   'in_port',
   'actset_output',

@@ -123,6 +123,12 @@ export class Writer {
     if (over !== 0) this.zeros(8 - over)
   }
 
+  /** Two octets that were written. */
+  peek16(mark: number): number {
+    const at = this.#begin + mark
+    return (this.#bytes[at]! << 8) | this.#bytes[at + 1]!
+  }
+
   /** Writes a length that was not known when its place came by. */
   patch16(mark: number, value: number): void {
     const at = this.#begin + mark
