@@ -1,5 +1,6 @@
 /** Matches as bytes: OpenFlow 1.3.5 section 7.2.3, and Nicira's headers of fields in actions. */
 import { type Field, type FieldName, fieldByName, fields, findField } from './oxm.js'
+import { isMet, type Known } from './prerequisites.js'
 import type { FieldValue, Masked, Match, Subfield } from './values.js'
 import type { Codec } from './wire/codecs.js'
 import { DecodeError } from './wire/decode-error.js'
@@ -124,14 +125,31 @@ export const match: Codec<Match> = {
   },
 }
 
-/** Fields up to the end, without the head and padding of an `ofp_match`. */
+/**
+ * Fields up to the end, without the head and padding of an `ofp_match`.
+ *
+ * @throws {DecodeError} `OFPBMC_BAD_PREREQ` when a field comes without, or before, what it needs
+ */
 export const readFields = (reader: Reader): Match => {
   const members: Members = {}
-  while (reader.offset < reader.end) readField(reader, members)
+  while (reader.offset < reader.end) {
+    const start = reader.offset
+    const wire = readField(reader, members)
+    if (wire !== undefined && wire.needs !== 0) checkNeeds(wire, members, start)
+  }
   return members as Match
 }
 
-const readField = (reader: Reader, members: Members): void => {
+const checkNeeds = ({ field }: Wire, members: Members, start: number): void => {
+  if (isMet(field.prerequisite, members as Known)) return
+  throw new DecodeError(
+    start,
+    `${field.name} without what it needs: ${field.prerequisite}`,
+    'OFPBMC_BAD_PREREQ',
+  )
+}
+
+const readField = (reader: Reader, members: Members): Wire | undefined => {
   const start = reader.offset
   const header = reader.u32()
   let oxmClass = header >>> 16
@@ -146,11 +164,12 @@ const readField = (reader: Reader, members: Members): void => {
   if (wire === undefined) {
     reader.skip(length)
     keepUnknown(members, reader.bytes.subarray(start, reader.offset))
-    return
+    return undefined
   }
   if (members[wire.name] !== undefined)
     throw new DecodeError(start, `${wire.name} occurs twice`, 'OFPBMC_DUP_FIELD')
   members[wire.name] = readValue(reader, wire, (header & 0x100) !== 0, length, start)
+  return wire
 }
 
 const keepUnknown = (members: Members, bytes: Uint8Array): void => {
@@ -171,6 +190,8 @@ const readValue = (
     throw new DecodeError(start, `${length} octets for ${wire.name}`, 'OFPBMC_BAD_LEN')
   const value = readUnsigned(reader, wire.size)
   const isTooLarge = typeof value === 'number' ? value > wire.limit : value > wire.wideLimit
+  if (wire.name === 'in_port' && isNoPort(value as number))
+    throw new DecodeError(start, `there is no port ${value}`, 'OFPBMC_BAD_VALUE')
   if (isTooLarge)
     throw new DecodeError(start, `${wire.name} has ${wire.field.bits} bits`, 'OFPBMC_BAD_VALUE')
   if (!hasMask) return value
@@ -181,6 +202,9 @@ const readValue = (
     throw new DecodeError(start, `${wire.name} has bits outside its mask`, 'OFPBMC_BAD_WILDCARDS')
   return { value, mask }
 }
+
+/** Open vSwitch numbers ports up to 0xfeff; the reserved ones are the last 256 of 32 bits. */
+const isNoPort = (port: number): boolean => port >= 0xff00 && port < 0xffffff00
 
 const isAllOrNothing = (wire: Wire, mask: FieldValue): boolean =>
   Number(mask) === 0 ||

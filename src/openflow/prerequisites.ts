@@ -7,6 +7,7 @@ import type { FieldValue, Masked } from './values.js'
 
 /** The fields that prerequisites look at, of a match or of what is known of a packet. */
 export interface Known {
+  readonly packet_type?: FieldValue | Masked
   readonly in_port?: FieldValue | Masked
   readonly eth_type?: FieldValue | Masked
   readonly vlan_vid?: FieldValue | Masked
@@ -23,8 +24,14 @@ const bitsOf = (given: FieldValue | Masked | undefined): number =>
 const maskOf = (given: FieldValue | Masked | undefined): number =>
   given === undefined ? 0 : typeof given === 'object' ? Number(given.mask) : -1
 
-const isIpv4 = (known: Known): boolean => known.eth_type === 0x0800
-const isIpv6 = (known: Known): boolean => known.eth_type === 0x86dd
+/** A packet without an Ethernet header has its type in `packet_type`, namespace 1. */
+const etherType = ({ eth_type: type, packet_type: packet }: Known): number | undefined => {
+  if (typeof packet === 'number' && packet >>> 16 === 1) return packet & 0xffff
+  return typeof type === 'number' ? type : undefined
+}
+
+const isIpv4 = (known: Known): boolean => etherType(known) === 0x0800
+const isIpv6 = (known: Known): boolean => etherType(known) === 0x86dd
 const isIp = (known: Known): boolean => isIpv4(known) || isIpv6(known)
 const isIcmpv6 = (known: Known): boolean => isIpv6(known) && known.ip_proto === 58
 const isDiscovery = (known: Known, ...types: readonly number[]): boolean =>
@@ -53,10 +60,10 @@ const rules: { readonly [name in Prerequisite]: (known: Known) => boolean } = {
   ip: isIp,
   ipv4: isIpv4,
   ipv6: isIpv6,
-  arp: known => known.eth_type === 0x0806 || known.eth_type === 0x8035,
-  mpls: known => known.eth_type === 0x8847 || known.eth_type === 0x8848,
-  pbb: known => known.eth_type === 0x88e7,
-  nsh: known => known.eth_type === 0x894f,
+  arp: known => etherType(known) === 0x0806 || etherType(known) === 0x8035,
+  mpls: known => etherType(known) === 0x8847 || etherType(known) === 0x8848,
+  pbb: known => etherType(known) === 0x88e7,
+  nsh: known => etherType(known) === 0x894f,
   tcp: known => isTransport(known, 6),
   udp: known => isTransport(known, 17),
   sctp: known => isTransport(known, 132),

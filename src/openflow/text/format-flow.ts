@@ -102,7 +102,7 @@ export const formatMeter = ({
   flags,
   bands,
 }: Pick<MeterConfig, 'meterId' | 'flags' | 'bands'>): string =>
-  `meter=${formatMeterId(meterId)} ${formatMeterFlags(flags)} bands=${bands.map(band => `\n${formatBand(band, flags)}`).join('')}`
+  `meter=${formatMeterId(meterId)} ${flags === 0 ? '' : `${formatMeterFlags(flags)} `}bands=${bands.map(band => `\n${formatBand(band, flags)}`).join('')}`
 
 export const formatMeterId = (meter: number): string =>
   ({ 4294967293: 'slowpath', 4294967294: 'controller', 4294967295: 'all' })[meter] ?? String(meter)

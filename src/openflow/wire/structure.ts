@@ -91,15 +91,24 @@ export class RowsCodec {
   }
 
   write(writer: Writer, members: Members): void {
+    if (this.#lengthAt < 0) return this.#writeRows(writer, members, 0, this.#codecs.length)
+    const start = writer.mark()
+    this.#writeRows(writer, members, 0, this.#lengthAt)
+    const lengthMark = writer.mark()
+    this.#writeRows(writer, members, this.#lengthAt, this.#codecs.length)
+    writer.patch16(lengthMark, writer.since(start))
+  }
+
+  #writeRows(writer: Writer, members: Members, from: number, to: number): void {
     const names = this.#names
     const codecs = this.#codecs
-    const start = writer.mark()
-    let lengthMark = -1
-    for (let index = 0; index < codecs.length; index++) {
-      if (index === this.#lengthAt) lengthMark = writer.mark()
-      codecs[index]!.write(writer, members[names[index]!] ?? this.#fallbacks[index])
+    const fallbacks = this.#fallbacks
+    for (let index = from; index < to; index++) {
+      const name = names[index]!
+      // Padding has no name, and no value to look for.
+      const value = name === '' ? undefined : members[name]
+      codecs[index]!.write(writer, value === undefined ? fallbacks[index] : value)
     }
-    if (lengthMark >= 0) writer.patch16(lengthMark, writer.since(start))
   }
 }
 
