@@ -59,7 +59,11 @@ interface MatchForm {
 }
 
 const whole: MatchForm = {
-  read: reader => match.read(reader),
+  read(reader, size) {
+    if (reader.remaining < 4 || reader.peek16(2) !== size)
+      throw reader.error(`no match of ${size} octets`, 'OFPBMC_BAD_LEN')
+    return match.read(reader)
+  },
   write(writer, value) {
     const start = writer.mark()
     match.write(writer, value)

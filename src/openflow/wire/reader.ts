@@ -95,6 +95,12 @@ export class Reader {
     this.offset += size
   }
 
+  /** Two octets `ahead` of here, without going on; zero behind the end. */
+  peek16(ahead: number): number {
+    const at = this.offset + ahead
+    return at + 2 > this.end ? 0 : (this.bytes[at]! << 8) | this.bytes[at + 1]!
+  }
+
   /** Ends reading `size` octets from here; gives back what `widen` needs. */
   narrow(size: number, answer?: ErrorName): number {
     const end = this.offset + size
