@@ -135,6 +135,8 @@ const addVerbs = async (program: Command, exit: (code: number) => void): Promise
   addWire(program, exit)
   const { addLab } = await import('./lab/commands.js')
   addLab(program, env, print, ended.signal, exit)
+  const { addOvsdb } = await import('./ovsdb/tool/commands.js')
+  addOvsdb(program, env, print, ended.signal)
 }
 
 const print = (text: string): void => {

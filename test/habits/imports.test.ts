@@ -23,7 +23,7 @@ const looksAt: Readonly<Record<string, readonly string[]>> = {
   cli: ['base'],
   sim: ['base', 'openflow', 'pipeline'],
   lab: ['base', 'ovsdb', 'sim'],
-  'sluice.ts': ['base', 'cli', 'controller', 'lab', 'nfv', 'openflow'],
+  'sluice.ts': ['base', 'cli', 'controller', 'lab', 'nfv', 'openflow', 'ovsdb'],
 }
 
 const folderOf = (path: string): string => path.split('/')[0]!

@@ -95,7 +95,9 @@ export const until = async (isDone: () => boolean, limitMillis = 10_000): Promis
 
 const isRunning = (pid: number): boolean => {
   try {
-    return readFileSync(`/proc/${pid}/comm`, 'utf8').startsWith('ovs')
+    // A daemon that nobody has collected yet has ended all the same.
+    const [, name, state] = /\((.*)\) (.)/.exec(readFileSync(`/proc/${pid}/stat`, 'utf8')) ?? []
+    return name?.startsWith('ovs') === true && state !== 'Z'
   } catch {
     return false
   }
