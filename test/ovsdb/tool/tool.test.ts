@@ -6,6 +6,7 @@ import { Command } from 'commander'
 import t, { type Test } from 'tap'
 import { addOvsdb } from '../../../src/ovsdb/tool/commands.js'
 import { readTransaction } from '../../../src/ovsdb/tool/verbs.js'
+import { asUsersRun } from '../../program.js'
 import { env, RealServer, skipWithoutOvs, until } from '../real-server.js'
 
 /** In this process: starting one for each word would take most of the time. */
@@ -161,15 +162,7 @@ t.test('transact checks first, says what happened, and takes 64 bits', { skip },
 t.test('monitor shows rows and changes, also over a restart', { skip }, async t => {
   const { server, at } = await rig(t)
   await server.vsctl('init', '--', 'add-br', 'br0')
-  const child = spawn('node', [
-    'dist/src/sluice.js',
-    'ovsdb',
-    'monitor',
-    at,
-    'Bridge',
-    'name',
-    'fail_mode',
-  ])
+  const child = spawn('env', asUsersRun('ovsdb', 'monitor', at, 'Bridge', 'name', 'fail_mode'))
   t.teardown(() => child.kill('SIGKILL'))
   let seen = ''
   child.stdout.on('data', chunk => {
