@@ -13,12 +13,16 @@ export const defaultLimits: JsonLimits = { size: 32 * 1024 * 1024, depth: 64 }
 const quote = 0x22
 const backslash = 0x5c
 
-/** What an octet outside of strings means: 1 opens, 2 closes, 3 is white space, 4 a digit, 0 the rest. */
+/** What an octet outside of strings means; all others are part of a word, a comma or a colon. */
+const opening = 1
+const closing = 2
+const blank = 3
+const digit = 4
 const meanings = new Uint8Array(256)
-for (const octet of [0x7b, 0x5b]) meanings[octet] = 1
-for (const octet of [0x7d, 0x5d]) meanings[octet] = 2
-for (const octet of [0x20, 0x09, 0x0a, 0x0d]) meanings[octet] = 3
-for (let octet = 0x30; octet <= 0x39; octet++) meanings[octet] = 4
+for (const octet of [0x7b, 0x5b]) meanings[octet] = opening
+for (const octet of [0x7d, 0x5d]) meanings[octet] = closing
+for (const octet of [0x20, 0x09, 0x0a, 0x0d]) meanings[octet] = blank
+for (let octet = 0x30; octet <= 0x39; octet++) meanings[octet] = digit
 
 /** Digits in a row from which on a number may not fit: 2^53 has 16. */
 const longDigits = 16
@@ -54,10 +58,9 @@ export class JsonStream {
    */
   push(chunk: Uint8Array, take: (message: unknown) => void): void {
     let start = 0
-    for (let at = 0; at < chunk.length; at++) {
-      if (!this.#step(chunk[at]!)) continue
-      take(this.#finish(chunk.subarray(start, at + 1)))
-      start = at + 1
+    for (let end = this.#end(chunk, 0); end >= 0; end = this.#end(chunk, start)) {
+      take(this.#finish(chunk.subarray(start, end + 1)))
+      start = end + 1
     }
     if (this.#depth > 0) this.#keep(chunk.subarray(start))
   }
@@ -102,33 +105,53 @@ export class JsonStream {
     this.#size = size
   }
 
-  /** True when this octet ends an object. */
-  #step(octet: number): boolean {
-    if (this.#isInString) {
-      if (this.#isEscaped) this.#isEscaped = false
-      else if (octet === backslash) this.#isEscaped = true
-      else if (octet === quote) this.#isInString = false
-      return false
+  /**
+   * Where the first object ends that ends in this stretch, or -1. The inner loop of everything that a database
+   * says: its state is in local variables, and in fields only from one stretch to the next.
+   */
+  #end(chunk: Uint8Array, from: number): number {
+    let depth = this.#depth
+    let isInString = this.#isInString
+    let isEscaped = this.#isEscaped
+    let digits = this.#digits
+    let end = -1
+    for (let at = from; at < chunk.length; at++) {
+      const octet = chunk[at]!
+      if (isInString) {
+        if (isEscaped) isEscaped = false
+        else if (octet === backslash) isEscaped = true
+        else if (octet === quote) isInString = false
+        continue
+      }
+      const meaning = meanings[octet]!
+      if (meaning === digit) {
+        if (++digits >= longDigits) this.#hasLongNumbers = true
+      } else digits = 0
+      if (depth === 0) {
+        if (meaning !== blank) depth = this.#begin(octet)
+      } else if (octet === quote) isInString = true
+      else if (meaning === opening) {
+        if (++depth > this.#limits.depth) this.#refuseDepth()
+      } else if (meaning === closing && --depth === 0) {
+        end = at
+        break
+      }
     }
-    const meaning = meanings[octet]!
-    if (this.#depth === 0) return this.#begin(octet, meaning)
-    this.#digits = meaning === 4 ? this.#digits + 1 : 0
-    if (this.#digits >= longDigits) this.#hasLongNumbers = true
-    if (octet === quote) this.#isInString = true
-    else if (meaning === 2) return --this.#depth === 0
-    else if (meaning === 1 && ++this.#depth > this.#limits.depth)
-      throw new SyntaxError(`more than ${this.#limits.depth} objects within one another`)
-    return false
+    this.#depth = depth
+    this.#isInString = isInString
+    this.#isEscaped = isEscaped
+    this.#digits = digits
+    return end
   }
 
-  #begin(octet: number, meaning: number): boolean {
-    if (meaning === 3) return false
-    if (octet !== 0x7b)
-      throw new SyntaxError(
-        `an octet 0x${octet.toString(16).padStart(2, '0')} where an object begins`,
-      )
-    this.#depth = 1
-    this.#digits = 0
-    return false
+  #refuseDepth(): never {
+    throw new SyntaxError(`more than ${this.#limits.depth} objects within one another`)
+  }
+
+  /** @returns the depth behind the octet */
+  #begin(octet: number): number {
+    if (octet === 0x7b) return 1
+    const hex = octet.toString(16).padStart(2, '0')
+    throw new SyntaxError(`an octet 0x${hex} where an object begins`)
   }
 }

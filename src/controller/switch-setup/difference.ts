@@ -43,13 +43,6 @@ export const difference = (wanted: Wanted, replica: Replica, owner: string): Dif
   return { operations: writer.operations, objections: writer.objections }
 }
 
-export const findByName = (
-  replica: Replica,
-  table: string,
-  name: string,
-): readonly [string, TypedRow] | undefined =>
-  [...replica.table(table)].find(([, row]) => row.name === name)
-
 const stringPairs = (record: Readonly<Record<string, string>> = {}): Map<string, string> =>
   new Map(Object.entries(record))
 
@@ -57,8 +50,7 @@ const defined = (values: Readonly<Record<string, Datum>>): Record<string, Datum>
   Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined))
 
 const differBridge = (writer: RowWriter, name: string, spec: BridgeSpec, qos: QosRefs): void => {
-  const { replica } = writer
-  const [uuid, row] = findByName(replica, 'Bridge', name) ?? []
+  const [uuid, row] = writer.names.find('Bridge', name) ?? []
   const config = stringPairs({ 'disable-in-band': 'true', ...spec.otherConfig })
   if (spec.datapathId !== undefined) config.set('datapath-id', spec.datapathId)
   // The port of the bridge's own name is as much declared as the bridge.
@@ -123,16 +115,14 @@ const differPort = (
   spec: PortSpec,
   qos: QosRefs,
 ): Ref | undefined => {
-  const { replica } = writer
   const part = `port ${name}`
-  const [uuid, row] = findByName(replica, 'Port', name) ?? []
-  const home =
-    uuid && [...replica.table('Bridge')].find(([, each]) => listOf(each.ports).includes(uuid))
+  const [uuid, row] = writer.names.find('Port', name) ?? []
+  const home = uuid === undefined ? undefined : writer.names.bridgeOf(uuid)
   if (home && home[0] !== bridge) {
     writer.object(part, `it is on bridge ${String(home[1].name)} already`)
     return undefined
   }
-  const [interfaceId] = findByName(replica, 'Interface', name) ?? []
+  const [interfaceId] = writer.names.find('Interface', name) ?? []
   if (row && (interfaceId === undefined || !listOf(row.interfaces).includes(interfaceId))) {
     writer.object(part, 'a port of this name is there and holds other interfaces')
     return undefined

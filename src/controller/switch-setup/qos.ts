@@ -111,7 +111,7 @@ const strangersOf = (
     .filter(port => port.qos === qos)
     .filter(port => {
       const isOurs = ownerOf(port) === writer.owner
-      const wasSetByUs = setsOf(port).includes('qos')
+      const wasSetByUs = setsOf(port, writer.owner).includes('qos')
       const isDeclared = Object.values(bridges).some(each => has(each.ports ?? {}, port.name))
       return !wasSetByUs && (!isOurs || isDeclared)
     })

@@ -10,6 +10,7 @@ import {
 import type { Mutation, Operation, Row, Value } from '../../ovsdb/protocol.js'
 import type { Replica } from '../../ovsdb/replica.js'
 import type { Atom } from '../../ovsdb/schema.js'
+import { NameIndex } from './name-index.js'
 import {
   listOf,
   mapOf,
@@ -18,7 +19,7 @@ import {
   ownerOf,
   type Pairs,
   type Ref,
-  setsKey,
+  setsKeyOf,
   setsOf,
 } from './tables.js'
 
@@ -45,6 +46,7 @@ const kept = ['Bridge.fail_mode', 'Bridge.datapath_type', 'Bridge.datapath_id']
 
 export class RowWriter {
   readonly replica: Replica
+  readonly names: NameIndex
   readonly owner: string
   readonly operations: Operation[] = []
   readonly objections: Objection[] = []
@@ -52,6 +54,7 @@ export class RowWriter {
 
   constructor(replica: Replica, owner: string) {
     this.replica = replica
+    this.names = new NameIndex(replica)
     this.owner = owner
   }
 
@@ -71,7 +74,7 @@ export class RowWriter {
   /** Takes back what we set in a row that is declared no more. */
   release(part: string, table: string, uuid: string): void {
     const row = this.replica.row(table, uuid)
-    if (row && setsOf(row).length > 0)
+    if (row && setsOf(row, this.owner).length > 0)
       this.#adjust(table, uuid, row, this.#fitting(part, table, {}))
   }
 
@@ -116,7 +119,7 @@ export class RowWriter {
     const ids = new Map<string, string>([[ownerKey, this.owner]])
     if (wish.name !== undefined) ids.set(nameKey, wish.name)
     const sets = setNames(wish).join(' ')
-    if (sets !== '') ids.set(setsKey, sets)
+    if (sets !== '') ids.set(setsKeyOf(this.owner), sets)
     const name = `row${++this.#nameCount}`
     const row = { ...wish.initial, ...wish.values, ...wish.pairs, external_ids: ids }
     const written: Row = Object.fromEntries(
@@ -147,10 +150,10 @@ export class RowWriter {
     }
     const declared = new Set(setNames(wish))
     const isKept = (set: string) => kept.includes(`${table}.${set}`)
-    for (const set of setsOf(row))
+    for (const set of setsOf(row, this.owner))
       if (!declared.has(set) && !isKept(set)) this.#takeBack(table, row, set, values, mutations)
     // Of a row that was adopted, only what we changed is ours to take back.
-    const before = setsOf(row).filter(set => declared.has(set) || isKept(set))
+    const before = setsOf(row, this.owner).filter(set => declared.has(set) || isKept(set))
     const sets = ownerOf(row) === this.owner ? [...declared, ...before] : [...differing, ...before]
     mutations.push(...this.#setsMutations(row, [...new Set(sets)].sort().join(' ')))
     const where = [['_uuid', '==', ['uuid', uuid]]] as const
@@ -188,11 +191,12 @@ export class RowWriter {
   }
 
   #setsMutations(row: TypedRow, sets: string): Mutation[] {
-    const now = setsOf(row).join(' ')
+    const key = setsKeyOf(this.owner)
+    const now = setsOf(row, this.owner).join(' ')
     if (now === sets) return []
     const mutations: Mutation[] = []
-    if (now !== '') mutations.push(['external_ids', 'delete', ['set', [setsKey]]])
-    if (sets !== '') mutations.push(['external_ids', 'insert', ['map', [[setsKey, sets]]]])
+    if (now !== '') mutations.push(['external_ids', 'delete', ['set', [key]]])
+    if (sets !== '') mutations.push(['external_ids', 'insert', ['map', [[key, sets]]]])
     return mutations
   }
 

@@ -14,7 +14,7 @@ import { difference } from './difference.js'
 import type { Objection } from './row-writer.js'
 import type { SwitchSpec } from './spec.js'
 import { type PartStatus, partsOf, type SwitchStatus, summary } from './status.js'
-import { database, lockName, mapOf, watched } from './tables.js'
+import { database, lockNameOf, mapOf, watched } from './tables.js'
 
 export interface SessionEvents {
   changed: []
@@ -67,7 +67,7 @@ export class SwitchSession extends EventEmitter<SessionEvents> {
     this.link = new DatabaseLink(env, {
       database,
       watched,
-      lock: lockName,
+      lock: lockNameOf(object.name),
       ...(connect && { connect }),
     })
     this.link.on('live', () => this.#ask())
@@ -201,7 +201,7 @@ export class SwitchSession extends EventEmitter<SessionEvents> {
   /** The operations, if the lock is still ours, and the number by which ovs-vswitchd says that it is done. */
   async #transact(operations: readonly Operation[], object: Object): Promise<void> {
     const results = await this.link.transact([
-      { op: 'assert', lock: lockName },
+      { op: 'assert', lock: lockNameOf(object.name) },
       ...operations,
       { op: 'mutate', table: 'Open_vSwitch', where: [], mutations: [['next_cfg', '+=', 1]] },
       { op: 'select', table: 'Open_vSwitch', where: [], columns: ['next_cfg'] },

@@ -1,7 +1,7 @@
 /** What is true of a declared switch now, read from the replica of its database. Pure. */
 import type { TypedRow } from '../../ovsdb/datum.js'
 import type { Replica } from '../../ovsdb/replica.js'
-import { findByName } from './difference.js'
+import { NameIndex } from './name-index.js'
 import type { Objection } from './row-writer.js'
 import type { BridgeSpec, SwitchSpec } from './spec.js'
 import { listOf } from './tables.js'
@@ -34,8 +34,9 @@ export const partsOf = (
   replica: Replica,
   objections: readonly Objection[],
 ): PartStatus[] => {
+  const names = new NameIndex(replica)
   const parts = Object.entries(spec.bridges ?? {}).flatMap(([name, bridge]) =>
-    bridgeParts(replica, name, bridge),
+    bridgeParts(replica, names, name, bridge),
   )
   const refused = objections.map(
     ({ part, reason }): PartStatus => ({ part, state: 'failed', reason }),
@@ -57,13 +58,18 @@ export const summary = (parts: readonly PartStatus[]): Pick<SwitchStatus, 'state
   }
 }
 
-const bridgeParts = (replica: Replica, name: string, spec: BridgeSpec): PartStatus[] => {
-  const [, row] = findByName(replica, 'Bridge', name) ?? []
+const bridgeParts = (
+  replica: Replica,
+  names: NameIndex,
+  name: string,
+  spec: BridgeSpec,
+): PartStatus[] => {
+  const [, row] = names.find('Bridge', name) ?? []
   if (row === undefined) return [{ part: `bridge ${name}`, state: 'pending' }]
   return [
     bridgeStatus(name, spec, row),
     ...Object.entries(spec.ports ?? {}).map(([port, { ofport }]) =>
-      portStatus(replica, port, ofport),
+      portStatus(names, port, ofport),
     ),
     ...(spec.controllers ?? []).map(target => controllerStatus(replica, row, target)),
   ]
@@ -78,9 +84,9 @@ const bridgeStatus = (name: string, spec: BridgeSpec, row: TypedRow): PartStatus
   return { part, state: 'installed' }
 }
 
-const portStatus = (replica: Replica, name: string, wanted: number | undefined): PartStatus => {
+const portStatus = (names: NameIndex, name: string, wanted: number | undefined): PartStatus => {
   const part = `port ${name}`
-  const [, row] = findByName(replica, 'Interface', name) ?? []
+  const [, row] = names.find('Interface', name) ?? []
   if (row === undefined) return { part, state: 'pending' }
   if (row.error !== undefined) return { part, state: 'failed', reason: String(row.error) }
   if (row.ofport === undefined)

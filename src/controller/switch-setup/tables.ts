@@ -4,8 +4,12 @@ import type { Watched } from '../../ovsdb/replica.js'
 import type { Atom } from '../../ovsdb/schema.js'
 
 export const database = 'Open_vSwitch'
-/** Held while we write: another controller with the same object waits. */
-export const lockName = 'sluice_switch_setup'
+/**
+ * Held while we write for an object: another controller with the same object waits. A lock is an identifier, so
+ * other characters of a name are written as their numbers.
+ */
+export const lockNameOf = (name: string): string =>
+  `sluice_switch_${name.replace(/[^A-Za-z0-9]/g, each => `_${each.charCodeAt(0)}_`)}`
 
 // biome-ignore format: a table
 export const watched: Watched = {
@@ -27,10 +31,10 @@ export const ownerKey = 'sluice-owner'
 /** Which QoS of the object a row is: QoS rows have no names. */
 export const nameKey = 'sluice-name'
 /**
- * What we set in a row, ours or adopted: `column`, or `column:key` of a map, in words. What is declared no
- * more is taken back by it, and nothing else is.
+ * What an object set in a row, its own or adopted: `column`, or `column:key` of a map, in words. What is
+ * declared no more is taken back by it, and nothing else is; each object has a list of its own.
  */
-export const setsKey = 'sluice-sets'
+export const setsKeyOf = (owner: string): string => `sluice-sets-${owner.replace(/^switch\//, '')}`
 
 export type Ref = string | NamedRow
 export type Pairs = ReadonlyMap<Atom, Atom | NamedRow>
@@ -50,8 +54,8 @@ export const ownerOf = (row: TypedRow | undefined): string | undefined => {
   return typeof owner === 'string' ? owner : undefined
 }
 
-export const setsOf = (row: TypedRow | undefined): readonly string[] => {
-  const sets = row && mapOf(row.external_ids).get(setsKey)
+export const setsOf = (row: TypedRow | undefined, owner: string): readonly string[] => {
+  const sets = row && mapOf(row.external_ids).get(setsKeyOf(owner))
   return typeof sets === 'string' ? sets.split(' ').filter(word => word !== '') : []
 }
 

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
 import { difference, type Wanted } from '../../../src/controller/switch-setup/difference.js'
-import { database, watched } from '../../../src/controller/switch-setup/tables.js'
+import { database, lockNameOf, watched } from '../../../src/controller/switch-setup/tables.js'
 import { checkOperations } from '../../../src/ovsdb/check.js'
 import { OvsdbClient } from '../../../src/ovsdb/client.js'
 import { DatabaseLink } from '../../../src/ovsdb/link.js'
@@ -17,7 +17,7 @@ const mark = (sets: string): ['map', [string, string][]] => [
   'map',
   [
     ['sluice-owner', owner],
-    ...(sets === '' ? [] : ([['sluice-sets', sets]] as [string, string][])),
+    ...(sets === '' ? [] : ([['sluice-sets-s1', sets]] as [string, string][])),
   ],
 ]
 
@@ -61,7 +61,7 @@ t.test('a port on a bridge that is there: two rows and one reference', async t =
       where: [['_uuid', '==', ['uuid', id(2)]]],
       mutations: [
         ['other_config', 'insert', ['map', [['disable-in-band', 'true']]]],
-        ['external_ids', 'insert', ['map', [['sluice-sets', 'other_config:disable-in-band']]]],
+        ['external_ids', 'insert', ['map', [['sluice-sets-s1', 'other_config:disable-in-band']]]],
         ['ports', 'insert', ['set', [['named-uuid', 'row2']]]],
       ],
     },
@@ -111,7 +111,7 @@ t.test('the fail mode is set only where it differs, and is never taken back', as
       [id(2)]: {
         new: {
           ...theirs.Bridge[id(2)]!.new,
-          external_ids: ['map', [['sluice-sets', 'fail_mode other_config:disable-in-band']]],
+          external_ids: ['map', [['sluice-sets-s1', 'fail_mode other_config:disable-in-band']]],
           other_config: ['map', [['disable-in-band', 'true']]],
         },
       },
@@ -124,8 +124,8 @@ t.test('the fail mode is set only where it differs, and is never taken back', as
       where: [['_uuid', '==', ['uuid', id(2)]]],
       mutations: [
         ['other_config', 'delete', ['set', ['disable-in-band']]],
-        ['external_ids', 'delete', ['set', ['sluice-sets']]],
-        ['external_ids', 'insert', ['map', [['sluice-sets', 'fail_mode']]]],
+        ['external_ids', 'delete', ['set', ['sluice-sets-s1']]],
+        ['external_ids', 'insert', ['map', [['sluice-sets-s1', 'fail_mode']]]],
       ],
     },
   ])
@@ -221,6 +221,49 @@ t.test('names that every object has are names like others', async t => {
     JSON.stringify(operations),
     new RegExp(`"ports","delete",\\["set",\\[\\["uuid","${id(5)}"`),
   )
+})
+
+t.test('two objects keep their own accounts of one bridge', async t => {
+  const there = {
+    ...theirs,
+    Bridge: {
+      [id(2)]: {
+        new: {
+          ...theirs.Bridge[id(2)]!.new,
+          other_config: [
+            'map',
+            [
+              ['a', '1'],
+              ['b', '2'],
+              ['disable-in-band', 'true'],
+            ],
+          ],
+          external_ids: [
+            'map',
+            [
+              ['sluice-sets-s1', 'other_config:a'],
+              ['sluice-sets-s2', 'other_config:b'],
+            ],
+          ],
+        },
+      },
+    },
+  } as Parameters<typeof replicaOf>[0]
+  t.match(difference(undefined, replicaOf(there), owner).operations, [
+    {
+      op: 'mutate',
+      mutations: [
+        ['other_config', 'delete', ['set', ['a']]],
+        ['external_ids', 'delete', ['set', ['sluice-sets-s1']]],
+      ],
+    },
+  ])
+  t.same(
+    difference({ bridges: { br0: { otherConfig: { b: '2' } } } }, replicaOf(there), 'switch/s2')
+      .operations,
+    [],
+  )
+  t.equal(lockNameOf('edge-1.a'), 'sluice_switch_edge_45_1_46_a')
 })
 
 const whole: NonNullable<Wanted> = {
