@@ -153,13 +153,15 @@ export class Controller extends EventEmitter<ControllerEvents> {
       packetIn: packet => this.#punts.receive(dpid, packet),
       portChanged: report => this.topology.portChanged(dpid, report),
       portRemoved: number => this.topology.portRemoved(dpid, number),
-      flowsTouched: () => programmer.check(),
+      flowsTouched: rows => programmer.touched(rows),
       closed: reason => this.#switchClosed(dpid, attached, reason),
     })
     this.#attached.set(dpid, attached)
     const generation = await connection.becomeMaster(this.#options.generationId)
     if (generation !== this.#options.generationId)
       this.journal.add({ kind: 'generation-raised', dpid, generation: String(generation) })
+    const isWatched = await attached.watchFlows()
+    if (!isWatched) this.#env.log.debug({ dpid }, 'the switch has no flow monitors')
     connection.on('role-status', ({ role }) => this.#roleChanged(dpid, attached, role))
     if (this.#attached.get(dpid) !== attached) return
     this.topology.switchConnected(dpid, attached.name, attached.reports())

@@ -2,23 +2,25 @@
 import {
   BundleError,
   type Message,
+  monitorFlags,
   type PortDescription,
   portConfig,
   portState,
   type SwitchConnection,
+  SwitchError,
 } from '../openflow/index.js'
 import { ports } from '../openflow/values.js'
 import type { PortBytes } from '../topology/measurements.js'
 import type { PortReport } from '../topology/topology.js'
-import type { IndexedError, SwitchChannel } from './program/read-back.js'
+import type { IndexedError, SwitchChannel, TouchedRow } from './program/read-back.js'
 import type { PuntedPacket } from './punts.js'
 
 export interface SwitchHandlers {
   packetIn(packet: PuntedPacket): void
   portChanged(report: PortReport): void
   portRemoved(number: number): void
-  /** Somebody else removed or changed a row. */
-  flowsTouched(): void
+  /** Somebody else added, changed or removed rows; undefined: which ones is not known. */
+  flowsTouched(rows: readonly TouchedRow[] | undefined): void
   closed(reason: string): void
 }
 
@@ -34,6 +36,8 @@ export interface AttachedSwitch extends SwitchChannel {
   sendConfirmed(frames: readonly { port: number; frame: Uint8Array }[]): Promise<void>
   /** How many octets each port has sent. */
   sentBytes(): Promise<readonly PortBytes[]>
+  /** Asks to be told when somebody else changes rows; false when the switch cannot (ONF EXT-187). */
+  watchFlows(): Promise<boolean>
   /** Runs a frame through the pipeline as if it came in at the port. */
   reinject(port: number, frame: Uint8Array): void
 }
@@ -47,7 +51,14 @@ export const attach = (connection: SwitchConnection, handlers: SwitchHandlers): 
     if (reason === 'delete') handlers.portRemoved(port.port)
     else handlers.portChanged(reportOf(port))
   })
-  connection.on('flow-removed', () => handlers.flowsTouched())
+  connection.on('flow-removed', message => handlers.flowsTouched([message]))
+  connection.on('other-message', message => {
+    if (message.kind === 'flow-monitor-resumed') handlers.flowsTouched(undefined)
+    if (message.kind !== 'flow-monitor-reply') return
+    // Abbreviated: what we asked for ourselves.
+    const rows = message.updates.filter(update => update.event !== 'abbreviated')
+    if (rows.length > 0) handlers.flowsTouched(rows)
+  })
   connection.on('closed', reason => handlers.closed(reason))
   const { dpid } = connection
   return {
@@ -69,6 +80,24 @@ export const attach = (connection: SwitchConnection, handlers: SwitchHandlers): 
     },
     reinject: (port, frame) => connection.send(packetOut(port, ports.table, frame)),
     request: message => connection.request(message),
+    watchFlows: async () => {
+      try {
+        const { add, delete: gone, modify } = monitorFlags
+        const all = {
+          id: 1,
+          flags: add | gone | modify,
+          outPort: ports.any,
+          tableId: 0xff,
+          match: {},
+        }
+        await connection.request({ kind: 'flow-monitor-request', monitors: [all] })
+        return true
+      } catch (error) {
+        // The switch has no flow monitors: it is read back now and then in any case.
+        if (error instanceof SwitchError) return false
+        throw error
+      }
+    },
     sendAll: messages => connection.sendAll(messages),
     bundle: messages => refusalsOf(connection.bundle(messages)),
   }

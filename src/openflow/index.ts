@@ -44,6 +44,7 @@ export type {
   Reply,
 } from './messages/index.js'
 export { meterFlags, meters } from './messages/meter.js'
+export { monitorFlags } from './messages/monitor.js'
 export { noBuffer, packetInReasons } from './messages/packet.js'
 export { type PortDescription, portConfig, portState } from './messages/port.js'
 export { type AsyncMasks, type Role, roles } from './messages/role.js'

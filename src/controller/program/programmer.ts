@@ -11,12 +11,18 @@
  */
 import { EventEmitter } from 'node:events'
 import type { Dpid } from '../../base/addresses.js'
-import type { Env } from '../../base/env.js'
+import type { Cancel, Env } from '../../base/env.js'
 import type { Flow, Origin, Section } from '../../pipeline/program.js'
-import { canonicalFlow, canonicalGroup, canonicalMeter } from './canonical.js'
+import { canonicalFlow, canonicalGroup, canonicalMeter, flowKey } from './canonical.js'
 import { type Difference, difference, emptyHolding, type Holding, isEmpty } from './difference.js'
 import { bundled, type Change, metersFirst, metersLast } from './messages.js'
-import { type ForeignFlow, readBack, type SwitchChannel } from './read-back.js'
+import {
+  type ForeignFlow,
+  isOurCookie,
+  readBack,
+  type SwitchChannel,
+  type TouchedRow,
+} from './read-back.js'
 
 export interface Refusal {
   readonly origin: Origin
@@ -48,6 +54,12 @@ interface Wish {
   readonly revision: number
 }
 
+/** How long rows that somebody touches wait to be mended: a whole deletion is one. */
+const firstMendMillis = 20
+const longestMendMillis = 10_000
+/** After so long without, the first one counts as the first again. */
+const calmMillis = 30_000
+
 export class Programmer extends EventEmitter<ProgrammerEvents> {
   readonly dpid: Dpid
   readonly counters: ProgrammerCounters = {
@@ -68,6 +80,9 @@ export class Programmer extends EventEmitter<ProgrammerEvents> {
   #confirmedRevision = -1
   #isRunning = false
   #mustReadBack = true
+  #cancelMend: Cancel | undefined
+  #mendedMillis = Number.NEGATIVE_INFINITY
+  #mendWaitMillis = firstMendMillis
 
   constructor(env: Env, dpid: Dpid) {
     super()
@@ -104,6 +119,28 @@ export class Programmer extends EventEmitter<ProgrammerEvents> {
   check(): void {
     this.#mustReadBack = true
     this.#run()
+  }
+
+  /**
+   * Somebody else changed rows of the switch: those that are ours, or in the place of ours, are mended soon. Who
+   * changes them again and again is answered ever more slowly.
+   */
+  touched(rows: readonly TouchedRow[] | undefined): void {
+    const isOurs = rows?.some(
+      ({ cookie, tableId, priority, match }) =>
+        isOurCookie(cookie) || this.#held.flows.has(flowKey(tableId, priority, match)),
+    )
+    if (isOurs === false || this.#cancelMend) return
+    const now = this.#env.clock.nowMillis()
+    const isQuiet = now - this.#mendedMillis > calmMillis
+    this.#mendWaitMillis = isQuiet
+      ? firstMendMillis
+      : Math.min(2 * this.#mendWaitMillis, longestMendMillis)
+    this.#cancelMend = this.#env.timers.after(this.#mendWaitMillis, () => {
+      this.#cancelMend = undefined
+      this.#mendedMillis = this.#env.clock.nowMillis()
+      this.check()
+    })
   }
 
   /** Resolves when the switch has confirmed this revision or a later one; false when it cannot by then. */

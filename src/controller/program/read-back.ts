@@ -1,7 +1,7 @@
 /** What a switch really holds, asked from the switch itself. */
 import type { Dpid } from '../../base/addresses.js'
 import type { Message, Reply } from '../../openflow/index.js'
-import { ports } from '../../openflow/values.js'
+import { type Match, ports } from '../../openflow/values.js'
 import {
   cookieNamespace,
   cookieNamespaceMask,
@@ -21,6 +21,14 @@ export interface SwitchChannel {
   bundle(messages: readonly Message[]): Promise<readonly IndexedError[]>
 }
 
+/** A row that somebody changed, as the switch tells it. */
+export interface TouchedRow {
+  readonly tableId: number
+  readonly priority: number
+  readonly cookie: bigint
+  readonly match: Match
+}
+
 export interface IndexedError {
   readonly index: number
   /** OpenFlow's name of the error. */
@@ -33,6 +41,9 @@ export interface ForeignFlow {
   readonly priority: number
   readonly cookie: string
 }
+
+export const isOurCookie = (cookie: bigint): boolean =>
+  (cookie & cookieNamespaceMask) === cookieNamespace << 48n
 
 /** Reads flows, groups and meters of ours; three questions, asked together. */
 export const readBack = async (
@@ -56,7 +67,7 @@ export const readBack = async (
   if (flows.kind === 'flow-stats-reply')
     for (const entry of flows.entries) {
       const { tableId, priority, cookie, match } = entry
-      if ((cookie & cookieNamespaceMask) !== cookieNamespace << 48n) {
+      if (!isOurCookie(cookie)) {
         foreign.push({ tableId, priority, cookie: `0x${cookie.toString(16)}` })
         continue
       }
