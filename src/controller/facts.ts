@@ -3,7 +3,7 @@
  * programs at once: switches with their numbers and port kinds, links, hosts. Never flows.
  */
 import type { Dpid } from '../base/addresses.js'
-import type { Env, Timers } from '../base/env.js'
+import type { Clock, Env, Timers } from '../base/env.js'
 import type { Log } from '../base/log.js'
 import type { Host, Link, Port, Switch, Topology } from '../topology/model.js'
 import type { Op, Store } from './store/store.js'
@@ -50,23 +50,29 @@ export const listAll = async (store: Store, under: string): Promise<[string, unk
   }
 }
 
-const pauseMillis = 100
+const longestPauseMillis = 100
 
 /** Writes what differs between two topologies; one write at a time, the newest state last. */
 export class FactWriter {
   readonly #store: Store
   readonly #log: Log
   readonly #timers: Timers
+  readonly #clock: Clock
   #saved: Topology
   #wanted: (() => Topology) | undefined
   #running: Promise<void> | undefined
   #isHurried = false
   #endPause: () => void = () => undefined
 
-  constructor(store: Store, { log, timers }: Pick<Env, 'log' | 'timers'>, saved: Topology) {
+  constructor(
+    store: Store,
+    { clock, log, timers }: Pick<Env, 'clock' | 'log' | 'timers'>,
+    saved: Topology,
+  ) {
     this.#store = store
     this.#log = log
     this.#timers = timers
+    this.#clock = clock
     this.#saved = saved
   }
 
@@ -85,11 +91,11 @@ export class FactWriter {
     while (this.#running) await this.#running
   }
 
-  /** What changes in quick succession is written once. */
-  #pause(): Promise<void> {
+  /** No more than a third of the time goes into writing: what changes in quick succession is written once. */
+  #pause(millis: number): Promise<void> {
     if (this.#isHurried) return Promise.resolve()
     return new Promise(resolve => {
-      const cancel = this.#timers.after(pauseMillis, resolve)
+      const cancel = this.#timers.after(Math.min(millis, longestPauseMillis), resolve)
       this.#endPause = () => {
         cancel()
         resolve()
@@ -101,13 +107,14 @@ export class FactWriter {
     // Behind the turn in which things change.
     await Promise.resolve()
     while (this.#wanted && this.#wanted() !== this.#saved) {
+      const beganMillis = this.#clock.nowMillis()
       const next = this.#wanted()
       const ops = changes(this.#saved, next)
       try {
         for (let at = 0; at < ops.length; at += 100)
           await this.#store.txn({ if: [], then: ops.slice(at, at + 100) })
         this.#saved = next
-        await this.#pause()
+        await this.#pause(2 * (this.#clock.nowMillis() - beganMillis))
       } catch (error) {
         // Facts are learnt again; a store that cannot be written says so on every wish.
         this.#log.warn({ err: error }, 'what was learnt could not be kept')
