@@ -256,7 +256,8 @@ t.test(
     t.comment(`${JSON.stringify(ends)}, the slowest took ${slowestMillis.toFixed(0)} ms`)
     t.ok(ends.closed! > 10, 'many breaches ended the connection')
     t.ok(ends.open! > 10, 'and many oddities were no breach')
-    t.ok(slowestMillis < 1_000)
+    // A hang would be seen, a busy machine is none.
+    t.ok(slowestMillis < 10_000)
   },
 )
 
@@ -273,20 +274,23 @@ const oneInput = (seed: number): void => {
   replica.replace({
     Port: { [uuid('b')]: { initial: { name: 'p', interfaces: ['uuid', uuid('c')] } } },
   })
-  const before = JSON.stringify([...replica.table('Port')])
+  const rows = () =>
+    [...replica.table('Port')].map(([id, row]) => [id, ...Object.values(row)]).join()
+  let before = rows()
   try {
     new JsonStream().push(bytes, value => {
       const read = readMessage(value)
       if (read.kind !== 'notification') return
       const updates = read.params.at(-1)
-      if (isObject(updates) && Object.values(updates).every(isObject))
+      if (isObject(updates) && Object.values(updates).every(isObject)) {
         if (dice(2) === 0) replica.update2(updates as TableUpdates2)
         else replica.update(updates as TableUpdates)
+        before = rows()
+      }
     })
   } catch (error) {
     if (!(error instanceof SyntaxError) && !(error instanceof ProtocolError)) throw error
-    if (replica.rowCount === 1 && JSON.stringify([...replica.table('Port')]) !== before)
-      throw new Error('an update counted by half')
+    if (rows() !== before) throw new Error('an update counted by half')
   }
   try {
     if (dice(10) === 0) readSchema(bend(schema, dice))

@@ -13,6 +13,12 @@ export const differConntrack = (
 ): void => {
   const [root] = writer.replica.table('Open_vSwitch').values()
   const known = mapOf(root?.datapaths)
+  if (!writer.replica.schema.tables.has('CT_Zone')) {
+    // Open vSwitch 2.13 brought it.
+    if (Object.keys(wanted).length > 0)
+      writer.object('conntrack', 'this Open vSwitch has no table CT_Zone')
+    return
+  }
   const all: Readonly<Record<string, Zones | undefined>> = wanted
   for (const [type, zones] of Object.entries(all)) {
     const uuid = known.get(type)

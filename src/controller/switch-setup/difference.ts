@@ -96,6 +96,7 @@ const differBridge = (writer: RowWriter, name: string, spec: BridgeSpec, qos: Qo
       oursGone(writer, 'Port', row?.ports, each => has(wishes, each.name)),
     )
     releasePorts(writer, row, wishes)
+    releaseControllers(writer, row, spec.controllers ?? [])
   } else writer.mutate('Open_vSwitch', undefined, [['bridges', 'insert', refValue(bridge)]])
   differMirrors(writer, { name, bridge, uuid, row, ports }, spec.mirrors ?? {})
 }
@@ -175,6 +176,19 @@ const releasePorts = (
   }
 }
 
+const releaseControllers = (
+  writer: RowWriter,
+  bridge: TypedRow | undefined,
+  targets: readonly string[],
+): void => {
+  for (const ref of listOf(bridge?.controller)) {
+    const row = writer.replica.row('Controller', ref)
+    const target = String(row?.target)
+    if (ownerOf(row) !== writer.owner && !targets.includes(target))
+      writer.release(`controller ${target}`, 'Controller', String(ref))
+  }
+}
+
 const removeBridges = (writer: RowWriter, wanted: Readonly<Record<string, BridgeSpec>>): void => {
   for (const [uuid, row] of writer.replica.table('Bridge')) {
     const name = String(row.name)
@@ -207,10 +221,7 @@ const leaveBridge = (writer: RowWriter, uuid: string, row: TypedRow, isOurs: boo
     'ports',
     oursGone(writer, 'Port', row.ports, port => isOurs && port.name === name),
   )
-  for (const ref of listOf(row.controller)) {
-    if (ownerOf(writer.replica.row('Controller', ref)) !== writer.owner)
-      writer.release(`bridge ${name}`, 'Controller', String(ref))
-  }
+  releaseControllers(writer, row, [])
   releasePorts(writer, row, {})
   if (!isOurs) writer.release(`bridge ${name}`, 'Bridge', uuid)
 }

@@ -41,8 +41,8 @@ export interface Objection {
   readonly reason: string
 }
 
-/** Setting these on a live bridge wipes its flows: what is declared no more stays as it is. */
-const kept = ['Bridge.fail_mode', 'Bridge.datapath_type', 'Bridge.datapath_id']
+/** Setting these on a live bridge disturbs traffic: they are never taken back, so nobody remembers who set them. */
+const kept = ['Bridge.fail_mode', 'Bridge.datapath_type', 'Bridge.other_config:datapath-id']
 
 export class RowWriter {
   readonly replica: Replica
@@ -118,7 +118,7 @@ export class RowWriter {
   #insert(table: string, wish: RowWish): Ref {
     const ids = new Map<string, string>([[ownerKey, this.owner]])
     if (wish.name !== undefined) ids.set(nameKey, wish.name)
-    const sets = setNames(wish).join(' ')
+    const sets = setNames(table, wish).join(' ')
     if (sets !== '') ids.set(setsKeyOf(this.owner), sets)
     const name = `row${++this.#nameCount}`
     const row = { ...wish.initial, ...wish.values, ...wish.pairs, external_ids: ids }
@@ -148,14 +148,15 @@ export class RowWriter {
       mutations.push(...this.#pairMutations(table, column, now, changed))
       differing.push(...[...changed.keys()].map(key => setName(column, key)))
     }
-    const declared = new Set(setNames(wish))
-    const isKept = (set: string) => kept.includes(`${table}.${set}`)
+    const declared = new Set(setNames(table, wish))
     for (const set of setsOf(row, this.owner))
-      if (!declared.has(set) && !isKept(set)) this.#takeBack(table, row, set, values, mutations)
+      if (!declared.has(set)) this.#takeBack(table, row, set, values, mutations)
     // Of a row that was adopted, only what we changed is ours to take back.
-    const before = setsOf(row, this.owner).filter(set => declared.has(set) || isKept(set))
-    const sets = ownerOf(row) === this.owner ? [...declared, ...before] : [...differing, ...before]
-    mutations.push(...this.#setsMutations(row, [...new Set(sets)].sort().join(' ')))
+    const before = setsOf(row, this.owner)
+    const isOurs = (set: string) =>
+      ownerOf(row) === this.owner || differing.includes(set) || before.includes(set)
+    const sets = [...declared].filter(isOurs)
+    mutations.push(...this.#setsMutations(row, sets.join(' ')))
     const where = [['_uuid', '==', ['uuid', uuid]]] as const
     if (Object.keys(values).length > 0)
       this.operations.push({ op: 'update', table, where, row: values })
@@ -209,13 +210,15 @@ export class RowWriter {
 const setName = (column: string, key: Atom): string =>
   `${column}:${encodeURIComponent(String(key))}`
 
-const setNames = (wish: RowWish): string[] =>
+const setNames = (table: string, wish: RowWish): string[] =>
   [
     ...Object.keys(wish.values ?? {}),
     ...Object.entries(wish.pairs ?? {}).flatMap(([column, pairs]) =>
       [...pairs.keys()].map(key => setName(column, key)),
     ),
-  ].sort()
+  ]
+    .filter(set => !kept.includes(`${table}.${set}`))
+    .sort()
 
 export const refValue = (ref: Ref): Value =>
   typeof ref === 'string' ? ['uuid', ref] : ['named-uuid', ref.named]
