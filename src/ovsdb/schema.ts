@@ -74,7 +74,9 @@ const maxColumns = 1_000
 export const readSchema = (json: unknown): DatabaseSchema => {
   if (!isObject(json)) throw new SchemaError('schema', 'not an object')
   const name = readName(json.name, 'schema.name')
-  if (typeof json.version !== 'string') throw new SchemaError(`${name}.version`, 'not a string')
+  // Old schemas have none.
+  const { version = '' } = json
+  if (typeof version !== 'string') throw new SchemaError(`${name}.version`, 'not a string')
   if (!isObject(json.tables)) throw new SchemaError(`${name}.tables`, 'not an object')
   const entries = Object.entries(json.tables)
   if (entries.length > maxTables) throw new SchemaError(name, `more than ${maxTables} tables`)
@@ -87,7 +89,7 @@ export const readSchema = (json: unknown): DatabaseSchema => {
   )
   for (const table of tables.values())
     for (const column of table.columns.values()) checkReferences(column, tables)
-  return { name, version: json.version, tables }
+  return { name, version, tables }
 }
 
 const readName = (value: unknown, place: string): string => {

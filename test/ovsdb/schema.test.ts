@@ -38,6 +38,10 @@ t.test('without isRoot anywhere, every table is a root', async t => {
   t.equal(readSchema(one('string')).tables.get('T')!.isRoot, true)
 })
 
+t.test('a schema of before there were versions', async t => {
+  t.equal(readSchema({ name: 'db', tables: {} }).version, '')
+})
+
 t.test('what is no schema is refused with its place', async t => {
   const cases: [unknown, RegExp][] = [
     [null, /^schema: not an object/],

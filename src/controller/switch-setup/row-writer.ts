@@ -39,6 +39,8 @@ export interface Objection {
   /** Such as `port p1`. */
   readonly part: string
   readonly reason: string
+  /** The part is there, without something. */
+  readonly isPartial?: boolean
 }
 
 /** Setting these on a live bridge disturbs traffic: they are never taken back, so nobody remembers who set them. */
@@ -58,8 +60,8 @@ export class RowWriter {
     this.owner = owner
   }
 
-  object(part: string, reason: string): void {
-    this.objections.push({ part, reason })
+  object(part: string, reason: string, isPartial = false): void {
+    this.objections.push({ part, reason, ...(isPartial && { isPartial }) })
   }
 
   /** A new row of ours, or the one that is there with what differs put right; how others refer to it. */
@@ -103,7 +105,11 @@ export class RowWriter {
         Object.entries(record).filter(([column]) => {
           const isThere = columns?.has(column) ?? false
           if (!isThere)
-            this.object(part, `this Open vSwitch has no column ${column} in its table ${table}`)
+            this.object(
+              part,
+              `this Open vSwitch has no column ${column} in its table ${table}`,
+              true,
+            )
           return isThere
         }),
       )

@@ -39,7 +39,11 @@ export const partsOf = (
     bridgeParts(replica, names, name, bridge),
   )
   const refused = objections.map(
-    ({ part, reason }): PartStatus => ({ part, state: 'failed', reason }),
+    ({ part, reason, isPartial }): PartStatus => ({
+      part,
+      state: isPartial ? 'degraded' : 'failed',
+      reason,
+    }),
   )
   const named = new Set(refused.map(each => each.part))
   return [...refused, ...parts.filter(each => !named.has(each.part))]

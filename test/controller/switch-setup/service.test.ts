@@ -15,7 +15,8 @@ const rig = async (t: Test) => {
   t.teardown(() => real.remove())
   await real.create()
   await real.start()
-  const objects = await ObjectKeeper.load(env.timers, new MemoryStore(env), [switchKind])
+  const store = new MemoryStore(env)
+  const objects = await ObjectKeeper.load(env.timers, store, [switchKind])
   const setup = new SwitchSetup(env, objects)
   t.teardown(() => setup.stop())
   const repairs: number[] = []
@@ -24,7 +25,7 @@ const rig = async (t: Test) => {
   setup.start()
   const apply = (spec: SwitchSpec, name = 's1') => objects.apply([{ kind: 'Switch', name, spec }])
   const state = (name = 's1') => setup.status(name)?.state
-  return { real, objects, setup, repairs, apply, state }
+  return { real, objects, store, setup, repairs, apply, state }
 }
 
 const specFor = (real: RealSwitch): SwitchSpec => ({
@@ -131,6 +132,27 @@ t.test('a switch that is declared no more is taken down to what was there', { sk
     '{}\n{}',
   )
 })
+
+t.test(
+  'an object that was leaving when the controller stopped is taken down by the next',
+  { skip },
+  async t => {
+    const { real, objects, apply, state, setup, store } = await rig(t)
+    await apply(specFor(real))
+    await until(() => state() === 'installed')
+    await setup.stop()
+    await objects.remove(switchKind, 's1')
+    t.match(await real.vsctl('list-br'), /br0/)
+    const again = await ObjectKeeper.load(env.timers, store, [switchKind])
+    t.equal(again.get(switchKind, 's1').isLeaving, true)
+    const next = new SwitchSetup(env, again)
+    t.teardown(() => next.stop())
+    next.start()
+    await until(() => again.find(switchKind, 's1') === undefined)
+    t.equal((await real.vsctl('list-br')).trim(), '')
+    t.same((await store.list('/objects/')).kvs, [])
+  },
+)
 
 t.test('an object can go and leave what it made', { skip }, async t => {
   const { real, objects, apply, state } = await rig(t)
