@@ -6,9 +6,10 @@
 import { EventEmitter } from 'node:events'
 import type { Address, Cancel, Connection, Env } from '../base/env.js'
 import { formatJson } from './json.js'
-import { defaultLimits, JsonStream } from './json-stream.js'
+import { JsonStream } from './json-stream.js'
 import {
   type ClientLimits,
+  clientLimits,
   type MonitorRequests,
   type Operation,
   type OperationResult,
@@ -17,7 +18,8 @@ import {
   type TableUpdates,
   type TableUpdates2,
 } from './protocol.js'
-import { cut, errorOf, type Incoming, isObject, readMessage, show } from './rpc.js'
+import { checkResults, listed } from './requests.js'
+import { cut, errorOf, type Incoming, isObject, readMessage } from './rpc.js'
 
 export * from './protocol.js'
 
@@ -56,14 +58,6 @@ interface Waiting {
   release(): void
 }
 
-const limitsOf = (options: ClientOptions): ClientLimits => ({
-  ...defaultLimits,
-  pending: 1_000,
-  unsent: 64 * 1024 * 1024,
-  strays: 1_000,
-  ...options.limits,
-})
-
 /** How long a server has to answer what was cancelled. */
 const cancelMillis = 500
 
@@ -92,7 +86,7 @@ export class OvsdbClient extends EventEmitter<OvsdbEvents> {
     this.setMaxListeners(0)
     this.#env = env
     this.#connection = connection
-    this.#limits = limitsOf(options)
+    this.#limits = { ...clientLimits, ...options.limits }
     this.#timeoutMillis = options.requestTimeoutMillis ?? 10_000
     this.#probeMillis = options.probeMillis ?? 5_000
     this.#stream = new JsonStream(this.#limits)
@@ -450,34 +444,3 @@ export class OvsdbClient extends EventEmitter<OvsdbEvents> {
 
 const probeId = 'echo'
 const zeroId = '00000000-0000-0000-0000-000000000000'
-
-/** The extensions take a list of requests for each table, where RFC 7047 also takes one. */
-const listed = (tables: MonitorRequests): MonitorRequests =>
-  Object.fromEntries(
-    Object.entries(tables).map(([table, request]) => [
-      table,
-      Array.isArray(request) ? request : [request],
-    ]),
-  )
-
-const checkResults = (
-  results: readonly (Record<string, unknown> | null)[],
-  operations: readonly Operation[],
-): readonly OperationResult[] => {
-  results.forEach((result, index) => {
-    if (result === null || result.error === undefined || result.error === null) return
-    const op = operations[index]
-    const where =
-      op === undefined
-        ? 'the transaction as a whole'
-        : `operation ${index + 1}, ${op.op}${'table' in op ? ` ${op.table}` : ''}`
-    const { error, message } = detailsOf(result)
-    throw new OvsdbError(error, `${message}${message === '' ? '' : ' '}(in ${where})`)
-  })
-  return results.map(result => result ?? {})
-}
-
-const detailsOf = (result: Record<string, unknown>): { error: string; message: string } => ({
-  error: show(result.error),
-  message: typeof result.details === 'string' ? cut(result.details) : '',
-})

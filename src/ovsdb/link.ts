@@ -46,6 +46,8 @@ export interface LinkEvents {
 
 type Method = 'monitor_cond_since' | 'monitor_cond' | 'monitor'
 const maxEarly = 1_000
+/** How long a server has to take a connection, with all of TLS. */
+const callTimeoutMillis = 10_000
 const methods: readonly Method[] = ['monitor_cond_since', 'monitor_cond', 'monitor']
 
 export class DatabaseLink extends EventEmitter<LinkEvents> {
@@ -57,6 +59,7 @@ export class DatabaseLink extends EventEmitter<LinkEvents> {
   #schemaText = ''
   #lastId: string | undefined
   #monitorCount = 0
+  #callCount = 0
   #hasLock = false
   #lockNews = 0
   /** Changes that happened before the link was live, to be told then. */
@@ -152,16 +155,26 @@ export class DatabaseLink extends EventEmitter<LinkEvents> {
     const { connect } = this.#options
     if (connect === undefined)
       return this.#on({ kind: 'lost', reason: 'it has not called yet', nowMillis: this.#now() })
-    connect().then(
-      client => {
-        if (this.#state.phase !== 'calling') return client.close()
-        this.#client = client
-        this.#on({ kind: 'connected' })
-      },
-      (error: unknown) => {
-        this.#on({ kind: 'lost', reason: reasonOf(error), nowMillis: this.#now() })
-      },
+    const call = ++this.#callCount
+    const isAwaited = () => this.#callCount === call && this.#state.phase === 'calling'
+    const lost = (reason: string) => {
+      if (!isAwaited()) return
+      this.#callCount++
+      this.#on({ kind: 'lost', reason, nowMillis: this.#now() })
+    }
+    const cancel = this.#env.timers.after(callTimeoutMillis, () =>
+      lost(`no connection in ${callTimeoutMillis} ms`),
     )
+    connect()
+      .then(
+        client => {
+          if (!isAwaited()) return client.close('it came too late')
+          this.#client = client
+          this.#on({ kind: 'connected' })
+        },
+        (error: unknown) => lost(reasonOf(error)),
+      )
+      .finally(cancel)
   }
 
   #prepareGuarded(client: OvsdbClient): void {

@@ -1,5 +1,5 @@
 /** The words of RFC 7047 as types: values, operations, monitors, and the errors of a server. */
-import type { JsonLimits } from './json-stream.js'
+import { defaultLimits, type JsonLimits } from './json-stream.js'
 
 /** Columns of a row in the notation of RFC 7047 section 5.1; integers beyond 2^53 are bigints. */
 export type Value =
@@ -131,4 +131,11 @@ export interface ClientLimits extends JsonLimits {
   readonly unsent: number
   /** Replies that nobody asked for. */
   readonly strays: number
+}
+
+export const clientLimits: ClientLimits = {
+  ...defaultLimits,
+  pending: 1_000,
+  unsent: 64 * 1024 * 1024,
+  strays: 1_000,
 }

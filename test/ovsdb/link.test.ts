@@ -206,6 +206,31 @@ t.test('an endless flood of updates before the contents ends the connection', as
   link.stop()
 })
 
+t.test('a call that nobody takes ends, and one that is taken too late is dropped', async t => {
+  const server = new FakeServer()
+  await server.listen()
+  const calls: ((client: OvsdbClient) => void)[] = []
+  const { link } = linked(server, {
+    connect: () =>
+      new Promise(resolve => {
+        calls.push(resolve)
+      }),
+  })
+  link.start()
+  await server.env.advance(9_999)
+  t.equal(link.state.phase, 'calling')
+  await server.env.advance(2)
+  t.match(link.state, { phase: 'waiting', reason: 'no connection in 10000 ms' })
+  await server.env.advance(1_000)
+  t.equal(calls.length, 2, 'it is called again')
+  const late = await OvsdbClient.connect(server.env, { path: '/db.sock' })
+  calls[0]!(late)
+  await server.env.settle()
+  t.equal(late.closedBecause, 'it came too late')
+  t.equal(link.state.phase, 'calling')
+  link.stop()
+})
+
 t.test('a passive link lives by the connections it is given', async t => {
   const server = new FakeServer()
   await server.listen()
