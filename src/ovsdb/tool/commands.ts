@@ -1,17 +1,10 @@
-/** `sluice ovsdb`: an OVSDB of anybody's, read, followed and changed; no controller is needed. */
+/**
+ * `sluice ovsdb`: an OVSDB of anybody's, read, followed and changed; no controller is needed. What does the
+ * work is loaded when it is asked for.
+ */
 import { type Command, Option } from 'commander'
 import type { Env } from '../../base/env.js'
-import { DatabaseLink } from '../link.js'
-import {
-  addressOf,
-  callOf,
-  chosenColumns,
-  databaseOf,
-  schemaOf,
-  type ToolOptions,
-  withClient,
-} from './connect.js'
-import { describe, dump, follow, transact } from './verbs.js'
+import type { ToolOptions } from './connect.js'
 
 const addressHelp = 'unix:PATH, tcp:HOST:PORT or ssl:HOST:PORT; ptcp:PORT waits to be called'
 
@@ -38,6 +31,7 @@ export const addOvsdb = (
 
   verb('dbs', 'names of the databases', ['table', 'json']).action(
     async (address: string, options: ToolOptions) => {
+      const { withClient } = await import('./connect.js')
       const names = await withClient(env, address, options, client => client.listDatabases())
       print(options.output === 'json' ? JSON.stringify(names) : names.join('\n'))
     },
@@ -45,6 +39,8 @@ export const addOvsdb = (
   verb('schema', 'tables, columns and their types', ['table', 'json'])
     .argument('[words...]', '[database] [table...]')
     .action(async (address: string, words: string[], options: ToolOptions) => {
+      const { withClient } = await import('./connect.js')
+      const { describe } = await import('./verbs.js')
       print(
         await withClient(env, address, options, client => describe(client, words, options.output)),
       )
@@ -52,12 +48,16 @@ export const addOvsdb = (
   verb('dump', 'rows, as of one moment', ['table', 'list', 'json'])
     .argument('[words...]', '[database] [table [column...]]')
     .action(async (address: string, words: string[], options: ToolOptions) => {
+      const { withClient } = await import('./connect.js')
+      const { dump } = await import('./verbs.js')
       print(await withClient(env, address, options, client => dump(client, words, options.output)))
     })
   verb('transact', 'operations of RFC 7047, all or none', ['table', 'list', 'json'])
     .argument('<words...>', '[database] OPERATIONS as a JSON array')
     .option('--no-check', 'send them as they are, for the server to judge')
     .action(async (address: string, words: string[], options: ToolOptions & { check: boolean }) => {
+      const { withClient } = await import('./connect.js')
+      const { transact } = await import('./verbs.js')
       print(
         await withClient(env, address, options, client =>
           transact(client, words, options.output, options.check),
@@ -80,6 +80,11 @@ const monitor = async (
   print: (text: string) => void,
   ended: AbortSignal,
 ): Promise<void> => {
+  const { addressOf, callOf, chosenColumns, databaseOf, schemaOf, withClient } = await import(
+    './connect.js'
+  )
+  const { DatabaseLink } = await import('../link.js')
+  const { follow } = await import('./verbs.js')
   if (addressOf(address).isPassive)
     throw new Error('monitor calls the database: write unix:, tcp: or ssl:')
   const { database, watched } = await withClient(env, address, options, async client => {
