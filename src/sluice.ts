@@ -95,6 +95,7 @@ const write = (text: string): Promise<void> =>
 
 const showWire = async (inputs: readonly string[], isJsonl: boolean): Promise<boolean> => {
   const { HexMessages, showStream } = await import('./openflow/tool/wire.js')
+  const { CaptureError } = await import('./openflow/tool/capture.js')
   const isHex = (text: string): boolean => /^[0-9a-fA-F\s]{16,}$/.test(text)
   let hasFailed = false
   const put = async (output: { readonly text: string; readonly hasFailed: boolean }) => {
@@ -105,11 +106,20 @@ const showWire = async (inputs: readonly string[], isJsonl: boolean): Promise<bo
     if (isHex(input)) {
       const messages = new HexMessages({ isJsonl })
       for (const output of [...messages.push(input), ...messages.end()]) await put(output)
-    } else
+      continue
+    }
+    try {
       for await (const output of showStream(input === '-' ? process.stdin : readFile(input), {
         isJsonl,
       }))
         await put(output)
+    } catch (error) {
+      // A file that is not there, or a capture that is none: the other inputs are shown all the same.
+      if (!(error instanceof CaptureError) && !(error instanceof Error && 'code' in error))
+        throw error
+      process.stderr.write(`sluice: ${input}: ${error.message}\n`)
+      hasFailed = true
+    }
   }
   return hasFailed
 }
