@@ -21,7 +21,7 @@ interface Body {
   write(writer: Writer, action: Action): void
 }
 
-interface StandardAction extends Body {
+export interface StandardAction extends Body {
   readonly kind: Kind
   readonly type: number
 }
@@ -63,7 +63,7 @@ const readOutput = (reader: Reader): Action => {
 }
 
 // biome-ignore format: a table
-const standardActions: readonly StandardAction[] = [
+export const standardActions: readonly StandardAction[] = [
   action('output', 0, readOutput as (reader: Reader) => ActionOf<'output'>, (writer, { port, maxLength }) => {
     writer.u32(port)
     writer.u16(maxLength ?? usualMaxLength(port))

@@ -2,6 +2,7 @@
 import { failures } from '../../src/base/failures.js'
 import { label, registers } from '../../src/pipeline/registers.js'
 import { tables } from '../../src/pipeline/tables.js'
+import { wireReference } from './wire-reference.js'
 
 const row = (...cells: readonly (string | number)[]): string =>
   `| ${cells.map(cell => String(cell).replaceAll('|', '\\|')).join(' | ')} |`
@@ -58,4 +59,5 @@ ${table(
 export const documents: Readonly<Record<string, () => string>> = {
   'docs/pipeline.md': pipeline,
   'docs/failures.md': failuresPage,
+  'docs/wire.md': wireReference,
 }
