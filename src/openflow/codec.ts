@@ -1,6 +1,7 @@
 /** Messages to bytes and back: the headers of OpenFlow 1.3.5 sections 7.1 and 7.3.5 around the tables. */
 import {
   type Message,
+  type MessageKind,
   messageTables,
   type Received,
   type UnknownMessage,
@@ -18,6 +19,8 @@ export const maxMessageSize = 0xffff
 // biome-ignore format: a table
 const types = { hello: 0, error: 1, echoRequest: 2, echoReply: 3, experimenter: 4, multipartRequest: 18, multipartReply: 19 } as const
 const experimenterMultipart = 0xffff
+/** Where a multipart message has its flags. */
+const flagsAt = 10
 
 type Members = Record<string, unknown>
 
@@ -60,14 +63,17 @@ export const decode = (bytes: Uint8Array): Received => {
     throw new DecodeError(2, `the header says ${length} octets, there are ${bytes.length}`)
   if (messageVersion !== version && type !== types.hello)
     throw new DecodeError(0, `version ${messageVersion}`, 'OFPBRC_BAD_VERSION')
-  const message =
-    type === types.multipartRequest || type === types.multipartReply
-      ? readMultipart(reader, xid, type === types.multipartReply)
-      : type === types.experimenter
-        ? readExperimenter(reader, xid)
-        : readPlain(reader, xid, type)
+  const isMultipart = type === types.multipartRequest || type === types.multipartReply
+  const otherFlags = isMultipart ? reader.peek16(2) & ~1 : 0
+  const message = isMultipart
+    ? readMultipart(reader, xid, type === types.multipartReply)
+    : type === types.experimenter
+      ? readExperimenter(reader, xid)
+      : readPlain(reader, xid, type)
   if (type === types.hello && messageVersion !== version)
     (message as Members).headerVersion = messageVersion
+  // Flags that are not defined are kept, as everything that is unknown.
+  if (otherFlags !== 0) (message as Members).otherFlags = otherFlags
   if (reader.offset !== reader.end) throw reader.error(`${reader.remaining} octets too many`)
   return message
 }
@@ -134,6 +140,8 @@ export const encode = (message: Message, xid: number = message.xid ?? 0): Uint8A
   writer.start()
   writer.u8((message as { headerVersion?: number }).headerVersion ?? version)
   writeMessage(message, xid)
+  const { otherFlags } = message as { readonly otherFlags?: number }
+  if (otherFlags !== undefined) writer.patch16(flagsAt, writer.peek16(flagsAt) | otherFlags)
   if (writer.size > maxMessageSize)
     throw new RangeError(`a ${message.kind} of ${writer.size} octets; a message has at most 65535`)
   writer.patch16(2, writer.size)
@@ -206,6 +214,30 @@ const writeUnknown = (message: UnknownMessage, xid: number): void => {
       writer.u32(message.experimenterType)
   }
   writer.bytes(message.data)
+}
+
+/**
+ * What message these octets begin, be it whole or not; undefined when they are too few to tell, or of
+ * a kind or version that has no table.
+ */
+export const kindOf = (bytes: Uint8Array): MessageKind | undefined => {
+  if (bytes.length < headerSize || bytes[0] !== version) return undefined
+  const type = bytes[1]!
+  const isMultipart = type === types.multipartRequest || type === types.multipartReply
+  if (!isMultipart && type !== types.experimenter) return byType[type]?.kind as MessageKind
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  const isReply = type === types.multipartReply
+  if (isMultipart) {
+    if (bytes.length < 16) return undefined
+    const number = view.getUint16(8)
+    if (number !== experimenterMultipart)
+      return (isReply ? replyByNumber : requestByNumber).get(number)?.kind as MessageKind
+  }
+  const at = isMultipart ? 16 : 8
+  if (bytes.length < at + 8) return undefined
+  const layer = isMultipart ? side(isReply) : 'message'
+  const key = experimenterKey(layer, view.getUint32(at), view.getUint32(at + 4))
+  return byExperimenter.get(key)?.kind as MessageKind
 }
 
 /** The xid in the header of encoded octets. */

@@ -2,7 +2,9 @@
  * Nicira's actions that Open vSwitch 3.1 takes over OpenFlow 1.3 (ovs-actions(7)): experimenter
  * 0x00002320, a 16-bit number each. One row an action. The larger ones have files of their own.
  */
+import { ending, readController, writeController } from './controller-action.js'
 import { readCt, writeCt } from './ct-action.js'
+import { readEncapProperties, writeEncapProperty } from './encap-properties.js'
 import { learnAction } from './learn-action.js'
 import {
   checkedSubfield,
@@ -14,14 +16,7 @@ import {
   readSetField,
   writeSetField,
 } from './match.js'
-import {
-  type Action,
-  type EncapProperty,
-  type HashFields,
-  type HashName,
-  ports,
-  type Subfield,
-} from './values.js'
+import { type Action, type HashFields, type HashName, ports, type Subfield } from './values.js'
 import type { Codec } from './wire/codecs.js'
 import { names, u16 } from './wire/codecs.js'
 import type { Reader } from './wire/reader.js'
@@ -95,7 +90,6 @@ const writePacked = (writer: Writer, bits: Subfield): void => {
 }
 
 const usualMaxLength = 0xffff
-const actionReason = 1
 const noTable = 0xff
 
 // biome-ignore format: a table
@@ -319,108 +313,7 @@ const decTtlForControllers = nicira(
   },
 )
 
-// biome-ignore format: a table
-const controllerProperties = { maxLength: 0, controllerId: 1, reason: 2, userdata: 3, pause: 4, meter: 5 } as const
-
-type ControllerAction = ActionOf<'controller'>
-
-const withoutUsual = (action: ControllerAction): ControllerAction => {
-  const { maxLength, controllerId, reason, ...others } = action
-  return {
-    ...others,
-    ...(maxLength === undefined || maxLength === usualMaxLength ? {} : { maxLength }),
-    ...(controllerId === undefined || controllerId === 0 ? {} : { controllerId }),
-    ...(reason === undefined || reason === actionReason ? {} : { reason }),
-  }
-}
-
-const readControllerProperties = (reader: Reader): ControllerAction => {
-  let action: ControllerAction = { kind: 'controller' }
-  reader.skip(6)
-  while (reader.remaining > 0) {
-    const type = reader.u16()
-    const size = reader.u16()
-    const outer = reader.narrow(size - 4, 'OFPBAC_BAD_LEN')
-    action = { ...action, ...readControllerProperty(reader, type) }
-    reader.widen(outer, 'OFPBAC_BAD_LEN')
-    if (size % 8 !== 0) reader.skip(8 - (size % 8))
-  }
-  return withoutUsual(action)
-}
-
-const readControllerProperty = (reader: Reader, type: number): Partial<ControllerAction> => {
-  switch (type) {
-    case controllerProperties.maxLength:
-      return { maxLength: ending(reader, reader.u16()) }
-    case controllerProperties.controllerId:
-      return { controllerId: ending(reader, reader.u16()) }
-    case controllerProperties.reason:
-      return { reason: ending(reader, reader.u8()) }
-    case controllerProperties.userdata:
-      return { userdata: reader.rest() }
-    case controllerProperties.pause:
-      return { pause: ending(reader, true) }
-    case controllerProperties.meter:
-      return { meter: ending(reader, reader.u32()) }
-    default:
-      throw reader.error(`controller has no property ${type}`, 'OFPBAC_BAD_ARGUMENT')
-  }
-}
-
-/** The value, with the padding behind it skipped. */
-const ending = <T>(reader: Reader, value: T): T => {
-  reader.offset = reader.end
-  return value
-}
-
-const writeProperty = (
-  writer: Writer,
-  type: number,
-  size: number,
-  write: (writer: Writer) => void,
-): void => {
-  const start = writer.mark()
-  writer.u16(type)
-  writer.u16(size)
-  write(writer)
-  writer.align8(start)
-}
-
-const writeControllerProperties = (writer: Writer, action: ControllerAction): void => {
-  const { maxLength, controllerId, reason, userdata, pause, meter } = withoutUsual(action)
-  const types = controllerProperties
-  writer.zeros(6)
-  if (maxLength !== undefined) writeProperty(writer, types.maxLength, 8, w => w.u16(maxLength))
-  if (controllerId !== undefined)
-    writeProperty(writer, types.controllerId, 8, w => w.u16(controllerId))
-  if (reason !== undefined) writeProperty(writer, types.reason, 5, w => w.u8(reason))
-  if (userdata !== undefined)
-    writeProperty(writer, types.userdata, 4 + userdata.length, w => w.bytes(userdata))
-  if (pause === true) writeProperty(writer, types.pause, 4, () => undefined)
-  if (meter !== undefined) writeProperty(writer, types.meter, 8, w => w.u32(meter))
-}
-
-const controller = niciraForms(
-  'controller',
-  [20, 37],
-  (reader, number) => {
-    if (number === 37) return readControllerProperties(reader)
-    const maxLength = reader.u16()
-    const controllerId = reader.u16()
-    return withoutUsual({ kind: 'controller', maxLength, controllerId, reason: reader.u8() })
-  },
-  (writer, action) => {
-    const { userdata, pause, meter, maxLength, controllerId, reason } = action
-    if (userdata !== undefined || pause === true || meter !== undefined) {
-      writeControllerProperties(writer, action)
-      return 37
-    }
-    writer.u16(maxLength ?? usualMaxLength)
-    writer.u16(controllerId ?? 0)
-    writer.u8(reason ?? actionReason)
-    return 20
-  },
-)
+const controller = niciraForms('controller', [20, 37], readController, writeController)
 
 /** Offset, field, number of bits. */
 const readStackBits = (reader: Reader): Subfield => {
@@ -469,28 +362,6 @@ const sample = niciraForms(
     return action.direction === undefined ? 38 : 41
   },
 )
-
-const readEncapProperties = (reader: Reader): EncapProperty[] => {
-  const properties: EncapProperty[] = []
-  while (reader.remaining >= 4) {
-    const propertyClass = reader.u16()
-    const type = reader.u8()
-    const size = reader.u8()
-    if (size < 4) throw reader.error(`a property of ${size} octets`, 'OFPBAC_BAD_ARGUMENT')
-    properties.push({ class: propertyClass, type, data: reader.take(size - 4) })
-    if (size % 8 !== 0) reader.skip(Math.min(8 - (size % 8), reader.remaining))
-  }
-  return properties
-}
-
-const writeEncapProperty = (writer: Writer, { class: owner, type, data }: EncapProperty): void => {
-  const start = writer.mark()
-  writer.u16(owner)
-  writer.u8(type)
-  writer.u8(4 + data.length)
-  writer.bytes(data)
-  writer.align8(start)
-}
 
 const nothing = (): void => undefined
 

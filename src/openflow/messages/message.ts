@@ -125,6 +125,12 @@ export const experimenterMessage = <const K extends string, const R extends Rows
     definition.fields,
   )
 
+/** The flag stands before the experimenter's numbers, so the codec itself reads and writes it. */
+interface WithMore {
+  readonly decoded?: { readonly more: boolean }
+  readonly draft?: { readonly more?: boolean }
+}
+
 /** Behind the multipart header, the experimenter's number and its type. */
 export const experimenterMultipart = <const K extends string, const R extends Rows>(definition: {
   kind: K
@@ -133,7 +139,8 @@ export const experimenterMultipart = <const K extends string, const R extends Ro
   number: number
   spec: string
   fields: R
-}) =>
+}): MessageTable<K, R> & WithMore =>
+  // The rows do not hold `more`: see above.
   table(
     definition.kind,
     {
@@ -144,7 +151,7 @@ export const experimenterMultipart = <const K extends string, const R extends Ro
     },
     definition.spec,
     definition.fields,
-  )
+  ) as MessageTable<K, R> & WithMore
 
 /** Multipart flags: only OFPMPF_MORE is defined, bit 0. */
 const more: Codec<boolean> & { readonly fallback: boolean } = {

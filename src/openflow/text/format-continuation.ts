@@ -35,7 +35,7 @@ const readLines = (bytes: Uint8Array): string[] => {
     else if (type === properties.cookie) {
       reader.skip(4)
       cookie = reader.u64()
-    } else lines.push(readLine(reader, type, tableId, cookie))
+    } else lines.push(...[readLine(reader, type, tableId, cookie)].filter(line => line !== ''))
     reader.offset = reader.end
     reader.widen(outer)
     if (size % 8 !== 0) reader.skip(Math.min(8 - (size % 8), reader.remaining))
@@ -66,7 +66,7 @@ const readLine = (
     case properties.actions: {
       reader.skip(4)
       const actions = formatActions(actionList.read(reader))
-      const back = cookie === undefined ? '' : `unroll_xlate(table=${tableId}, cookie=${cookie}),`
+      const back = `unroll_xlate(table=${tableId}, cookie=${cookie ?? 0n}),`
       return `continuation.actions=${back}${actions}`
     }
     case properties.actionSet:
@@ -75,6 +75,7 @@ const readLine = (
     case properties.odpPort:
       return `continuation.odp_port=${reader.u32()}`
     default:
-      throw reader.error(`no property 0x${type.toString(16)}`)
+      // Open vSwitch passes over what it does not know.
+      return ''
   }
 }

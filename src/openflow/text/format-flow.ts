@@ -105,13 +105,17 @@ export const formatMeter = ({
   `meter=${formatMeterId(meterId)} ${flags === 0 ? '' : `${formatMeterFlags(flags)} `}bands=${bands.map(band => `\n${formatBand(band, flags)}`).join('')}`
 
 export const formatMeterId = (meter: number): string =>
-  ({ 4294967293: 'slowpath', 4294967294: 'controller', 4294967295: 'all' })[meter] ?? String(meter)
+  ({ 4294967293: 'slowpath', 4294967294: 'controller', 4294967295: 'all' })[meter] ??
+  (meter > 0xffff0000 ? 'unknown' : String(meter))
 
-export const formatMeterFlags = (flags: number): string =>
-  Object.entries(meterFlags)
+export const formatMeterFlags = (flags: number, unknown = 'flags:'): string => {
+  const words = Object.entries(meterFlags)
     .filter(([, bit]) => (flags & bit) !== 0)
     .map(([name]) => name)
-    .join(' ')
+  const others = (flags & ~15) >>> 0
+  if (others !== 0) words.push(`${unknown}0x${others.toString(16)}`)
+  return words.join(' ')
+}
 
 export const formatBand = (band: MeterBand, flags: number): string => {
   const type = band.type === 'dscp-remark' ? 'dscp_remark' : band.type

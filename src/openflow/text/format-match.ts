@@ -374,7 +374,8 @@ export const portNames: ReadonlyMap<number, string> = new Map([
   [0xfffffff7, 'UNSET'],
 ])
 
-export const formatPort = (port: number): string => portNames.get(port) ?? String(port)
+export const formatPort = (port: number): string =>
+  portNames.get(port) ?? String(port >= 0xffffff00 ? port & 0xffff : port)
 
 const ctStateNames = ['new', 'est', 'rel', 'rpl', 'inv', 'trk', 'snat', 'dnat']
 // biome-ignore format: a table

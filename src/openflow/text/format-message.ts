@@ -1,9 +1,9 @@
 /** Any message as `ovs-ofctl ofp-print` prints it. */
-import { decode, encode } from '../codec.js'
+import { decode, encode, kindOf } from '../codec.js'
 import { findError } from '../error-codes.js'
 import type { Message, MessageKind, Received, ReceivedOf } from '../messages/index.js'
 import { noBuffer } from '../messages/packet.js'
-import { ports } from '../values.js'
+import { type Match, ports } from '../values.js'
 import { DecodeError } from '../wire/decode-error.js'
 import { formatActions } from './format-actions.js'
 import {
@@ -31,12 +31,20 @@ export const formatMessage = (message: Message): string =>
 export const formatReceived = (message: Received): string => {
   const head = messageHeads[message.kind as keyof typeof messageHeads]
   if (head === undefined) return formatUnknown(message)
-  const flags = (message as { readonly more?: boolean }).more ? ' flags=[more]' : ''
+  const flags = formatMultipartFlags(message as { more?: boolean; otherFlags?: number })
   const version = versionNames[(message as { headerVersion?: number }).headerVersion ?? 4] ?? '1.3'
   return `${head} (OF${version}) (xid=0x${message.xid.toString(16)}):${flags}${formatBody(message)}`
 }
 
 const versionNames = ['', '1.0', '1.1', '1.2', '1.3', '1.4', '1.5'] as const
+
+const formatMultipartFlags = ({ more, otherFlags }: { more?: boolean; otherFlags?: number }) => {
+  const unknown =
+    otherFlags === undefined
+      ? ''
+      : `[***unknown flags 0x${otherFlags.toString(16).padStart(4, '0')}***]`
+  return more || unknown ? ` flags=${more ? '[more]' : ''}${unknown}` : ''
+}
 
 /** Open vSwitch knows as little of these as we do. */
 const formatUnknown = (message: Received): string => {
@@ -53,7 +61,7 @@ const formatBody = (message: Received): string => {
     case 'hello':
       return `\n version bitmap: ${helloVersions(message)
         .map(version => `0x0${version.toString(16)}`.replace(/0x0(..)/, '0x$1'))
-        .join(', ')}`
+        .join(', ')}${unknownElements(message)}`
     case 'error':
       return formatError(message)
     case 'echo-request':
@@ -76,7 +84,7 @@ const formatBody = (message: Received): string => {
     case 'group-mod':
       return `\n ${{ add: 'ADD', modify: 'MOD', delete: 'DEL' }[message.command]} ${formatGroup(message)}`
     case 'meter-mod':
-      return ` ${{ add: 'ADD', modify: 'MOD', delete: 'DEL' }[message.command]} ${formatMeter(message)}`
+      return ` ${{ add: 'ADD', modify: 'MOD', delete: 'DEL' }[message.command]} ${formatMeter(message.command === 'delete' ? { ...message, flags: 0, bands: [] } : message)}`
     case 'port-status':
       return ` ${portReasons[message.reason] ?? message.reason}: ${formatPortDescription(message.description)}`
     case 'port-mod':
@@ -130,8 +138,16 @@ const dumped = (bytes: Uint8Array): string =>
 /** Without a bitmap all versions up to that of the header are meant. */
 const helloVersions = (message: ReceivedOf<'hello'>): readonly number[] => {
   const highest = (message as { headerVersion?: number }).headerVersion ?? 4
-  return message.versions.bitmap ?? Array.from({ length: highest }, (_, index) => index + 1)
+  return (
+    message.versions.bitmap?.filter(version => version > 0) ??
+    Array.from({ length: highest }, (_, index) => index + 1)
+  )
 }
+
+const unknownElements = (message: ReceivedOf<'hello'>): string =>
+  message.versions.unknown.length === 0
+    ? ''
+    : `\n unknown data in hello:\n${formatHexDump(encode(message))}`
 
 const fragmentNames = ['normal', 'drop', 'reassemble', 'nx-match'] as const
 
@@ -161,21 +177,20 @@ const formatErred = (data: Uint8Array): string => {
     return `***decode error: ${error.answer}***\n${formatHexDump(data)}`
   }
   const head = size > data.length ? headOf(data) : ''
-  const note = size > data.length ? `(***truncated to ${data.length} bytes from ${size}***)\n` : ''
+  const note =
+    size > data.length
+      ? `(***truncated to ${data.length} bytes from ${size}***)\n`
+      : size < data.length && data.length >= 8
+        ? `(***only uses ${size} bytes out of ${data.length}***)\n`
+        : ''
   return `${head}${note}${formatHexDump(data)}`
 }
 
 /** The name of a message that is there in part. */
 const headOf = (data: Uint8Array): string => {
-  const names: Readonly<Record<number, string>> = {
-    0: 'OFPT_HELLO',
-    13: 'OFPT_PACKET_OUT',
-    14: 'OFPT_FLOW_MOD',
-    15: 'OFPT_GROUP_MOD',
-    29: 'OFPT_METER_MOD',
-  }
-  const name = data[0] === 4 ? names[data[1] ?? 255] : undefined
-  if (name === undefined || data.length < 16) return ''
+  const kind = kindOf(data)
+  const name = kind === undefined ? undefined : messageHeads[kind as keyof typeof messageHeads]
+  if (name === undefined) return ''
   const xid = new DataView(data.buffer, data.byteOffset).getUint32(4)
   return `${name} (OF1.3) (xid=0x${xid.toString(16)}):\n`
 }
@@ -211,14 +226,21 @@ const formatPacketIn = (
   const parts: string[] = []
   if (tableId !== 0) parts.push(`table_id=${tableId}`)
   if (cookie !== 0xffff_ffff_ffff_ffffn) parts.push(`cookie=0x${cookie.toString(16)}`)
-  parts.push(`total_len=${totalLength}`)
-  const conditions = formatMatch(match)
-  if (conditions) parts.push(conditions)
+  // A blank stands on each side of the match, even when it is empty.
+  parts.push(`total_len=${totalLength}`, formatKnown(match))
   parts.push(`(via ${packetReason(message.reason)})`, `data_len=${data.length}`, buffered(bufferId))
-  if (bufferId === noBuffer && totalLength !== data.length)
-    parts.push('(***total_len != data_len***)')
+  parts.push(...formatLengths(totalLength, data.length, bufferId !== noBuffer))
   return ` ${parts.join(' ')}\n${formatPacket(data)}`
 }
+
+/** A packet that is kept may come in part, but not with more than there is. */
+export const formatLengths = (total: number, given: number, isKept: boolean): string[] => {
+  if (isKept) return total < given ? ['(***total_len < data_len***)'] : []
+  return total === given ? [] : ['(***total_len != data_len***)']
+}
+
+/** What Open vSwitch does not know of a packet it passes over. */
+export const formatKnown = ({ unknown: _, ...match }: Match): string => formatMatch(match)
 
 const formatPacketOut = ({ bufferId, inPort, actions, data }: ReceivedOf<'packet-out'>): string => {
   const head = ` in_port=${formatPort(inPort)} actions=${formatActions(actions)} `
@@ -233,7 +255,6 @@ const commandNames = { 'add': 'ADD', 'modify': 'MOD', 'modify-strict': 'MOD_STRI
 /** `ADD table:3 priority=7,tcp cookie:0x5 actions=...` */
 const formatFlowMod = (message: ReceivedOf<'flow-mod'>): string => {
   const { cookie, cookieMask, idleTimeout, hardTimeout, bufferId, outPort, flags } = message
-  const isDelete = message.command.startsWith('delete')
   const parts: string[] = [commandNames[message.command]]
   if (message.tableId !== 0) parts.push(`table:${message.tableId}`)
   const rule = formatRule(message.priority, message.match)
@@ -246,7 +267,7 @@ const formatFlowMod = (message: ReceivedOf<'flow-mod'>): string => {
     parts.push(`cookie:0x${cookie.toString(16)}/0x${cookieMask.toString(16)}`)
   if (idleTimeout) parts.push(`idle:${idleTimeout}`)
   if (hardTimeout) parts.push(`hard:${hardTimeout}`)
-  if (bufferId !== noBuffer && !isDelete) parts.push(`buf:0x${bufferId.toString(16)}`)
+  if (bufferId !== noBuffer) parts.push(`buf:0x${bufferId.toString(16)}`)
   if (outPort !== ports.any) parts.push(`out_port:${formatPort(outPort)}`)
   const words = formatFlowFlags(flags)
   if (words) parts.push(words)

@@ -6,8 +6,7 @@ import { toHex } from '../wire/codecs.js'
 import { DecodeError } from '../wire/decode-error.js'
 import { formatContinuation } from './format-continuation.js'
 import { formatHexDump } from './format-hex.js'
-import { formatMatch } from './format-match.js'
-import { formatReceived, roleNames } from './format-message.js'
+import { formatKnown, formatLengths, formatReceived, roleNames } from './format-message.js'
 import { formatPacket } from './format-packet.js'
 
 /** What comes behind the head; undefined when the message is none of these. */
@@ -85,14 +84,16 @@ export const formatPacketIn2 = ({
   if (tableId !== 0) parts.push(`table_id=${tableId}`)
   if (cookie !== undefined) parts.push(`cookie=0x${cookie.toString(16)}`)
   const total = fullLength ?? data.length
-  parts.push(`total_len=${total}`)
-  const conditions = formatMatch(match)
-  if (conditions) parts.push(conditions)
-  parts.push(`(via ${packetReason(properties.reason ?? 'no-match')})`, `data_len=${data.length}`)
+  parts.push(
+    `total_len=${total}`,
+    formatKnown(match),
+    `(via ${packetReason(properties.reason ?? 'no-match')})`,
+    `data_len=${data.length}`,
+  )
   parts.push(
     bufferId === undefined ? '(unbuffered)' : `buffer=0x${bufferId.toString(16).padStart(8, '0')}`,
   )
-  if (bufferId === undefined && total !== data.length) parts.push('(***total_len != data_len***)')
+  parts.push(...formatLengths(total, data.length, bufferId !== undefined))
   const lines = [` ${parts.join(' ')}`]
   if (userdata) lines.push(` userdata=${(toHex(userdata).match(/../g) ?? []).join('.')}`)
   if (continuation) lines.push(...formatContinuation(continuation).map(line => ` ${line}`))

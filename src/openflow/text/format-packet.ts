@@ -107,10 +107,18 @@ const formatUpper = (frame: Frame, type: number): Upper => {
   }
 }
 
-const arpParts = (frame: Frame): string[] => [
+/** Nothing is told of ARP that is not about Ethernet and IPv4. */
+const arpParts = (whole: Frame): string[] => {
+  const isPlain = whole.u32(0) === 0x00010800 && whole.u16(4) === 0x0604 && whole.remaining >= 28
+  const frame = isPlain ? whole : new Frame(new Uint8Array())
+  return arpFields(frame)
+}
+
+const arpFields = (frame: Frame): string[] => [
   `arp_spa=${frame.ipv4(14)}`,
   `arp_tpa=${frame.ipv4(24)}`,
-  `arp_op=${frame.u16(6)}`,
+  // The place for it has eight bits.
+  `arp_op=${frame.u16(6) > 255 ? 0 : frame.u16(6)}`,
   `arp_sha=${frame.mac(8)}`,
   `arp_tha=${frame.mac(18)}`,
 ]
@@ -246,6 +254,8 @@ interface Protocol {
   readonly checksumName?: string
   readonly wideChecksum?: boolean
   parts(frame: Frame): string[]
+  /** False when its header says something that cannot be. */
+  isWhole?(frame: Frame): boolean
 }
 
 const portParts = (frame: Frame): string[] => [`tp_src=${frame.u16(0)}`, `tp_dst=${frame.u16(2)}`]
@@ -255,6 +265,10 @@ const tcp: Protocol = {
   headSize: 20,
   checksumAt: 16,
   checksumName: 'tcp_csum',
+  isWhole(frame) {
+    const size = 4 * (frame.u8(12) >>> 4)
+    return size >= 20 && size <= frame.remaining
+  },
   parts: frame => [...portParts(frame), `tcp_flags=${formatTcpFlags(frame.u16(12) & 0xfff)}`],
 }
 const udp: Protocol = {
@@ -327,7 +341,7 @@ const formatTransport = (
   if (protocol === undefined) return { parts: [] }
   const { word, headSize, checksumAt, checksumName } = protocol
   const isThere = frame.remaining >= headSize
-  const isRead = isThere && fragment !== 'later'
+  const isRead = isThere && fragment !== 'later' && (protocol.isWhole?.(frame) ?? true)
   const parts = isRead ? protocol.parts(frame) : fragment === 'later' ? [] : emptyParts(protocol)
   if (checksumAt === undefined || !isThere) return { ...(word && { word }), parts }
   const sum = protocol.wideChecksum ? frame.u32(checksumAt) : frame.u16(checksumAt)

@@ -46,7 +46,7 @@ const printable = (name: string): string =>
 export const formatPortMod = (message: ReceivedOf<'port-mod'>): string =>
   [
     ` port: ${formatPort(message.port)}: addr:${message.hardwareAddress}`,
-    `     config: ${formatPortConfig(message.config)}`,
+    `     config: ${formatPortConfig((message.config & message.mask) >>> 0)}`,
     `     mask:   ${formatPortConfig(message.mask)}`,
     `     advertise: ${formatFeatures(message.advertise) || 'UNCHANGED'}`,
   ].join('\n')

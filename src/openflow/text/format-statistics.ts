@@ -93,7 +93,7 @@ const formatReply = (message: Received): string | undefined => {
     case 'meter-config-reply':
       return message.entries.map(entry => `\n${formatMeter(entry)}`).join('\n')
     case 'meter-features-reply':
-      return `\nmax_meter:${message.maxMeters} max_bands:${message.maxBands} max_color:${message.maxColours}\nband_types: ${formatBandTypes(message.bandTypes)}\ncapabilities: ${formatMeterFlags(message.capabilities) || '0'}`
+      return `\nmax_meter:${message.maxMeters} max_bands:${message.maxBands} max_color:${message.maxColours}\nband_types: ${formatBandTypes(message.bandTypes)}\ncapabilities: ${formatMeterFlags(message.capabilities, '') || '0'}`
     case 'table-features-reply':
       return formatTableFeatures(message.entries)
     default:
