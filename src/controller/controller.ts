@@ -12,7 +12,7 @@ import type { Dpid } from '../base/addresses.js'
 import type { Env } from '../base/env.js'
 import type { SwitchConnection } from '../openflow/index.js'
 import type { Flow, Section } from '../pipeline/program.js'
-import { createForwarding } from '../topology/forwarding/compile.js'
+import { createForwarding, floodGroup } from '../topology/forwarding/compile.js'
 import type { PortRef, Switch, Topology } from '../topology/model.js'
 import { TopologyService } from '../topology/topology.js'
 import { Journal } from './events.js'
@@ -34,6 +34,8 @@ export interface ControllerOptions {
 const driftPeriodMillis = 30_000
 /** Compiles that take less are made at once. */
 const quickMillis = 5
+/** How long a link waits to join the broadcast tree for switches to confirm that others have left it. */
+const treeTimeoutMillis = 2_000
 /** How long a packet waits for switches to learn its sender. */
 const programmedTimeoutMillis = 500
 
@@ -72,14 +74,18 @@ export class Controller extends EventEmitter<ControllerEvents> {
     this.journal = new Journal(env.clock, env.log)
     this.policies = policies
     this.topology = new TopologyService(env, options.secret, {
-      send: (at, frame) => this.#send(at, frame),
+      flood: (dpid, network, frame) =>
+        this.#attached.get(dpid)?.act([{ kind: 'group', group: floodGroup(network) }], frame),
       sendConfirmed: (dpid, frames) =>
         this.#attached.get(dpid)?.sendConfirmed(frames) ??
         Promise.reject(new Error('not connected')),
+      programmed: () => this.programmed(this.nextRevision, treeTimeoutMillis).then(() => undefined),
+      hostPackets: dpid =>
+        this.#attached.get(dpid)?.hostPackets() ?? Promise.reject(new Error('not connected')),
       sentBytes: dpid =>
         this.#attached.get(dpid)?.sentBytes() ?? Promise.reject(new Error('not connected')),
     })
-    this.#punts = new Punts(env, this.topology, {
+    this.#punts = new Punts(this.topology, {
       send: (at, frame) => this.#send(at, frame),
       reinject: (at, frame) => this.#attached.get(at.dpid)?.reinject(at.port, frame),
       programmed: () =>

@@ -20,6 +20,7 @@ type Facts = Parameters<import('../topology/topology.js').TopologyService['resto
 const prefix = '/fact/'
 const switchKey = (dpid: string) => `${prefix}switch/${dpid}`
 const linkKey = (from: string) => `${prefix}link/${from}`
+const treeKey = `${prefix}tree`
 const hostKey = (mac: string) => `${prefix}host/${mac}`
 
 export const loadFacts = async (store: Store): Promise<Facts> => {
@@ -36,6 +37,7 @@ export const loadFacts = async (store: Store): Promise<Facts> => {
     })),
     links: of<Link>('link'),
     hosts: of<Host>('host'),
+    tree: (all.find(([key]) => key === treeKey)?.[1] as string[] | undefined) ?? [],
   }
 }
 
@@ -125,6 +127,9 @@ export class FactWriter {
 }
 
 const changes = (before: Topology, after: Topology): Op[] => [
+  ...(before.tree === after.tree
+    ? []
+    : [{ op: 'put', key: treeKey, value: [...after.tree].sort() } as const]),
   ...mapChanges(before.switches, after.switches, switchKey, factOf, isSameSwitch),
   ...mapChanges(before.links, after.links, linkKey, link => link, isSameLink),
   ...mapChanges(

@@ -9,9 +9,11 @@ import {
   type SwitchConnection,
   SwitchError,
 } from '../openflow/index.js'
-import { ports } from '../openflow/values.js'
+import { type Action, ports } from '../openflow/values.js'
+import { cookieOf } from '../pipeline/program.js'
+import { tableId } from '../pipeline/tables.js'
 import type { PortBytes } from '../topology/measurements.js'
-import type { PortReport } from '../topology/topology.js'
+import type { PortReport } from '../topology/port-reports.js'
 import type { IndexedError, SwitchChannel, TouchedRow } from './program/read-back.js'
 import type { PuntedPacket } from './punts.js'
 
@@ -34,6 +36,10 @@ export interface AttachedSwitch extends SwitchChannel {
   send(port: number, frame: Uint8Array): void
   /** Sends frames, and resolves when the switch has confirmed it. */
   sendConfirmed(frames: readonly { port: number; frame: Uint8Array }[]): Promise<void>
+  /** Lets actions happen to a frame of ours. */
+  act(actions: readonly Action[], frame: Uint8Array): void
+  /** Packets of flows of hosts in table guard, by cookie. */
+  hostPackets(): Promise<ReadonlyMap<bigint, bigint>>
   /** How many octets each port has sent. */
   sentBytes(): Promise<readonly PortBytes[]>
   /** Asks to be told when somebody else changes rows; false when the switch cannot (ONF EXT-187). */
@@ -73,6 +79,16 @@ export const attach = (connection: SwitchConnection, handlers: SwitchHandlers): 
         connection.send(packetOut(ports.controller, port, frame))
       return connection.barrier()
     },
+    act: (actions, data) =>
+      connection.send({ kind: 'packet-out', inPort: ports.controller, actions, data }),
+    hostPackets: async () => {
+      const reply = await connection.request(hostFlows)
+      const packets = new Map<bigint, bigint>()
+      if (reply.kind === 'flow-stats-reply')
+        for (const { cookie, packetCount } of reply.entries)
+          packets.set(cookie, (packets.get(cookie) ?? 0n) + packetCount)
+      return packets
+    },
     sentBytes: async () => {
       const reply = await connection.request({ kind: 'port-stats-request' })
       if (reply.kind !== 'port-stats-reply') return []
@@ -101,6 +117,16 @@ export const attach = (connection: SwitchConnection, handlers: SwitchHandlers): 
     sendAll: messages => connection.sendAll(messages),
     bundle: messages => refusalsOf(connection.bundle(messages)),
   }
+}
+
+const hostFlows: Message = {
+  kind: 'flow-stats-request',
+  tableId: tableId.guard,
+  outPort: ports.any,
+  outGroup: ports.any,
+  cookie: cookieOf('host', 0),
+  cookieMask: 0xffff_ffff_0000_0000n,
+  match: {},
 }
 
 /** A refused bundle is an answer; only a lost connection is a failure. */

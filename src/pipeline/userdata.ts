@@ -3,7 +3,8 @@
  *
  *     0        1            5
  *     +--------+------------+
- *     | reason | value (32) |     value: the rule's id for log and reject, else 0
+ *     | reason | value (32) |     value: the rule's id for log and reject; the network for teach, seek, hear
+ *                                 hear: a copy, the packet itself has gone on
  *     +--------+------------+
  */
 
@@ -14,6 +15,7 @@ export const puntReasons = {
   discover: 3,
   teach:    4,
   seek:     5,
+  hear:     6,
 } as const
 
 export type PuntReason = keyof typeof puntReasons

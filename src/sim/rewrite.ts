@@ -34,6 +34,7 @@ const written: readonly FieldName[] = [
   'ip_src', 'ip_dst', 'ipv6_src', 'ipv6_dst', 'ip_dscp', 'ip_ecn', 'nw_ttl',
   'tcp_src', 'tcp_dst', 'udp_src', 'udp_dst',
   'icmp_type', 'icmp_code', 'icmpv6_type', 'icmpv6_code', 'nd_target', 'nd_sll', 'nd_tll',
+  'nd_reserved', 'nd_options_type',
 ]
 
 const differs = (before: Fields, after: Fields): boolean => {
@@ -122,7 +123,7 @@ class Edit {
   }
 
   /** Octets of the transport, covered by its checksum only. */
-  segment(at: number, octets: 2 | 6 | 16, name: FieldName, after: Fields): void {
+  segment(at: number, octets: 2 | 4 | 6 | 16, name: FieldName, after: Fields): void {
     const value = this.#changed(name, after)
     if (value !== undefined) this.#wide(at, octets, BigInt(value), [this.#transportSum])
   }
@@ -215,11 +216,14 @@ const transport = (edit: Edit, l4: number, after: Fields): void => {
   }
 }
 
+/** A solicitation becomes an advertisement by its type, flags and the type of its first option. */
 const neighbour = (edit: Edit, l4: number, after: Fields): void => {
   if (edit.before.nd_target === undefined) return
-  edit.segment(l4 + 8, 16, 'nd_target', after)
   const source = edit.ndOption(l4, 1)
+  const target = after.nd_options_type === 2 ? source : edit.ndOption(l4, 2)
+  edit.segment(l4 + 8, 16, 'nd_target', after)
+  edit.segment(l4 + 4, 4, 'nd_reserved', after)
   if (source !== undefined) edit.segment(source, 6, 'nd_sll', after)
-  const target = edit.ndOption(l4, 2)
   if (target !== undefined) edit.segment(target, 6, 'nd_tll', after)
+  if (source === l4 + 26) edit.segmentBits(l4 + 24, 'nd_options_type', 8, after)
 }

@@ -1,40 +1,42 @@
 /**
- * Learns hosts from what they send on edge ports: addresses from ARP, neighbour discovery and IP.
+ * Learns hosts from what they send on edge ports: addresses from ARP, neighbour discovery, DHCP and IP.
  *
  *     sender unknown ──────────────> learnt
  *     known, same place, new IP ───> added (within a quota)
  *     known, another place ────────> ask at the old place: silence or a port that is down ──> moved
  *                                                          an answer ──> refused
  *     an IP that another host has ─> ask that host likewise
+ *     idle for long ───────────────> ask; silence ──> gone
+ *
+ * Silence counts only when the switch has confirmed the questions, and has answered since. What people have
+ * declared (pinned places, addresses) is asked of nobody.
  */
 import { EventEmitter } from 'node:events'
-import {
-  formatIpv4,
-  formatIpv6,
-  formatMac,
-  type Ip,
-  isGroupMac,
-  type Mac,
-  macNumber,
-  parseIpv4,
-  parseIpv6,
-} from '../base/addresses.js'
+import type { Ip } from '../base/addresses.js'
 import type { Cancel, Env } from '../base/env.js'
-import { buildFrame } from '../pipeline/build.js'
-import { etherTypes, type Fields, ipProtocols } from '../pipeline/packet.js'
-import { type Host, isSamePort, type PortRef, portKey } from './model.js'
+import { type Claim, questions } from './host-frames.js'
+import { HostTable } from './host-table.js'
+import { type Host, hostKey, isSamePort, type PortRef, portKey } from './model.js'
 
 export interface HostOptions {
-  /** How long the old place has to answer before a move is believed. */
+  /** How long the old place has to answer before a move is believed; it is asked twice in this time. */
   readonly moveProbeMillis: number
   readonly hostsPerPort: number
   readonly ipsPerHost: number
+  readonly maxHosts: number
+  /** After this time without a packet a host is asked whether it is still there. */
+  readonly idleMillis: number
+  /** False believes whoever speaks last: for tests of what the guard is worth. */
+  readonly isGuarded: boolean
 }
 
 export const defaultHosts: HostOptions = {
   moveProbeMillis: 300,
   hostsPerPort: 1_024,
   ipsPerHost: 64,
+  maxHosts: 100_000,
+  idleMillis: 300_000,
+  isGuarded: true,
 }
 
 export interface HostEvents {
@@ -42,57 +44,74 @@ export interface HostEvents {
   'host-changed': [host: Host, before: Host]
   'host-gone': [host: Host, reason: string]
   /** Somebody claimed an address that is in use elsewhere, or too many. */
-  'host-refused': [mac: Mac, at: PortRef, reason: string]
-}
-
-export interface Claim {
-  readonly mac: Mac
-  readonly ips: readonly Ip[]
-  readonly at: PortRef
-  readonly network: number
+  'host-refused': [claim: Claim, reason: string]
 }
 
 /** What the tracker may ask of the network. */
-export interface HostEnvironment {
-  /** Sends a frame out of one port. */
-  send(at: PortRef, frame: Uint8Array): void
+export interface HostNetwork {
+  /** Sends frames out of one port, for a network; resolves when the switch has confirmed it. */
+  ask(at: PortRef, network: number, frames: readonly Uint8Array[]): Promise<void>
   /** True while the port can carry an answer. */
   isUp(at: PortRef): boolean
+  /** True where hosts come and go, such as at a wireless bridge. */
+  isRoaming(at: PortRef): boolean
 }
 
 interface Contest {
   readonly claim: Claim
-  /** The host that has the address now. */
-  readonly holder: Mac
+  readonly holder: Host
   readonly ip: Ip | undefined
-  readonly cancel: Cancel
+  cancel: Cancel
 }
+
+/** After an answer the same claim is not looked into again for this time. */
+const contestPauseMillis = 1_000
 
 export class HostTracker extends EventEmitter<HostEvents> {
   readonly #env: Env
-  readonly #network: HostEnvironment
+  readonly #network: HostNetwork
   readonly #options: HostOptions
-  readonly #byMac = new Map<Mac, Host>()
-  readonly #macByIp = new Map<string, Mac>()
-  readonly #countByPort = new Map<string, number>()
+  readonly #table = new HostTable()
+  /** By key: when it was last heard of. */
+  readonly #heardMillis = new Map<string, number>()
   readonly #contests = new Map<string, Contest>()
+  readonly #refusedMillis = new Map<string, number>()
   /** By port: hosts that were asked and have not answered. */
-  readonly #challenges = new Map<string, { readonly asked: Set<Mac>; readonly cancel: Cancel }>()
+  readonly #challenges = new Map<string, { readonly asked: Set<string>; readonly cancel: Cancel }>()
 
-  constructor(env: Env, network: HostEnvironment, options = defaultHosts) {
+  constructor(env: Env, network: HostNetwork, options = defaultHosts) {
     super()
     this.#env = env
     this.#network = network
     this.#options = options
   }
 
-  get hosts(): ReadonlyMap<Mac, Host> {
-    return this.#byMac
+  get table(): HostTable {
+    return this.#table
   }
 
   /** Takes hosts from before a restart as they were. */
   restore(hosts: Iterable<Host>): void {
-    for (const host of hosts) this.#keep(host)
+    for (const host of hosts) this.#table.put(host)
+  }
+
+  /** Takes what people say of a host: it stays until they say otherwise, and nobody can move it. */
+  declare(host: Host): void {
+    for (const ip of host.ips) {
+      const holder = this.#table.holderOf(host.network, ip)
+      if (holder && holder.mac !== host.mac)
+        this.#change(holder, { ips: holder.ips.filter(other => other !== ip) })
+    }
+    const before = this.#table.get(host.network, host.mac)
+    this.#table.put(host)
+    if (before) this.emit('host-changed', host, before)
+    else this.emit('host-learnt', host)
+  }
+
+  /** A declared host is like any other from now on. */
+  release(network: number, mac: Host['mac']): void {
+    const host = this.#table.get(network, mac)
+    if (host) this.#change(host, { isPinned: false })
   }
 
   /**
@@ -101,44 +120,80 @@ export class HostTracker extends EventEmitter<HostEvents> {
    * @returns true when the network now knows the sender there as it claims to be
    */
   learn(claim: Claim): boolean {
-    this.#answerContests(claim)
-    this.#challenges.get(portKey(claim.at))?.asked.delete(claim.mac)
-    const known = this.#byMac.get(claim.mac)
+    this.#answered(claim)
+    const known = this.#table.get(claim.network, claim.mac)
     if (known === undefined) return this.#meet(claim)
     if (!isSamePort(known.at, claim.at)) return this.#contest(claim, known, undefined)
-    return this.#addIps(claim, known)
+    this.#heardMillis.set(hostKey(known.network, known.mac), this.#env.clock.nowMillis())
+    if (claim.reportedName !== undefined && known.reportedName !== claim.reportedName)
+      this.#change(known, { reportedName: claim.reportedName })
+    return this.#addIps(claim, this.#table.get(claim.network, claim.mac)!)
   }
 
-  /** True while hosts are known there. */
+  /** Its packets were counted: it is there. */
+  heard(host: Host): void {
+    this.#heardMillis.set(hostKey(host.network, host.mac), this.#env.clock.nowMillis())
+  }
+
+  /** How long nothing was heard of it. */
+  idleMillisOf(host: Host): number {
+    const now = this.#env.clock.nowMillis()
+    const key = hostKey(host.network, host.mac)
+    const heard = this.#heardMillis.get(key)
+    if (heard !== undefined) return now - heard
+    this.#heardMillis.set(key, now)
+    return 0
+  }
+
   isInhabited(at: PortRef): boolean {
-    return (this.#countByPort.get(portKey(at)) ?? 0) > 0
+    return this.#table.countAt(at) > 0
   }
 
   /** Another switch seems to be there: hosts that do not answer were never there, or have gone. */
   challenge(at: PortRef): void {
+    this.askAll(at, this.#table.at(at), 'it does not answer where a switch was heard')
+  }
+
+  /** Asks hosts of a port; those that stay silent go. One round for a port at a time. */
+  askAll(at: PortRef, hosts: readonly Host[], reason: string): void {
     const key = portKey(at)
     if (this.#challenges.has(key)) return
-    const asked = new Set<Mac>()
-    for (const host of this.#byMac.values()) {
-      if (!isSamePort(host.at, at)) continue
-      asked.add(host.mac)
-      for (const frame of questions(host)) this.#network.send(at, frame)
+    const asked = new Map(
+      hosts.filter(host => !host.isPinned).map(host => [hostKey(host.network, host.mac), host]),
+    )
+    const ask = () => {
+      for (const host of asked.values())
+        if (waiting.has(hostKey(host.network, host.mac)))
+          this.#network.ask(at, host.network, questions(host.mac, host.ips)).catch(noMatter)
     }
-    const cancel = this.#env.timers.after(this.#options.moveProbeMillis, () => {
-      this.#challenges.delete(key)
-      for (const mac of asked) {
-        const host = this.#byMac.get(mac)
-        if (host && isSamePort(host.at, at) && !host.isPinned)
-          this.#remove(host, 'it does not answer where a switch was heard')
-      }
+    const waiting = new Set(asked.keys())
+    const cancelAgain = this.#env.timers.after(this.#options.moveProbeMillis / 2, ask)
+    const cancelEnd = this.#env.timers.after(this.#options.moveProbeMillis, () => {
+      this.#afterAnswer(
+        at,
+        () => {
+          this.#challenges.delete(key)
+          for (const each of waiting) this.#removeIfAt(asked.get(each)!, at, reason)
+        },
+        () => this.#challenges.delete(key),
+      )
     })
-    this.#challenges.set(key, { asked, cancel })
+    const cancel = () => {
+      cancelAgain()
+      cancelEnd()
+    }
+    this.#challenges.set(key, { asked: waiting, cancel })
+    ask()
   }
 
   /** Hosts behind a port that turned out to lead to another switch were never there. */
   forgetPort(at: PortRef, reason: string): void {
-    for (const host of [...this.#byMac.values()])
-      if (isSamePort(host.at, at) && !host.isPinned) this.#remove(host, reason)
+    for (const host of this.#table.at(at)) if (!host.isPinned) this.#remove(host, reason)
+  }
+
+  /** Forgets one host, pinned or not. */
+  forget(host: Host, reason: string): void {
+    this.#remove(host, reason)
   }
 
   stop(): void {
@@ -149,18 +204,16 @@ export class HostTracker extends EventEmitter<HostEvents> {
   }
 
   #meet(claim: Claim): boolean {
-    const count = this.#countByPort.get(portKey(claim.at)) ?? 0
-    if (count >= this.#options.hostsPerPort)
-      return this.#refuse(claim, `more than ${this.#options.hostsPerPort} hosts on one port`)
+    const { hostsPerPort, maxHosts } = this.#options
+    if (this.#table.countAt(claim.at) >= hostsPerPort)
+      return this.#refuse(claim, `more than ${hostsPerPort} hosts on one port`)
+    if (this.#table.size >= maxHosts) return this.#refuse(claim, `more than ${maxHosts} hosts`)
     const free = claim.ips.filter(ip => !this.#isTaken(ip, claim))
-    const host: Host = {
-      mac: claim.mac,
-      ips: free,
-      at: claim.at,
-      network: claim.network,
-      isPinned: false,
-    }
-    this.#keep(host)
+    const { mac, at, network, reportedName } = claim
+    const named = reportedName === undefined ? {} : { reportedName }
+    const host: Host = { mac, ips: free, at, network, isPinned: false, ...named }
+    this.#table.put(host)
+    this.heard(host)
     this.emit('host-learnt', host)
     return this.#contestTaken(claim, free)
   }
@@ -176,150 +229,141 @@ export class HostTracker extends EventEmitter<HostEvents> {
   }
 
   #isTaken(ip: Ip, claim: Claim): boolean {
-    const holder = this.#macByIp.get(ipKey(claim.network, ip))
-    return holder !== undefined && holder !== claim.mac
+    const holder = this.#table.holderOf(claim.network, ip)
+    return holder !== undefined && holder.mac !== claim.mac
   }
 
   #contestTaken(claim: Claim, granted: readonly Ip[]): boolean {
     const taken = claim.ips.filter(ip => !granted.includes(ip))
+    let isSettled = true
     for (const ip of taken) {
-      const holder = this.#byMac.get(this.#macByIp.get(ipKey(claim.network, ip))!)
-      if (holder) this.#contest(claim, holder, ip)
+      const holder = this.#table.holderOf(claim.network, ip)
+      if (holder && !this.#contest(claim, holder, ip)) isSettled = false
     }
-    return taken.length === 0
+    return isSettled
   }
 
   /** Asks the holder's place; a timer decides for the claim when nobody answers there. */
   #contest(claim: Claim, holder: Host, ip: Ip | undefined): boolean {
-    if (holder.isPinned) return this.#refuse(claim, `${ip ?? claim.mac} is pinned elsewhere`)
-    if (!this.#network.isUp(holder.at)) {
-      this.#settle(claim, holder.mac, ip)
-      return true
-    }
-    const key = `${holder.mac} ${ip ?? ''}`
+    if (holder.isPinned) return this.#refuse(claim, `${ip ?? claim.mac} is declared elsewhere`)
+    const isRoaming =
+      ip === undefined && [holder.at, claim.at].every(at => this.#network.isRoaming(at))
+    if (!this.#options.isGuarded || isRoaming || !this.#network.isUp(holder.at))
+      return this.#settle(claim, holder, ip)
+    if (holder.ips.length === 0 && ip === undefined)
+      return this.#refuse(claim, `${claim.mac} has no address to ask at ${portKey(holder.at)}`)
+    const key = contestKey(holder, ip)
+    const refusedMillis = this.#refusedMillis.get(key)
+    const isTooSoon =
+      refusedMillis !== undefined &&
+      this.#env.clock.nowMillis() - refusedMillis < contestPauseMillis
     if (this.#contests.has(key)) return false
-    const cancel = this.#env.timers.after(this.#options.moveProbeMillis, () => {
-      this.#contests.delete(key)
-      this.#settle(claim, holder.mac, ip)
-    })
-    this.#contests.set(key, { claim, holder: holder.mac, ip, cancel })
-    for (const frame of questions(holder)) this.#network.send(holder.at, frame)
+    if (isTooSoon) return this.#refuse(claim, `${ip ?? claim.mac} answered a moment ago`)
+    this.#open(key, { claim, holder, ip, cancel: () => undefined })
     return false
   }
 
-  #settle(claim: Claim, holderMac: Mac, ip: Ip | undefined): void {
-    const holder = this.#byMac.get(holderMac)
-    if (holder === undefined) return
-    if (ip === undefined) {
-      this.#change(holder, { at: claim.at, network: claim.network })
-      this.learn(claim)
-      return
+  #open(key: string, contest: Contest): void {
+    const { holder } = contest
+    this.#contests.set(key, contest)
+    const ask = () =>
+      this.#network.ask(holder.at, holder.network, questions(holder.mac, holder.ips))
+    const half = this.#options.moveProbeMillis / 2
+    const end = () =>
+      this.#afterAnswer(
+        holder.at,
+        () => this.#decide(key, contest),
+        () => this.#abandon(key, contest),
+      )
+    const wait = (then: () => void) => {
+      if (this.#contests.get(key) === contest) contest.cancel = this.#env.timers.after(half, then)
     }
-    this.#change(holder, { ips: holder.ips.filter(other => other !== ip) })
-    this.learn(claim)
+    // The time begins when the switch has confirmed the question.
+    ask().then(
+      () =>
+        wait(() => {
+          ask().catch(noMatter)
+          wait(end)
+        }),
+      () => this.#abandon(key, contest),
+    )
   }
 
-  /** The holder spoke from its old place: the claim against it is refused. */
-  #answerContests(claim: Claim): void {
-    for (const [key, contest] of this.#contests) {
-      const holder = this.#byMac.get(contest.holder)
-      if (contest.holder !== claim.mac || !holder || !isSamePort(holder.at, claim.at)) continue
+  /** Runs what comes of silence once the switch has spoken, so that the silence is not its own. */
+  #afterAnswer(at: PortRef, silent: () => void, gone: () => void): void {
+    if (!this.#network.isUp(at)) return silent()
+    this.#network.ask(at, 1, []).then(silent, gone)
+  }
+
+  #decide(key: string, contest: Contest): void {
+    if (this.#contests.get(key) !== contest) return
+    this.#contests.delete(key)
+    const holder = this.#table.get(contest.holder.network, contest.holder.mac)
+    if (holder && isSamePort(holder.at, contest.holder.at))
+      this.#settle(contest.claim, holder, contest.ip)
+  }
+
+  #abandon(key: string, contest: Contest): void {
+    if (this.#contests.get(key) !== contest) return
+    this.#contests.delete(key)
+    this.#refuse(contest.claim, `${portKey(contest.holder.at)} cannot be asked now`)
+  }
+
+  /** The claim is right: the host has moved, or the address has a new owner. */
+  #settle(claim: Claim, holder: Host, ip: Ip | undefined): boolean {
+    if (ip === undefined) {
+      if (this.#table.countAt(claim.at) >= this.#options.hostsPerPort)
+        return this.#refuse(claim, `more than ${this.#options.hostsPerPort} hosts on one port`)
+      this.#change(holder, { at: claim.at })
+    } else this.#change(holder, { ips: holder.ips.filter(other => other !== ip) })
+    return this.learn(claim)
+  }
+
+  /** Somebody spoke from its place: claims against it are refused, questions to it are answered. */
+  #answered(claim: Claim): void {
+    this.#challenges.get(portKey(claim.at))?.asked.delete(hostKey(claim.network, claim.mac))
+    if (this.#contests.size === 0) return
+    const known = this.#table.get(claim.network, claim.mac)
+    if (known === undefined || !isSamePort(known.at, claim.at)) return
+    for (const ip of [undefined, ...known.ips]) {
+      const key = contestKey(known, ip)
+      const contest = this.#contests.get(key)
+      if (contest === undefined) continue
       contest.cancel()
       this.#contests.delete(key)
-      this.#refuse(
-        contest.claim,
-        `${contest.ip ?? contest.holder} answers at ${portKey(holder.at)}`,
-      )
+      this.#refusedMillis.set(key, this.#env.clock.nowMillis())
+      if (this.#refusedMillis.size > maxRefused) this.#refusedMillis.clear()
+      this.#refuse(contest.claim, `${ip ?? known.mac} answers at ${portKey(known.at)}`)
     }
   }
 
   #refuse(claim: Claim, reason: string): false {
-    this.emit('host-refused', claim.mac, claim.at, reason)
+    this.emit('host-refused', claim, reason)
     return false
   }
 
   #change(before: Host, change: Partial<Host>): void {
-    this.#drop(before)
     const host = { ...before, ...change }
-    this.#keep(host)
+    this.#table.put(host)
     this.emit('host-changed', host, before)
   }
 
+  #removeIfAt({ network, mac }: Host, at: PortRef, reason: string): void {
+    const host = this.#table.get(network, mac)
+    if (host && isSamePort(host.at, at) && !host.isPinned) this.#remove(host, reason)
+  }
+
   #remove(host: Host, reason: string): void {
-    this.#drop(host)
+    this.#table.delete(host)
+    this.#heardMillis.delete(hostKey(host.network, host.mac))
     this.emit('host-gone', host, reason)
   }
-
-  #keep(host: Host): void {
-    this.#byMac.set(host.mac, host)
-    for (const ip of host.ips) this.#macByIp.set(ipKey(host.network, ip), host.mac)
-    const key = portKey(host.at)
-    this.#countByPort.set(key, (this.#countByPort.get(key) ?? 0) + 1)
-  }
-
-  #drop(host: Host): void {
-    this.#byMac.delete(host.mac)
-    for (const ip of host.ips) this.#macByIp.delete(ipKey(host.network, ip))
-    const key = portKey(host.at)
-    this.#countByPort.set(key, (this.#countByPort.get(key) ?? 1) - 1)
-  }
 }
 
-const ipKey = (network: number, ip: Ip): string => `${network} ${ip}`
+const maxRefused = 10_000
 
-/** Who sent this, as far as its own headers say; undefined when nobody can be learnt from it. */
-export const claimOf = (fields: Fields, at: PortRef, network: number): Claim | undefined => {
-  const source = Number(fields.eth_src ?? 0)
-  if (source === 0 || isGroupMac(source)) return undefined
-  if (fields.arp_sha !== undefined && fields.arp_sha !== source) return undefined
-  const ip = sourceIp(fields)
-  return { mac: formatMac(source), ips: ip === undefined ? [] : [ip], at, network }
-}
+const contestKey = (holder: Host, ip: Ip | undefined): string =>
+  `${hostKey(holder.network, holder.mac)} ${ip ?? ''}`
 
-const sourceIp = (fields: Fields): Ip | undefined => {
-  const v4 = Number(fields.arp_spa ?? fields.ip_src ?? 0)
-  // Not an address of a host: 0.0.0.0, loopback, multicast and above.
-  if (v4 !== 0 && v4 >>> 24 !== 127 && v4 >>> 28 < 14) return formatIpv4(v4)
-  const v6 = BigInt(fields.ipv6_src ?? 0)
-  if (v6 > 1n && v6 >> 120n !== 0xffn) return formatIpv6(v6)
-  return undefined
-}
-
-/** Unicast questions that the host answers if it is still there: ARP, or neighbour solicitation. */
-const questions = (host: Host): Uint8Array[] =>
-  host.ips.slice(0, 4).flatMap(ip => {
-    const v4 = parseIpv4(ip)
-    if (v4 !== undefined) return [arpQuestion(host.mac, v4)]
-    const v6 = parseIpv6(ip)
-    return v6 === undefined ? [] : [neighbourQuestion(host.mac, v6)]
-  })
-
-/** Ours to ask with: locally administered, never a host's. */
-export const controllerMac = 0x02534c000001
-
-const arpQuestion = (mac: Mac, ip: number): Uint8Array =>
-  buildFrame({
-    eth_dst: macNumber(mac),
-    eth_src: controllerMac,
-    eth_type: etherTypes.arp,
-    arp_op: 1,
-    arp_sha: controllerMac,
-    arp_spa: 0,
-    arp_tha: 0,
-    arp_tpa: ip,
-  })
-
-/** RFC 4861 section 7.2.2, from the link-local address of our own MAC. */
-const neighbourQuestion = (mac: Mac, ip: bigint): Uint8Array =>
-  buildFrame({
-    eth_dst: macNumber(mac),
-    eth_src: controllerMac,
-    eth_type: etherTypes.ipv6,
-    ip_proto: ipProtocols.icmpv6,
-    nw_ttl: 255,
-    ipv6_src: 0xfe80_0000_0000_0000_0053_4cff_fe00_0001n,
-    ipv6_dst: ip,
-    icmpv6_type: 135,
-    nd_target: ip,
-    nd_sll: controllerMac,
-  })
+/** The switch has gone: nothing can be asked of it, and nothing is concluded. */
+const noMatter = (): void => undefined

@@ -54,21 +54,54 @@ export interface Host {
   readonly ips: readonly Ip[]
   readonly at: PortRef
   readonly network: number
+  /** Declared by people; rules speak of it. */
   readonly name?: string
+  /** What it calls itself to a DHCP server; nobody vouches for it. */
+  readonly reportedName?: string
+  /** Declared with its place: it cannot move by itself. */
   readonly isPinned: boolean
 }
 
+/** The MAC; in networks other than the first with the network's number before it. */
+export const hostKey = (network: number, mac: Mac): string =>
+  network === 1 ? mac : `${network}/${mac}`
+
+/** The first network's frames have no tag between switches; those of others carry their number as VLAN. */
 export interface Network {
+  /** 1 to 63; between switches it is the VLAN of all networks but the first. */
   readonly number: number
   readonly name: string
+  /** Its edge ports; the first network also has those that no network names. */
+  readonly ports?: readonly NetworkPort[]
+}
+
+export interface NetworkPort {
+  readonly at: PortRef
+  /** The tag of its frames at this port; absent: none (an access port). */
+  readonly vlan?: number
 }
 
 export interface Topology {
   readonly switches: ReadonlyMap<Dpid, Switch>
   /** By `dpid/port` of where they begin; only links with both directions up. */
   readonly links: ReadonlyMap<string, Link>
-  readonly hosts: ReadonlyMap<Mac, Host>
+  /** By `hostKey`. */
+  readonly hosts: ReadonlyMap<string, Host>
   readonly networks: readonly Network[]
+  /** Links that broadcast follows, by where they begin; both directions of each. */
+  readonly tree: ReadonlySet<string>
+  /** Who listens to which multicast group. */
+  readonly multicast: readonly MulticastGroup[]
+}
+
+export interface MulticastGroup {
+  readonly network: number
+  /** The group's Ethernet address. */
+  readonly mac: number
+  /** A small number, its own as long as somebody listens. */
+  readonly index: number
+  /** Ports with listeners or with a router, sorted by `portKey`. */
+  readonly ports: readonly PortRef[]
 }
 
 export const emptyTopology: Topology = {
@@ -76,6 +109,8 @@ export const emptyTopology: Topology = {
   links: new Map(),
   hosts: new Map(),
   networks: [{ number: 1, name: 'default' }],
+  tree: new Set(),
+  multicast: [],
 }
 
 export const portKey = (at: PortRef): string => `${at.dpid}/${at.port}`

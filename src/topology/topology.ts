@@ -2,7 +2,7 @@
  * The topology: what the network looks like now, from what switches and packets tell.
  *
  * Events go in (a switch came, a port changed, a packet was punted); a new immutable `Topology` comes
- * out as 'changed', and what people want to know as 'event'.
+ * with 'changed', and what people want to know as 'event'.
  */
 import { EventEmitter } from 'node:events'
 import type { Dpid } from '../base/addresses.js'
@@ -11,14 +11,20 @@ import { readPacket } from '../pipeline/packet.js'
 import type { PuntReason } from '../pipeline/userdata.js'
 import { Discovery, type DiscoveryOptions, defaultDiscovery } from './discovery.js'
 import { EventLimiter } from './event-limiter.js'
-import { claimOf, defaultHosts, type HostOptions, HostTracker } from './hosts.js'
-import { type DeclaredLink, LinkBook } from './link-book.js'
+import { HostAgeing } from './host-ageing.js'
+import { claimOf, reportedNameOf, searchFor } from './host-frames.js'
+import { defaultHosts, type HostOptions, HostTracker } from './hosts.js'
+import { LinkBook } from './link-book.js'
+import { measureUse } from './link-use.js'
 import { Measurements, type PortBytes } from './measurements.js'
+import { type Memberships, membershipsOf, withTag } from './memberships.js'
 import {
   emptyTopology,
   type Host,
+  hostKey,
   isSamePort,
   type Link,
+  type Network,
   type Port,
   type PortKind,
   type PortRef,
@@ -26,25 +32,29 @@ import {
   type Switch,
   type Topology,
 } from './model.js'
+import { generalQuery, MulticastTable, queryPeriodMillis } from './multicast.js'
+import {
+  type DeclaredPort,
+  declaredLink,
+  kindAtStart,
+  type PortReport,
+  upPorts,
+} from './port-reports.js'
+import { TreeKeeper } from './tree-keeper.js'
 
 /** How the topology reaches the switches. */
 export interface SwitchOutput {
   /** Sends frames out of ports; resolves when the switch has confirmed it with a barrier. */
   sendConfirmed(dpid: Dpid, frames: readonly { port: number; frame: Uint8Array }[]): Promise<void>
-  /** Sends one frame out of a port, as soon as may be. */
-  send(at: PortRef, frame: Uint8Array): void
+  /** Sends a frame into a network at a switch: along its tree and out of its edge ports. */
+  flood(dpid: Dpid, network: number, frame: Uint8Array): void
+  /** Resolves when all switches that are connected have what is known now, or do not say so in time. */
+  programmed(): Promise<void>
   /** How many octets each port has sent. */
   sentBytes(dpid: Dpid): Promise<readonly PortBytes[]>
+  /** Packets of flows of hosts in table guard, by cookie. */
+  hostPackets(dpid: Dpid): Promise<ReadonlyMap<bigint, bigint>>
 }
-
-/** What people say of a port; it goes before what is found out. */
-export interface DeclaredPort extends DeclaredLink {
-  /** edge: hosts only, no probe makes a link of it. */
-  readonly role?: 'edge'
-}
-
-/** What a switch says of a port; its kind is ours to find out. */
-export type PortReport = Omit<Port, 'kind'>
 
 export interface NetworkEvent {
   readonly kind: string
@@ -52,7 +62,7 @@ export interface NetworkEvent {
 }
 
 export interface TopologyEvents {
-  /** `current` is another one now. */
+  /** `current` is another now; asked for when it is needed. */
   changed: []
   event: [event: NetworkEvent]
 }
@@ -67,15 +77,20 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
   readonly #output: SwitchOutput
   readonly #discovery: Discovery
   readonly #tracker: HostTracker
+  readonly #ageing: HostAgeing
   readonly #book: LinkBook
   readonly #measurements: Measurements
   readonly #limiter: EventLimiter
+  readonly #treeKeeper: TreeKeeper
+  readonly #multicast: MulticastTable
   readonly #cancels: Cancel[] = []
   #declaredPorts: ReadonlyMap<string, DeclaredPort> = new Map()
+  #memberships: Memberships = membershipsOf(emptyTopology.networks)
   readonly #switches = new Map<Dpid, Switch>()
   /** The last snapshot, and what of it is behind. */
   #topology: Topology = emptyTopology
-  #stale: { switches?: boolean; links?: boolean; hosts?: boolean } = {}
+  #stale: { switches?: boolean; links?: boolean; hosts?: boolean; tree?: boolean } = {}
+  readonly #soughtMillis = new Map<string, number>()
 
   constructor(
     env: Env,
@@ -95,14 +110,37 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
         sendConfirmed: (dpid, frames) =>
           this.#measurements.timed(dpid, output.sendConfirmed(dpid, frames)),
         isInhabited: at => this.#tracker.isInhabited(at),
-        isDeclaredEdge: at => this.#declaredPorts.get(portKey(at))?.role === 'edge',
+        isDeclaredEdge: at => this.#declaredPorts.get(portKey(at))?.role !== undefined,
       },
       options.discovery,
     )
     this.#output = output
+    this.#multicast = new MulticastTable(env.clock)
+    this.#treeKeeper = new TreeKeeper({
+      programmed: () => output.programmed(),
+      again: () => this.#changed('tree'),
+    })
     this.#tracker = new HostTracker(
       env,
-      { send: (at, frame) => output.send(at, frame), isUp: at => this.#isUp(at) },
+      {
+        ask: (at, network, frames) =>
+          output.sendConfirmed(
+            at.dpid,
+            frames.map(frame => ({ port: at.port, frame: this.tagged(at, network, frame) })),
+          ),
+        isUp: at => this.#isUp(at),
+        isRoaming: at => this.#declaredPorts.get(portKey(at))?.role === 'roaming',
+      },
+      options.hosts,
+    )
+    this.#ageing = new HostAgeing(
+      env,
+      this.#tracker,
+      {
+        hostPackets: dpid => output.hostPackets(dpid),
+        isConnected: dpid => this.#switches.get(dpid)?.isConnected === true,
+        isUp: at => this.#isUp(at),
+      },
       options.hosts,
     )
     this.#listen()
@@ -110,15 +148,18 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
 
   /** The network as it is known now; the same object until something changes. */
   get current(): Topology {
-    const { switches, links, hosts } = this.#stale
-    if (switches || links || hosts) {
-      this.#topology = {
-        ...this.#topology,
-        ...(switches && { switches: new Map(this.#switches) }),
-        ...(links && { links: this.#book.links }),
-        ...(hosts && { hosts: new Map(this.#tracker.hosts) }),
-      }
-      this.#stale = {}
+    const { switches, links, hosts, tree } = this.#stale
+    if (!switches && !links && !hosts && !tree) return this.#topology
+    this.#stale = {}
+    this.#topology = {
+      ...this.#topology,
+      ...(switches && { switches: new Map(this.#switches) }),
+      ...(links && { links: this.#book.links }),
+      ...(hosts && { hosts: this.#tracker.table.snapshot() }),
+    }
+    if (switches || links || tree) {
+      const next = this.#treeKeeper.next(this.#topology)
+      if (next !== this.#topology.tree) this.#topology = { ...this.#topology, tree: next }
     }
     return this.#topology
   }
@@ -128,15 +169,19 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
     this.#cancels.push(
       this.#env.timers.every(bookPeriodMillis, () => {
         if (this.#book.tick()) this.#takeLinks()
+        if (this.#multicast.tick()) this.#takeGroups()
         this.#limiter.tick()
       }),
+      this.#env.timers.every(queryPeriodMillis, () => this.#askListeners()),
       this.#env.timers.every(measurePeriodMillis, () => this.#measureUse()),
     )
+    this.#ageing.start()
   }
 
   stop(): void {
     for (const cancel of this.#cancels.splice(0)) cancel()
     this.#discovery.stop()
+    this.#ageing.stop()
     this.#tracker.stop()
   }
 
@@ -146,15 +191,49 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
     if (this.#book.declare(at => declaredLink(ports.get(portKey(at))))) this.#takeLinks()
   }
 
+  /** Takes over the networks; the first is the one of ports that none names. */
+  declareNetworks(networks: readonly Network[]): void {
+    this.#memberships = membershipsOf(networks)
+    for (const host of [...this.#tracker.table.all()])
+      if (!this.#isMember(host)) this.#tracker.forget(host, 'its port left the network')
+    this.#set({ networks })
+  }
+
+  /** Takes over declared hosts; those that were declared before and are not now are like any other. */
+  declareHosts(hosts: readonly Host[]): void {
+    const declared = new Set(hosts.map(host => hostKey(host.network, host.mac)))
+    for (const host of [...this.#tracker.table.all()])
+      if (host.isPinned && !declared.has(hostKey(host.network, host.mac)))
+        this.#tracker.release(host.network, host.mac)
+    for (const host of hosts) this.#tracker.declare({ ...host, isPinned: true })
+  }
+
+  /** A frame of a network as it is at a port. */
+  tagged(at: PortRef, network: number, frame: Uint8Array): Uint8Array {
+    return withTag(frame, this.#memberships.tagAt(at, network))
+  }
+
+  /** Asks a network who has an address, at most once a second: along its tree, one frame for each port. */
+  seek(at: PortRef, network: number, ip: number | bigint): void {
+    const key = `${network} ${ip}`
+    const now = this.#env.clock.nowMillis()
+    if (now - (this.#soughtMillis.get(key) ?? -seekPauseMillis) < seekPauseMillis) return
+    if (this.#soughtMillis.size >= maxSought) this.#soughtMillis.clear()
+    this.#soughtMillis.set(key, now)
+    this.#output.flood(at.dpid, network, searchFor(ip))
+  }
+
   /** Takes over what was known before a restart. */
   restore(facts: {
     readonly switches: readonly Switch[]
     readonly links: readonly Link[]
     readonly hosts: readonly Host[]
+    readonly tree: readonly string[]
   }): void {
     this.#tracker.restore(facts.hosts)
     this.#book.restore(facts.links)
     for (const known of facts.switches) this.#switches.set(known.dpid, known)
+    this.#topology = { ...this.#topology, tree: new Set(facts.tree) }
     this.#stale = { switches: true, links: true, hosts: true }
     this.emit('changed')
   }
@@ -222,18 +301,23 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
   /**
    * A flow sent a packet up.
    *
+   * @param network the number that the flow put beside it
    * @returns true when the sender is known there now, so that the packet may be given back to the switch
    */
-  packetIn(at: PortRef, reason: PuntReason, frame: Uint8Array): boolean {
+  packetIn(at: PortRef, reason: PuntReason, frame: Uint8Array, network: number): boolean {
     if (reason === 'discover') {
       this.#discovery.receive(at, frame)
       return false
     }
-    if (reason !== 'teach' && reason !== 'seek') return false
+    if (reason !== 'teach' && reason !== 'seek' && reason !== 'hear') return false
     const port = this.#switches.get(at.dpid)?.ports.get(at.port)
     if (port?.kind !== 'edge') return false
-    const claim = claimOf(readPacket(frame).fields, at, 1)
-    return claim !== undefined && this.#tracker.learn(claim)
+    const packet = readPacket(frame)
+    const claim = claimOf(packet.fields, at, network)
+    if (claim === undefined) return false
+    if (reason === 'hear' && this.#multicast.hear(at, network, frame)) this.#takeGroups()
+    const reportedName = reportedNameOf(frame, packet)
+    return this.#tracker.learn(reportedName === undefined ? claim : { ...claim, reportedName })
   }
 
   #listen(): void {
@@ -260,8 +344,8 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
       this.#hostsChanged(isSamePort(host.at, before.at) ? 'host-changed' : 'host-moved', host),
     )
     this.#tracker.on('host-gone', (host, reason) => this.#hostsChanged('host-gone', host, reason))
-    this.#tracker.on('host-refused', (mac, at, reason) =>
-      this.emit('event', { kind: 'host-refused', mac, ...at, reason }),
+    this.#tracker.on('host-refused', ({ mac, at }, reason) =>
+      this.#limiter.add({ kind: 'host-refused', mac, ...at, reason }),
     )
   }
 
@@ -278,36 +362,38 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
     this.#changed('links')
   }
 
+  #takeGroups(): void {
+    this.#set({ multicast: this.#multicast.list() })
+  }
+
+  /** Asks in every network from one of its switches. */
+  #askListeners(): void {
+    if (!this.#multicast.hasGroups) return
+    const first = [...this.#switches.values()].find(known => known.isConnected)
+    if (first)
+      for (const { number } of this.#topology.networks)
+        this.#output.flood(first.dpid, number, generalQuery())
+  }
+
   #portDown(at: PortRef, name: string): void {
     this.#discovery.forget(at, 'port down')
     if (this.#book.portLost(at, 'port down')) this.#takeLinks()
+    if (this.#multicast.forgetPort(at)) this.#takeGroups()
     this.emit('event', { kind: 'port-down', ...at, name })
   }
 
-  /** How much of each link is in use, from what its port has sent since the last time. */
   #measureUse(): void {
-    for (const known of this.#switches.values()) {
-      if (!known.isConnected || ![...known.ports.values()].some(port => port.kind === 'fabric'))
-        continue
-      this.#output.sentBytes(known.dpid).then(
-        counts => this.#takeUse(known, counts),
-        // The switch has gone meanwhile: whoever noticed says so.
-        () => undefined,
-      )
-    }
+    measureUse(() => this.current, this.#measurements, {
+      sentBytes: dpid => this.#output.sentBytes(dpid),
+      measured: (at, utilisation) => {
+        if (this.#book.measured(at, { utilisation })) this.#takeLinks()
+      },
+    })
   }
 
-  #takeUse(known: Switch, counts: readonly PortBytes[]): void {
-    let isChanged = false
-    for (const { port, bytes } of counts) {
-      const at = { dpid: known.dpid, port }
-      const link = this.#book.link(at)
-      const speed = link?.bandwidthKbps ?? known.ports.get(port)?.speedKbps ?? 0
-      const utilisation = this.#measurements.useOf(at, bytes, speed)
-      if (link && utilisation !== undefined)
-        isChanged = this.#book.measured(at, { utilisation }) || isChanged
-    }
-    if (isChanged) this.#takeLinks()
+  #isMember({ at, network }: Host): boolean {
+    const { untagged, tagged } = this.#memberships.of(at)
+    return [untagged, ...tagged.values()].some(each => each?.number === network)
   }
 
   #hostsChanged(kind: string, host: Host, reason?: string): void {
@@ -339,29 +425,19 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
   }
 
   /** Changes of one turn make one snapshot: it is taken when somebody looks. */
-  #changed(part: 'switches' | 'links' | 'hosts'): void {
+  #changed(part: 'switches' | 'links' | 'hosts' | 'tree'): void {
     this.#stale[part] = true
+    this.emit('changed')
+  }
+
+  #set(change: Pick<Partial<Topology>, 'networks' | 'multicast'>): void {
+    this.#topology = { ...this.#topology, ...change }
     this.emit('changed')
   }
 }
 
+const seekPauseMillis = 1_000
+/** Addresses that are remembered as sought. */
+const maxSought = 4_096
 const bookPeriodMillis = 1_000
 const measurePeriodMillis = 5_000
-
-const declaredLink = (port: DeclaredPort | undefined): DeclaredLink => {
-  if (port === undefined) return {}
-  const { role: _, ...link } = port
-  return link
-}
-
-/** The bridge's own port has no wire behind it: whoever speaks there is a host. */
-const isLocal = (report: PortReport): boolean => report.number === 0xfffffffe
-
-const kindAtStart = (report: PortReport, before: Port | undefined): PortKind => {
-  if (!report.isUp) return 'unknown'
-  if (isLocal(report)) return 'edge'
-  return before?.kind ?? 'unknown'
-}
-
-const upPorts = (known: Switch): Port[] =>
-  [...known.ports.values()].filter(port => port.isUp && !isLocal(port))

@@ -114,3 +114,28 @@ export const ring = (count: number): NetworkSpec => ({
     b: end(`s${((index + 1) % count) + 1}`, 2),
   })),
 })
+
+/** The kind of a message in a bundle, by the second octet of its header. */
+const bundled = (message: Uint8Array): string =>
+  ({ 13: 'packet-out', 14: 'flow-mod', 15: 'group-mod' })[message[1]!] ?? 'other'
+
+/** Messages of these kinds that all switches have had, bundled ones too, since this was called. */
+export const countMessages = (network: SimulatedNetwork): Map<string, number> => {
+  const counts = new Map<string, number>()
+  for (const one of network.switches.values()) {
+    const received = one.received.bind(one)
+    one.received = (channel, message) => {
+      const kind = message.kind === 'bundle-add' ? bundled(message.message) : message.kind
+      counts.set(kind, (counts.get(kind) ?? 0) + 1)
+      received(channel, message)
+    }
+  }
+  return counts
+}
+
+/** What comes to a host, octet by octet, instead of to the host. */
+export const tap = (network: SimulatedNetwork, name: string): Uint8Array[] => {
+  const frames: Uint8Array[] = []
+  network.host(name).receive = frame => void frames.push(frame.slice())
+  return frames
+}

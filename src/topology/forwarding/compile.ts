@@ -1,9 +1,9 @@
 /**
- * Hosts and paths to flows and groups, for every switch; pure.
+ * Hosts and paths to flows and groups, for every switch; pure but for what it remembers to be quick.
  *
- * A flow leads a destination to the *group of its egress switch*, so a link that fails changes groups
- * only. Sections are small (one host, one port, one group on one switch) and the same object comes out
- * again as long as what it is made of is unchanged.
+ * A flow leads a destination to the *group of its egress switch*, so a link that fails changes groups only.
+ * The hosts of one egress switch are one section, the same object on every other switch; sections of ports
+ * and groups are small. The same object comes out again as long as what it is made of is unchanged.
  */
 import type { Dpid } from '../../base/addresses.js'
 import {
@@ -13,50 +13,254 @@ import {
   type Section,
   section,
 } from '../../pipeline/program.js'
-import { buildGraph, type Graph } from '../graph.js'
-import type { Host, Network, Port, Switch, Topology } from '../model.js'
-import { distancesTo, nextHops } from '../paths/shortest.js'
-import { broadcastTree } from '../paths/tree.js'
-import { floodRow, hostRows } from './host-rows.js'
-import { portSection } from './port-rows.js'
+import { type Memberships, membershipsOf } from '../memberships.js'
+import type { Host, Network, Switch, Topology } from '../model.js'
+import { type FloodPorts, floodPortsOf, groupPortsOf, Tree } from './flood.js'
+import { answerRows, localRows, remoteRows } from './host-rows.js'
+import { multicastSection, networkSection } from './network-rows.js'
+import { edgeSection, fabricSection } from './port-rows.js'
 import { baseSection } from './rows.js'
+import { type Way, Ways } from './ways.js'
+
+export { floodGroup } from './network-rows.js'
 
 /** The group that leads to the switch with this index. */
 export const egressGroup = (index: number): number => groupNumber('egress', index)
-
-/** The group that floods a network along its tree and out of its edge ports. */
-export const floodGroup = (network: number): number => groupNumber('flood', network)
 
 export interface Forwarding {
   compile(topology: Topology): ReadonlyMap<Dpid, readonly Section[]>
 }
 
 export const createForwarding = (): Forwarding => {
-  const memo = new Memo()
-  return {
-    compile(topology) {
-      const graph = buildGraph(topology)
-      const tree = broadcastTree(graph)
-      const hops = egressHops(topology, graph)
-      const programs = new Map<Dpid, readonly Section[]>()
-      for (const self of topology.switches.values())
-        programs.set(self.dpid, sectionsOf(self, topology, graph, tree, hops, memo))
-      memo.sweep()
-      return programs
-    },
+  const compiler = new Compiler()
+  return { compile: topology => compiler.compile(topology) }
+}
+
+interface Frame {
+  readonly topology: Topology
+  readonly memberships: Memberships
+  readonly tree: Tree
+  readonly hosts: ReadonlyMap<Dpid, readonly Host[]>
+  readonly floods: readonly { network: Network; ports: ReadonlyMap<Dpid, FloodPorts> }[]
+  readonly groups: readonly {
+    group: Topology['multicast'][number]
+    network: Network
+    ports: ReadonlyMap<Dpid, FloodPorts>
+  }[]
+}
+
+class Compiler {
+  readonly #memo = new Memo()
+  readonly #ways = new Ways()
+  #hosts: { readonly of: Topology['hosts']; readonly by: ReadonlyMap<Dpid, readonly Host[]> } = {
+    of: new Map(),
+    by: new Map(),
+  }
+  #networks: { readonly of: Topology['networks']; readonly memberships: Memberships } | undefined
+
+  compile(topology: Topology): ReadonlyMap<Dpid, readonly Section[]> {
+    this.#ways.update(topology)
+    const frame = this.#frame(topology)
+    const programs = new Map<Dpid, readonly Section[]>()
+    for (const self of topology.switches.values())
+      programs.set(self.dpid, this.#memo.list(self.dpid, this.#sections(self, frame)))
+    this.#memo.sweep()
+    return programs
+  }
+
+  #frame(topology: Topology): Frame {
+    const memberships = this.#membershipsOf(topology)
+    const tree = new Tree(topology)
+    const byNumber = new Map(topology.networks.map(network => [network.number, network]))
+    return {
+      topology,
+      memberships,
+      tree,
+      hosts: this.#hostsByEgress(topology),
+      floods: topology.networks.map(network => ({
+        network,
+        ports: floodPortsOf(topology, network, memberships, tree),
+      })),
+      groups: topology.multicast.flatMap(group => {
+        const network = byNumber.get(group.network)
+        if (network === undefined) return []
+        const ports = groupPortsOf(topology, group.ports, group.network, memberships, tree)
+        return [{ group, network, ports }]
+      }),
+    }
+  }
+
+  #membershipsOf({ networks }: Topology): Memberships {
+    if (this.#networks?.of !== networks)
+      this.#networks = { of: networks, memberships: membershipsOf(networks) }
+    return this.#networks.memberships
+  }
+
+  /** Hosts of each switch; the same array as long as they are the same. */
+  #hostsByEgress(topology: Topology): ReadonlyMap<Dpid, readonly Host[]> {
+    if (this.#hosts.of === topology.hosts) return this.#hosts.by
+    const by = new Map<Dpid, Host[]>()
+    for (const host of topology.hosts.values()) {
+      const list = by.get(host.at.dpid)
+      if (list) list.push(host)
+      else by.set(host.at.dpid, [host])
+    }
+    const kept = new Map<Dpid, readonly Host[]>()
+    for (const [dpid, list] of by) {
+      const known = this.#hosts.by.get(dpid)
+      const isSame =
+        known?.length === list.length && list.every((host, index) => known[index] === host)
+      kept.set(dpid, isSame ? known : list)
+    }
+    this.#hosts = { of: topology.hosts, by: kept }
+    return kept
+  }
+
+  #sections(self: Switch, frame: Frame): Section[] {
+    const sections: Section[] = [baseSection]
+    this.#ports(self, frame, sections)
+    for (const { network, ports } of frame.floods) {
+      const own = ports.get(self.dpid)!
+      sections.push(
+        this.#memo.get(`${self.dpid} flood ${network.number}`, `${network.name} ${text(own)}`, () =>
+          networkSection(network, own),
+        ),
+      )
+    }
+    for (const { group, network, ports } of frame.groups) {
+      const own = ports.get(self.dpid)!
+      const name = `${self.dpid} multicast ${network.number} ${group.mac}`
+      sections.push(
+        this.#memo.get(name, `${group.index} ${text(own)}`, () =>
+          multicastSection(network, group, own),
+        ),
+      )
+    }
+    this.#hostSections(self, frame, sections)
+    return sections
+  }
+
+  #ports(self: Switch, frame: Frame, sections: Section[]): void {
+    const { memberships, topology } = frame
+    const onTree = frame.tree.portsOf(self.dpid)
+    for (const port of self.ports.values()) {
+      if (port.kind === 'unknown' || !port.isUp) continue
+      const isOnTree = onTree.has(port.number)
+      const key = `${self.name} ${self.index} ${port.kind} ${port.name} ${isOnTree}`
+      sections.push(
+        this.#memo.get(`${self.dpid} port ${port.number}`, [key, topology.networks], () =>
+          port.kind === 'edge'
+            ? edgeSection(self, port, memberships.of({ dpid: self.dpid, port: port.number }))
+            : fabricSection(self, port, isOnTree, topology.networks),
+        ),
+      )
+    }
+  }
+
+  #hostSections(self: Switch, frame: Frame, sections: Section[]): void {
+    const { topology, memberships } = frame
+    const hasEdge = [...self.ports.values()].some(port => port.kind === 'edge' && port.isUp)
+    for (const [dpid, hosts] of frame.hosts) {
+      const egress = topology.switches.get(dpid)
+      if (egress === undefined) continue
+      if (hasEdge) sections.push(this.#answers(dpid, hosts))
+      if (dpid === self.dpid) {
+        sections.push(this.#local(dpid, hosts, memberships, topology.networks))
+        continue
+      }
+      sections.push(this.#remote(egress, hosts))
+      sections.push(this.#group(self, egress, this.#ways.way(self.dpid, dpid)))
+    }
+  }
+
+  #answers(dpid: Dpid, hosts: readonly Host[]): Section {
+    return this.#memo.get(`answers ${dpid}`, [hosts], () =>
+      section(`answers/${dpid}`, { flows: hosts.flatMap(answerRows) }),
+    )
+  }
+
+  #local(
+    dpid: Dpid,
+    hosts: readonly Host[],
+    memberships: Memberships,
+    networks: readonly Network[],
+  ): Section {
+    return this.#memo.get(`local ${dpid}`, [hosts, networks], () =>
+      section(`hosts/${dpid}`, {
+        flows: hosts.flatMap(host => localRows(host, memberships.tagAt(host.at, host.network))),
+      }),
+    )
+  }
+
+  #remote(egress: Switch, hosts: readonly Host[]): Section {
+    return this.#memo.get(`remote ${egress.dpid}`, [hosts, egress.index], () =>
+      section(`hosts/${egress.dpid}`, {
+        flows: hosts.flatMap(host => remoteRows(host, egressGroup(egress.index))),
+      }),
+    )
+  }
+
+  #group(self: Switch, egress: Switch, way: Way): Section {
+    const key = `${egress.index} ${way.ports.join()} ${way.alternate}`
+    return this.#memo.get(`${self.dpid} to ${egress.dpid}`, key, () =>
+      section(`egress/${egress.dpid}`, { groups: [egressGroupOf(egress, way)] }),
+    )
   }
 }
 
-/** Remembers sections by name and by what they were made of. */
-class Memo {
-  #old = new Map<string, { key: string | object; section: Section }>()
-  #new = new Map<string, { key: string | object; section: Section }>()
+const text = ({ edge, fabric }: FloodPorts): string =>
+  `${edge.map(({ port, vlan }) => `${port}.${vlan ?? ''}`).join()} ${fabric.join()}`
 
-  get(name: string, key: string | object, make: () => Section): Section {
+/** Equal ways share the load; a single one has a stand-in that takes over inside the switch. */
+const egressGroupOf = (egress: Switch, { ports, alternate }: Way): Group => {
+  const origin: Origin = { kind: 'switch', name: egress.dpid }
+  const isShared = ports.length > 1
+  const all = alternate === undefined ? ports : [...ports, alternate]
+  return {
+    id: egressGroup(egress.index),
+    type: isShared ? 'select' : 'ff',
+    buckets: all.map(port => ({
+      ...(isShared && { weight: 1 }),
+      watchPort: port,
+      actions: [{ kind: 'output', port }],
+    })),
+    because: `shortest ways to ${egress.name}`,
+    origin,
+  }
+}
+
+type Key = string | readonly (string | number | object)[]
+
+const isSameKey = (a: Key, b: Key): boolean =>
+  a === b ||
+  (typeof a !== 'string' &&
+    typeof b !== 'string' &&
+    a.length === b.length &&
+    a.every((part, index) => part === b[index]))
+
+/** Remembers sections by name and by what they were made of, and lists of them. */
+class Memo {
+  #old = new Map<string, { key: Key; section: Section }>()
+  #new = new Map<string, { key: Key; section: Section }>()
+  readonly #lists = new Map<string, readonly Section[]>()
+
+  get(name: string, key: Key, make: () => Section): Section {
+    const fresh = this.#new.get(name)
+    if (fresh) return fresh.section
     const known = this.#old.get(name)
-    const kept = known && known.key === key ? known : { key, section: make() }
+    const kept = known && isSameKey(known.key, key) ? known : { key, section: make() }
     this.#new.set(name, kept)
     return kept.section
+  }
+
+  /** The list before, when it has the same sections. */
+  list(name: string, sections: readonly Section[]): readonly Section[] {
+    const known = this.#lists.get(name)
+    const isSame =
+      known?.length === sections.length && sections.every((each, index) => each === known[index])
+    const kept = isSame ? known : sections
+    this.#lists.set(name, kept)
+    return kept
   }
 
   /** Forgets what was not asked for since the last sweep. */
@@ -65,130 +269,3 @@ class Memo {
     this.#new = new Map()
   }
 }
-
-/** For each egress switch, by node: the ports that lead there. */
-const egressHops = (
-  topology: Topology,
-  graph: Graph,
-): ReadonlyMap<Dpid, readonly (readonly number[])[]> => {
-  const egress = new Set([...topology.hosts.values()].map(host => host.at.dpid))
-  const found = new Map<Dpid, readonly (readonly number[])[]>()
-  for (const dpid of egress) {
-    const node = graph.nodeByDpid.get(dpid)
-    if (node === undefined) continue
-    const distance = distancesTo(graph, node)
-    found.set(
-      dpid,
-      graph.nodes.map((_, from) =>
-        nextHops(graph, distance, from).map(link => graph.links[link]!.from.port),
-      ),
-    )
-  }
-  return found
-}
-
-const sectionsOf = (
-  self: Switch,
-  topology: Topology,
-  graph: Graph,
-  tree: ReadonlySet<number>,
-  hops: ReadonlyMap<Dpid, readonly (readonly number[])[]>,
-  memo: Memo,
-): readonly Section[] => {
-  const sections: Section[] = [baseSection]
-  const treePorts = treePortsOf(self, graph, tree)
-  for (const port of self.ports.values()) {
-    if (port.kind === 'unknown' || !port.isUp) continue
-    const isOnTree = treePorts.has(port.number)
-    const name = `${self.dpid} port ${port.number}`
-    sections.push(
-      memo.get(name, `${port.kind} ${port.name} ${isOnTree} ${self.index}`, () =>
-        portSection(self, port, isOnTree, topology.networks),
-      ),
-    )
-  }
-  for (const network of topology.networks)
-    sections.push(floodSection(self, network, treePorts, memo))
-  const node = graph.nodeByDpid.get(self.dpid)
-  for (const [dpid, byNode] of hops) {
-    const egress = topology.switches.get(dpid)
-    if (egress === undefined || dpid === self.dpid || node === undefined) continue
-    sections.push(groupSection(self, egress, byNode[node] ?? [], memo))
-  }
-  for (const host of topology.hosts.values()) {
-    const egress = topology.switches.get(host.at.dpid)
-    if (egress)
-      sections.push(
-        memo.get(`${self.dpid} host ${host.mac}`, host, () => hostSection(self, host, egress)),
-      )
-  }
-  return sections
-}
-
-const treePortsOf = (
-  self: Switch,
-  graph: Graph,
-  tree: ReadonlySet<number>,
-): ReadonlySet<number> => {
-  const found = new Set<number>()
-  const node = graph.nodeByDpid.get(self.dpid)
-  if (node === undefined) return found
-  for (let link = graph.first[node]!; link < graph.first[node + 1]!; link++)
-    if (tree.has(link)) found.add(graph.links[link]!.from.port)
-  return found
-}
-
-const hostSection = (self: Switch, host: Host, egress: Switch): Section =>
-  section(`host/${host.mac}`, { flows: hostRows(self, host, egressGroup(egress.index)) })
-
-const isFloodPort = (port: Port, treePorts: ReadonlySet<number>): boolean =>
-  port.isUp && (port.kind === 'edge' || (port.kind === 'fabric' && treePorts.has(port.number)))
-
-const floodSection = (
-  self: Switch,
-  network: Network,
-  treePorts: ReadonlySet<number>,
-  memo: Memo,
-): Section => {
-  const numbers = [...self.ports.values()]
-    .filter(port => isFloodPort(port, treePorts))
-    .map(port => port.number)
-    .sort((a, b) => a - b)
-  const origin: Origin = { kind: 'network', name: network.name }
-  return memo.get(`${self.dpid} flood ${network.number}`, numbers.join(), () =>
-    section(`flood/${network.name}`, {
-      flows: [floodRow(network, floodGroup(network.number), origin)],
-      groups: [
-        {
-          id: floodGroup(network.number),
-          type: 'all',
-          buckets: numbers.map(port => ({ actions: [{ kind: 'output', port }] })),
-          because: `broadcast of network ${network.name}: the tree and the edge ports`,
-          origin,
-        },
-      ],
-    }),
-  )
-}
-
-const groupSection = (
-  self: Switch,
-  egress: Switch,
-  ports: readonly number[],
-  memo: Memo,
-): Section =>
-  memo.get(`${self.dpid} to ${egress.dpid}`, `${egress.index} ${ports.join()}`, () => {
-    const origin: Origin = { kind: 'switch', name: egress.dpid }
-    const group: Group = {
-      id: egressGroup(egress.index),
-      type: ports.length > 1 ? 'select' : 'ff',
-      buckets: ports.map(port => ({
-        ...(ports.length > 1 && { weight: 1 }),
-        watchPort: port,
-        actions: [{ kind: 'output', port }],
-      })),
-      because: `shortest ways to ${egress.name}`,
-      origin,
-    }
-    return section(`egress/${egress.dpid}`, { groups: [group] })
-  })

@@ -1,18 +1,20 @@
-/** What a port admits: an edge port its hosts, a fabric port what other switches send. */
-import { etherTypes } from '../../pipeline/packet.js'
-import { flow, meterNumber, type Origin, type Section, section } from '../../pipeline/program.js'
-import { load, registers } from '../../pipeline/registers.js'
+/** What a port admits: an edge port the hosts of its networks, a fabric port what other switches send. */
+import type { Action, Match } from '../../openflow/values.js'
+import { etherTypes, ipProtocols } from '../../pipeline/packet.js'
+import { type Flow, flow, type Origin, type Section, section } from '../../pipeline/program.js'
+import { bitsEqual, load, registers } from '../../pipeline/registers.js'
+import { writeUserdata } from '../../pipeline/userdata.js'
+import { controllerMac } from '../host-frames.js'
+import type { Membership } from '../memberships.js'
 import type { Network, Port, Switch } from '../model.js'
-import { discover, discoverMeter, groupBit, teachRows } from './rows.js'
+import { discoverMeter, packetMeter, teachMeter } from './meters.js'
+import { discover, groupBit } from './rows.js'
+import { fabricVlan, vlanVid } from './tags.js'
 
 /** Discovery frames a second from one edge port. */
 const discoversPerSecond = 10
-
 /** Packets a second from one edge port that may teach the controller. */
 const teachesPerSecond = 200
-
-/** The meter of an edge port. */
-export const teachMeter = (port: number): number => meterNumber('teach', port)
 
 /**
  * The conntrack zone of a network on a switch. Bridges of one ovs-vswitchd share one connection table, so
@@ -21,21 +23,57 @@ export const teachMeter = (port: number): number => meterNumber('teach', port)
 export const zoneOf = (switchIndex: number, network: number): number =>
   ((network & 0x3f) << 10) | (switchIndex & 0x3ff)
 
-export const portSection = (
+const enter = (self: Switch, network: Network): Action[] => [
+  load(registers.network, network.number),
+  load(registers.zone, zoneOf(self.index, network.number)),
+]
+
+/** Frames with this tag, or without any, are of this network. */
+const admitRow = (
+  self: Switch,
+  port: Port,
+  network: Network,
+  vlan: number | undefined,
+  then: { readonly actions: readonly Action[]; readonly goto: Flow['table'] },
+  because: string,
+  origin: Origin,
+): Flow =>
+  flow(
+    'admit',
+    100,
+    { in_port: port.number, vlan_vid: vlanVid(vlan) },
+    {
+      actions: [
+        ...(vlan === undefined ? [] : [{ kind: 'pop_vlan' } as const]),
+        ...enter(self, network),
+        ...then.actions,
+      ],
+      goto: then.goto,
+    },
+    because,
+    origin,
+  )
+
+export const fabricSection = (
   self: Switch,
   port: Port,
   isOnTree: boolean,
   networks: readonly Network[],
 ): Section => {
   const origin: Origin = { kind: 'switch', name: `${self.name}:${port.name}` }
-  const network = networks[0]!
-  const enter = [
-    load(registers.network, network.number),
-    load(registers.zone, zoneOf(self.index, network.number)),
-  ]
-  if (port.kind === 'edge') return edgeSection(port, enter, origin)
-  const fromFabric = load(registers.fromFabric, 1)
-  const rows = [
+  const then = { actions: [load(registers.fromFabric, 1)], goto: 'arrive' } as const
+  const rows = networks.map(network =>
+    admitRow(
+      self,
+      port,
+      network,
+      fabricVlan(network),
+      then,
+      `fabric port ${port.name}: network ${network.name}`,
+      origin,
+    ),
+  )
+  rows.push(
     flow(
       'admit',
       410,
@@ -44,15 +82,7 @@ export const portSection = (
       `discovery frames of fabric port ${port.name} prove its link`,
       origin,
     ),
-    flow(
-      'admit',
-      100,
-      { in_port: port.number, vlan_vid: 0 },
-      { actions: [...enter, fromFabric], goto: 'arrive' },
-      `fabric port ${port.name}`,
-      origin,
-    ),
-  ]
+  )
   if (!isOnTree)
     rows.push(
       flow(
@@ -67,43 +97,87 @@ export const portSection = (
   return section(`port/${port.number}`, { flows: rows })
 }
 
-const edgeSection = (port: Port, enter: ReturnType<typeof load>[], origin: Origin): Section => {
-  const meter = teachMeter(port.number)
-  return section(`port/${port.number}`, {
-    flows: [
-      flow(
-        'admit',
-        410,
-        { in_port: port.number, eth_type: etherTypes.lldp },
-        { actions: [discover(discoverMeter(port.number))] },
-        `discovery frames of edge port ${port.name} may tell of a new switch`,
-        origin,
-      ),
-      flow(
-        'admit',
-        100,
-        { in_port: port.number, vlan_vid: 0 },
-        { actions: enter, goto: 'guard' },
-        `edge port ${port.name}`,
-        origin,
-      ),
-      ...teachRows(port.number, meter, origin),
-    ],
-    meters: [
-      {
-        id: discoverMeter(port.number),
-        unit: 'pktps',
-        bands: [{ type: 'drop', rate: discoversPerSecond, burstSize: 10 }],
-        because: `discovery frames from ${port.name} that may reach the controller each second`,
-        origin,
-      },
-      {
-        id: meter,
-        unit: 'pktps',
-        bands: [{ type: 'drop', rate: teachesPerSecond, burstSize: 50 }],
-        because: `packets from ${port.name} that may teach the controller each second`,
-        origin,
-      },
-    ],
+export const edgeSection = (
+  self: Switch,
+  port: Port,
+  { untagged, tagged }: Membership,
+): Section => {
+  const origin: Origin = { kind: 'switch', name: `${self.name}:${port.name}` }
+  const then = { actions: [], goto: 'guard' } as const
+  const all: [Network, number | undefined][] = [...tagged].map(([vlan, network]) => [network, vlan])
+  if (untagged) all.unshift([untagged, undefined])
+  const flows = all.flatMap(([network, vlan]) => {
+    const because = `edge port ${port.name}: network ${network.name}${vlan === undefined ? '' : ` by VLAN ${vlan}`}`
+    return [
+      admitRow(self, port, network, vlan, then, because, origin),
+      ...teachRows(port.number, network, origin),
+      ...(vlan === undefined ? [] : [unansweredRow(port, network, origin)]),
+    ]
   })
+  flows.push(
+    flow(
+      'admit',
+      410,
+      { in_port: port.number, eth_type: etherTypes.lldp },
+      { actions: [discover(discoverMeter(port.number))] },
+      `discovery frames of edge port ${port.name} may tell of a new switch`,
+      origin,
+    ),
+  )
+  const meters = [
+    packetMeter(
+      discoverMeter(port.number),
+      discoversPerSecond,
+      10,
+      `discovery frames from ${port.name} that may reach the controller each second`,
+      origin,
+    ),
+    packetMeter(
+      teachMeter(port.number),
+      teachesPerSecond,
+      50,
+      `packets from ${port.name} that may teach the controller each second`,
+      origin,
+    ),
+  ]
+  return section(`port/${port.number}`, { flows, meters })
+}
+
+/** An answer of the switch would leave without the tag; the host itself answers. */
+const unansweredRow = (port: Port, network: Network, origin: Origin): Flow =>
+  flow(
+    'answer',
+    130,
+    { in_port: port.number, reg0: bitsEqual([registers.network, network.number]) },
+    { goto: 'track' },
+    `frames of network ${network.name} have a tag at ${port.name}`,
+    origin,
+  )
+
+/** Rows of an edge port that let senders teach; the port has a meter of its own. */
+const teachRows = (port: number, network: Network, origin: Origin): Flow[] => {
+  const from: Match = { in_port: port, reg0: bitsEqual([registers.network, network.number]) }
+  const teach: { readonly actions: readonly Action[] } = {
+    actions: [
+      {
+        kind: 'controller',
+        maxLength: 0xffff,
+        userdata: writeUserdata('teach', network.number),
+        meter: teachMeter(port),
+      },
+    ],
+  }
+  const icmpv6: Match = { ...from, eth_type: etherTypes.ipv6, ip_proto: ipProtocols.icmpv6 }
+  const row = (priority: number, match: Match, because: string) =>
+    flow('guard', priority, match, teach, because, origin)
+  // biome-ignore format: a table
+  return [
+    row(200, { ...from, eth_dst: controllerMac }, 'an answer to a question of the controller'),
+    row(110, { ...icmpv6, icmpv6_type: 135 }, 'a neighbour solicitation that says what is not known teaches'),
+    row(110, { ...icmpv6, icmpv6_type: 136 }, 'a neighbour advertisement for what is not known teaches'),
+    row(50, { ...from, eth_type: etherTypes.arp }, 'ARP from an address not known here teaches'),
+    row(50, { ...from, eth_type: etherTypes.ipv4 }, 'IPv4 from an address not known here teaches'),
+    row(50, { ...from, eth_type: etherTypes.ipv6 }, 'IPv6 from an address not known here teaches'),
+    row(1, from, 'a sender not known here teaches'),
+  ]
 }

@@ -1,0 +1,103 @@
+/** Rows and groups of a network on a switch: broadcast, multicast, listeners, unknown destinations. */
+import type { Action, Bucket, Match } from '../../openflow/values.js'
+import { etherTypes, ipProtocols } from '../../pipeline/packet.js'
+import { flow, groupNumber, type Origin, type Section, section } from '../../pipeline/program.js'
+import { bitsEqual, registers } from '../../pipeline/registers.js'
+import { writeUserdata } from '../../pipeline/userdata.js'
+import type { MulticastGroup, Network } from '../model.js'
+import type { FloodPorts } from './flood.js'
+import { seekMeter } from './meters.js'
+import { groupBit } from './rows.js'
+import { fabricVlan, tagged } from './tags.js'
+
+/** The group that floods a network along its tree and out of its edge ports. */
+export const floodGroup = (network: number): number => groupNumber('flood', network)
+
+const bucketsOf = (network: number, { edge, fabric }: FloodPorts): Bucket[] => [
+  ...edge.map(({ port, vlan }) => ({ actions: tagged(vlan, { kind: 'output', port }) })),
+  ...fabric.map(port => ({
+    actions: tagged(fabricVlan({ number: network }), { kind: 'output', port }),
+  })),
+]
+
+const punt = (reason: 'hear' | 'seek', network: number): Action => ({
+  kind: 'controller',
+  maxLength: 0xffff,
+  userdata: writeUserdata(reason, network),
+  meter: seekMeter,
+})
+
+/** Queries of routers, listener reports and leavings, RFC 2710 and RFC 3810. */
+const listenerTypes = [130, 131, 132, 143]
+
+export const networkSection = (network: Network, ports: FloodPorts): Section => {
+  const origin: Origin = { kind: 'network', name: network.name }
+  const inNetwork = bitsEqual([registers.network, network.number])
+  const fromHost = bitsEqual([registers.network, network.number], [registers.fromFabric, 0])
+  const hear = { actions: [punt('hear', network.number)], goto: 'forward' } as const
+  const igmp: Match = { eth_type: etherTypes.ipv4, ip_proto: ipProtocols.igmp }
+  const icmpv6: Match = { eth_type: etherTypes.ipv6, ip_proto: ipProtocols.icmpv6 }
+  const heard = (match: Match) =>
+    flow(
+      'track',
+      110,
+      { ...match, reg0: fromHost },
+      hear,
+      'the controller hears who listens',
+      origin,
+    )
+  return section(`flood/${network.name}`, {
+    flows: [
+      flow(
+        'forward',
+        20,
+        { eth_dst: groupBit, reg0: inNetwork },
+        { actions: [{ kind: 'group', group: floodGroup(network.number) }] },
+        `broadcast in network ${network.name} follows its tree`,
+        origin,
+      ),
+      flow(
+        'forward',
+        1,
+        { reg0: fromHost },
+        { actions: [punt('seek', network.number)] },
+        'destination unknown: the controller looks for it',
+        origin,
+      ),
+      heard(igmp),
+      ...listenerTypes.map(type => heard({ ...icmpv6, icmpv6_type: type })),
+    ],
+    groups: [
+      {
+        id: floodGroup(network.number),
+        type: 'all',
+        buckets: bucketsOf(network.number, ports),
+        because: `broadcast of network ${network.name}: the tree and the edge ports`,
+        origin,
+      },
+    ],
+  })
+}
+
+export const multicastSection = (
+  network: Network,
+  { mac, index }: MulticastGroup,
+  ports: FloodPorts,
+): Section => {
+  const origin: Origin = { kind: 'network', name: network.name }
+  const id = groupNumber('multicast', index)
+  const because = `who listens to ${mac.toString(16)} in network ${network.name}`
+  return section(`multicast/${network.name}/${mac.toString(16)}`, {
+    flows: [
+      flow(
+        'forward',
+        60,
+        { eth_dst: mac, reg0: bitsEqual([registers.network, network.number]) },
+        { actions: [{ kind: 'group', group: id }] },
+        because,
+        origin,
+      ),
+    ],
+    groups: [{ id, type: 'all', buckets: bucketsOf(network.number, ports), because, origin }],
+  })
+}

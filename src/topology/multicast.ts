@@ -1,0 +1,216 @@
+/**
+ * Who listens to which multicast group: IGMP (RFC 1112, 2236, 3376) and MLD (RFC 2710, 3810) as heard from edge
+ * ports. A group that somebody listens to goes to its listeners and to routers only; others follow the tree.
+ * Listeners of IPv4 groups are asked every two minutes and forgotten when they stop to answer; those of IPv6
+ * groups stay until they leave, or their port does.
+ */
+import { isGroupMac } from '../base/addresses.js'
+import type { Clock } from '../base/env.js'
+import { buildFrame } from '../pipeline/build.js'
+import { checksum, etherTypes, ipProtocols, readPacket } from '../pipeline/packet.js'
+import { controllerMac } from './host-frames.js'
+import { isSamePort, type MulticastGroup, type PortRef, portKey } from './model.js'
+
+/** RFC 3376 section 8.4, with its defaults. */
+const lifeMillis = 260_000
+export const queryPeriodMillis = 125_000
+const maxGroups = 10_000
+const maxListeners = 1_024
+
+interface Group {
+  readonly network: number
+  readonly mac: number
+  readonly index: number
+  /** By port: until when; Infinity for those that are not asked. */
+  readonly listeners: Map<string, { readonly at: PortRef; readonly untilMillis: number }>
+}
+
+type Report = { readonly mac: number; readonly isJoining: boolean; readonly isAsked: boolean }
+
+export class MulticastTable {
+  readonly #clock: Clock
+  readonly #groups = new Map<string, Group>()
+  /** Ports where somebody else asks: a router. */
+  readonly #routers = new Map<string, { at: PortRef; network: number; untilMillis: number }>()
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  /** A membership message came in at an edge port. True when groups have changed. */
+  hear(at: PortRef, network: number, frame: Uint8Array): boolean {
+    const heard = readMembership(frame)
+    if (heard === 'query') return this.#router(at, network)
+    let isChanged = false
+    for (const report of heard) isChanged = this.#take(at, network, report) || isChanged
+    return isChanged
+  }
+
+  /** True when somebody was forgotten. */
+  tick(): boolean {
+    const now = this.#clock.nowMillis()
+    return this.#forget(
+      untilMillis => untilMillis < now,
+      () => true,
+    )
+  }
+
+  forgetPort(port: PortRef): boolean {
+    return this.#forget(
+      () => true,
+      at => isSamePort(at, port),
+    )
+  }
+
+  get hasGroups(): boolean {
+    return this.#groups.size > 0
+  }
+
+  /** By network and address. */
+  list(): MulticastGroup[] {
+    return [...this.#groups.values()]
+      .sort((a, b) => a.network - b.network || a.mac - b.mac)
+      .map(({ network, mac, index, listeners }) => {
+        const ports = new Map([...listeners].map(([key, { at }]) => [key, at]))
+        for (const [key, router] of this.#routers)
+          if (router.network === network) ports.set(key, router.at)
+        const sorted = [...ports].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, at]) => at)
+        return { network, mac, index, ports: sorted }
+      })
+  }
+
+  #router(at: PortRef, network: number): boolean {
+    const key = portKey(at)
+    const isNew = !this.#routers.has(key)
+    this.#routers.set(key, { at, network, untilMillis: this.#clock.nowMillis() + lifeMillis })
+    return isNew
+  }
+
+  #take(at: PortRef, network: number, { mac, isJoining, isAsked }: Report): boolean {
+    const key = `${network} ${mac}`
+    const known = this.#groups.get(key)
+    if (!isJoining) {
+      if (!known?.listeners.delete(portKey(at))) return false
+      if (known.listeners.size === 0) this.#groups.delete(key)
+      return true
+    }
+    if (known === undefined && this.#groups.size >= maxGroups) return false
+    const group = known ?? { network, mac, index: this.#freeIndex(), listeners: new Map() }
+    if (group.listeners.size >= maxListeners) return false
+    const isNew = !group.listeners.has(portKey(at))
+    const untilMillis = isAsked ? this.#clock.nowMillis() + lifeMillis : Number.POSITIVE_INFINITY
+    group.listeners.set(portKey(at), { at, untilMillis })
+    this.#groups.set(key, group)
+    return isNew
+  }
+
+  #freeIndex(): number {
+    const taken = new Set([...this.#groups.values()].map(group => group.index))
+    let index = 1
+    while (taken.has(index)) index++
+    return index
+  }
+
+  #forget(isOver: (untilMillis: number) => boolean, isThere: (at: PortRef) => boolean): boolean {
+    let isChanged = false
+    for (const [key, { listeners }] of this.#groups) {
+      for (const [port, { at, untilMillis }] of listeners)
+        if (isThere(at) && isOver(untilMillis)) isChanged = listeners.delete(port) || isChanged
+      if (listeners.size === 0) this.#groups.delete(key)
+    }
+    for (const [port, { at, untilMillis }] of this.#routers)
+      if (isThere(at) && isOver(untilMillis)) isChanged = this.#routers.delete(port) || isChanged
+    return isChanged
+  }
+}
+
+const readMembership = (frame: Uint8Array): 'query' | readonly Report[] => {
+  const { fields, l3, l4, payload } = readPacket(frame)
+  const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength)
+  if (fields.ip_proto === ipProtocols.igmp) return readIgmp(view, payload)
+  if (fields.icmpv6_type === 130) return 'query'
+  if (l4 === undefined || l4 < l3 + 40) return []
+  return readMld(view, l4, Number(fields.icmpv6_type))
+}
+
+const readIgmp = (view: DataView, at: number): 'query' | readonly Report[] => {
+  if (view.byteLength < at + 8) return []
+  const type = view.getUint8(at)
+  if (type === 0x11) return 'query'
+  const one = (isJoining: boolean) => reportsOf(mac4(view.getUint32(at + 4)), isJoining, true)
+  if (type === 0x12 || type === 0x16) return one(true)
+  if (type === 0x17) return one(false)
+  if (type !== 0x22) return []
+  return records(
+    view,
+    at + 8,
+    view.getUint16(at + 6),
+    4,
+    place => mac4(view.getUint32(place)),
+    true,
+  )
+}
+
+const readMld = (view: DataView, at: number, type: number): readonly Report[] => {
+  const macAt = (place: number) => mac6(view.getUint32(place + 12))
+  if ((type === 131 || type === 132) && view.byteLength >= at + 24)
+    return reportsOf(macAt(at + 8), type === 131, false)
+  if (type !== 143 || view.byteLength < at + 8) return []
+  return records(view, at + 8, view.getUint16(at + 6), 16, macAt, false)
+}
+
+/** Group records of IGMPv3 and MLDv2: type (1) auxiliary size (1) sources (2) group; include nothing is to leave. */
+const records = (
+  view: DataView,
+  from: number,
+  count: number,
+  size: number,
+  macAt: (at: number) => number | undefined,
+  isAsked: boolean,
+): readonly Report[] => {
+  const found: Report[] = []
+  let at = from
+  for (let index = 0; index < count && at + 4 + size <= view.byteLength; index++) {
+    const type = view.getUint8(at)
+    const sources = view.getUint16(at + 2)
+    // IS_IN and TO_IN without sources leave; BLOCK_OLD says nothing of the others.
+    const isLeaving = (type === 1 || type === 3) && sources === 0
+    if (type !== 6) found.push(...reportsOf(macAt(at + 4), !isLeaving, isAsked))
+    at += 4 + size + sources * size + view.getUint8(at + 1) * 4
+  }
+  return found
+}
+
+const reportsOf = (mac: number | undefined, isJoining: boolean, isAsked: boolean): Report[] =>
+  mac === undefined || !isGroupMac(mac) ? [] : [{ mac, isJoining, isAsked }]
+
+/** RFC 1112 section 6.4; undefined for groups of the local network (224.0.0.x), which all hear. */
+const mac4 = (group: number): number | undefined => {
+  if (group >>> 28 !== 14 || group >>> 8 === 0xe00000) return undefined
+  const low = group & 0x7fffff
+  // 224.0.0.x and those that share its addresses go to all.
+  return low >>> 8 === 0 ? undefined : 0x01005e000000 + low
+}
+
+/** RFC 2464 section 7, by the last 32 bits; undefined for what neighbour discovery needs. */
+const mac6 = (low: number): number | undefined =>
+  low >>> 24 === 0xff || low >>> 8 === 0 ? undefined : 0x333300000000 + low
+
+/** A general query of IGMPv3, RFC 3376 section 4.1. */
+export const generalQuery = (): Uint8Array => {
+  const igmp = new Uint8Array(12)
+  igmp.set([0x11, 100, 0, 0, 0, 0, 0, 0, 2, 125, 0, 0])
+  new DataView(igmp.buffer).setUint16(2, checksum(igmp))
+  return buildFrame(
+    {
+      eth_dst: 0x01005e000001,
+      eth_src: controllerMac,
+      eth_type: etherTypes.ipv4,
+      ip_proto: ipProtocols.igmp,
+      nw_ttl: 1,
+      ip_src: 0,
+      ip_dst: 0xe0000001,
+    },
+    igmp,
+  )
+}

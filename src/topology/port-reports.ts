@@ -1,0 +1,30 @@
+/** What a switch says of its ports, what people say of them, and what they are at first. */
+import type { DeclaredLink } from './link-book.js'
+import type { Port, PortKind, Switch } from './model.js'
+
+/** What a switch says of a port; its kind is ours to find out. */
+export type PortReport = Omit<Port, 'kind'>
+
+/** What people say of a port; it goes before what is found out. */
+export interface DeclaredPort extends DeclaredLink {
+  /** edge: hosts only, no probe makes a link of it · roaming: the same, and hosts come and go there. */
+  readonly role?: 'edge' | 'roaming'
+}
+
+export const declaredLink = (port: DeclaredPort | undefined): DeclaredLink => {
+  if (port === undefined) return {}
+  const { role: _, ...link } = port
+  return link
+}
+
+/** The bridge's own port has no wire behind it: whoever speaks there is a host. */
+const isLocal = (report: PortReport): boolean => report.number === 0xfffffffe
+
+export const kindAtStart = (report: PortReport, before: Port | undefined): PortKind => {
+  if (!report.isUp) return 'unknown'
+  if (isLocal(report)) return 'edge'
+  return before?.kind ?? 'unknown'
+}
+
+export const upPorts = (known: Switch): Port[] =>
+  [...known.ports.values()].filter(port => port.isUp && !isLocal(port))
