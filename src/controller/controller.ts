@@ -14,7 +14,7 @@ import type { SwitchConnection } from '../openflow/index.js'
 import type { Flow, Section } from '../pipeline/program.js'
 import { createForwarding, floodGroup } from '../topology/forwarding/compile.js'
 import type { PortRef, Switch, Topology } from '../topology/model.js'
-import { TopologyService } from '../topology/topology.js'
+import { type TopologyOptions, TopologyService } from '../topology/topology.js'
 import { Journal } from './events.js'
 import { FactWriter, loadFacts } from './facts.js'
 import { PolicyKeeper } from './policies.js'
@@ -26,6 +26,8 @@ import { type AttachedSwitch, attach } from './switches.js'
 export interface ControllerOptions {
   /** Signs discovery frames. */
   readonly secret: Uint8Array
+  /** Paces and guards of discovery and hosts; usually the defaults. */
+  readonly topology?: TopologyOptions
   /** Grows with every start; the switches refuse a master with a lower one. */
   readonly generationId: bigint
 }
@@ -73,18 +75,24 @@ export class Controller extends EventEmitter<ControllerEvents> {
     this.#options = options
     this.journal = new Journal(env.clock, env.log)
     this.policies = policies
-    this.topology = new TopologyService(env, options.secret, {
-      flood: (dpid, network, frame) =>
-        this.#attached.get(dpid)?.act([{ kind: 'group', group: floodGroup(network) }], frame),
-      sendConfirmed: (dpid, frames) =>
-        this.#attached.get(dpid)?.sendConfirmed(frames) ??
-        Promise.reject(new Error('not connected')),
-      programmed: () => this.programmed(this.nextRevision, treeTimeoutMillis).then(() => undefined),
-      hostPackets: dpid =>
-        this.#attached.get(dpid)?.hostPackets() ?? Promise.reject(new Error('not connected')),
-      sentBytes: dpid =>
-        this.#attached.get(dpid)?.sentBytes() ?? Promise.reject(new Error('not connected')),
-    })
+    this.topology = new TopologyService(
+      env,
+      options.secret,
+      {
+        flood: (dpid, network, frame) =>
+          this.#attached.get(dpid)?.act([{ kind: 'group', group: floodGroup(network) }], frame),
+        sendConfirmed: (dpid, frames) =>
+          this.#attached.get(dpid)?.sendConfirmed(frames) ??
+          Promise.reject(new Error('not connected')),
+        programmed: () =>
+          this.programmed(this.nextRevision, treeTimeoutMillis).then(() => undefined),
+        hostPackets: dpid =>
+          this.#attached.get(dpid)?.hostPackets() ?? Promise.reject(new Error('not connected')),
+        sentBytes: dpid =>
+          this.#attached.get(dpid)?.sentBytes() ?? Promise.reject(new Error('not connected')),
+      },
+      options.topology,
+    )
     this.#punts = new Punts(this.topology, {
       send: (at, frame) => this.#send(at, frame),
       reinject: (at, frame) => this.#attached.get(at.dpid)?.reinject(at.port, frame),

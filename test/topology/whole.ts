@@ -6,6 +6,7 @@ import type { JournalEntry } from '../../src/controller/events.js'
 import { MemoryStore } from '../../src/controller/store/memory-store.js'
 import { listenForSwitches } from '../../src/openflow/index.js'
 import { type End, type NetworkSpec, SimulatedNetwork } from '../../src/sim/network.js'
+import type { TopologyOptions } from '../../src/topology/topology.js'
 import { dpidOf } from './networks.js'
 
 const address = { host: '127.0.0.1', port: 6653 }
@@ -17,6 +18,7 @@ export class Whole {
   controller: Controller
   #close: () => Promise<void> = async () => undefined
   #starts = 0
+  #options: TopologyOptions | undefined
 
   private constructor(env: SimulatedEnv, spec: NetworkSpec) {
     this.env = env
@@ -26,8 +28,9 @@ export class Whole {
   }
 
   /** Switches are connected, links found, ports decided. */
-  static async start(spec: NetworkSpec, seed = 1): Promise<Whole> {
-    const whole = new Whole(new SimulatedEnv({ seed }), spec)
+  static async start(spec: NetworkSpec, topology?: TopologyOptions): Promise<Whole> {
+    const whole = new Whole(new SimulatedEnv({ seed: 1 }), spec)
+    whole.#options = topology
     await whole.startController()
     whole.network.start(address)
     await whole.env.advance(3_000)
@@ -40,6 +43,7 @@ export class Whole {
     const controller = await Controller.create(env, this.store, {
       secret: new TextEncoder().encode('a secret of thirty-two octets...'),
       generationId: BigInt(this.#starts),
+      ...(this.#options && { topology: this.#options }),
     })
     const listener = await listenForSwitches(env, address, {
       onSwitch: connection => {
