@@ -26,6 +26,7 @@ export const failures = {
   'no-such-switch':      { status: 404, title: 'The switch is not known',                  hint: 'No switch is {name}; "sluice get switches" lists those that are known.' },
   'no-such-host':        { status: 404, title: 'The host is not known',                    hint: 'No host is {name}; it is learnt when it sends its first packet.' },
   'no-path':             { status: 409, title: 'There is no path',                         hint: 'No path leads from {from} to {to}; "sluice get links" shows which links are up.' },
+  'path-too-hard':       { status: 422, title: 'No path was found in time',                hint: 'There may be one; ask with fewer conditions, or fewer switches to pass.' },
   'timed-out':           { status: 504, title: 'It did not happen in time',                hint: '{detail}' },
   'store-failed':        { status: 507, title: 'The store cannot be written',              hint: 'Look for a full or broken disk under {path}; nothing was changed.' },
   'already-running':     { status: 409, title: 'Another controller uses this data folder', hint: 'Stop process {pid}, or choose another folder with --data.' },

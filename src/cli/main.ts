@@ -10,6 +10,7 @@ import { Client, type ClientOptions, Problem } from './client.js'
 import { kindNamed, kinds, listKind } from './get.js'
 import { FileMistakes, isObjectFile, readObjectFiles } from './object-files.js'
 import { applyObjects, type DeclaredItem, declaredSwitches, deleteObject } from './objects.js'
+import { addPath } from './path.js'
 import { apply, type CheckReport, check, diff, remove } from './policies.js'
 import { type RuleFile, readRuleFiles } from './rule-files.js'
 import { formatTrace, traceQuestion } from './trace.js'
@@ -44,6 +45,7 @@ export const runCli = async (
     .exitOverride()
   const client = () => Client.find(cli.disk, program.opts<ClientOptions>(), cli.variables)
   addReading(program, cli, client)
+  addPath(program, client, text => cli.print(text))
   const exit = (value: number) => {
     code = value
   }

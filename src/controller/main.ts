@@ -13,6 +13,7 @@ import { Controller } from './controller.js'
 import { lockFolder } from './lock.js'
 import { ObjectKeeper } from './objects/objects.js'
 import { objectRoutes, type StatusOf } from './rest/object-routes.js'
+import { pathRoutes } from './rest/path-routes.js'
 import { routes } from './rest/routes.js'
 import { createRest } from './rest/server.js'
 import { RuleWatcher } from './rule-watcher.js'
@@ -97,6 +98,7 @@ const start = async (
     kind === switchKind.kind ? { ...(setup.status(name) ?? { state: 'pending' }) } : undefined
   const app = await createRest({ ...rest, token, log: env.log }, [
     routes(controller),
+    pathRoutes(controller),
     objectRoutes(objects, statusOf),
   ])
   undo.push(() => app.close())

@@ -1,0 +1,71 @@
+/** `GET /api/v1/paths`: which way traffic goes between two places, and what if. */
+import type { FastifyInstance } from 'fastify'
+import Type, { type Static } from 'typebox'
+import { answerPaths, type PathQuestion } from '../../topology/paths/answer.js'
+import { costKinds } from '../../topology/paths/costs.js'
+import type { Controller } from '../controller.js'
+
+const place = (description: string) => Type.String({ minLength: 1, maxLength: 256, description })
+const names = (description: string) =>
+  Type.Optional(Type.String({ maxLength: 4_096, description: `${description}, by commas` }))
+const number = (description: string) =>
+  Type.Optional(Type.String({ pattern: '^[0-9]{1,12}([.][0-9]{1,6})?$', description }))
+
+const pathQuery = Type.Object(
+  {
+    from: place('a host (name, MAC, address) or a switch (name, dpid)'),
+    to: place('likewise'),
+    cost: Type.Optional(
+      Type.Union(
+        costKinds.map(kind => Type.Literal(kind)),
+        { description: 'what a link costs; given when absent, as traffic goes' },
+      ),
+    ),
+    count: Type.Optional(
+      Type.String({ pattern: '^([1-9]|[1-9][0-9])$', description: 'ways at most, usually 3' }),
+    ),
+    without: names('links as if they were not there: SWITCH:PORT or SWITCH-SWITCH'),
+    avoid: names('switches that must not be passed'),
+    through: names('switches that must be passed, in this order'),
+    maxLatency: number('milliseconds that the whole path may take'),
+    minBandwidth: number('kilobits a second that every link must have free'),
+    withTags: names('tags that every link must have'),
+    withoutTags: names('tags that no link may have'),
+  },
+  { additionalProperties: false },
+)
+
+type Query = Static<typeof pathQuery>
+
+export const pathRoutes =
+  (controller: Controller) =>
+  (app: FastifyInstance): void => {
+    app.get<{ Querystring: Query }>(
+      '/api/v1/paths',
+      {
+        schema: {
+          summary: 'ways between two places: hops, costs, latency, alternatives, what if',
+          tags: ['reading'],
+          querystring: pathQuery,
+        },
+      },
+      async ({ query }) => answerPaths(controller.topology.current, questionOf(query)),
+    )
+  }
+
+const listOf = (text: string | undefined): string[] =>
+  text === undefined ? [] : text.split(',').filter(part => part !== '')
+
+const questionOf = (query: Query): PathQuestion => ({
+  from: query.from,
+  to: query.to,
+  cost: query.cost ?? 'given',
+  count: Number(query.count ?? 3),
+  without: listOf(query.without),
+  avoid: listOf(query.avoid),
+  through: listOf(query.through),
+  ...(query.maxLatency !== undefined && { maxLatencyMillis: Number(query.maxLatency) }),
+  ...(query.minBandwidth !== undefined && { minBandwidthKbps: Number(query.minBandwidth) }),
+  withTags: listOf(query.withTags),
+  withoutTags: listOf(query.withoutTags),
+})
