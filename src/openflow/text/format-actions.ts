@@ -258,6 +258,8 @@ const formatCt = (action: CtAction): string => {
 const formatNat = (nat: NatAction): string => {
   const parts: string[] = []
   if (nat.type !== undefined) parts.push(`${nat.type}${formatNatRange(nat)}`)
+  // Without a range the rest is not told.
+  if (nat.type !== undefined && nat.addressMin === undefined) return `nat(${parts[0]})`
   if (nat.persistent) parts.push('persistent')
   if (nat.hash) parts.push('hash')
   if (nat.random) parts.push('random')

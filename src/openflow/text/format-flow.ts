@@ -88,8 +88,8 @@ export const formatGroupId = (group: number): string =>
 
 const formatBucket = (bucket: Bucket, type: string): string => {
   const parts: string[] = []
-  if (bucket.weight !== undefined && bucket.weight !== (type === 'select' ? 1 : 0))
-    parts.push(`weight:${bucket.weight}`)
+  const weight = bucket.weight ?? 0
+  if (weight !== (type === 'select' ? 1 : 0)) parts.push(`weight:${weight}`)
   if (bucket.watchPort !== undefined && bucket.watchPort !== 0xffffffff)
     parts.push(`watch_port:${formatPort(bucket.watchPort)}`)
   if (bucket.watchGroup !== undefined && bucket.watchGroup !== 0xffffffff)

@@ -305,7 +305,15 @@ const formatLabel = ({ value, mask }: Condition): string => {
   return padded(value) + (mask === undefined ? '' : `/${padded(mask)}`)
 }
 
-const hex = (value: FieldValue): string => `0x${value.toString(16)}`
+const hex = (value: FieldValue): string => (Number(value) === 0 ? '0' : `0x${value.toString(16)}`)
+
+/** IPv4 addresses within IPv6 are written with dots. */
+export const formatIpv6Text = (value: bigint): string => {
+  const upper = value >> 32n
+  const last = () => formatIpv4(Number(value & 0xffffffffn))
+  if (upper === 0xffffn) return `::ffff:${last()}`
+  return upper === 0n && value > 0xffffn ? `::${last()}` : formatIpv6(value)
+}
 
 /** A value as people write it, with its mask when it has one. */
 export const formatValue = (
@@ -322,7 +330,8 @@ export const formatValue = (
       )
     case 'ipv6':
       return (
-        formatIpv6(BigInt(value)) + (mask === undefined ? '' : `/${formatIpv6Mask(BigInt(mask))}`)
+        formatIpv6Text(BigInt(value)) +
+        (mask === undefined ? '' : `/${formatIpv6Mask(BigInt(mask))}`)
       )
     case 'port':
       return formatPort(Number(value))
@@ -364,7 +373,7 @@ const formatIpv4Mask = (mask: number): string => {
 
 const formatIpv6Mask = (mask: bigint): string => {
   const length = mask.toString(2).replace(/0+$/, '').length
-  return mask !== 0n && ipv6Mask(length) === mask ? String(length) : formatIpv6(mask)
+  return mask !== 0n && ipv6Mask(length) === mask ? String(length) : formatIpv6Text(mask)
 }
 
 // biome-ignore format: a table

@@ -1,6 +1,6 @@
 /** A frame as `ofp-print` sums it up: the fields `ovs-ofctl` would match, all of them exact, then the checksum. */
-import { formatIpv4, formatIpv6, formatMac } from '../../base/addresses.js'
-import { formatTcpFlags } from './format-match.js'
+import { formatIpv4, formatMac } from '../../base/addresses.js'
+import { formatIpv6Text, formatTcpFlags } from './format-match.js'
 
 /** Bytes with an offset that never run out: what is missing reads as undefined. */
 class Frame {
@@ -34,7 +34,7 @@ class Frame {
     let value = 0n
     for (let index = 0; index < 4; index++)
       value = (value << 32n) | BigInt(this.u32(at + 4 * index))
-    return formatIpv6(value)
+    return formatIpv6Text(value)
   }
 }
 

@@ -21,7 +21,6 @@ import {
 } from './parse-value.js'
 import {
   FlowTextError,
-  isNumber,
   parseDecimal,
   parseNumber,
   parseOctets,
@@ -202,16 +201,19 @@ const parseLoad: Parser = (text, context) => {
   const field = fieldByName.get(to.field)!
   if (!field.isWritable) throw new FlowTextError(`${destination} is read-only`)
   checkCt(field.name, context)
-  const number = parseLoaded(field, value)
+  const number = parseLoaded(value)
   if (number >> BigInt(to.size) !== 0n)
     throw new FlowTextError(`${text}: value ${value} does not fit into ${to.size} bits`)
   const shift = BigInt(to.offset)
   return loads(field, number << shift, allOnes(to.size) << shift)
 }
 
-/** A number, or the value as the field writes it. */
-const parseLoaded = (field: Field, text: string): bigint =>
-  isNumber(text) ? parseNumber(text, 1024, 'value') : parseBits(field, text).value
+/** A number; as `ovs-ofctl` does, what comes behind its digits is passed over. */
+const parseLoaded = (text: string): bigint => {
+  const found = /^(?:0x[0-9a-f]+|\d+)/i.exec(text)
+  if (found === null) throw new FlowTextError(`${text}: cannot parse integer value`)
+  return parseNumber(found[0], 1024, 'value')
+}
 
 /** One `load` for each run of ones in the mask, from the lowest bit up, none of more than 64 bits. */
 export const loads = (field: Field, value: bigint, mask: bigint): readonly Action[] => {

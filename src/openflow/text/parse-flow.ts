@@ -3,7 +3,7 @@ import { checkInstructions } from '../check-actions.js'
 import { groupTypes } from '../messages/group.js'
 import type { Message } from '../messages/index.js'
 import { meterFlags, meters } from '../messages/meter.js'
-import type { Bucket, GroupType, MeterBand } from '../values.js'
+import { type Bucket, type GroupType, type MeterBand, ports } from '../values.js'
 import { parseActions, parseInstructions } from './parse-actions.js'
 import { FlowKey } from './parse-match.js'
 import { type PortNames, parsePort } from './parse-value.js'
@@ -40,7 +40,7 @@ const takeCommand = <T>(
   text: string,
   commands: Readonly<Record<string, T>>,
 ): [T | undefined, string] => {
-  const found = /^\s*([a-z_]+)\s+(?=\S)/.exec(text)
+  const found = /^\s*([a-z_]+)(?:\s+|$)/.exec(text)
   const command = found && Object.hasOwn(commands, found[1]!) ? commands[found[1]!] : undefined
   return command === undefined ? [undefined, text] : [command, text.slice(found![0].length)]
 }
@@ -53,12 +53,12 @@ const takeCommand = <T>(
  */
 export const parseFlowMod = (text: string, portNumbers?: PortNames): FlowMod => {
   const [command = 'add', flow] = takeCommand(text, flowCommands)
-  const [which, actions] = splitActions(flow)
   const isDelete = command.startsWith('delete')
+  const [which, actions] = isDelete ? [flow, undefined] : splitActions(flow)
   const value: Editable<FlowMod> = {
     kind: 'flow-mod',
     command,
-    tableId: isDelete || command !== 'add' ? 0xff : 0,
+    tableId: 0xff,
   }
   const key = new FlowKey()
   for (const word of splitWords(which)) addWord(value, key, word, portNumbers)
@@ -76,6 +76,8 @@ export const parseFlowMod = (text: string, portNumbers?: PortNames): FlowMod => 
   if (wrong !== undefined)
     throw new FlowTextError(`actions are invalid with specified match (${wrong})`)
   value.instructions = instructions
+  // Flows are added and changed in one table, the first when none is said.
+  if (value.tableId === 0xff) value.tableId = 0
   return value
 }
 
@@ -98,13 +100,16 @@ const addWord = (
   portNumbers?: PortNames,
 ): void => {
   const { key: name, value: text } = word
+  const isDelete = value.command.startsWith('delete')
   const flag = Object.hasOwn(flowFlags, name) ? flowFlags[name] : undefined
-  if (flag !== undefined) {
+  if (flag !== undefined && !isDelete) {
     value.flags = (value.flags ?? 0) | flag
     return
   }
   if (ignored.has(name) || key.add(word, portNumbers)) return
   if (text === '') throw new FlowTextError(`field ${name} missing value`)
+  if (isDelete && !isOfDelete(name, value.command))
+    throw new FlowTextError(`unknown keyword ${name}`)
   switch (name) {
     case 'table':
       value.tableId = parseDecimal(text, 8, name)
@@ -123,9 +128,11 @@ const addWord = (
       parseSmall(text, 16, name)
       break
     case 'out_port':
+      if (!value.command.startsWith('delete')) throw new FlowTextError(`unknown keyword ${name}`)
       value.outPort = parsePort(text, portNumbers)
       break
     case 'out_group':
+      if (!value.command.startsWith('delete')) throw new FlowTextError(`unknown keyword ${name}`)
       value.outGroup = parseSmall(text, 32, name)
       break
     case 'cookie':
@@ -136,9 +143,16 @@ const addWord = (
   }
 }
 
+/** What says which flows are deleted; the priority counts for the strict form alone. */
+const isOfDelete = (name: string, command: string): boolean =>
+  ['table', 'cookie', 'out_port', 'out_group'].includes(name) ||
+  (name === 'priority' && command === 'delete-strict')
+
 const addCookie = (value: Editable<FlowMod>, text: string): void => {
   const [cookie, mask] = splitMask(text)
-  value.cookie = parseNumber(cookie, 64, 'cookie')
+  const number = parseNumber(cookie, 64, 'cookie')
+  // A change over OpenFlow 1.3 keeps the cookie: one without a mask is not sent.
+  if (mask !== undefined || value.command === 'add') value.cookie = number
   if (mask !== undefined) {
     if (value.command === 'add') throw new FlowTextError('flow additions cannot use a cookie mask')
     value.cookieMask = parseNumber(mask, 64, 'cookie mask')
@@ -180,7 +194,7 @@ export const parseGroupMod = (text: string, portNumbers?: PortNames): GroupMod =
   if (command === 'delete') return { kind: 'group-mod', command, groupId }
   if (type === undefined) throw new FlowTextError('must specify a type')
   const buckets = bucketTexts.map(bucket => parseBucket(bucket, type, portNumbers))
-  if (type === 'indirect' && buckets.length !== 1)
+  if (type === 'indirect' && buckets.length > 1)
     throw new FlowTextError('indirect groups must have one bucket')
   return { kind: 'group-mod', command, type, groupId, buckets }
 }
@@ -198,7 +212,7 @@ const parseBucket = (text: string, type: GroupType, portNumbers?: PortNames): Bu
   const loose: string[] = []
   for (const { key, value } of splitWords(which)) {
     if (key === 'weight') bucket.weight = parseSmall(value, 16, key)
-    else if (key === 'watch_port') bucket.watchPort = parsePort(value, portNumbers)
+    else if (key === 'watch_port') bucket.watchPort = watchedPort(value, portNumbers)
     else if (key === 'watch_group') bucket.watchGroup = parseSmall(value, 32, key)
     else if (key === 'bucket_id') parseSmall(value, 32, key)
     else
@@ -207,10 +221,20 @@ const parseBucket = (text: string, type: GroupType, portNumbers?: PortNames): Bu
       )
   }
   const context = { known: {}, hasVlan: false, ...(portNumbers && { ports: portNumbers }) }
+  if (named === undefined && loose.length === 0)
+    throw new FlowTextError('bucket must specify actions')
   bucket.actions = parseActions(named ?? loose.join(','), context)
   checkBucket(bucket, type)
   if (bucket.weight === 0) delete bucket.weight
   return bucket
+}
+
+/** Only a port with a number of its own can be watched. */
+const watchedPort = (text: string, portNumbers?: PortNames): number => {
+  const port = parsePort(text, portNumbers)
+  if (port >= ports.max && port !== ports.any)
+    throw new FlowTextError(`${text}: invalid watch_port`)
+  return port
 }
 
 const checkBucket = (bucket: Bucket, type: GroupType): void => {

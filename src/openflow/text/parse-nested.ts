@@ -117,13 +117,14 @@ const parseNatRange = (nat: Editable<NatAction>, text: string): void => {
     ) ?? /^()()([0-9a-fA-F:.]+)(?:-([0-9a-fA-F:.]+))?()()$/.exec(text)
   if (found === null) throw new FlowTextError(`garbage (${text}) in nat range`)
   const [, bracketMin, bracketMax, plainMin, plainMax, portMin, portMax] = found
-  nat.addressMin = natAddress(bracketMin || plainMin || '', text)
+  const least = natAddress(bracketMin || plainMin || '', text)
+  // The address of zeros, as port 0, stands for none.
+  if (BigInt(parseIpv4(least) ?? parseIpv6(least) ?? 0) !== 0n) nat.addressMin = least
   const most = bracketMax || plainMax
   if (most) nat.addressMax = natAddress(most, text)
-  if (portMin) nat.portMin = parseSmall(portMin, 16, 'port')
-  if (portMax) nat.portMax = parseSmall(portMax, 16, 'port')
-  if (most && !isRising(nat.addressMin, most))
-    throw new FlowTextError(`invalid nat range "${text}"`)
+  if (portMin && Number(portMin) !== 0) nat.portMin = parseSmall(portMin, 16, 'port')
+  if (portMax && nat.portMin !== undefined) nat.portMax = parseSmall(portMax, 16, 'port')
+  if (most && !isRising(least, most)) throw new FlowTextError(`invalid nat range "${text}"`)
   if (nat.portMax !== undefined && nat.portMax < nat.portMin!)
     throw new FlowTextError(`invalid port range ${text}`)
 }
@@ -293,6 +294,7 @@ const encapProperty = (key: string, value: string): EncapProperty => {
   if (key !== 'tlv') throw new FlowTextError(`Invalid property: ${key}`)
   const [optionClass = '', type = '', data = ''] = value.split(',').map(part => part.trim())
   const digits = data.replace(/^0x/, '')
+  if (digits === '') throw new FlowTextError(`Invalid NSH TLV header: ${value}`)
   const octets = Buffer.from(digits.length % 2 === 0 ? digits : `0${digits}`, 'hex')
   const head = parseSmall(optionClass, 16, 'tlv_class')
   const parts = [head >>> 8, head & 255, parseSmall(type, 8, 'tlv_type'), octets.length, ...octets]

@@ -128,7 +128,7 @@ const masked = (text: string, full: bigint, parse: (part: string) => bigint): Bi
   const [value, mask] = splitMask(text)
   return {
     value: parse(value),
-    mask: mask === undefined ? full : mask === '-1' ? full : parse(mask),
+    mask: mask === undefined ? full : parse(mask),
   }
 }
 
