@@ -6,11 +6,11 @@ type Variables = Readonly<Record<string, string | undefined>>
 
 /** `$XDG_DATA_HOME/sluice`, by default `~/.local/share/sluice`. */
 export const dataFolder = (variables: Variables): string =>
-  join(variables.XDG_DATA_HOME ?? join(homedir(), '.local', 'share'), 'sluice')
+  join(variables.XDG_DATA_HOME || join(homedir(), '.local', 'share'), 'sluice')
 
 /** Where controllers of this user say that they run: one file each, named after the REST port. */
 export const controllersFolder = (variables: Variables): string =>
-  join(variables.XDG_STATE_HOME ?? join(homedir(), '.local', 'state'), 'sluice', 'controllers')
+  join(variables.XDG_STATE_HOME || join(homedir(), '.local', 'state'), 'sluice', 'controllers')
 
 export const tokenFile = (data: string): string => join(data, 'token')
 
