@@ -38,6 +38,7 @@ const driftPeriodMillis = 30_000
 const quickMillis = 5
 /** How long a link waits to join the broadcast tree for switches to confirm that others have left it. */
 const treeTimeoutMillis = 2_000
+const failedPauseMillis = 1_000
 /** How long a packet waits for switches to learn its sender. */
 const programmedTimeoutMillis = 500
 
@@ -62,7 +63,10 @@ export class Controller extends EventEmitter<ControllerEvents> {
   readonly #stops: (() => void)[] = []
   #programs: ReadonlyMap<Dpid, readonly Section[]> = new Map()
   #revision = 0
-  #isScheduled = false
+  /** Changes that asked for a compile so far: the revision gets there. */
+  #asked = 0
+  #compiling: Promise<void> | undefined
+  #isStopped = false
   #lastCompile = { endMillis: 0, tookMillis: 0 }
   /** The revision in which the rules last changed; infinite while a change of theirs waits for its compile. */
   #policyRevision = 0
@@ -101,7 +105,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
       ruleHit: (reason, ruleId, at, fields) =>
         this.journal.add(policies.hitEvent(reason, ruleId, at, fields)),
     })
-    this.#facts = new FactWriter(store, env, this.topology.current)
+    this.#facts = new FactWriter(store, env.log, this.topology.current)
   }
 
   /** Takes over what the store knows; nothing is sent before the first switch connects. */
@@ -111,7 +115,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
     const facts = await loadFacts(store)
     controller.topology.restore(facts)
     controller.#listen()
-    controller.#compile()
+    controller.#compile(controller.topology.current, controller.#asked)
     return controller
   }
 
@@ -125,7 +129,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
 
   /** The revision that will hold what is known now. */
   get nextRevision(): number {
-    return this.#isScheduled ? this.#revision + 1 : this.#revision
+    return this.#asked
   }
 
   /** True when every connected switch has confirmed the rules as they are wanted, whatever else it still waits for. */
@@ -153,10 +157,12 @@ export class Controller extends EventEmitter<ControllerEvents> {
   }
 
   async stop(): Promise<void> {
+    this.#isStopped = true
     this.topology.stop()
     for (const stop of this.#stops) stop()
     this.policies.stop()
-    await this.#facts.settled()
+    await this.#compiling
+    await this.#facts.write(this.topology.current)
   }
 
   /** A switch has connected and said what it is. */
@@ -206,22 +212,16 @@ export class Controller extends EventEmitter<ControllerEvents> {
     return (this.#programs.get(dpid) ?? []).flatMap(section => section.flows)
   }
 
-  /** Asks for a compile at the end of this turn. */
+  /** Asks for a compile at the end of this turn; the revision that holds what is known now is `nextRevision`. */
   schedule(): void {
-    if (this.#isScheduled) return
-    this.#isScheduled = true
-    // While a storm of changes goes on, no more than a third of the time goes into compiling.
-    const { endMillis, tookMillis } = this.#lastCompile
-    const wait = endMillis + 2 * tookMillis - this.#env.clock.nowMillis()
-    if (tookMillis > quickMillis && wait > 0) this.#env.timers.after(wait, () => this.#compile())
-    else this.#env.timers.soon(() => this.#compile())
+    this.#asked++
+    this.#compiling ??= this.#compileAll().finally(() => {
+      this.#compiling = undefined
+    })
   }
 
   #listen(): void {
-    this.topology.on('changed', () => {
-      this.#facts.save(() => this.topology.current)
-      this.schedule()
-    })
+    this.topology.on('changed', () => this.schedule())
     this.topology.on('event', event => this.journal.add(event))
     this.policies.on('changed', () => {
       this.#policyRevision = Number.POSITIVE_INFINITY
@@ -230,17 +230,41 @@ export class Controller extends EventEmitter<ControllerEvents> {
     this.policies.on('event', event => this.journal.add(event))
   }
 
-  #compile(): void {
+  /** Until nothing more is asked for: what was learnt goes to disk, then into programs, then to the switches. */
+  async #compileAll(): Promise<void> {
+    while (this.#revision < this.#asked && !this.#isStopped) {
+      await this.#pace()
+      const target = this.#asked
+      const topology = this.topology.current
+      await this.#facts.write(topology)
+      try {
+        this.#compile(topology, target)
+      } catch (error) {
+        this.#env.log.error({ err: error }, 'a compile failed; the switches keep what they hold')
+        await new Promise<void>(resolve => this.#env.timers.after(failedPauseMillis, resolve))
+      }
+    }
+  }
+
+  /** At the end of the turn; while a storm of changes goes on, no more than a third of the time goes into compiling. */
+  #pace(): Promise<void> {
+    const { endMillis, tookMillis } = this.#lastCompile
+    const wait = endMillis + 2 * tookMillis - this.#env.clock.nowMillis()
+    return new Promise(resolve => {
+      if (tookMillis > quickMillis && wait > 0) this.#env.timers.after(wait, resolve)
+      else this.#env.timers.soon(resolve)
+    })
+  }
+
+  #compile(topology: Topology, target: number): void {
     const beganMillis = this.#env.clock.nowMillis()
-    const topology = this.topology.current
     const firewall = this.policies.compile(topology)
     const programs = programsOf(
       topology,
       sameWhereUnchanged(this.#forwardingNow, this.#forwarding.compile(topology)),
       firewall,
     )
-    this.#isScheduled = false
-    this.#revision++
+    this.#revision = target
     this.#programs = programs
     if (firewall !== this.#firewall || this.#policyRevision > this.#revision)
       this.#policyRevision = this.#revision

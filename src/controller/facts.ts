@@ -3,7 +3,6 @@
  * programs at once: switches with their numbers and port kinds, links, hosts. Never flows.
  */
 import type { Dpid } from '../base/addresses.js'
-import type { Clock, Env, Timers } from '../base/env.js'
 import type { Log } from '../base/log.js'
 import type { Host, Link, Port, Switch, Topology } from '../topology/model.js'
 import type { Op, Store } from './store/store.js'
@@ -52,76 +51,32 @@ export const listAll = async (store: Store, under: string): Promise<[string, unk
   }
 }
 
-const longestPauseMillis = 100
+/** Operations in one transaction. */
+const batchSize = 100
 
-/** Writes what differs between two topologies; one write at a time, the newest state last. */
+/** Keeps on disk what was learnt: it is written before any switch is told of it, so that a restart forgets nothing. */
 export class FactWriter {
   readonly #store: Store
   readonly #log: Log
-  readonly #timers: Timers
-  readonly #clock: Clock
   #saved: Topology
-  #wanted: (() => Topology) | undefined
-  #running: Promise<void> | undefined
-  #isHurried = false
-  #endPause: () => void = () => undefined
 
-  constructor(
-    store: Store,
-    { clock, log, timers }: Pick<Env, 'clock' | 'log' | 'timers'>,
-    saved: Topology,
-  ) {
+  constructor(store: Store, log: Log, saved: Topology) {
     this.#store = store
     this.#log = log
-    this.#timers = timers
-    this.#clock = clock
     this.#saved = saved
   }
 
-  /** @param current asked when it is written, so that many changes are one write */
-  save(current: () => Topology): void {
-    this.#wanted = current
-    this.#running ??= this.#drain().finally(() => {
-      this.#running = undefined
-    })
-  }
-
-  /** Resolves when all that was handed over is on disk. */
-  async settled(): Promise<void> {
-    this.#isHurried = true
-    this.#endPause()
-    while (this.#running) await this.#running
-  }
-
-  /** No more than a third of the time goes into writing: what changes in quick succession is written once. */
-  #pause(millis: number): Promise<void> {
-    if (this.#isHurried) return Promise.resolve()
-    return new Promise(resolve => {
-      const cancel = this.#timers.after(Math.min(millis, longestPauseMillis), resolve)
-      this.#endPause = () => {
-        cancel()
-        resolve()
-      }
-    })
-  }
-
-  async #drain(): Promise<void> {
-    // Behind the turn in which things change.
-    await Promise.resolve()
-    while (this.#wanted && this.#wanted() !== this.#saved) {
-      const beganMillis = this.#clock.nowMillis()
-      const next = this.#wanted()
-      const ops = changes(this.#saved, next)
-      try {
-        for (let at = 0; at < ops.length; at += 100)
-          await this.#store.txn({ if: [], then: ops.slice(at, at + 100) })
-        this.#saved = next
-        await this.#pause(2 * (this.#clock.nowMillis() - beganMillis))
-      } catch (error) {
-        // Facts are learnt again; a store that cannot be written says so on every wish.
-        this.#log.warn({ err: error }, 'what was learnt could not be kept')
-        return
-      }
+  /** Writes what differs from the last time; one call at a time. */
+  async write(next: Topology): Promise<void> {
+    if (next === this.#saved) return
+    const ops = changes(this.#saved, next)
+    try {
+      for (let at = 0; at < ops.length; at += batchSize)
+        await this.#store.txn({ if: [], then: ops.slice(at, at + batchSize) })
+      this.#saved = next
+    } catch (error) {
+      // Facts are learnt again; a store that cannot be written says so on every wish.
+      this.#log.warn({ err: error }, 'what was learnt could not be kept')
     }
   }
 }

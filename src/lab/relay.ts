@@ -34,6 +34,11 @@ export class Relay {
     this.#port = port
   }
 
+  /** Breaks what is open; the switch connects anew. */
+  drop(): void {
+    for (const socket of this.#open) socket.destroy()
+  }
+
   async stop(): Promise<void> {
     for (const socket of this.#open) socket.destroy()
     await new Promise<void>(resolve => this.#server.close(() => resolve()))

@@ -94,6 +94,16 @@ export class Programmer extends EventEmitter<ProgrammerEvents> {
     return this.#confirmedRevision
   }
 
+  /**
+   * What the switch has confirmed last, absent while it is not known; `version` changes with everything that is sent
+   * or read.
+   */
+  get state(): { readonly agreed: readonly Section[] | undefined; readonly version: string } {
+    const { flowModsSent, groupModsSent, meterModsSent, readBacks } = this.counters
+    const version = [flowModsSent, groupModsSent, meterModsSent, readBacks].join()
+    return { agreed: this.#agreed, version }
+  }
+
   get heldFlowCount(): number {
     return this.#held.flows.size
   }

@@ -1,6 +1,6 @@
 /** What a switch really holds, asked from the switch itself. */
 import type { Dpid } from '../../base/addresses.js'
-import type { Message, Reply } from '../../openflow/index.js'
+import { formatFlow, type Message, type Reply } from '../../openflow/index.js'
 import { type Match, ports } from '../../openflow/values.js'
 import {
   cookieNamespace,
@@ -40,6 +40,8 @@ export interface ForeignFlow {
   readonly tableId: number
   readonly priority: number
   readonly cookie: string
+  /** As `ovs-ofctl` writes it. */
+  readonly text: string
 }
 
 export const isOurCookie = (cookie: bigint): boolean =>
@@ -68,7 +70,12 @@ export const readBack = async (
     for (const entry of flows.entries) {
       const { tableId, priority, cookie, match } = entry
       if (!isOurCookie(cookie)) {
-        foreign.push({ tableId, priority, cookie: `0x${cookie.toString(16)}` })
+        foreign.push({
+          tableId,
+          priority,
+          cookie: `0x${cookie.toString(16)}`,
+          text: formatFlow({ cookie, tableId, priority, match, instructions: entry.instructions }),
+        })
         continue
       }
       held.flows.set(flowKey(tableId, priority, match), {

@@ -1,9 +1,9 @@
 /** Flows as `ovs-ofctl` writes them. */
-
+import { formatFlow } from '../../openflow/index.js'
 import type { Flow } from '../../pipeline/program.js'
 import { tableId } from '../../pipeline/tables.js'
 import { instructionsOf } from '../program/canonical.js'
-import { formatFlow } from './format-flow.js'
+import type { StrictMatch } from '../program/difference.js'
 
 /** One line, with the cookie, as `ovs-ofctl add-flow` takes it. */
 export const flowText = (flow: Flow): string =>
@@ -14,3 +14,7 @@ export const flowText = (flow: Flow): string =>
     match: flow.match,
     instructions: instructionsOf(flow),
   })
+
+/** What makes a row the same row, as `ovs-ofctl del-flows --strict` takes it. */
+export const heldText = ({ tableId, priority, match }: StrictMatch): string =>
+  formatFlow({ tableId, priority, match, instructions: [] }).replace(/\s*actions=drop$/, '')

@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Static } from 'typebox'
 import { Failure } from '../../base/failures.js'
 import type { Controller } from '../controller.js'
+import { driftItems } from '../drift.js'
 import type { JournalEntry } from '../events.js'
 import { plan } from '../plan.js'
 import { etagOf, type PolicyWish } from '../policies.js'
@@ -16,15 +17,7 @@ import {
   traceBody,
   waitQuery,
 } from './schemas.js'
-import {
-  driftItems,
-  flowItems,
-  hostItems,
-  linkItems,
-  policyItem,
-  ruleItems,
-  switchItems,
-} from './views.js'
+import { flowItems, hostItems, linkItems, policyItem, ruleItems, switchItems } from './views.js'
 
 const read = (summary: string, more: object = {}) => ({
   schema: { summary, tags: ['reading'], ...more },

@@ -1,15 +1,13 @@
 /** What the API shows of the controller's objects; the shapes that scripts rely on. */
 
 import type { Dpid } from '../../base/addresses.js'
-import { ConnectionLost, type FlowStats } from '../../openflow/index.js'
+import { ConnectionLost, type FlowStats, formatFlow } from '../../openflow/index.js'
 import { ports as reserved } from '../../openflow/values.js'
 import { cookieNamespace, cookieNamespaceMask, ownerNumbers } from '../../pipeline/program.js'
 import { tableName } from '../../pipeline/tables.js'
 import type { Link, PortRef, Switch } from '../../topology/model.js'
 import type { Controller } from '../controller.js'
-import { canonicalFlow, flowBody, flowKey } from '../program/canonical.js'
-import { flowText } from './flow-text.js'
-import { formatFlow } from './format-flow.js'
+import { canonicalFlow, flowKey } from '../program/canonical.js'
 
 export const switchItems = (controller: Controller) =>
   [...controller.topology.current.switches.values()].map(self => switchItem(controller, self))
@@ -182,48 +180,3 @@ const countRule = (
   sum.bytes += Number(entry.byteCount)
   counts.set(id, sum)
 }
-
-/** Rows that are missing, too many or altered in each switch, by a fresh read-back; `unknown` where that cannot be. */
-export const driftItems = async (controller: Controller, name: string | undefined) => {
-  const items: { switch: string; dpid: string; kind: string; table: string; text: string }[] = []
-  for (const self of controller.topology.current.switches.values()) {
-    if (name !== undefined && name !== self.name && name !== self.dpid) continue
-    const held = await readFlows(controller, self.dpid)
-    if (held === undefined) {
-      items.push({
-        switch: self.name,
-        dpid: self.dpid,
-        kind: 'unknown',
-        table: '-',
-        text: 'not connected: what it holds cannot be read',
-      })
-      continue
-    }
-    const wanted = new Map(
-      controller.flowsOf(self.dpid).map(flow => [canonicalFlow(flow).key, flow]),
-    )
-    const item = (kind: string, tableId: number, text: string) =>
-      items.push({
-        switch: self.name,
-        dpid: self.dpid,
-        kind,
-        table: tableName(tableId) ?? String(tableId),
-        text,
-      })
-    for (const entry of held) {
-      const key = flowKey(entry.tableId, entry.priority, entry.match)
-      const isOurs = (entry.cookie & cookieNamespaceMask) === cookieNamespace << 48n
-      const flow = wanted.get(key)
-      wanted.delete(key)
-      if (flow === undefined) item(isOurs ? 'excess' : 'foreign', entry.tableId, formatFlow(entry))
-      else if (canonicalFlow(flow).body !== bodyOf(entry))
-        item('changed', entry.tableId, formatFlow(entry))
-    }
-    for (const flow of wanted.values())
-      item('missing', Number(canonicalFlow(flow).key.split(' ')[0]), flowText(flow))
-  }
-  return items
-}
-
-const bodyOf = (entry: FlowStats): string =>
-  flowBody(entry.cookie, entry.idleTimeout, entry.instructions)
