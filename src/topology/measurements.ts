@@ -11,11 +11,14 @@ export interface PortBytes {
 
 /** How fast a higher round trip is believed: a lower one is at once. */
 const riseShare = 0.05
+const remembered = 8
 
 export class Measurements {
   readonly #clock: Clock
   /** Milliseconds that a switch takes to answer us. */
   readonly #controlMillis = new Map<Dpid, number>()
+  /** By port: what the last probes took, the newest first. */
+  readonly #lastMillis = new Map<string, readonly number[]>()
   readonly #counts = new Map<string, { readonly bytes: bigint; readonly atMillis: number }>()
 
   constructor(clock: Clock) {
@@ -32,7 +35,12 @@ export class Measurements {
   latencyOf({ from, to }: Link, rttMillis: number): number {
     const control =
       ((this.#controlMillis.get(from.dpid) ?? 0) + (this.#controlMillis.get(to.dpid) ?? 0)) / 2
-    return Math.max(0, rttMillis - control)
+    const wire = Math.max(0, rttMillis - control)
+    const key = portKey(from)
+    const last = [wire, ...(this.#lastMillis.get(key) ?? [])].slice(0, remembered)
+    this.#lastMillis.set(key, last)
+    // What is more than the least of late is waiting, here or in a switch.
+    return Math.min(...last)
   }
 
   /** The share of a port's speed in use since it was asked last; undefined when that cannot be said. */

@@ -330,7 +330,7 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
     })
     this.#discovery.on('link-measured', (link, rttMillis) => {
       const latencyMillis = this.#measurements.latencyOf(link, rttMillis)
-      if (this.#book.measured(link.from, { rttMillis, latencyMillis })) this.#takeLinks()
+      if (this.#book.measured(link.from, { rttMillis, latencyMillis })) this.#stale.links = true
     })
     this.#discovery.on('probe-refused', (at, reason) =>
       this.#limiter.add({ kind: 'probe-refused', ...at, reason }),
@@ -386,7 +386,8 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
     measureUse(() => this.current, this.#measurements, {
       sentBytes: dpid => this.#output.sentBytes(dpid),
       measured: (at, utilisation) => {
-        if (this.#book.measured(at, { utilisation })) this.#takeLinks()
+        // No flow goes by it: whoever looks next sees it.
+        if (this.#book.measured(at, { utilisation })) this.#stale.links = true
       },
     })
   }

@@ -153,6 +153,9 @@ t.test(
     await asked
     const link = { from: at('1:1'), to: at('2:1'), cost: 1 }
     t.equal(measured.latencyOf(link, 8), 5, '8 less 1 to get there and 2 to hear of it')
+    t.equal(measured.latencyOf(link, 30), 5, 'one probe that had to wait says nothing')
+    for (let run = 0; run < 8; run++) measured.latencyOf(link, 13)
+    t.equal(measured.latencyOf(link, 13), 10, 'eight of them do')
     t.equal(measured.latencyOf(link, 1), 0, 'never less than nothing')
     t.equal(measured.useOf(at('1:1'), 0n, 1_000), undefined, 'the first count says nothing')
     await env.advance(5_000)

@@ -1,0 +1,203 @@
+/**
+ * The figures of discovery and forwarding, on simulated switches over loopback TCP in this process: the
+ * controller and the switches share one core, so the controller alone is faster.
+ *
+ *     npm run bench -- topology [fat-tree] [rest]
+ */
+import { CollectingLog } from '../src/base/log.js'
+import { realEnv } from '../src/base/real-env.js'
+import { Controller } from '../src/controller/controller.js'
+import { MemoryStore } from '../src/controller/store/memory-store.js'
+import { listenForSwitches } from '../src/openflow/index.js'
+import { type HostSpec, type NetworkSpec, SimulatedNetwork } from '../src/sim/network.js'
+import { countMessages, end, switchNames } from '../test/topology/whole.js'
+
+const env = realEnv(new CollectingLog())
+const sleep = (millis: number) => new Promise<void>(resolve => setTimeout(resolve, millis))
+
+const until = async (isDone: () => boolean, limitMillis = 60_000): Promise<void> => {
+  const endMillis = performance.now() + limitMillis
+  while (!isDone()) {
+    if (performance.now() > endMillis) throw new Error('not done in time')
+    await sleep(2)
+  }
+}
+
+/** k pods of k/2 edge and k/2 aggregation switches, (k/2)^2 cores: k = 8 has 80 switches and 256 links. */
+export const fatTree = (k: number, hostsPerEdge: number): NetworkSpec => {
+  const half = k / 2
+  const switches = switchNames(k * k + half * half)
+  const name = (index: number) => switches[index]!.name
+  const edge = (pod: number, index: number) => name(pod * k + index)
+  const aggregation = (pod: number, index: number) => name(pod * k + half + index)
+  const core = (index: number) => name(k * k + index)
+  const links = []
+  const hosts: HostSpec[] = []
+  for (let pod = 0; pod < k; pod++)
+    for (let a = 0; a < half; a++) {
+      for (let b = 0; b < half; b++) {
+        links.push({ a: end(edge(pod, a), b + 1), b: end(aggregation(pod, b), a + 1) })
+        links.push({
+          a: end(aggregation(pod, a), half + b + 1),
+          b: end(core(a * half + b), pod + 1),
+        })
+      }
+      for (let host = 0; host < hostsPerEdge; host++)
+        hosts.push({ name: `h${pod}-${a}-${host}`, at: end(edge(pod, a), 100 + host) })
+    }
+  return { switches, links, hosts }
+}
+
+const begin = async (spec: NetworkSpec) => {
+  const network = SimulatedNetwork.create(env, spec)
+  const store = new MemoryStore(env)
+  const controller = await Controller.create(env, store, {
+    secret: new Uint8Array(32),
+    generationId: 1n,
+  })
+  let connectedMillis = 0
+  const listener = await listenForSwitches(
+    env,
+    { host: '127.0.0.1', port: 0 },
+    {
+      onSwitch: connection => {
+        connectedMillis = performance.now()
+        controller.switchConnected(connection).catch(error => console.error(error))
+      },
+    },
+  )
+  controller.start()
+  const { address } = listener
+  if (!('port' in address)) throw new Error('no port')
+  network.start({ host: '127.0.0.1', port: address.port })
+  const stop = async () => {
+    network.stop()
+    await Promise.all([listener.close(), controller.stop()])
+  }
+  return { network, controller, stop, connectedMillis: () => connectedMillis }
+}
+
+/** Every link in both directions, every other port decided. */
+const isKnown = (controller: Controller, spec: NetworkSpec): boolean => {
+  const { switches, links } = controller.topology.current
+  return (
+    links.size === 2 * spec.links!.length &&
+    [...switches.values()].every(each =>
+      [...each.ports.values()].every(port => !port.isUp || port.kind !== 'unknown'),
+    )
+  )
+}
+
+/** Nothing is compiled any more, and all that was is in the switches. */
+const settled = async (controller: Controller) => {
+  for (let before = -1; before !== controller.revision; ) {
+    before = controller.revision
+    await sleep(400)
+    await controller.programmed(controller.nextRevision, 60_000)
+  }
+}
+
+const median = (list: readonly number[]): number =>
+  [...list].sort((a, b) => a - b)[list.length >> 1]!
+
+const tree = async (hostsPerEdge: number): Promise<void> => {
+  const spec = fatTree(8, hostsPerEdge)
+  const { network, controller, stop, connectedMillis } = await begin(spec)
+  await until(() => isKnown(controller, spec))
+  const discoveredMillis = performance.now() - connectedMillis()
+  await settled(controller)
+  for (const host of network.hosts.values()) host.announce()
+  await until(() => controller.topology.current.hosts.size === spec.hosts!.length)
+  await settled(controller)
+  console.log(`fat tree k=8: 80 switches, 256 links, ${spec.hosts!.length} hosts`)
+  console.log(
+    `  last connection to all links and ports known  ${discoveredMillis.toFixed(0)} ms   goal 2000`,
+  )
+  await fail(network, controller, spec)
+  await stop()
+}
+
+const fail = async (network: SimulatedNetwork, controller: Controller, spec: NetworkSpec) => {
+  const counts = countMessages(network)
+  let lastGroupMillis = 0
+  for (const one of network.switches.values()) {
+    const received = one.received.bind(one)
+    one.received = (channel, message) => {
+      const isGroup =
+        message.kind === 'group-mod' || (message.kind === 'bundle-add' && message.message[1] === 15)
+      if (isGroup) lastGroupMillis = performance.now()
+      received(channel, message)
+    }
+  }
+  let compiledMillis = 0
+  controller.on('compiled', () => {
+    compiledMillis ||= performance.now()
+  })
+  const times: number[] = []
+  const compiled: number[] = []
+  const groups: number[] = []
+  const flows: number[] = []
+  for (let run = 0; run < 9; run++) {
+    const { a, b } = spec.links![(run * 29) % spec.links!.length]!
+    counts.clear()
+    compiledMillis = 0
+    const began = performance.now()
+    network.linkDown(a, b)
+    await settled(controller)
+    times.push(lastGroupMillis - began)
+    compiled.push(compiledMillis - began)
+    groups.push(counts.get('group-mod') ?? 0)
+    flows.push(counts.get('flow-mod') ?? 0)
+    network.linkUp(a, b)
+    await settled(controller)
+    await sleep(500)
+  }
+  console.log(
+    `  port down to last group message received  ${median(times).toFixed(1)} / ${Math.min(...times).toFixed(1)} / ${Math.max(...times).toFixed(1)} ms (median, best, worst of 9)   goal 20`,
+  )
+  console.log(
+    `  of it until compiled and handed to all programmers  ${median(compiled).toFixed(1)} ms`,
+  )
+  console.log(`  group messages ${median(groups)}, flow messages ${median(flows)} (medians)`)
+}
+
+/** A ring of 100 with chords: 1,000 links. */
+const rest = async (): Promise<void> => {
+  const switches = switchNames(100)
+  const used = new Map<string, number>()
+  const port = (name: string) => {
+    const next = (used.get(name) ?? 0) + 1
+    used.set(name, next)
+    return end(name, next)
+  }
+  const links = Array.from({ length: 1_000 }, (_, index) => {
+    const a = switches[index % 100]!.name
+    const b = switches[(index + 1 + Math.floor(index / 100)) % 100]!.name
+    return { a: port(a), b: port(b) }
+  })
+  const spec: NetworkSpec = { switches, links, hosts: [] }
+  const { controller, network, stop } = await begin(spec)
+  await until(() => controller.topology.current.links.size === 2_000)
+  await sleep(5_000)
+  const carried = network.counters.carried
+  const before = process.cpuUsage()
+  const began = performance.now()
+  await sleep(20_000)
+  const used2 = process.cpuUsage(before)
+  const seconds = (performance.now() - began) / 1_000
+  const share = (used2.user + used2.system) / 1e6 / seconds
+  const probes = (network.counters.carried - carried) / seconds
+  console.log('100 switches, 1,000 links at rest, for 20 s')
+  console.log(
+    `  ${probes.toFixed(0)} probes a second, ${(share * 100).toFixed(1)} % of a core for controller and switches together   goal 5 for the controller`,
+  )
+  await stop()
+}
+
+export const run = async (words: string[]): Promise<void> => {
+  if (words.length === 0 || words.includes('fat-tree')) {
+    await tree(8)
+    await tree(32)
+  }
+  if (words.length === 0 || words.includes('rest')) await rest()
+}
