@@ -41,6 +41,7 @@ interface Frame {
   readonly memberships: Memberships
   readonly tree: Tree
   readonly hosts: ReadonlyMap<Dpid, readonly Host[]>
+  readonly egresses: readonly Egress[]
   readonly floods: readonly { network: Network; ports: ReadonlyMap<Dpid, FloodPorts> }[]
   readonly groups: readonly {
     group: Topology['multicast'][number]
@@ -49,9 +50,18 @@ interface Frame {
   }[]
 }
 
+/** A switch with hosts, and the sections that other switches have for it. */
+interface Egress {
+  readonly self: Switch
+  readonly hosts: readonly Host[]
+  readonly answers: Section
+  readonly remote: Section
+}
+
 class Compiler {
   readonly #memo = new Memo()
   readonly #ways = new Ways()
+  readonly #groups = new Map<Dpid, Map<Dpid, { way: Way; index: number; section: Section }>>()
   #hosts: { readonly of: Topology['hosts']; readonly by: ReadonlyMap<Dpid, readonly Host[]> } = {
     of: new Map(),
     by: new Map(),
@@ -71,12 +81,14 @@ class Compiler {
   #frame(topology: Topology): Frame {
     const memberships = this.#membershipsOf(topology)
     const tree = new Tree(topology)
+    const hosts = this.#hostsByEgress(topology)
     const byNumber = new Map(topology.networks.map(network => [network.number, network]))
     return {
       topology,
       memberships,
       tree,
-      hosts: this.#hostsByEgress(topology),
+      hosts,
+      egresses: this.#egresses(topology, hosts),
       floods: topology.networks.map(network => ({
         network,
         ports: floodPortsOf(topology, network, memberships, tree),
@@ -158,19 +170,42 @@ class Compiler {
   }
 
   #hostSections(self: Switch, frame: Frame, sections: Section[]): void {
-    const { topology, memberships } = frame
     const hasEdge = [...self.ports.values()].some(port => port.kind === 'edge' && port.isUp)
-    for (const [dpid, hosts] of frame.hosts) {
-      const egress = topology.switches.get(dpid)
-      if (egress === undefined) continue
-      if (hasEdge) sections.push(this.#answers(dpid, hosts))
+    const groups = this.#groups.get(self.dpid) ?? new Map()
+    this.#groups.set(self.dpid, groups)
+    for (const egress of frame.egresses) {
+      const { dpid } = egress.self
+      if (hasEdge) sections.push(egress.answers)
       if (dpid === self.dpid) {
-        sections.push(this.#local(dpid, hosts, memberships, topology.networks))
+        const { memberships, topology } = frame
+        sections.push(this.#local(dpid, egress.hosts, memberships, topology.networks))
         continue
       }
-      sections.push(this.#remote(egress, hosts))
-      sections.push(this.#group(self, egress, this.#ways.way(self.dpid, dpid)))
+      const way = this.#ways.way(self.dpid, dpid)
+      const known = groups.get(dpid)
+      const isSame =
+        known !== undefined && known.index === egress.self.index && isSameWay(known.way, way)
+      const kept = isSame
+        ? known
+        : { way, index: egress.self.index, section: groupSection(egress.self, way) }
+      if (!isSame) groups.set(dpid, kept)
+      sections.push(egress.remote, kept.section)
     }
+  }
+
+  #egresses(topology: Topology, hosts: ReadonlyMap<Dpid, readonly Host[]>): Egress[] {
+    const found: Egress[] = []
+    for (const [dpid, list] of hosts) {
+      const self = topology.switches.get(dpid)
+      if (self)
+        found.push({
+          self,
+          hosts: list,
+          answers: this.#answers(dpid, list),
+          remote: this.#remote(self, list),
+        })
+    }
+    return found
   }
 
   #answers(dpid: Dpid, hosts: readonly Host[]): Section {
@@ -199,14 +234,15 @@ class Compiler {
       }),
     )
   }
-
-  #group(self: Switch, egress: Switch, way: Way): Section {
-    const key = `${egress.index} ${way.ports.join()} ${way.alternate}`
-    return this.#memo.get(`${self.dpid} to ${egress.dpid}`, key, () =>
-      section(`egress/${egress.dpid}`, { groups: [egressGroupOf(egress, way)] }),
-    )
-  }
 }
+
+const isSameWay = (a: Way, b: Way): boolean =>
+  a.alternate === b.alternate &&
+  a.ports.length === b.ports.length &&
+  a.ports.every((port, index) => port === b.ports[index])
+
+const groupSection = (egress: Switch, way: Way): Section =>
+  section(`egress/${egress.dpid}`, { groups: [egressGroupOf(egress, way)] })
 
 const text = ({ edge, fabric }: FloodPorts): string =>
   `${edge.map(({ port, vlan }) => `${port}.${vlan ?? ''}`).join()} ${fabric.join()}`
@@ -240,17 +276,19 @@ const isSameKey = (a: Key, b: Key): boolean =>
 
 /** Remembers sections by name and by what they were made of, and lists of them. */
 class Memo {
-  #old = new Map<string, { key: Key; section: Section }>()
-  #new = new Map<string, { key: Key; section: Section }>()
+  readonly #known = new Map<string, { key: Key; section: Section; turn: number }>()
   readonly #lists = new Map<string, readonly Section[]>()
+  #turn = 0
 
   get(name: string, key: Key, make: () => Section): Section {
-    const fresh = this.#new.get(name)
-    if (fresh) return fresh.section
-    const known = this.#old.get(name)
-    const kept = known && isSameKey(known.key, key) ? known : { key, section: make() }
-    this.#new.set(name, kept)
-    return kept.section
+    const known = this.#known.get(name)
+    if (known && isSameKey(known.key, key)) {
+      known.turn = this.#turn
+      return known.section
+    }
+    const made = make()
+    this.#known.set(name, { key, section: made, turn: this.#turn })
+    return made
   }
 
   /** The list before, when it has the same sections. */
@@ -265,7 +303,7 @@ class Memo {
 
   /** Forgets what was not asked for since the last sweep. */
   sweep(): void {
-    this.#old = this.#new
-    this.#new = new Map()
+    for (const [name, { turn }] of this.#known) if (turn !== this.#turn) this.#known.delete(name)
+    this.#turn++
   }
 }
