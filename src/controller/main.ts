@@ -10,6 +10,8 @@ import {
   tokenFile,
 } from '../base/places.js'
 import { Controller } from './controller.js'
+import { Declared } from './declared/declared.js'
+import { hostKind, networkKind } from './declared/kinds.js'
 import { lockFolder } from './lock.js'
 import { ObjectKeeper } from './objects/objects.js'
 import { objectRoutes, type StatusOf } from './rest/object-routes.js'
@@ -80,7 +82,9 @@ const start = async (
     generationId: BigInt(starts + 1),
   })
   undo.push(() => controller.stop())
-  const objects = await ObjectKeeper.load(env.timers, store, [switchKind])
+  const objects = await ObjectKeeper.load(env.timers, store, [switchKind, networkKind, hostKind])
+  const declared = new Declared(controller.topology, objects)
+  declared.start()
   const setup = new SwitchSetup(env, objects)
   setup.on('state', (name, { state, reason }) =>
     controller.journal.add({
@@ -95,7 +99,9 @@ const start = async (
   )
   undo.push(() => setup.stop())
   const statusOf: StatusOf = (kind, name) =>
-    kind === switchKind.kind ? { ...(setup.status(name) ?? { state: 'pending' }) } : undefined
+    kind === switchKind.kind
+      ? { ...(setup.status(name) ?? { state: 'pending' }) }
+      : { ...(declared.status(kind, name) ?? { state: 'pending' }) }
   const app = await createRest({ ...rest, token, log: env.log }, [
     routes(controller),
     pathRoutes(controller),

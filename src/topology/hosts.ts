@@ -74,6 +74,7 @@ export class HostTracker extends EventEmitter<HostEvents> {
   readonly #table = new HostTable()
   /** By key: when it was last heard of. */
   readonly #heardMillis = new Map<string, number>()
+  #names: ReadonlyMap<string, string> = new Map()
   readonly #contests = new Map<string, Contest>()
   readonly #refusedMillis = new Map<string, number>()
   /** By port: hosts that were asked and have not answered. */
@@ -106,6 +107,17 @@ export class HostTracker extends EventEmitter<HostEvents> {
     this.#table.put(host)
     if (before) this.emit('host-changed', host, before)
     else this.emit('host-learnt', host)
+  }
+
+  /** Takes over declared names, by key, for hosts that are known and those to come. */
+  nameAll(names: ReadonlyMap<string, string>): void {
+    this.#names = names
+    for (const host of [...this.#table.all()]) {
+      const name = names.get(hostKey(host.network, host.mac))
+      if (name === host.name) continue
+      const { name: _, ...nameless } = host
+      this.#replace(host, name === undefined ? nameless : { ...host, name })
+    }
   }
 
   /** A declared host is like any other from now on. */
@@ -210,7 +222,8 @@ export class HostTracker extends EventEmitter<HostEvents> {
     if (this.#table.size >= maxHosts) return this.#refuse(claim, `more than ${maxHosts} hosts`)
     const free = claim.ips.filter(ip => !this.#isTaken(ip, claim))
     const { mac, at, network, reportedName } = claim
-    const named = reportedName === undefined ? {} : { reportedName }
+    const name = this.#names.get(hostKey(network, mac))
+    const named = { ...(name && { name }), ...(reportedName && { reportedName }) }
     const host: Host = { mac, ips: free, at, network, isPinned: false, ...named }
     this.#table.put(host)
     this.heard(host)
@@ -343,7 +356,10 @@ export class HostTracker extends EventEmitter<HostEvents> {
   }
 
   #change(before: Host, change: Partial<Host>): void {
-    const host = { ...before, ...change }
+    this.#replace(before, { ...before, ...change })
+  }
+
+  #replace(before: Host, host: Host): void {
     this.#table.put(host)
     this.emit('host-changed', host, before)
   }

@@ -199,13 +199,18 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
     this.#set({ networks })
   }
 
-  /** Takes over declared hosts; those that were declared before and are not now are like any other. */
-  declareHosts(hosts: readonly Host[]): void {
+  /**
+   * Takes over declared hosts; those that were declared before and are not now are like any other.
+   *
+   * @param names by `hostKey`, also of hosts that have no declared place
+   */
+  declareHosts(hosts: readonly Host[], names: ReadonlyMap<string, string> = new Map()): void {
     const declared = new Set(hosts.map(host => hostKey(host.network, host.mac)))
     for (const host of [...this.#tracker.table.all()])
       if (host.isPinned && !declared.has(hostKey(host.network, host.mac)))
         this.#tracker.release(host.network, host.mac)
     for (const host of hosts) this.#tracker.declare({ ...host, isPinned: true })
+    this.#tracker.nameAll(names)
   }
 
   /** A frame of a network as it is at a port. */

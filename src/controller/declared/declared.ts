@@ -1,0 +1,147 @@
+/**
+ * Hands declared networks and hosts to the topology, and says of each whether it is in force. Places are
+ * looked up again whenever a switch connects: what names a port that is not there waits.
+ */
+import { formatMac, type Ip, parseMac } from '../../base/addresses.js'
+import {
+  type Host,
+  hostKey,
+  type Network,
+  type NetworkPort,
+  type PortRef,
+} from '../../topology/model.js'
+import type { TopologyService } from '../../topology/topology.js'
+import type { ObjectKeeper, StoredObject } from '../objects/objects.js'
+import { type HostSpec, hostKind, type NetworkSpec, networkKind } from './kinds.js'
+
+export interface DeclaredStatus {
+  readonly state: 'installed' | 'pending' | 'failed'
+  readonly reason?: string
+}
+
+const defaultNetwork: Network = { number: 1, name: 'default' }
+
+export class Declared {
+  readonly #topology: TopologyService
+  readonly #objects: ObjectKeeper
+  readonly #status = new Map<string, DeclaredStatus>()
+  /** What was handed over last, to see whether it is another now. */
+  #handed = ''
+
+  constructor(topology: TopologyService, objects: ObjectKeeper) {
+    this.#topology = topology
+    this.#objects = objects
+  }
+
+  start(): void {
+    const ours = new Set<string>([networkKind.kind, hostKind.kind])
+    const update = (kind: string) => {
+      if (ours.has(kind)) this.#update()
+    }
+    this.#objects.on('changed', update)
+    this.#objects.on('forgotten', update)
+    this.#topology.on('event', ({ kind }) => {
+      if (kind === 'switch-connected' || kind === 'port-up') this.#update()
+    })
+    this.#update()
+  }
+
+  status(kind: string, name: string): DeclaredStatus | undefined {
+    return this.#status.get(`${kind}/${name}`)
+  }
+
+  #update(): void {
+    this.#status.clear()
+    const networks = this.#networks()
+    const { pinned, names } = this.#hosts(networks)
+    const handed = JSON.stringify([networks, pinned, [...names]])
+    if (handed === this.#handed) return
+    const [before] = this.#handed === '' ? [[]] : (JSON.parse(this.#handed) as [Network[]])
+    this.#handed = handed
+    if (JSON.stringify(before) !== JSON.stringify(networks))
+      this.#topology.declareNetworks(networks)
+    this.#topology.declareHosts(pinned, names)
+  }
+
+  #networks(): Network[] {
+    const found: Network[] = [defaultNetwork]
+    const takenBy = new Map<string, string>()
+    for (const object of this.#living(networkKind)) {
+      const spec = object.spec as NetworkSpec
+      const twin = found.find(each => each.number === spec.number || each.name === object.name)
+      if (twin) {
+        this.#say(object, 'failed', `number ${spec.number} is that of network ${twin.name}`)
+        continue
+      }
+      const wanted = [
+        ...(spec.access ?? []).map(port => ({ port, vlan: undefined })),
+        ...(spec.trunk ?? []),
+      ]
+      const ports: NetworkPort[] = []
+      const complaints: string[] = []
+      for (const { port, vlan } of wanted) {
+        const at = this.#placeOf(port)
+        const key = at && `${at.dpid}/${at.port} ${vlan ?? ''}`
+        const other = key && takenBy.get(key)
+        if (at === undefined) complaints.push(`${port} is not known yet`)
+        else if (other) complaints.push(`${port} is a port of network ${other} already`)
+        else {
+          takenBy.set(key!, object.name)
+          ports.push({ at, ...(vlan !== undefined && { vlan }) })
+        }
+      }
+      found.push({ number: spec.number, name: object.name, ports })
+      this.#say(object, complaints.length > 0 ? 'pending' : 'installed', complaints.join('; '))
+    }
+    return found
+  }
+
+  #hosts(networks: readonly Network[]): { pinned: Host[]; names: Map<string, string> } {
+    const pinned: Host[] = []
+    const names = new Map<string, string>()
+    for (const object of this.#living(hostKind)) {
+      const spec = object.spec as HostSpec
+      const network = networks.find(each => each.name === (spec.network ?? defaultNetwork.name))
+      const at = spec.at === undefined ? undefined : this.#placeOf(spec.at)
+      const mac = formatMac(parseMac(spec.mac)!)
+      if (network === undefined) {
+        this.#say(object, 'failed', `there is no network ${spec.network}`)
+        continue
+      }
+      if (names.has(hostKey(network.number, mac))) {
+        this.#say(object, 'failed', `${mac} is declared twice`)
+        continue
+      }
+      names.set(hostKey(network.number, mac), object.name)
+      if (at) {
+        const ips = (spec.ips ?? []) as Ip[]
+        pinned.push({ mac, ips, at, network: network.number, name: object.name, isPinned: true })
+      }
+      const isWaiting = spec.at !== undefined && at === undefined
+      this.#say(
+        object,
+        isWaiting ? 'pending' : 'installed',
+        isWaiting ? `${spec.at} is not known yet` : '',
+      )
+    }
+    return { pinned, names }
+  }
+
+  #living(kind: typeof networkKind): StoredObject[] {
+    return this.#objects.list(kind).filter(object => !object.isLeaving)
+  }
+
+  #say({ kind, name }: StoredObject, state: DeclaredStatus['state'], reason: string): void {
+    this.#status.set(`${kind}/${name}`, { state, ...(reason !== '' && { reason }) })
+  }
+
+  #placeOf(text: string): PortRef | undefined {
+    const [name, word = ''] = text.split(':')
+    const { switches } = this.#topology.current
+    const known = [...switches.values()].find(each => each.name === name || each.dpid === name)
+    const port = [...(known?.ports.values() ?? [])].find(
+      each => each.name === word || String(each.number) === word,
+    )
+    return known && port && { dpid: known.dpid, port: port.number }
+  }
+}

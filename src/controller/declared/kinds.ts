@@ -1,0 +1,81 @@
+/** What people declare of networks and hosts, as JSON Schema. */
+import Type, { type Static } from 'typebox'
+import { parseIpv4, parseIpv6, parseMac } from '../../base/addresses.js'
+import type { Complaint, Kind } from '../objects/kind.js'
+
+const strict = { additionalProperties: false }
+
+const place = Type.String({
+  pattern: '^[^:\\s]+:[^:\\s]+$',
+  maxLength: 256,
+  description: 'SWITCH:PORT; the switch by name or dpid, the port by number or name',
+})
+
+export const networkSpec = Type.Object(
+  {
+    number: Type.Integer({
+      minimum: 2,
+      maximum: 63,
+      description: 'its own; between switches its frames carry it as VLAN',
+    }),
+    access: Type.Optional(
+      Type.Array(place, { maxItems: 10_000, description: 'ports without a tag' }),
+    ),
+    trunk: Type.Optional(
+      Type.Array(
+        Type.Object({ port: place, vlan: Type.Integer({ minimum: 1, maximum: 4_094 }) }, strict),
+        { maxItems: 10_000, description: 'ports where its frames have this tag' },
+      ),
+    ),
+  },
+  strict,
+)
+export type NetworkSpec = Static<typeof networkSpec>
+
+export const networkKind: Kind = {
+  kind: 'Network',
+  path: 'network',
+  plural: 'networks',
+  summary: 'a segment of its own: ports that hear each other and nobody else',
+  schema: networkSpec,
+}
+
+export const hostSpec = Type.Object(
+  {
+    mac: Type.String({ maxLength: 17, description: 'such as 02:00:00:00:00:01' }),
+    ips: Type.Optional(
+      Type.Array(Type.String({ maxLength: 45 }), {
+        maxItems: 64,
+        description: 'its addresses; with a place nobody else can have them',
+      }),
+    ),
+    network: Type.Optional(Type.String({ description: 'by name; absent: the first one' })),
+    at: Type.Optional({ ...place, description: 'where it is, and stays: SWITCH:PORT' }),
+  },
+  strict,
+)
+export type HostSpec = Static<typeof hostSpec>
+
+const checkHost = (spec: HostSpec): Complaint[] => {
+  const complaints: Complaint[] = []
+  if (parseMac(spec.mac) === undefined)
+    complaints.push({ path: ['mac'], message: 'must be a MAC, such as 02:00:00:00:00:01' })
+  for (const [index, ip] of (spec.ips ?? []).entries())
+    if (parseIpv4(ip) === undefined && parseIpv6(ip) === undefined)
+      complaints.push({ path: ['ips', String(index)], message: 'must be an IPv4 or IPv6 address' })
+  if (spec.ips && spec.at === undefined)
+    complaints.push({
+      path: ['ips'],
+      message: 'addresses are held only with a place: give at as well',
+    })
+  return complaints
+}
+
+export const hostKind: Kind = {
+  kind: 'Host',
+  path: 'host',
+  plural: 'hosts',
+  summary: 'a host by name; with its place it is pinned there',
+  schema: hostSpec,
+  check: checkHost,
+}

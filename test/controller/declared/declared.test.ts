@@ -1,0 +1,94 @@
+import t from 'tap'
+import { Declared } from '../../../src/controller/declared/declared.js'
+import { hostKind, networkKind } from '../../../src/controller/declared/kinds.js'
+import { complaintsOf } from '../../../src/controller/objects/kind.js'
+import { ObjectKeeper } from '../../../src/controller/objects/objects.js'
+import { end, switchNames, Whole } from '../../topology/whole.js'
+
+/** h1 and h2 at ports 10, h3 and h4 at ports 11 of s1 and s2. */
+const begin = async () => {
+  const whole = await Whole.start({
+    switches: switchNames(2),
+    links: [{ a: end('s1', 1), b: end('s2', 1) }],
+    hosts: [
+      { name: 'h1', at: end('s1', 10) },
+      { name: 'h2', at: end('s2', 10) },
+      { name: 'h3', at: end('s1', 11) },
+      { name: 'h4', at: end('s2', 11) },
+    ],
+  })
+  const objects = await ObjectKeeper.load(whole.env.timers, whole.store, [networkKind, hostKind])
+  const declared = new Declared(whole.controller.topology, objects)
+  declared.start()
+  const apply = async (kind: string, name: string, spec: unknown) => {
+    await whole.during(objects.apply([{ kind, name, spec }]))
+    await whole.env.advance(300)
+    return declared.status(kind, name)
+  }
+  return { whole, objects, declared, apply }
+}
+
+t.test('a network is a segment of its own as long as it is declared', async t => {
+  const { whole, objects, apply } = await begin()
+  t.ok((await whole.ping('h1', 'h3')) !== undefined, 'at first all are in one')
+  const status = await apply('Network', 'blue', { number: 2, access: ['s1:10', 's2:s2-eth10'] })
+  t.same(status, { state: 'installed' })
+  t.equal(await whole.ping('h1', 'h3', 500), undefined)
+  t.ok((await whole.ping('h1', 'h2')) !== undefined)
+  t.ok((await whole.ping('h3', 'h4')) !== undefined)
+  await whole.during(objects.remove(networkKind, 'blue'))
+  await whole.env.advance(300)
+  t.ok((await whole.ping('h1', 'h3')) !== undefined)
+  await whole.stop()
+})
+
+t.test('what cannot be put in force says why', async t => {
+  const { whole, apply } = await begin()
+  t.same(await apply('Network', 'far', { number: 2, access: ['s9:1'] }), {
+    state: 'pending',
+    reason: 's9:1 is not known yet',
+  })
+  t.same(await apply('Network', 'twin', { number: 2 }), {
+    state: 'failed',
+    reason: 'number 2 is that of network far',
+  })
+  await apply('Network', 'blue', { number: 3, access: ['s1:10'] })
+  t.same(await apply('Network', 'red', { number: 4, access: ['s1:10'] }), {
+    state: 'pending',
+    reason: 's1:10 is a port of network blue already',
+  })
+  t.same(await apply('Host', 'web', { mac: '02:00:00:00:00:01', network: 'green' }), {
+    state: 'failed',
+    reason: 'there is no network green',
+  })
+  await whole.stop()
+})
+
+t.test('a host by name, and one that is pinned', async t => {
+  const { whole, objects, apply } = await begin()
+  const host = (mac: string) => whole.controller.topology.current.hosts.get(mac)
+  await apply('Host', 'web', { mac: '02:00:00:00:00:01' })
+  await whole.ping('h1', 'h2')
+  t.match(host('02:00:00:00:00:01'), { name: 'web', isPinned: false })
+  t.equal(host('02:00:00:00:00:02')?.name, undefined)
+  await apply('Host', 'db', { mac: '02-00-00-00-00-02', ips: ['10.0.0.2'], at: 's2:10' })
+  t.match(host('02:00:00:00:00:02'), { name: 'db', isPinned: true, ips: ['10.0.0.2'] })
+  await whole.during(objects.remove(hostKind, 'db'))
+  await whole.during(objects.remove(hostKind, 'web'))
+  await whole.env.advance(100)
+  t.match(host('02:00:00:00:00:02'), { isPinned: false })
+  t.equal(host('02:00:00:00:00:01')?.name, undefined)
+  await whole.stop()
+})
+
+t.test('mistakes in documents', async t => {
+  t.same(complaintsOf(hostKind, { mac: 'x', ips: ['10.0.0.300'], at: 's1:1' }), [
+    { path: ['mac'], message: 'must be a MAC, such as 02:00:00:00:00:01' },
+    { path: ['ips', '0'], message: 'must be an IPv4 or IPv6 address' },
+  ])
+  t.same(complaintsOf(hostKind, { mac: '02:00:00:00:00:01', ips: ['10.0.0.3'] }), [
+    { path: ['ips'], message: 'addresses are held only with a place: give at as well' },
+  ])
+  t.equal(complaintsOf(networkKind, { number: 1 }).length, 1)
+  t.equal(complaintsOf(networkKind, { number: 5, access: ['s1'] }).length, 1)
+})
