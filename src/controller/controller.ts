@@ -139,6 +139,11 @@ export class Controller extends EventEmitter<ControllerEvents> {
     )
   }
 
+  /** True when a switch has confirmed all that is known now. */
+  isConfirmed(dpid: Dpid): boolean {
+    return (this.#programmers.get(dpid)?.confirmedRevision ?? -1) >= this.nextRevision
+  }
+
   programmer(dpid: Dpid): Programmer | undefined {
     return this.#programmers.get(dpid)
   }

@@ -11,7 +11,7 @@ import {
 } from '../base/places.js'
 import { Controller } from './controller.js'
 import { Declared } from './declared/declared.js'
-import { hostKind, networkKind } from './declared/kinds.js'
+import { hostKind, intentKind, networkKind } from './declared/kinds.js'
 import { lockFolder } from './lock.js'
 import { ObjectKeeper } from './objects/objects.js'
 import { objectRoutes, type StatusOf } from './rest/object-routes.js'
@@ -82,8 +82,13 @@ const start = async (
     generationId: BigInt(starts + 1),
   })
   undo.push(() => controller.stop())
-  const objects = await ObjectKeeper.load(env.timers, store, [switchKind, networkKind, hostKind])
-  const declared = new Declared(controller.topology, objects)
+  const objects = await ObjectKeeper.load(env.timers, store, [
+    switchKind,
+    networkKind,
+    hostKind,
+    intentKind,
+  ])
+  const declared = new Declared(controller.topology, objects, dpid => controller.isConfirmed(dpid))
   declared.start()
   const setup = new SwitchSetup(env, objects)
   setup.on('state', (name, { state, reason }) =>

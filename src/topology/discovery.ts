@@ -176,7 +176,7 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
       if (!isGenuine(probe, this.#secret)) return 'forged'
       return now - probe.sentMillis > this.#lifeMillis() ? 'stale' : 'replayed'
     }
-    if (!isSame(sent.proof, probe.proof) || !isGenuine(probe, this.#secret)) return 'forged'
+    if (!isSame(sent.proof, probe.proof) || !isSame(sent.signed, probe.signed)) return 'forged'
     if (now - sent.sentMillis > this.#lifeMillis()) return 'stale'
     if (sent.heardAt.has(portKey(at))) return 'replayed'
     sent.heardAt.add(portKey(at))

@@ -36,7 +36,8 @@ export interface Probe extends PortRef {
 
 export interface BuiltProbe {
   readonly frame: Uint8Array
-  /** The HMAC in it: a frame that carries it again needs no computing to be checked. */
+  /** The octets that are signed, and the HMAC over them: a frame with both is this one, without computing anything. */
+  readonly signed: Uint8Array
   readonly proof: Uint8Array
 }
 
@@ -60,9 +61,10 @@ export class ProbeBuilder {
     const at = this.#signedAt
     view.setBigUint64(at + 13, nonce)
     view.setBigUint64(at + 21, BigInt(Math.floor(sentMillis)))
-    const proof = signature(frame.subarray(at, at + signedSize), this.#secret)
+    const signed = frame.subarray(at, at + signedSize)
+    const proof = signature(signed, this.#secret)
     frame.set(proof, at + signedSize)
-    return { frame, proof }
+    return { frame, signed, proof }
   }
 }
 

@@ -1,5 +1,6 @@
 /** The network as it is known: values that never change; a change makes new ones and keeps the rest. */
 import type { Dpid, Ip, Mac } from '../base/addresses.js'
+import type { Intent } from './intents/intent.js'
 
 /**
  * unknown: not decided yet, nothing passes · edge: hosts · fabric: another switch of ours
@@ -92,6 +93,8 @@ export interface Topology {
   readonly tree: ReadonlySet<string>
   /** Who listens to which multicast group. */
   readonly multicast: readonly MulticastGroup[]
+  /** Paths that people asked for, by name. */
+  readonly intents: readonly Intent[]
 }
 
 export interface MulticastGroup {
@@ -111,6 +114,7 @@ export const emptyTopology: Topology = {
   networks: [{ number: 1, name: 'default' }],
   tree: new Set(),
   multicast: [],
+  intents: [],
 }
 
 export const portKey = (at: PortRef): string => `${at.dpid}/${at.port}`

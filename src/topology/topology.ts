@@ -14,9 +14,10 @@ import { EventLimiter } from './event-limiter.js'
 import { HostAgeing } from './host-ageing.js'
 import { claimOf, reportedNameOf, searchFor } from './host-frames.js'
 import { defaultHosts, type HostOptions, HostTracker } from './hosts.js'
+import type { Intent } from './intents/intent.js'
 import { LinkBook } from './link-book.js'
 import { measureUse } from './link-use.js'
-import { Measurements, type PortBytes } from './measurements.js'
+import { Measurements } from './measurements.js'
 import { type Memberships, membershipsOf, withTag } from './memberships.js'
 import {
   emptyTopology,
@@ -40,21 +41,8 @@ import {
   type PortReport,
   upPorts,
 } from './port-reports.js'
+import type { SwitchOutput } from './switch-output.js'
 import { TreeKeeper } from './tree-keeper.js'
-
-/** How the topology reaches the switches. */
-export interface SwitchOutput {
-  /** Sends frames out of ports; resolves when the switch has confirmed it with a barrier. */
-  sendConfirmed(dpid: Dpid, frames: readonly { port: number; frame: Uint8Array }[]): Promise<void>
-  /** Sends a frame into a network at a switch: along its tree and out of its edge ports. */
-  flood(dpid: Dpid, network: number, frame: Uint8Array): void
-  /** Resolves when all switches that are connected have what is known now, or do not say so in time. */
-  programmed(): Promise<void>
-  /** How many octets each port has sent. */
-  sentBytes(dpid: Dpid): Promise<readonly PortBytes[]>
-  /** Packets of flows of hosts in table guard, by cookie. */
-  hostPackets(dpid: Dpid): Promise<ReadonlyMap<bigint, bigint>>
-}
 
 export interface NetworkEvent {
   readonly kind: string
@@ -211,6 +199,11 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
         this.#tracker.release(host.network, host.mac)
     for (const host of hosts) this.#tracker.declare({ ...host, isPinned: true })
     this.#tracker.nameAll(names)
+  }
+
+  /** Takes over the paths that people ask for. */
+  declareIntents(intents: readonly Intent[]): void {
+    this.#set({ intents })
   }
 
   /** A frame of a network as it is at a port. */
@@ -436,7 +429,7 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
     this.emit('changed')
   }
 
-  #set(change: Pick<Partial<Topology>, 'networks' | 'multicast'>): void {
+  #set(change: Pick<Partial<Topology>, 'networks' | 'multicast' | 'intents'>): void {
     this.#topology = { ...this.#topology, ...change }
     this.emit('changed')
   }

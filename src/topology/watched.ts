@@ -7,6 +7,7 @@ interface Outstanding {
   readonly variant: Variant
   readonly sentMillis: number
   readonly proof: Uint8Array
+  readonly signed: Uint8Array
   /** Ports where it has come in. */
   readonly heardAt: Set<string>
 }
@@ -58,6 +59,7 @@ export class Watched {
       variant,
       sentMillis: nowMillis,
       proof: built.proof,
+      signed: built.signed,
       heardAt: new Set(),
     })
     if (this.#outstanding.size > remembered)

@@ -2,7 +2,8 @@
  * Hands declared networks and hosts to the topology, and says of each whether it is in force. Places are
  * looked up again whenever a switch connects: what names a port that is not there waits.
  */
-import { formatMac, type Ip, parseMac } from '../../base/addresses.js'
+import { type Dpid, formatMac, type Ip, parseMac } from '../../base/addresses.js'
+import { type Intent, type IntentHop, routeIntent } from '../../topology/intents/intent.js'
 import {
   type Host,
   hostKey,
@@ -12,11 +13,22 @@ import {
 } from '../../topology/model.js'
 import type { TopologyService } from '../../topology/topology.js'
 import type { ObjectKeeper, StoredObject } from '../objects/objects.js'
-import { type HostSpec, hostKind, type NetworkSpec, networkKind } from './kinds.js'
+import {
+  type HostSpec,
+  hostKind,
+  type IntentSpec,
+  intentKind,
+  type NetworkSpec,
+  networkKind,
+} from './kinds.js'
 
+/** pending: it waits for something · installing: not all switches have confirmed it · degraded: in force, less than asked for */
 export interface DeclaredStatus {
-  readonly state: 'installed' | 'pending' | 'failed'
+  readonly state: 'installed' | 'pending' | 'failed' | 'installing' | 'degraded'
   readonly reason?: string
+  /** Of an intent: the switches it passes now. */
+  readonly path?: readonly string[]
+  readonly backup?: readonly string[]
 }
 
 const defaultNetwork: Network = { number: 1, name: 'default' }
@@ -24,18 +36,26 @@ const defaultNetwork: Network = { number: 1, name: 'default' }
 export class Declared {
   readonly #topology: TopologyService
   readonly #objects: ObjectKeeper
+  readonly #isConfirmed: (dpid: Dpid) => boolean
   readonly #status = new Map<string, DeclaredStatus>()
   /** What was handed over last, to see whether it is another now. */
   #handed = ''
 
-  constructor(topology: TopologyService, objects: ObjectKeeper) {
+  /** @param isConfirmed true when a switch has confirmed all that is wanted of it now */
+  constructor(
+    topology: TopologyService,
+    objects: ObjectKeeper,
+    isConfirmed: (dpid: Dpid) => boolean,
+  ) {
     this.#topology = topology
     this.#objects = objects
+    this.#isConfirmed = isConfirmed
   }
 
   start(): void {
     const ours = new Set<string>([networkKind.kind, hostKind.kind])
     const update = (kind: string) => {
+      if (kind === intentKind.kind) this.#updateIntents()
       if (ours.has(kind)) this.#update()
     }
     this.#objects.on('changed', update)
@@ -44,9 +64,11 @@ export class Declared {
       if (kind === 'switch-connected' || kind === 'port-up') this.#update()
     })
     this.#update()
+    this.#updateIntents()
   }
 
   status(kind: string, name: string): DeclaredStatus | undefined {
+    if (kind === intentKind.kind) return this.#intentStatus(name)
     return this.#status.get(`${kind}/${name}`)
   }
 
@@ -61,6 +83,33 @@ export class Declared {
     if (JSON.stringify(before) !== JSON.stringify(networks))
       this.#topology.declareNetworks(networks)
     this.#topology.declareHosts(pinned, names)
+  }
+
+  #updateIntents(): void {
+    const intents = this.#living(intentKind).map(({ name, spec }) =>
+      intentOf(name, spec as IntentSpec),
+    )
+    this.#topology.declareIntents(intents)
+  }
+
+  /** Asked anew each time: the network decides, and it changes. */
+  #intentStatus(name: string): DeclaredStatus | undefined {
+    const topology = this.#topology.current
+    const intent = topology.intents.find(each => each.name === name)
+    if (intent === undefined) return undefined
+    const result = routeIntent(topology, intent)
+    if (result.state === 'failed') return { state: 'failed', reason: result.reason }
+    const { path, backup } = result.route
+    const namesOf = (hops: readonly IntentHop[]) =>
+      hops.map(({ dpid }) => topology.switches.get(dpid)?.name ?? dpid)
+    const isConfirmed = [...path, ...(backup ?? [])].every(({ dpid }) => this.#isConfirmed(dpid))
+    const state = result.state === 'degraded' ? 'degraded' : 'installed'
+    return {
+      state: isConfirmed ? state : 'installing',
+      ...(result.reason && { reason: result.reason }),
+      path: namesOf(path),
+      ...(backup && { backup: namesOf(backup) }),
+    }
   }
 
   #networks(): Network[] {
@@ -145,3 +194,17 @@ export class Declared {
     return known && port && { dpid: known.dpid, port: port.number }
   }
 }
+
+const intentOf = (name: string, spec: IntentSpec): Intent => ({
+  name,
+  from: spec.from,
+  to: spec.to,
+  cost: spec.cost ?? 'given',
+  avoid: spec.avoid ?? [],
+  through: spec.through ?? [],
+  ...(spec.maxLatencyMillis !== undefined && { maxLatencyMillis: spec.maxLatencyMillis }),
+  ...(spec.minBandwidthKbps !== undefined && { minBandwidthKbps: spec.minBandwidthKbps }),
+  withTags: spec.withTags ?? [],
+  withoutTags: spec.withoutTags ?? [],
+  protection: spec.protection ?? 'none',
+})

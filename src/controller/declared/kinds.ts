@@ -1,6 +1,7 @@
 /** What people declare of networks and hosts, as JSON Schema. */
 import Type, { type Static } from 'typebox'
 import { parseIpv4, parseIpv6, parseMac } from '../../base/addresses.js'
+import { costKinds } from '../../topology/paths/costs.js'
 import type { Complaint, Kind } from '../objects/kind.js'
 
 const strict = { additionalProperties: false }
@@ -78,4 +79,46 @@ export const hostKind: Kind = {
   summary: 'a host by name; with its place it is pinned there',
   schema: hostSpec,
   check: checkHost,
+}
+
+const names = (description: string) =>
+  Type.Optional(Type.Array(Type.String({ maxLength: 256 }), { maxItems: 64, description }))
+
+export const intentSpec = Type.Object(
+  {
+    from: Type.String({
+      minLength: 1,
+      maxLength: 256,
+      description: 'a host: name, MAC or address',
+    }),
+    to: Type.String({ minLength: 1, maxLength: 256, description: 'a host: name, MAC or address' }),
+    cost: Type.Optional(
+      Type.Union(
+        costKinds.map(kind => Type.Literal(kind)),
+        { description: 'what a link costs; given when absent' },
+      ),
+    ),
+    avoid: names('switches that must not be passed'),
+    through: names('switches that must be passed, in this order'),
+    maxLatencyMillis: Type.Optional(Type.Number({ minimum: 0 })),
+    minBandwidthKbps: Type.Optional(Type.Number({ minimum: 0 })),
+    withTags: names('tags that every link must have'),
+    withoutTags: names('tags that no link may have'),
+    protection: Type.Optional(
+      Type.Union([Type.Literal('none'), Type.Literal('disjoint')], {
+        description:
+          'disjoint: a second path without a switch in common takes over in the first switch',
+      }),
+    ),
+  },
+  strict,
+)
+export type IntentSpec = Static<typeof intentSpec>
+
+export const intentKind: Kind = {
+  kind: 'Intent',
+  path: 'intent',
+  plural: 'intents',
+  summary: 'a path that traffic between two hosts takes',
+  schema: intentSpec,
 }

@@ -13,6 +13,7 @@ import {
   type Section,
   section,
 } from '../../pipeline/program.js'
+import { IntentCompiler } from '../intents/compiler.js'
 import { type Memberships, membershipsOf } from '../memberships.js'
 import type { Host, Network, Switch, Topology } from '../model.js'
 import { type FloodPorts, floodPortsOf, groupPortsOf, Tree } from './flood.js'
@@ -61,6 +62,7 @@ interface Egress {
 class Compiler {
   readonly #memo = new Memo()
   readonly #ways = new Ways()
+  readonly #intents = new IntentCompiler()
   readonly #groups = new Map<Dpid, Map<Dpid, { way: Way; index: number; section: Section }>>()
   #hosts: { readonly of: Topology['hosts']; readonly by: ReadonlyMap<Dpid, readonly Host[]> } = {
     of: new Map(),
@@ -71,9 +73,16 @@ class Compiler {
   compile(topology: Topology): ReadonlyMap<Dpid, readonly Section[]> {
     this.#ways.update(topology)
     const frame = this.#frame(topology)
+    const intents = this.#intents.compile(topology)
     const programs = new Map<Dpid, readonly Section[]>()
     for (const self of topology.switches.values())
-      programs.set(self.dpid, this.#memo.list(self.dpid, this.#sections(self, frame)))
+      programs.set(
+        self.dpid,
+        this.#memo.list(self.dpid, [
+          ...this.#sections(self, frame),
+          ...(intents.get(self.dpid) ?? []),
+        ]),
+      )
     this.#memo.sweep()
     return programs
   }

@@ -18,7 +18,9 @@ const begin = async () => {
     ],
   })
   const objects = await ObjectKeeper.load(whole.env.timers, whole.store, [networkKind, hostKind])
-  const declared = new Declared(whole.controller.topology, objects)
+  const declared = new Declared(whole.controller.topology, objects, dpid =>
+    whole.controller.isConfirmed(dpid),
+  )
   declared.start()
   const apply = async (kind: string, name: string, spec: unknown) => {
     await whole.during(objects.apply([{ kind, name, spec }]))
