@@ -18,6 +18,7 @@ import type { Cancel, Env } from '../base/env.js'
 import { AwakeClock } from './awake-clock.js'
 import { isGenuine, isSame, type ReadProbe, readProbe, type Variant } from './lldp.js'
 import { isSamePort, type Link, type Port, type PortKind, type PortRef, portKey } from './model.js'
+import { Nonces } from './nonces.js'
 import { Watched } from './watched.js'
 
 export interface DiscoveryOptions {
@@ -95,6 +96,7 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
   readonly #options: DiscoveryOptions
   readonly #network: DiscoveryNetwork
   readonly #secret: Uint8Array
+  readonly #nonces: Nonces
   readonly #tickMillis: number
   readonly #watched = new Map<string, Watched>()
   #stretch = 1
@@ -112,6 +114,7 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
     this.#secret = secret
     this.#network = network
     this.#options = options
+    this.#nonces = new Nonces(env.random)
     this.#tickMillis = Math.min(50, options.doubtPeriodMillis / 2)
     this.#clock = new AwakeClock(env.clock, this.#tickMillis)
   }
@@ -337,7 +340,7 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
 
   #judgeLink(watched: Watched, link: Link, now: number): void {
     // The far switch is not connected and cannot tell us: that says nothing about the link.
-    if (!this.#watched.has(portKey(link.to))) {
+    if (!this.#watched.has(watched.peerKey!)) {
       watched.seenMillis = now + graceMillis
       watched.doubtCount = 0
       return
@@ -404,7 +407,7 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
       watched.nextMillis = now + this.#period(watched) * this.#stretch
       return variantsFor(watched).map(variant => ({
         port: watched.at.port,
-        frame: watched.probe(variant, nonceOf(this.#env.random.bytes(8)), now).frame,
+        frame: watched.probe(variant, this.#nonces.next(), now).frame,
       }))
     })
     const needsProof = list.filter(watched => watched.confirmedMillis === undefined)
@@ -429,6 +432,3 @@ const foreignLink = (from: PortRef, to: PortRef): Link => ({ from, to, cost: 1, 
 const isSameCable = (link: Link, a: PortRef, b: PortRef): boolean =>
   (isSamePort(link.from, a) && isSamePort(link.to, b)) ||
   (isSamePort(link.from, b) && isSamePort(link.to, a))
-
-const nonceOf = (bytes: Uint8Array): bigint =>
-  new DataView(bytes.buffer, bytes.byteOffset, bytes.length).getBigUint64(0)

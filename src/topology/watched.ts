@@ -1,7 +1,7 @@
 /** What discovery remembers of one port. */
 import type { Dpid } from '../base/addresses.js'
 import { type BuiltProbe, ProbeBuilder, type Variant } from './lldp.js'
-import type { Link, Port, PortKind, PortRef } from './model.js'
+import { type Link, type Port, type PortKind, type PortRef, portKey } from './model.js'
 
 interface Outstanding {
   readonly variant: Variant
@@ -23,7 +23,8 @@ export class Watched {
   /** When the quiet time began: the switch has confirmed the first probe. */
   confirmedMillis: number | undefined
   nextMillis: number
-  link: Link | undefined
+  /** The port where the link from here ends, as a key; absent without a link. */
+  peerKey: string | undefined
   /** When the link from here was last proven. */
   seenMillis: number
   /** When a probe last came in here, or came from here to somewhere. */
@@ -35,18 +36,28 @@ export class Watched {
   foreign: { readonly to: PortRef; readonly atMillis: number } | undefined
   /** Until when the port stays shut: it leads to itself, or to a place another port leads to already. */
   shutUntilMillis = Number.NEGATIVE_INFINITY
+  #link: Link | undefined
   readonly #builder: ProbeBuilder
   readonly #outstanding = new Map<bigint, Outstanding>()
 
   constructor(at: PortRef, port: Port, secret: Uint8Array, nowMillis: number, heardMillis: number) {
     this.at = at
-    this.key = `${at.dpid}/${at.port}`
+    this.key = portKey(at)
     this.port = port
     this.kind = port.kind
     this.nextMillis = nowMillis
     this.seenMillis = heardMillis
     this.heardMillis = heardMillis
     this.#builder = new ProbeBuilder(at, port, secret)
+  }
+
+  get link(): Link | undefined {
+    return this.#link
+  }
+
+  set link(link: Link | undefined) {
+    this.#link = link
+    this.peerKey = link && portKey(link.to)
   }
 
   get dpid(): Dpid {
