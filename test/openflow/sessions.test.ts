@@ -66,6 +66,7 @@ const withHandshake = (handshakeMillis: number): ConnectionLimits => ({
 
 t.test('M9: connections that never finish are ended, and hold nobody up', async t => {
   const at = await door(t, { connection: withHandshake(400) })
+  const alone = (await at.healthy(2n)).millis
   const silent = await Promise.all(Array.from({ length: 200 }, () => WireSwitch.dial(at.port)))
   const slow = await WireSwitch.dial(at.port)
   const hello = Buffer.from('0400000800000001', 'hex')
@@ -74,11 +75,14 @@ t.test('M9: connections that never finish are ended, and hold nobody up', async 
   const drip = setInterval(() => slow.socket.write(hello.subarray(sent % 8, (sent++ % 8) + 1)), 100)
   t.teardown(() => clearInterval(drip))
   const { millis } = await at.healthy(1n)
-  t.ok(millis < 100, `let in after ${Math.round(millis)} ms beside 201 that are not`)
+  t.ok(
+    millis < Math.max(200, 5 * alone),
+    `let in after ${Math.round(millis)} ms beside 201 that are not, ${Math.round(alone)} ms alone`,
+  )
   for (const each of [...silent, slow]) t.ok(await each.closedWithin(2_000))
   t.equal(at.refused.length, 201)
   t.match(at.refused[0]?.reason, /handshake took too long/)
-  t.equal(at.switches.length, 1)
+  t.equal(at.switches.length, 2)
 })
 
 t.test('M9, the other way round: without the deadline they would stay', async t => {

@@ -15,7 +15,7 @@ export const switchItems = (controller: Controller) =>
 const switchItem = (controller: Controller, self: Switch) => {
   const programmer = controller.programmer(self.dpid)
   const attached = controller.attached(self.dpid)
-  const isInstalled = (programmer?.confirmedRevision ?? -1) >= controller.revision
+  const isInstalled = (programmer?.confirmedRevision ?? -1) >= controller.nextRevision
   return {
     dpid: self.dpid,
     name: self.name,
