@@ -69,7 +69,14 @@ export class LabRun {
       `${this.#spec.hosts.length} hosts`,
       () => this.#greet(),
     )
+    await this.#nameHosts()
     await this.#applyRules()
+  }
+
+  /** Declares what each host is called, and nothing else: not where it is. */
+  async #nameHosts(): Promise<void> {
+    const objects = this.#spec.hosts.map(({ name, mac }) => ({ kind: 'Host', name, spec: { mac } }))
+    await this.#controller.send('POST', '/api/v1/objects', { objects })
   }
 
   async tell(): Promise<void> {
@@ -167,8 +174,8 @@ export class LabRun {
     port: number | undefined,
   ): Promise<string> {
     const answer = await this.#controller.send<TraceAnswer>('POST', '/api/v1/trace', {
-      from: addressOf(this.#spec, from),
-      to: addressOf(this.#spec, to),
+      from,
+      to,
       protocol,
       ...(port !== undefined && { destinationPort: port }),
     })

@@ -71,10 +71,11 @@ export const instructions = (
   enter: Readonly<Record<string, readonly string[]>>,
 ): string => {
   const [host, words] = Object.entries(enter)[0] ?? []
+  const names = Object.keys(enter).length > 1 ? Object.keys(enter).slice(0, 2).join(' ') : 'bob web'
   return [
     `API: http://${rest}/api/v1/switches   described at http://${rest}/api/v1/openapi.json`,
     `Try:  npx sluice --server http://${rest} get hosts`,
-    `      npx sluice --server http://${rest} trace 10.1.0.2 10.2.0.10 tcp 443`,
+    `      npx sluice --server http://${rest} trace ${names} tcp 443`,
     ...(words ? [`      ${words.join(' ')} ping -c 3 10.1.0.3      as host ${host}`] : []),
   ].join('\n')
 }
