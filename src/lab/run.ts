@@ -34,6 +34,8 @@ interface TraceAnswer {
 
 export class LabRun {
   readonly #spec: LabSpec
+  /** Links that were taken down and not up again. */
+  readonly #downLinks = new Set<string>()
   readonly #stage: Stage
   readonly #controller: ControllerProcess
   readonly #teller: Teller
@@ -226,8 +228,10 @@ export class LabRun {
 
   async #link(step: Extract<Step, { link: unknown }>['link']): Promise<void> {
     const [a, b] = step.between.map(endOf) as [LinkSpec['a'], LinkSpec['b']]
-    const down = step.is === 'down' ? 1 : 0
-    const wanted = `${this.#spec.links.length * 2 - down * 2} links`
+    const name = step.between.join(' ')
+    if (step.is === 'down') this.#downLinks.add(name)
+    else this.#downLinks.delete(name)
+    const wanted = `${(this.#spec.links.length - this.#downLinks.size) * 2} links`
     await this.#judge(`the link ${step.between.join(' - ')} goes ${step.is}`, wanted, async () => {
       await this.#stage.setLink({ a, b }, step.is === 'up')
       const look = async () => {
