@@ -34,11 +34,18 @@ const listen = (port: number): Promise<void> =>
     })
       .on('error', reject)
       .listen({ port, host: '::', ipv6Only: false }, () => {
-        const echo = createSocket('udp4')
-        echo.on('message', (message, from) => echo.send(message, from.port, from.address))
-        echo.on('error', () => undefined)
-        echo.bind(port, () => resolve())
+        echoUdp('udp4', port)
+          .then(() => echoUdp('udp6', port))
+          .then(resolve, reject)
       })
+  })
+
+const echoUdp = (type: 'udp4' | 'udp6', port: number): Promise<void> =>
+  new Promise(resolve => {
+    const echo = createSocket({ type, ipv6Only: type === 'udp6' })
+    echo.on('message', (message, from) => echo.send(message, from.port, from.address))
+    echo.on('error', () => undefined)
+    echo.bind(port, () => resolve())
   })
 
 const attempt = (to: string, protocol: string, port: number): Promise<TryResult> => {

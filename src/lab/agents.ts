@@ -84,6 +84,11 @@ export class AgentHosts
     return this.#of(from).call('attempt', { to: this.#address(to), protocol, port })
   }
 
+  /** The same to any address, for hosts that have several. */
+  attemptAddress(from: string, to: string, protocol: Protocol, port: number): Promise<TryResult> {
+    return this.#of(from).call('attempt', { to, protocol, port })
+  }
+
   async openSession(
     name: string,
     from: string,
