@@ -10,6 +10,8 @@
  *
  * F: the packet came from another switch. Such a switch has judged it: sessions that begin with a
  * packet from the fabric are remembered as decided elsewhere, and both directions pass here.
+ * No row matches the register `generation`: it makes what Open vSwitch caches behind ct() belong to one
+ * generation, so that nothing cached under older rules is found under newer ones (docs/adr/0008).
  * What is behind the order of the rows: docs/pipeline.md, and README.md of this folder.
  */
 import {
@@ -77,7 +79,7 @@ export const pipelineRows = (generation: number): Flow[] => {
   // biome-ignore format: tables
   const rows: Partial<Record<TableName, readonly Row[]>> = {
     track: [
-      ...each(10, {}, { actions: [{ kind: 'ct', zone: registers.zone, table: tableId.session }] }, 'a verdict needs the state of the connection'),
+      ...each(10, {}, { actions: [load(registers.generation, generation), { kind: 'ct', zone: registers.zone, table: tableId.session }] }, 'a verdict needs the state of the connection'),
       [0, {}, { goto: 'forward' }, 'what is not IP has no sessions'],
     ],
     session: [

@@ -129,8 +129,8 @@ t.test('the rows around the rules', async t => {
     `ct(commit,zone=reg7[0..15],table=70,exec(load:0x5->ct_label[0..15],${rule},load:0x0->ct_label[80..80]))`
   const isElsewhere = 'ct_label=0x100000000000000000000/0x100000000000000000000'
   t.same(fixed, [
-    'track 10 ip => ct(zone=reg7[0..15],table=40)',
-    'track 10 ipv6 => ct(zone=reg7[0..15],table=40)',
+    'track 10 ip => load:0x5->reg1[16..31],ct(zone=reg7[0..15],table=40)',
+    'track 10 ipv6 => load:0x5->reg1[16..31],ct(zone=reg7[0..15],table=40)',
     'track 0 * => goto forward',
     'session 100 ct_state=+inv+trk => drop',
     `session 90 ip,reg0=0x10000/0x10000,ct_state=+new+trk => ${elsewhere}`,
