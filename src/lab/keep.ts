@@ -7,6 +7,7 @@ import { clearBehind } from './ledger.js'
 import { type Lab, labsRunFolder, type StageName, stageNames, withLab } from './main.js'
 import type { Teller } from './run.js'
 import { isAlive, sleep, start } from './shell.js'
+import type { LabSpec } from './spec.js'
 import { instructions } from './start.js'
 
 /** What the holder leaves for whoever comes later. */
@@ -45,7 +46,7 @@ export const labUp = async (
   child.unref()
   for (let tries = 0; tries < 1_200; tries++) {
     const note = readNote(notePath(name, stage))
-    if (note && note.pid === child.pid) return tellUp(name, note, print)
+    if (note && note.pid === child.pid) return tellUp(lab.spec, note, print)
     if (child.exitCode !== null) break
     await sleep(50)
   }
@@ -53,10 +54,10 @@ export const labUp = async (
   return 1
 }
 
-const tellUp = (name: string, note: Note, print: (text: string) => void): number => {
+const tellUp = (spec: LabSpec, note: Note, print: (text: string) => void): number => {
   for (const failed of note.failed) print(`  FAIL ${failed}`)
-  print(instructions(note.endpoints, note.enter))
-  print(`"sluice lab down ${name}" ends it and clears up.`)
+  print(instructions(note.endpoints, spec, note.enter))
+  print(`"sluice lab down ${spec.name}" ends it and clears up.`)
   return note.failed.length === 0 ? 0 : 1
 }
 

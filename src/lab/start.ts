@@ -4,6 +4,7 @@ import type { Endpoints } from '../base/places.js'
 import { ensurePackages, isRoot, ovsNeeds } from './install.js'
 import { Interrupted, loadLab, withLab } from './main.js'
 import type { Teller } from './run.js'
+import { addressOf, type LabSpec } from './spec.js'
 
 export interface StartOptions {
   readonly name: string
@@ -45,7 +46,7 @@ export const startLab = async (
             return words ? [[name, words] as const] : []
           })
           print(
-            `\nThe lab stays up.\n${instructions(controller.endpoints, Object.fromEntries(hosts))}`,
+            `\nThe lab stays up.\n${instructions(controller.endpoints, lab.spec, Object.fromEntries(hosts))}`,
           )
           print('Ctrl-C ends it and clears up.')
           await ended
@@ -68,14 +69,25 @@ const where = {
 /** What to try on a lab that is up. */
 export const instructions = (
   { rest }: Endpoints,
+  spec: LabSpec,
   enter: Readonly<Record<string, readonly string[]>>,
 ): string => {
   const [host, words] = Object.entries(enter)[0] ?? []
-  const names = Object.keys(enter).length > 1 ? Object.keys(enter).slice(0, 2).join(' ') : 'bob web'
+  const other = spec.hosts.find(each => each.name !== host)!
   return [
     `API: http://${rest}/api/v1/switches   described at http://${rest}/api/v1/openapi.json`,
     `Try:  npx sluice --server http://${rest} get hosts`,
-    `      npx sluice --server http://${rest} trace ${names} tcp 443`,
-    ...(words ? [`      ${words.join(' ')} ping -c 3 10.1.0.3      as host ${host}`] : []),
+    `      npx sluice --server http://${rest} trace ${questionOf(spec)}`,
+    ...(words
+      ? [`      ${words.join(' ')} ping -c 3 ${addressOf(spec, other.name)}      as host ${host}`]
+      : []),
   ].join('\n')
+}
+
+/** The first thing that the story tries. */
+const questionOf = ({ steps, hosts }: LabSpec): string => {
+  const [first] = steps.flatMap(step => ('try' in step ? [step.try] : []))
+  return first
+    ? `${first.from} ${first.to} ${first.protocol} ${first.port ?? ''}`.trim()
+    : `${hosts[0]!.name} ${hosts.at(-1)!.name}`
 }
