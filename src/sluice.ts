@@ -142,11 +142,34 @@ const addWire = (program: Command, exit: (code: number) => void): void => {
 
 const addVerbs = async (program: Command, exit: (code: number) => void): Promise<void> => {
   addRun(program)
+  addImport(program, exit)
   addWire(program, exit)
   const { addLab } = await import('./lab/commands.js')
   addLab(program, env, print, ended.signal, exit)
   const { addOvsdb } = await import('./ovsdb/tool/commands.js')
   addOvsdb(program, env, print, ended.signal)
+}
+
+const addImport = (program: Command, exit: (code: number) => void): void => {
+  program
+    .command('import')
+    .description('write a rule file from the rules of another firewall; needs no controller')
+    .argument('<format>', 'iptables (iptables-save) or nft (nft -j list ruleset)')
+    .argument('<file>', 'what to read')
+    .option('--strict', 'fail when anything has no equivalent')
+    .action(async (format: string, file: string, options: { strict?: boolean }) => {
+      const { importers } = await import('./nfv/firewall/import/index.js')
+      const read = importers[format]
+      if (read === undefined)
+        throw new Error(
+          `no format is named ${format}; there are ${Object.keys(importers).join(', ')}`,
+        )
+      const { text, notes } = read(await env.disk.readText(file))
+      for (const { line, message } of notes)
+        process.stderr.write(`${file}${line > 0 ? `:${line}` : ''}: ${message}\n`)
+      if (options.strict === true && notes.length > 0) return exit(1)
+      print(text.trimEnd())
+    })
 }
 
 const print = (text: string): void => {
