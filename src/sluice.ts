@@ -154,7 +154,10 @@ const addImport = (program: Command, exit: (code: number) => void): void => {
   program
     .command('import')
     .description('write a rule file from the rules of another firewall; needs no controller')
-    .argument('<format>', 'iptables (iptables-save) or nft (nft -j list ruleset)')
+    .argument(
+      '<format>',
+      'iptables (iptables-save), nft (nft -j list ruleset), kubernetes (NetworkPolicy with pods), openstack (security groups with ports)',
+    )
     .argument('<file>', 'what to read')
     .option('--strict', 'fail when anything has no equivalent')
     .action(async (format: string, file: string, options: { strict?: boolean }) => {

@@ -1,12 +1,16 @@
 /** Rule files of other firewalls as ours, for people who come from there: `sluice import FORMAT FILE`. */
 import type { Imported } from './draft.js'
 import { importIptables } from './iptables.js'
+import { importKubernetes } from './kubernetes.js'
 import { importNft } from './nft.js'
+import { importOpenstack } from './openstack.js'
 
 /** By the name of the format; each throws an Error that says why a text is none of its kind. */
 export const importers: Readonly<Record<string, (text: string) => Imported>> = {
   iptables: importIptables,
   nft: importNft,
+  kubernetes: importKubernetes,
+  openstack: importOpenstack,
 }
 
 export type { Imported, Note } from './draft.js'

@@ -1,0 +1,82 @@
+/**
+ * Policies that select members and list what these may do (Kubernetes, OpenStack): a member that is selected in a
+ * direction may do in it what any policy allows, and nothing else; a connection needs both its ends' consent.
+ *
+ *     tier application   what leaves selected members: pass what is allowed, drop the rest
+ *     tier baseline      what reaches selected members: allow what is allowed, drop the rest
+ */
+import type { RuleWriter } from './draft.js'
+
+export interface Allowed {
+  readonly name: string
+  /** Addresses of the other side; undefined: anybody. */
+  readonly peers?: readonly string[] | undefined
+  readonly except?: readonly string[] | undefined
+  /** As a rule file writes them: `tcp 80, udp 53`; `any`. */
+  readonly services: string
+}
+
+export interface Selected {
+  readonly name: string
+  readonly members: readonly string[]
+  /** Undefined: what leaves, or reaches, the members is not restricted by this policy. */
+  readonly egress?: readonly Allowed[] | undefined
+  readonly ingress?: readonly Allowed[] | undefined
+}
+
+export const writeSelective = (writer: RuleWriter, policies: readonly Selected[]): void => {
+  const inForce = policies.filter(policy => policy.members.length > 0)
+  const names = new Names()
+  const zones = new Map(inForce.map(policy => [policy, names.unique(policy.name)]))
+  writer.line('default allow')
+  writer.line('')
+  for (const [policy, zone] of zones) writer.line(`zone ${zone} = ${policy.members.join(', ')}`)
+  const direction = (
+    tier: string,
+    allowedOf: (policy: Selected) => readonly Allowed[] | undefined,
+    rule: (name: string, zone: string, allowed: Allowed) => string,
+    closing: (zones: string) => string,
+  ) => {
+    const limited = inForce.filter(policy => allowedOf(policy) !== undefined)
+    if (limited.length === 0) return
+    writer.line('')
+    writer.line(`tier ${tier}`)
+    for (const policy of limited)
+      // Nobody is meant: nothing is allowed.
+      for (const allowed of allowedOf(policy) ?? [])
+        if (allowed.peers === undefined || allowed.peers.length > 0)
+          writer.line(`  ${rule(names.unique(allowed.name), zones.get(policy)!, allowed)}`)
+    writer.line(`  ${closing(limited.map(policy => zones.get(policy)!).join(', '))}`)
+  }
+  direction(
+    'application',
+    policy => policy.egress,
+    (name, zone, allowed) =>
+      `${name}: pass ${allowed.services} from ${zone} to ${peersOf(allowed)}`,
+    limited => `no-other-egress: drop any from ${limited} to any`,
+  )
+  direction(
+    'baseline',
+    policy => policy.ingress,
+    (name, zone, allowed) =>
+      `${name}: allow ${allowed.services} from ${peersOf(allowed)} to ${zone}`,
+    limited => `no-other-ingress: drop any from any to ${limited}`,
+  )
+}
+
+const peersOf = ({ peers, except }: Allowed): string => {
+  const members = peers === undefined ? 'any' : peers.join(', ')
+  return except && except.length > 0 ? `${members} except ${except.join(', ')}` : members
+}
+
+class Names {
+  readonly #used = new Set<string>()
+
+  unique(wanted: string): string {
+    const plain = wanted.replace(/[^A-Za-z0-9_-]+/g, '-').replace(/^[^A-Za-z]+/, '') || 'p'
+    let name = plain
+    for (let count = 2; this.#used.has(name); count++) name = `${plain}-${count}`
+    this.#used.add(name)
+    return name
+  }
+}
