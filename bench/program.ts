@@ -21,6 +21,9 @@ export interface Program {
   stop(): Promise<void>
 }
 
+/** `SLUICE_BENCH_NODE='--cpu-prof --cpu-prof-dir=DIR'` profiles the controller. */
+const nodeWords = process.env.SLUICE_BENCH_NODE?.split(' ') ?? []
+
 export const startProgram = async (more: readonly string[] = []): Promise<Program> => {
   const data = mkdtempSync(join(tmpdir(), 'sluice-bench-'))
   const words = [
@@ -34,7 +37,7 @@ export const startProgram = async (more: readonly string[] = []): Promise<Progra
     ...more,
   ]
   const began = performance.now()
-  const child = spawn(process.execPath, [path, ...words], {
+  const child = spawn(process.execPath, [...nodeWords, path, ...words], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { ...process.env, SLUICE_LOG: process.env.SLUICE_LOG ?? 'error' },
   })

@@ -101,6 +101,9 @@ const secureOptions = (options: TlsOptions) => ({
   minVersion: 'TLSv1.2' as const,
 })
 
+/** Connections that may wait to be accepted: with fewer, callers who come all at once are lost and try again after seconds. */
+const backlog = 4_096
+
 /** Whoever has not finished by then is cut off. */
 const tlsHandshakeMillis = 5_000
 
@@ -109,10 +112,44 @@ const remoteOf = (socket: net.Socket): string =>
     ? `[${socket.remoteAddress}]:${socket.remotePort}`
     : `${socket.remoteAddress}:${socket.remotePort}`
 
+/**
+ * Lets everybody in before anybody is listened to. A turn of the loop accepts one connection; were those
+ * that are in already served in the same turns, a thousand callers at once would wait for seconds.
+ */
+class Arrivals {
+  #waiting: net.Socket[] = []
+  #hasNew = false
+  #sinceMillis = 0
+
+  add(socket: net.Socket): void {
+    if (this.#waiting.length === 0) {
+      this.#sinceMillis = performance.now()
+      setImmediate(() => this.#turn())
+    }
+    this.#waiting.push(socket)
+    this.#hasNew = true
+  }
+
+  #turn(): void {
+    const isLate = performance.now() - this.#sinceMillis > longestArrivalMillis
+    if (this.#hasNew && !isLate) {
+      this.#hasNew = false
+      setImmediate(() => this.#turn())
+      return
+    }
+    this.#hasNew = false
+    for (const socket of this.#waiting.splice(0)) socket.resume()
+  }
+}
+
+/** However many keep coming, nobody waits longer than this to be heard. */
+const longestArrivalMillis = 250
+
 const realNet: Net = {
   async listen(at, onConnection): Promise<Listener> {
     const accept = (socket: net.Socket) =>
       onConnection(new SocketConnection(socket, 'path' in at ? at.path : remoteOf(socket)))
+    const arrivals = new Arrivals()
     const secure = 'port' in at ? at.tls : undefined
     const server = secure
       ? tls.createServer(
@@ -124,7 +161,10 @@ const realNet: Net = {
           },
           accept,
         )
-      : net.createServer(accept)
+      : net.createServer({ pauseOnConnect: true }, socket => {
+          accept(socket)
+          arrivals.add(socket)
+        })
     const open = new Set<net.Socket>()
     server.on('connection', (socket: net.Socket) => {
       open.add(socket)
@@ -132,7 +172,10 @@ const realNet: Net = {
     })
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject)
-      server.listen('path' in at ? { path: at.path } : { host: at.host, port: at.port }, resolve)
+      server.listen(
+        { ...('path' in at ? { path: at.path } : { host: at.host, port: at.port }), backlog },
+        resolve,
+      )
     })
     // Accepting may fail for a moment, when files are short: whoever calls tries again.
     server.on('error', () => undefined)

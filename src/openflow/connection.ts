@@ -249,7 +249,7 @@ export class SwitchConnection extends EventEmitter<SwitchConnectionEvents> {
     const xids: number[] = []
     try {
       for (const [index, message] of messages.entries()) {
-        await this.#pace()
+        if (this.#isBehind()) await this.#pace()
         xids.push(this.#watchedSend(message, index, refusals))
       }
       await this.barrier()
@@ -278,7 +278,7 @@ export class SwitchConnection extends EventEmitter<SwitchConnectionEvents> {
       const opened = control('open')
       opened.catch(() => undefined)
       for (const [index, message] of messages.entries()) {
-        await this.#pace()
+        if (this.#isBehind()) await this.#pace()
         xids.push(this.#watchedAdd(message, bundleId, flags, index, refusals))
       }
       await Promise.all([opened, control('close')])
@@ -408,9 +408,14 @@ export class SwitchConnection extends EventEmitter<SwitchConnectionEvents> {
     this.#connection.destroy()
   }
 
+  /** Asked before anything is awaited, so that what is sent together leaves in one piece. */
+  #isBehind(): boolean {
+    return this.#closedBecause === undefined && this.unsentSize > paceSize
+  }
+
   /** Waits while the switch is behind with reading. */
   async #pace(): Promise<void> {
-    while (this.#closedBecause === undefined && this.unsentSize > paceSize) {
+    while (this.#isBehind()) {
       this.#outbox.flush()
       if (this.#connection.unsentSize === 0) return
       await new Promise<void>(resolve => this.#drained.push(resolve))

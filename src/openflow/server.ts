@@ -131,6 +131,8 @@ class Door {
   readonly #byDpid = new Map<Dpid, SwitchConnection>()
   /** In the order they came, so that the oldest is first. */
   readonly #halfOpen = new Set<SwitchConnection>()
+  /** How many of them each address has. */
+  readonly #halfOpenBySource = new Map<string, number>()
   readonly #all = new Set<SwitchConnection>()
 
   constructor(env: Env, limits: ServerLimits, handlers: SwitchHandlers) {
@@ -156,6 +158,7 @@ class Door {
     )
     this.#all.add(opened)
     this.#halfOpen.add(opened)
+    this.#countSource(opened, 1)
     opened.once('closed', why => this.#closed(opened, why))
     if (this.#halfOpen.size > this.#limits.maxHalfOpen)
       for (const oldest of this.#halfOpen) {
@@ -167,12 +170,24 @@ class Door {
 
   #reasonToRefuse({ remote }: Connection): string | undefined {
     if (this.#all.size >= this.#limits.maxConnections) return 'too many connections'
-    const source = sourceOf(remote)
-    let count = 0
-    for (const each of this.#halfOpen) if (sourceOf(each.remote) === source) count++
+    const count = this.#halfOpenBySource.get(sourceOf(remote)) ?? 0
     return count >= this.#limits.maxHalfOpenPerSource
       ? 'too many unfinished connections from this address'
       : undefined
+  }
+
+  #countSource({ remote }: SwitchConnection, change: 1 | -1): void {
+    const source = sourceOf(remote)
+    const count = (this.#halfOpenBySource.get(source) ?? 0) + change
+    if (count > 0) this.#halfOpenBySource.set(source, count)
+    else this.#halfOpenBySource.delete(source)
+  }
+
+  /** True when it was half open. */
+  #notHalfOpen(connection: SwitchConnection): boolean {
+    const was = this.#halfOpen.delete(connection)
+    if (was) this.#countSource(connection, -1)
+    return was
   }
 
   /** The first to come with a dpid keeps it as long as it answers. */
@@ -188,14 +203,14 @@ class Door {
       if (quicker !== undefined && !quicker.isClosed) return `${dpid} is connected already`
     }
     if (connection.isClosed) return 'closed meanwhile'
-    this.#halfOpen.delete(connection)
+    this.#notHalfOpen(connection)
     this.#byDpid.set(dpid, connection)
     return undefined
   }
 
   #closed(connection: SwitchConnection, reason: string): void {
     this.#all.delete(connection)
-    const wasHalfOpen = this.#halfOpen.delete(connection)
+    const wasHalfOpen = this.#notHalfOpen(connection)
     const dpid = dpidOf(connection)
     const wasIn = dpid !== undefined && this.#byDpid.get(dpid) === connection
     if (wasIn) this.#byDpid.delete(dpid)

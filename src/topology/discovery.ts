@@ -100,7 +100,6 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
   readonly #tickMillis: number
   readonly #watched = new Map<string, Watched>()
   #stretch = 1
-  #stretchedMillis = 0
   #cancel: Cancel | undefined
 
   constructor(
@@ -292,12 +291,15 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
   #tick(): void {
     this.#clock.tick()
     const now = this.#clock.nowMillis()
-    if (now - this.#stretchedMillis >= 1_000) this.#measureLoad(now)
     const due = new Set<Dpid>()
+    let load = 0
     for (const watched of this.#watched.values()) {
       this.#judge(watched, now)
+      load += (1000 / this.#period(watched)) * variantsFor(watched).length
       if (watched.nextMillis <= now) due.add(watched.dpid)
     }
+    // Probes a second if nothing were stretched, against the budget.
+    this.#stretch = Math.max(1, load / this.#options.probesPerSecond)
     if (due.size > 0) this.#probeDue(due, now)
   }
 
@@ -309,14 +311,6 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
       if (early <= now) batches.get(watched.dpid)?.push(watched)
     }
     for (const [dpid, list] of batches) this.#probe(dpid, list)
-  }
-
-  /** Probes a second if nothing were stretched, against the budget. */
-  #measureLoad(now: number): void {
-    this.#stretchedMillis = now
-    let load = 0
-    for (const watched of this.#watched.values()) load += 1000 / this.#period(watched)
-    this.#stretch = Math.max(1, load / this.#options.probesPerSecond)
   }
 
   #period(watched: Watched): number {

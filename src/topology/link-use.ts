@@ -1,25 +1,27 @@
 /** How much of each link is in use: what its port has sent since it was asked last, against its speed. */
 import type { Dpid } from '../base/addresses.js'
 import type { Measurements, PortBytes } from './measurements.js'
-import { portKey, type Switch, type Topology } from './model.js'
+import type { Link, PortRef, Switch, Topology } from './model.js'
 
 export interface UseNetwork {
   sentBytes(dpid: Dpid): Promise<readonly PortBytes[]>
+  /** The link that leaves a port. */
+  link(at: PortRef): Link | undefined
   /** A share that was measured. */
-  measured(at: { readonly dpid: Dpid; readonly port: number }, utilisation: number): void
+  measured(at: PortRef, utilisation: number): void
 }
 
 /** Asks every switch that has links. */
 export const measureUse = (
-  current: () => Topology,
+  { switches }: Topology,
   measurements: Measurements,
   network: UseNetwork,
 ): void => {
-  for (const known of current().switches.values()) {
+  for (const known of switches.values()) {
     if (!known.isConnected || ![...known.ports.values()].some(port => port.kind === 'fabric'))
       continue
     network.sentBytes(known.dpid).then(
-      counts => takeUse(current(), known, counts, measurements, network),
+      counts => takeUse(known, counts, measurements, network),
       // The switch has gone meanwhile: whoever noticed says so.
       () => undefined,
     )
@@ -27,7 +29,6 @@ export const measureUse = (
 }
 
 const takeUse = (
-  topology: Topology,
   known: Switch,
   counts: readonly PortBytes[],
   measurements: Measurements,
@@ -35,7 +36,7 @@ const takeUse = (
 ): void => {
   for (const { port, bytes } of counts) {
     const at = { dpid: known.dpid, port }
-    const link = topology.links.get(portKey(at))
+    const link = network.link(at)
     const speedKbps = link?.bandwidthKbps ?? known.ports.get(port)?.speedKbps ?? 0
     const utilisation = measurements.useOf(at, bytes, speedKbps)
     if (link && utilisation !== undefined) network.measured(at, utilisation)

@@ -10,7 +10,7 @@
  * The direct variant goes to the nearest-bridge address, which no bridge forwards: whoever hears it is the
  * other end of the wire. The broadcast variant passes switches that are not ours.
  */
-import { createHmac, timingSafeEqual } from 'node:crypto'
+import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from 'node:crypto'
 import { dpidNumber, formatDpid, macNumber } from '../base/addresses.js'
 import { etherTypes } from '../pipeline/packet.js'
 import type { Port, PortRef } from './model.js'
@@ -69,6 +69,8 @@ export class ProbeBuilder {
 }
 
 export interface ReadProbe extends Probe {
+  /** As `proven` of a probe that was built. */
+  readonly proven: Uint8Array
   readonly proof: Uint8Array
   readonly signed: Uint8Array
 }
@@ -90,6 +92,7 @@ export const readProbe = (frame: Uint8Array): ReadProbe | 'malformed' | undefine
     port: view.getUint32(9),
     nonce: view.getBigUint64(13),
     sentMillis: Number(view.getBigUint64(21)),
+    proven: value.subarray(4),
     proof: value.subarray(4 + signedSize),
     signed,
   }
@@ -102,8 +105,19 @@ export const isSame = (a: Uint8Array, b: Uint8Array): boolean =>
 export const isGenuine = (probe: ReadProbe, secret: Uint8Array): boolean =>
   isSame(signature(probe.signed, secret), probe.proof)
 
+const keys = new WeakMap<Uint8Array, KeyObject>()
+
+const keyOf = (secret: Uint8Array): KeyObject => {
+  let key = keys.get(secret)
+  if (key === undefined) {
+    key = createSecretKey(secret)
+    keys.set(secret, key)
+  }
+  return key
+}
+
 const signature = (bytes: Uint8Array, secret: Uint8Array): Uint8Array =>
-  createHmac('sha256', secret).update(bytes).digest()
+  createHmac('sha256', keyOf(secret)).update(bytes).digest()
 
 const template = (at: PortRef, port: Port, variant: Variant): Uint8Array => {
   const proof = new Uint8Array(4 + signedSize + hmacSize)
@@ -121,7 +135,7 @@ const template = (at: PortRef, port: Port, variant: Variant): Uint8Array => {
     tlv(127, proof),
     tlv(0, []),
   ]
-  return Uint8Array.from(parts.flatMap(part => [...part]))
+  return Uint8Array.from(Buffer.concat(parts))
 }
 
 const ethernetHeader = (port: Port, destination: number): Uint8Array => {

@@ -77,7 +77,17 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
   readonly #switches = new Map<Dpid, Switch>()
   /** The last snapshot, and what of it is behind. */
   #topology: Topology = emptyTopology
-  #stale: { switches?: boolean; links?: boolean; hosts?: boolean; tree?: boolean } = {}
+  #stale: {
+    switches?: boolean
+    links?: boolean
+    hosts?: boolean
+    tree?: boolean
+    /** Latency and use of links: whoever looks sees them, nothing is compiled for them. */
+    measures?: boolean
+  } = {}
+  /** Numbers that switches have; switches are never forgotten, so the lowest free one only grows. */
+  #indexes = new Set<number>()
+  #lowestIndex = 1
   readonly #soughtMillis = new Map<string, number>()
 
   constructor(
@@ -136,13 +146,13 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
 
   /** The network as it is known now; the same object until something changes. */
   get current(): Topology {
-    const { switches, links, hosts, tree } = this.#stale
-    if (!switches && !links && !hosts && !tree) return this.#topology
+    const { switches, links, hosts, tree, measures } = this.#stale
+    if (!switches && !links && !hosts && !tree && !measures) return this.#topology
     this.#stale = {}
     this.#topology = {
       ...this.#topology,
       ...(switches && { switches: new Map(this.#switches) }),
-      ...(links && { links: this.#book.links }),
+      ...((links || measures) && { links: this.#book.links }),
       ...(hosts && { hosts: this.#tracker.table.snapshot() }),
     }
     if (switches || links || tree) {
@@ -328,7 +338,7 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
     })
     this.#discovery.on('link-measured', (link, rttMillis) => {
       const latencyMillis = this.#measurements.latencyOf(link, rttMillis)
-      if (this.#book.measured(link.from, { rttMillis, latencyMillis })) this.#stale.links = true
+      if (this.#book.measured(link.from, { rttMillis, latencyMillis })) this.#stale.measures = true
     })
     this.#discovery.on('probe-refused', (at, reason) =>
       this.#limiter.add({ kind: 'probe-refused', ...at, reason }),
@@ -381,11 +391,11 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
   }
 
   #measureUse(): void {
-    measureUse(() => this.current, this.#measurements, {
+    measureUse(this.current, this.#measurements, {
       sentBytes: dpid => this.#output.sentBytes(dpid),
+      link: at => this.#book.link(at),
       measured: (at, utilisation) => {
-        // No flow goes by it: whoever looks next sees it.
-        if (this.#book.measured(at, { utilisation })) this.#stale.links = true
+        if (this.#book.measured(at, { utilisation })) this.#stale.measures = true
       },
     })
   }
@@ -412,10 +422,11 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
   }
 
   #freeIndex(): number {
-    const taken = new Set([...this.#switches.values()].map(known => known.index))
-    let index = 1
-    while (taken.has(index)) index++
-    return index
+    if (this.#indexes.size !== this.#switches.size)
+      this.#indexes = new Set([...this.#switches.values()].map(known => known.index))
+    while (this.#indexes.has(this.#lowestIndex)) this.#lowestIndex++
+    this.#indexes.add(this.#lowestIndex)
+    return this.#lowestIndex
   }
 
   #putSwitch(next: Switch): void {

@@ -122,7 +122,19 @@ export class Programmer extends EventEmitter<ProgrammerEvents> {
 
   want(sections: readonly Section[], revision: number): void {
     this.#wanted = { sections, revision }
-    this.#run()
+    if (this.#isRight(sections)) this.#confirm(revision)
+    else this.#run()
+  }
+
+  /** Nothing is under way, and the switch has confirmed these very sections. */
+  #isRight(sections: readonly Section[]): boolean {
+    const isIdle = !this.#isRunning && !this.#mustReadBack && this.#channel !== undefined
+    return isIdle && this.#agreed === sections
+  }
+
+  #confirm(revision: number): void {
+    this.#confirmedRevision = revision
+    this.emit('confirmed', revision)
   }
 
   /** Reads the switch back and mends what differs. */
@@ -205,8 +217,7 @@ export class Programmer extends EventEmitter<ProgrammerEvents> {
       if (wasRead && this.#confirmedRevision >= wish.revision) this.#tellDrift(change)
       if (!isEmpty(change)) await this.#send(channel, change)
       this.#agreed = wish.sections
-      this.#confirmedRevision = wish.revision
-      this.emit('confirmed', wish.revision)
+      this.#confirm(wish.revision)
     }
   }
 
