@@ -40,7 +40,8 @@ export const loadCorpus = (): Buffer[] => [
 /** Numbers at which lengths and types turn. */
 const edges = [0, 1, 2, 3, 4, 7, 8, 15, 16, 127, 128, 254, 255] as const
 
-const mutate = (corpus: readonly Buffer[], dice: Dice): Buffer => {
+/** One to four changes of a message of the corpus: bits, lengths, cuts, splices. */
+export const mutate = (corpus: readonly Buffer[], dice: Dice): Buffer => {
   const from = corpus[dice(corpus.length)]!
   const other = corpus[dice(corpus.length)]!
   let bytes: Buffer = Buffer.from(from)

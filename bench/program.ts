@@ -12,6 +12,8 @@ export interface Program {
   readonly rest: string
   readonly data: string
   readonly readyMillis: number
+  /** What it has logged; only errors, unless SLUICE_LOG says otherwise. */
+  readonly complaints: readonly string[]
   get<T>(path: string): Promise<T>
   put(path: string, body: unknown): Promise<void>
   /** Resident set, in MiB. */
@@ -38,12 +40,18 @@ export const startProgram = async (more: readonly string[] = []): Promise<Progra
   ]
   const began = performance.now()
   const child = spawn(process.execPath, [...nodeWords, path, ...words], {
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, SLUICE_LOG: process.env.SLUICE_LOG ?? 'error' },
+  })
+  const complaints: string[] = []
+  child.stderr!.on('data', chunk => {
+    if (complaints.length < 1_000) complaints.push(String(chunk))
   })
   const line = await new Promise<string>((resolve, reject) => {
     child.stdout!.once('data', chunk => resolve(String(chunk)))
-    child.once('exit', code => reject(new Error(`the controller ended with ${code}`)))
+    child.once('exit', code =>
+      reject(new Error(`the controller ended with ${code}: ${complaints.join('')}`)),
+    )
   })
   const readyMillis = performance.now() - began
   const rest = /API http:\/\/(\S+)/.exec(line)![1]!
@@ -55,6 +63,7 @@ export const startProgram = async (more: readonly string[] = []): Promise<Progra
     rest,
     openflowPort,
     readyMillis,
+    complaints,
     get: async <T>(at: string) => (await (await fetch(`http://${rest}${at}`)).json()) as T,
     put: async (at, body) => {
       const reply = await fetch(`http://${rest}${at}`, {

@@ -7,6 +7,7 @@ export class WireSwitch {
   readonly socket: Socket
   isClosed = false
   #framer = new Framer()
+  #waiting: (() => void)[] = []
   #answer: (message: Received) => void = () => undefined
 
   private constructor(socket: Socket) {
@@ -14,6 +15,7 @@ export class WireSwitch {
     socket.on('error', () => undefined)
     socket.on('close', () => {
       this.isClosed = true
+      this.#tell()
     })
     socket.on('data', chunk => {
       this.#framer.push(chunk)
@@ -22,7 +24,19 @@ export class WireSwitch {
         this.heard.push(message)
         this.#answer(message)
       }
+      this.#tell()
     })
+  }
+
+  /** Resolves when something more was heard, or the connection has ended. */
+  news(): Promise<void> {
+    return this.isClosed ? Promise.resolve() : new Promise(resolve => this.#waiting.push(resolve))
+  }
+
+  #tell(): void {
+    const waiting = this.#waiting
+    this.#waiting = []
+    for (const resolve of waiting) resolve()
   }
 
   static dial(port: number): Promise<WireSwitch> {
@@ -98,6 +112,8 @@ const usualAnswers =
         return { kind: 'barrier-reply' }
       case 'flow-stats-request':
         return { kind: 'flow-stats-reply', entries: [] }
+      case 'flow-monitor-request':
+        return { kind: 'flow-monitor-reply', updates: [] }
       case 'group-desc-request':
         return { kind: 'group-desc-reply', entries: [] }
       case 'meter-config-request':
