@@ -18,6 +18,23 @@ export interface CanaryReport {
   readonly isDropped: boolean
 }
 
+/** Resolves when a switch that behaves has been given its program; false when that takes too long. */
+export const setUp = async (
+  wire: WireSwitch,
+  dpid: bigint,
+  ports: readonly number[] = [],
+): Promise<boolean> => {
+  const began = performance.now()
+  wire.behave(dpid, [], 0, ports)
+  while (
+    !wire.heard.some(each => each.kind === 'bundle-control' && each.control === 'commit-request')
+  ) {
+    if (wire.isClosed || performance.now() - began > patienceMillis) return false
+    await Promise.race([wire.news(), sleep(200)])
+  }
+  return true
+}
+
 export class Canary {
   readonly #wire: WireSwitch
   readonly #rest: string
@@ -36,11 +53,7 @@ export class Canary {
 
   static async start({ openflowPort, rest }: Program, dpid = 0xca_0001n): Promise<Canary> {
     const wire = await WireSwitch.dial(openflowPort)
-    wire.behave(dpid)
-    while (
-      !wire.heard.some(each => each.kind === 'bundle-control' && each.control === 'commit-request')
-    )
-      await sleep(10)
+    if (!(await setUp(wire, dpid))) throw new Error('the healthy switch was not let in')
     return new Canary(wire, rest)
   }
 

@@ -35,6 +35,7 @@ const runController = async (
     rest: options.rest ?? config.rest ?? '127.0.0.1:8080',
     data: data ?? config.data ?? dataFolder(process.env),
     rules: options.rules ?? config.rules ?? [],
+    ...(config.packetsPerSecond && { packetsPerSecond: config.packetsPerSecond }),
     variables: process.env,
     pid: process.pid,
   })

@@ -19,6 +19,7 @@ import { Journal } from './events.js'
 import { FactWriter, loadFacts } from './facts.js'
 import { PolicyKeeper } from './policies.js'
 import { Programmer } from './program/programmer.js'
+import { PuntLimit, type PuntLimits, puntLimits } from './punt-limit.js'
 import { Punts } from './punts.js'
 import type { Store } from './store/store.js'
 import { type AttachedSwitch, attach } from './switches.js'
@@ -30,6 +31,8 @@ export interface ControllerOptions {
   readonly topology?: TopologyOptions
   /** Grows with every start; the switches refuse a master with a lower one. */
   readonly generationId: bigint
+  /** Usually the defaults. */
+  readonly punts?: Partial<PuntLimits>
 }
 
 /** How often every switch is read back and compared. */
@@ -54,6 +57,8 @@ export class Controller extends EventEmitter<ControllerEvents> {
   readonly #env: Env
   readonly #options: ControllerOptions
   readonly #attached = new Map<Dpid, AttachedSwitch>()
+  /** Those that have confirmed a program since they are here. */
+  readonly #ready = new Set<Dpid>()
   readonly #programmers = new Map<Dpid, Programmer>()
   readonly #forwarding = createForwarding()
   /** Sections by switch, as they were compiled last. */
@@ -174,14 +179,20 @@ export class Controller extends EventEmitter<ControllerEvents> {
   async switchConnected(connection: SwitchConnection): Promise<void> {
     const { dpid } = connection
     const programmer = this.#programmers.get(dpid) ?? this.#newProgrammer(dpid)
+    const limit = new PuntLimit(
+      this.#env.clock,
+      { ...puntLimits, ...this.#options.punts },
+      dropped => this.journal.add({ kind: 'packets-limited', dpid, dropped }),
+    )
     const attached = attach(connection, {
-      packetIn: packet => this.#punts.receive(dpid, packet),
+      packetIn: packet => this.#punts.receive(dpid, packet, limit),
       portChanged: report => this.topology.portChanged(dpid, report),
       portRemoved: number => this.topology.portRemoved(dpid, number),
       flowsTouched: rows => programmer.touched(rows),
       closed: reason => this.#switchClosed(dpid, attached, reason),
     })
     this.#attached.set(dpid, attached)
+    this.#ready.delete(dpid)
     const generation = await connection.becomeMaster(this.#options.generationId)
     if (generation !== this.#options.generationId)
       this.journal.add({ kind: 'generation-raised', dpid, generation: String(generation) })
@@ -191,9 +202,6 @@ export class Controller extends EventEmitter<ControllerEvents> {
     if (this.#attached.get(dpid) !== attached) return
     this.topology.switchConnected(dpid, attached.name, attached.reports())
     programmer.connect(attached)
-    programmer.once('confirmed', () => {
-      if (this.#attached.get(dpid) === attached) this.topology.switchReady(dpid)
-    })
   }
 
   /** Resolves to true when every connected switch has confirmed the revision. */
@@ -287,6 +295,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
     const programmer = new Programmer(this.#env, dpid)
     programmer.setMaxListeners(0)
     this.#programmers.set(dpid, programmer)
+    programmer.on('confirmed', () => this.#confirmed(dpid))
     programmer.on('refused', refusal => {
       this.journal.add({ kind: 'flow-refused', dpid, ...refusal })
       this.policies.refused(dpid, refusal)
@@ -296,6 +305,12 @@ export class Controller extends EventEmitter<ControllerEvents> {
       this.#env.log.warn({ dpid, err: error }, 'programming failed, will be tried again'),
     )
     return programmer
+  }
+
+  #confirmed(dpid: Dpid): void {
+    if (this.#ready.has(dpid) || !this.#attached.has(dpid)) return
+    this.#ready.add(dpid)
+    this.topology.switchReady(dpid)
   }
 
   /** Another controller took the switch: it would refuse what we send, so nothing is sent until it connects anew. */
@@ -308,6 +323,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
   #switchClosed(dpid: Dpid, attached: AttachedSwitch, reason: string): void {
     if (this.#attached.get(dpid) !== attached) return
     this.#attached.delete(dpid)
+    this.#ready.delete(dpid)
     this.#programmers.get(dpid)?.disconnect()
     this.topology.switchDisconnected(dpid, reason)
   }

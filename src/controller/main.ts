@@ -31,6 +31,8 @@ export interface RunOptions {
   readonly data: string
   /** Rule files or folders whose edits are put in force as they come. */
   readonly rules: readonly string[]
+  /** Packets of one switch that are looked at each second. */
+  readonly packetsPerSecond?: number
   readonly variables: Readonly<Record<string, string | undefined>>
   readonly pid: number
 }
@@ -80,6 +82,7 @@ const start = async (
   const controller = await Controller.create(env, store, {
     secret,
     generationId: BigInt(starts + 1),
+    ...(options.packetsPerSecond && { punts: { packetsPerSecond: options.packetsPerSecond } }),
   })
   undo.push(() => controller.stop())
   const objects = await ObjectKeeper.load(env.timers, store, [

@@ -10,6 +10,7 @@ import { type PuntReason, readUserdata } from '../pipeline/userdata.js'
 import { controllerMac } from '../topology/host-frames.js'
 import type { PortRef } from '../topology/model.js'
 import type { TopologyService } from '../topology/topology.js'
+import type { PuntLimit } from './punt-limit.js'
 
 export interface PuntedPacket {
   readonly inPort: number
@@ -37,9 +38,9 @@ export class Punts {
     this.#output = output
   }
 
-  receive(dpid: PortRef['dpid'], packet: PuntedPacket): void {
+  receive(dpid: PortRef['dpid'], packet: PuntedPacket, limit: PuntLimit): void {
     const punt = readUserdata(packet.userdata)
-    if (punt === undefined) return
+    if (punt === undefined || !limit.take(punt.reason === 'discover')) return
     const at = { dpid, port: packet.inPort }
     if (punt.reason === 'log' || punt.reason === 'reject')
       return this.#judged(punt.reason, punt.value, at, packet.data)

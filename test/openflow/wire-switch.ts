@@ -1,6 +1,14 @@
 /** A switch on a real socket that does what a test says: each message by hand, or the usual answers. */
 import { connect, type Socket } from 'node:net'
-import { decode, encode, Framer, type Message, type Received } from '../../src/openflow/index.js'
+import { formatMac } from '../../src/base/addresses.js'
+import {
+  decode,
+  encode,
+  Framer,
+  type Message,
+  type PortDescription,
+  type Received,
+} from '../../src/openflow/index.js'
 
 export class WireSwitch {
   readonly heard: Received[] = []
@@ -50,9 +58,14 @@ export class WireSwitch {
     })
   }
 
-  /** Answers as a switch of no ports does, but for the kinds of messages that it keeps silent about. */
-  behave(dpid: bigint, silentAbout: readonly Received['kind'][] = [], auxiliaryId = 0): void {
-    const answers = usualAnswers(dpid, auxiliaryId)
+  /** Answers as a switch of few ports or none does, but for the kinds of messages that it keeps silent about. */
+  behave(
+    dpid: bigint,
+    silentAbout: readonly Received['kind'][] = [],
+    auxiliaryId = 0,
+    ports: readonly number[] = [],
+  ): void {
+    const answers = usualAnswers(dpid, auxiliaryId, ports)
     this.#answer = message => {
       if (silentAbout.includes(message.kind)) return
       const reply = answers(message)
@@ -78,8 +91,22 @@ export class WireSwitch {
   }
 }
 
+const portOf = (port: number): PortDescription => ({
+  port,
+  hardwareAddress: formatMac(0x0a_0000_0000_00 + port),
+  name: `p${port}`,
+  config: 0,
+  state: 4,
+  current: 0,
+  advertised: 0,
+  supported: 0,
+  peer: 0,
+  currentSpeed: 0,
+  maxSpeed: 0,
+})
+
 const usualAnswers =
-  (datapathId: bigint, auxiliaryId: number) =>
+  (datapathId: bigint, auxiliaryId: number, ports: readonly number[]) =>
   (message: Received): Message | undefined => {
     switch (message.kind) {
       case 'echo-request':
@@ -103,7 +130,7 @@ const usualAnswers =
           datapath: 'test',
         }
       case 'port-desc-request':
-        return { kind: 'port-desc-reply', entries: [] }
+        return { kind: 'port-desc-reply', entries: ports.map(portOf) }
       case 'get-config-request':
         return { kind: 'get-config-reply', flags: 0, missSendLength: 128 }
       case 'role-request':

@@ -68,25 +68,32 @@ const flowDifference = (
 ) => {
   const addFlows: Flow[] = []
   const modifyFlows: Flow[] = []
-  const wantedKeys = new Set<string>()
+  const met = new Set<HeldFlow>()
   for (const section of changed)
     for (const flow of section.flows) {
       const { key, body } = canonicalFlow(flow)
-      wantedKeys.add(key)
       const known = held.flows.get(key)
+      if (known) met.add(known)
       if (known?.body === body) continue
       if (known?.cookie === flow.cookie) modifyFlows.push(flow)
       else addFlows.push(flow)
     }
-  const candidates = gone
-    ? gone.flatMap(section => section.flows.map(flow => canonicalFlow(flow).key))
-    : held.flows.keys()
+  const candidates = gone ? heldOf(gone, held) : held.flows
   const deleteFlows: (StrictMatch & { key: string })[] = []
-  for (const key of new Set(candidates)) {
-    const known = held.flows.get(key)
-    if (known && !wantedKeys.has(key)) deleteFlows.push({ ...known.strict, key })
-  }
+  for (const [key, known] of candidates)
+    if (!met.has(known)) deleteFlows.push({ ...known.strict, key })
   return { addFlows, modifyFlows, deleteFlows }
+}
+
+const heldOf = (sections: readonly Section[], held: Holding): ReadonlyMap<string, HeldFlow> => {
+  const found = new Map<string, HeldFlow>()
+  for (const { flows } of sections)
+    for (const flow of flows) {
+      const { key } = canonicalFlow(flow)
+      const known = held.flows.get(key)
+      if (known) found.set(key, known)
+    }
+  return found
 }
 
 const groupDifference = (

@@ -13,6 +13,7 @@ import { EventEmitter } from 'node:events'
 import type { Dpid } from '../../base/addresses.js'
 import type { Cancel, Env } from '../../base/env.js'
 import type { Flow, Origin, Section } from '../../pipeline/program.js'
+import { tableId } from '../../pipeline/tables.js'
 import { canonicalFlow, canonicalGroup, canonicalMeter, flowKey } from './canonical.js'
 import { type Difference, difference, emptyHolding, type Holding, isEmpty } from './difference.js'
 import { bundled, type Change, metersFirst, metersLast } from './messages.js'
@@ -305,7 +306,7 @@ export class Programmer extends EventEmitter<ProgrammerEvents> {
     for (const id of change.deleteGroups) groups.delete(id)
     for (const id of change.deleteMeters) meters.delete(id)
     for (const flow of [...change.addFlows, ...change.modifyFlows]) {
-      if (this.refusals.has(refusalKey(flow))) continue
+      if (this.refusals.size > 0 && this.refusals.has(refusalKey(flow))) continue
       const { key, body } = canonicalFlow(flow)
       flows.set(key, { body, cookie: flow.cookie, strict: strictOf(flow) })
     }
@@ -319,7 +320,7 @@ export class Programmer extends EventEmitter<ProgrammerEvents> {
 const nothing: Difference = difference([], emptyHolding(), [])
 
 const strictOf = (flow: Flow) => ({
-  tableId: Number(canonicalFlow(flow).key.split(' ', 1)[0]),
+  tableId: tableId[flow.table],
   priority: flow.priority,
   match: flow.match,
 })
