@@ -16,6 +16,7 @@ import type { Flow, Origin, Section } from '../../pipeline/program.js'
 import { tableId } from '../../pipeline/tables.js'
 import { canonicalFlow, canonicalGroup, canonicalMeter, flowKey } from './canonical.js'
 import { type Difference, difference, emptyHolding, type Holding, isEmpty } from './difference.js'
+import { flushesAtWrap } from './generation-wrap.js'
 import { bundled, type Change, metersFirst, metersLast } from './messages.js'
 import {
   type ForeignFlow,
@@ -216,7 +217,7 @@ export class Programmer extends EventEmitter<ProgrammerEvents> {
           ? nothing
           : this.#withoutRefused(difference(wish.sections, this.#held, this.#agreed))
       if (wasRead && this.#confirmedRevision >= wish.revision) this.#tellDrift(change)
-      if (!isEmpty(change)) await this.#send(channel, change)
+      if (!isEmpty(change)) await this.#send(channel, change, wish.sections)
       this.#agreed = wish.sections
       this.#confirm(wish.revision)
     }
@@ -251,7 +252,16 @@ export class Programmer extends EventEmitter<ProgrammerEvents> {
     if (missing + excess + changed > 0) this.emit('drift', { missing, excess, changed })
   }
 
-  async #send(channel: SwitchChannel, change: Difference): Promise<void> {
+  async #send(
+    channel: SwitchChannel,
+    change: Difference,
+    wanted: readonly Section[],
+  ): Promise<void> {
+    const flushes = flushesAtWrap(change, wanted)
+    await this.#each(
+      channel,
+      flushes.map(message => ({ message })),
+    )
     await this.#each(channel, metersFirst(change))
     await this.#bundle(channel, bundled(change))
     await this.#each(channel, metersLast(change))

@@ -23,7 +23,7 @@ import {
   type Subfield,
 } from '../../openflow/values.js'
 import { type Flow, flow, type Origin } from '../../pipeline/program.js'
-import { bitsEqual, label, load, registers } from '../../pipeline/registers.js'
+import { bitsEqual, label, load, readLabel, registers } from '../../pipeline/registers.js'
 import { type TableName, tableId } from '../../pipeline/tables.js'
 
 const origin: Origin = { kind: 'base', name: 'firewall' }
@@ -70,6 +70,22 @@ const ip: readonly FieldValue[] = [ipVersions[4], ipVersions[6]]
 const each = (priority: number, match: Match, then: Then, because: string): Row[] =>
   ip.map(eth_type => [priority, { eth_type, ...match }, then, because])
 
+/** Of the row that lets sessions of the current generation pass. */
+const currentPriority = 85
+
+/** The generation that a row of a switch lets pass, if it is the row that does so. */
+export const generationOfRow = (
+  table: number,
+  priority: number,
+  match: Match,
+): number | undefined => {
+  const { ct_label: value } = match
+  if (table !== tableId.session || priority !== currentPriority) return undefined
+  return typeof value === 'object' && typeof value.value === 'bigint'
+    ? readLabel(value.value).generation
+    : undefined
+}
+
 /** The rows of track, session, commit and accepted. @param generation 1 to 65535 */
 export const pipelineRows = (generation: number): Flow[] => {
   const known = state(['trk'], ['new'])
@@ -87,7 +103,7 @@ export const pipelineRows = (generation: number): Flow[] => {
       ...each(90, { ...fromFabric(1), ct_state: opening }, { actions: commitElsewhere }, 'opened at another switch: remember, so that its replies pass'),
       [88, { ...fromFabric(1), ct_state: request, ...labelled([label.elsewhere, 1]) }, { goto: 'forward' }, 'decided elsewhere'],
       ...each(87, { ...fromFabric(1), ct_state: request }, { actions: commitElsewhere }, 'the host that opened it has moved to another switch, which decides now'),
-      [85, { ct_state: known, ...labelled([label.generation, generation], [label.elsewhere, 0]) }, { goto: 'forward' }, 'judged by the rules of today'],
+      [currentPriority, { ct_state: known, ...labelled([label.generation, generation], [label.elsewhere, 0]) }, { goto: 'forward' }, 'judged by the rules of today'],
       [84, { ...fromFabric(0), ct_state: reply, ...labelled([label.elsewhere, 1]) }, { goto: 'forward' }, 'the answer to what was decided elsewhere'],
       ...each(80, { ...fromFabric(0), ip_frag: laterFragment, ct_state: opening }, { actions: commitHere(generation, load(label.rule, 0)) }, 'comes out only if the first piece was accepted'),
       ...ip.map((eth_type): Row => [70, { eth_type, ip_proto: tcp, ...fromFabric(0), tcp_flags: { value: syn, mask: openingFlags }, ct_state: opening }, { goto: 'ports' }, 'a TCP session begins: ask the rules']),
