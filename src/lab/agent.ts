@@ -13,7 +13,7 @@ import type { TryResult } from './stage.js'
 
 interface Command {
   readonly id: number
-  readonly verb: 'listen' | 'attempt' | 'ping' | 'open' | 'state' | 'close'
+  readonly verb: 'listen' | 'attempt' | 'ping' | 'open' | 'state' | 'close' | 'heard'
   readonly name?: string
   readonly to?: string
   readonly protocol?: 'tcp' | 'udp' | 'icmp'
@@ -26,10 +26,18 @@ const patienceMillis = 1_500
 
 const sessions = new Map<string, NumberedSession>()
 
+/** Messages that came in, by `PROTOCOL ADDRESS PORT` of their sender. */
+const heard = new Map<string, number>()
+const hear = (protocol: string, address = '', port = 0): void => {
+  const key = `${protocol} ${address.replace(/^::ffff:/, '')} ${port}`
+  heard.set(key, (heard.get(key) ?? 0) + 1)
+}
+
 const listen = (port: number): Promise<void> =>
   new Promise((resolve, reject) => {
     createServer(socket => {
       socket.on('error', () => socket.destroy())
+      socket.on('data', () => hear('tcp', socket.remoteAddress, socket.remotePort))
       socket.pipe(socket)
     })
       .on('error', reject)
@@ -43,7 +51,10 @@ const listen = (port: number): Promise<void> =>
 const echoUdp = (type: 'udp4' | 'udp6', port: number): Promise<void> =>
   new Promise(resolve => {
     const echo = createSocket({ type, ipv6Only: type === 'udp6' })
-    echo.on('message', (message, from) => echo.send(message, from.port, from.address))
+    echo.on('message', (message, from) => {
+      hear('udp', from.address, from.port)
+      echo.send(message, from.port, from.address)
+    })
     echo.on('error', () => undefined)
     echo.bind(port, () => resolve())
   })
@@ -123,7 +134,7 @@ const ping = (
     })
   })
 
-const openTcp = (to: string, port: number): Promise<NumberedSession> =>
+const openTcp = (to: string, port: number, periodMillis?: number): Promise<NumberedSession> =>
   new Promise((resolve, reject) => {
     const socket: Socket = connect({ host: to, port, noDelay: true })
     socket.once('error', reject)
@@ -137,26 +148,39 @@ const openTcp = (to: string, port: number): Promise<NumberedSession> =>
         isOpen = false
       })
       resolve(
-        numbered({
-          send: message => socket.write(message),
-          onEcho: take => socket.on('data', chunk => take(chunk.toString())),
-          isOpen: () => isOpen,
-          end: () => socket.destroy(),
-        }),
+        numbered(
+          {
+            localPort: () => socket.localPort ?? 0,
+            send: message => socket.write(message),
+            onEcho: take => socket.on('data', chunk => take(chunk.toString())),
+            isOpen: () => isOpen,
+            end: () => socket.destroy(),
+          },
+          periodMillis,
+        ),
       )
     })
   })
 
-const openUdp = async (to: string, port: number): Promise<NumberedSession> => {
-  const socket: UdpSocket = createSocket('udp4')
+const openUdp = async (
+  to: string,
+  port: number,
+  periodMillis?: number,
+): Promise<NumberedSession> => {
+  const socket: UdpSocket = createSocket(to.includes(':') ? 'udp6' : 'udp4')
   socket.on('error', () => undefined)
   await connectUdp(socket, port, to)
-  return numbered({
-    send: message => socket.send(message, () => undefined),
-    onEcho: take => socket.on('message', message => take(message.toString())),
-    isOpen: () => true,
-    end: () => socket.close(),
-  })
+  const { port: localPort } = socket.address()
+  return numbered(
+    {
+      localPort: () => localPort,
+      send: message => socket.send(message, () => undefined),
+      onEcho: take => socket.on('message', message => take(message.toString())),
+      isOpen: () => true,
+      end: () => socket.close(),
+    },
+    periodMillis,
+  )
 }
 
 const carryOut = async (command: Command): Promise<unknown> => {
@@ -169,10 +193,15 @@ const carryOut = async (command: Command): Promise<unknown> => {
     case 'ping':
       return ping(to, command.count ?? 1, command.intervalMillis ?? 1_000)
     case 'open':
-      sessions.set(name, await (protocol === 'udp' ? openUdp(to, port) : openTcp(to, port)))
+      sessions.set(
+        name,
+        await (protocol === 'udp' ? openUdp : openTcp)(to, port, command.intervalMillis),
+      )
       return
     case 'state':
       return sessions.get(name)?.state()
+    case 'heard':
+      return Object.fromEntries(heard)
     case 'close':
       sessions.get(name)?.close()
       sessions.delete(name)

@@ -1,5 +1,6 @@
 /** Talks to the agents inside the hosts of a lab. */
 import type { ChildProcess } from 'node:child_process'
+import { isIP } from 'node:net'
 import { createInterface } from 'node:readline'
 import { end } from './shell.js'
 import { addressOf, type LabSpec, portsOfStory } from './spec.js'
@@ -84,20 +85,22 @@ export class AgentHosts
     return this.#of(from).call('attempt', { to: this.#address(to), protocol, port })
   }
 
-  /** The same to any address, for hosts that have several. */
-  attemptAddress(from: string, to: string, protocol: Protocol, port: number): Promise<TryResult> {
-    return this.#of(from).call('attempt', { to, protocol, port })
-  }
-
   async openSession(
     name: string,
     from: string,
     to: string,
     protocol: Protocol,
     port: number,
+    intervalMillis?: number,
   ): Promise<void> {
     this.#hostOfSession.set(name, from)
-    await this.#of(from).call('open', { name, to: this.#address(to), protocol, port })
+    const where = { to: this.#address(to), protocol, port }
+    await this.#of(from).call('open', { name, ...where, intervalMillis })
+  }
+
+  /** Messages that a host has echoed, by `PROTOCOL ADDRESS PORT` of their sender. */
+  heard(host: string): Promise<Readonly<Record<string, number>>> {
+    return this.#of(host).call('heard', {})
   }
 
   sessionState(name: string): Promise<SessionState> {
@@ -122,7 +125,8 @@ export class AgentHosts
     return agent
   }
 
+  /** Hosts are spoken to at their first address, or at the address that is given instead of a name. */
   #address(host: string): string {
-    return addressOf(this.#spec, host)
+    return isIP(host) > 0 ? host : addressOf(this.#spec, host)
   }
 }

@@ -9,6 +9,10 @@ export type TryResult = 'open' | 'refused' | 'silent'
 export interface SessionState {
   readonly sent: number
   readonly received: number
+  /** The highest number that came back; all came back when it is `received`. */
+  readonly highest: number
+  /** 0 where it is not known. */
+  readonly localPort: number
   /** Milliseconds since something last came back. */
   readonly quietMillis: number
   readonly isOpen: boolean

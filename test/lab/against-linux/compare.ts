@@ -173,4 +173,4 @@ export const both = async (
 }
 
 const one = (world: AgentHosts, { from, to, protocol, port }: Attempt): Promise<TryResult> =>
-  world.attemptAddress(from, to, protocol, port)
+  world.attempt(from, to, protocol, port)
