@@ -41,8 +41,8 @@ export const writeSelective = (writer: RuleWriter, policies: readonly Selected[]
     if (limited.length === 0) return
     writer.line('')
     writer.line(`tier ${tier}`)
+    // Nobody is meant: nothing is allowed.
     for (const policy of limited)
-      // Nobody is meant: nothing is allowed.
       for (const allowed of allowedOf(policy) ?? [])
         if (allowed.peers === undefined || allowed.peers.length > 0)
           writer.line(`  ${rule(names.unique(allowed.name), zones.get(policy)!, allowed)}`)
