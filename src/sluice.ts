@@ -157,7 +157,7 @@ const addImport = (program: Command, exit: (code: number) => void): void => {
     .description('write a rule file from the rules of another firewall; needs no controller')
     .argument(
       '<format>',
-      'iptables (iptables-save), nft (nft -j list ruleset), kubernetes (NetworkPolicy with pods), openstack (security groups with ports)',
+      'iptables (iptables-save), nft (nft -j list ruleset), kubernetes (NetworkPolicy with pods), openstack (security groups with ports), faucet (faucet.yaml)',
     )
     .argument('<file>', 'what to read')
     .option('--strict', 'fail when anything has no equivalent')

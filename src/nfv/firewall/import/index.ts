@@ -1,5 +1,6 @@
 /** Rule files of other firewalls as ours, for people who come from there: `sluice import FORMAT FILE`. */
 import type { Imported } from './draft.js'
+import { importFaucet } from './faucet.js'
 import { importIptables } from './iptables.js'
 import { importKubernetes } from './kubernetes.js'
 import { importNft } from './nft.js'
@@ -7,6 +8,7 @@ import { importOpenstack } from './openstack.js'
 
 /** By the name of the format; each throws an Error that says why a text is none of its kind. */
 export const importers: Readonly<Record<string, (text: string) => Imported>> = {
+  faucet: importFaucet,
   iptables: importIptables,
   nft: importNft,
   kubernetes: importKubernetes,
