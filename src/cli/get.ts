@@ -41,7 +41,7 @@ export const kinds: Readonly<Record<string, Kind>> = {
   rules: {
     path: '/api/v1/rules',
     columns: [['POLICY', item => item.policy], ['TIER', item => item.tier], ['RULE', item => item.name], ['VERDICT', item => item.verb], ['PACKETS', item => item.packets], ['BYTES', item => item.bytes], ['PLACE', item => `${item.file}:${item.line}`]],
-    wide: [['TEXT', item => item.text]],
+    wide: [['LAST HIT', item => item.lastHit], ['TEXT', item => item.text]],
   },
   flows: {
     path: '/api/v1/flows',

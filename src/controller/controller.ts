@@ -21,6 +21,7 @@ import { PolicyKeeper } from './policies.js'
 import { Programmer } from './program/programmer.js'
 import { PuntLimit, type PuntLimits, puntLimits } from './punt-limit.js'
 import { Punts } from './punts.js'
+import { RuleCounters } from './rule-counters.js'
 import type { Store } from './store/store.js'
 import { type AttachedSwitch, attach } from './switches.js'
 
@@ -54,9 +55,10 @@ export class Controller extends EventEmitter<ControllerEvents> {
   readonly journal: Journal
   readonly topology: TopologyService
   readonly policies: PolicyKeeper
+  readonly ruleCounters: RuleCounters
   readonly #env: Env
   readonly #options: ControllerOptions
-  readonly #attached = new Map<Dpid, AttachedSwitch>()
+  readonly #attached: Map<Dpid, AttachedSwitch>
   /** Those that have confirmed a program since they are here. */
   readonly #ready = new Set<Dpid>()
   readonly #programmers = new Map<Dpid, Programmer>()
@@ -77,8 +79,17 @@ export class Controller extends EventEmitter<ControllerEvents> {
   #policyRevision = 0
   #firewall: readonly Section[] = []
 
-  private constructor(env: Env, store: Store, options: ControllerOptions, policies: PolicyKeeper) {
+  private constructor(
+    env: Env,
+    store: Store,
+    options: ControllerOptions,
+    policies: PolicyKeeper,
+    attached: Map<Dpid, AttachedSwitch>,
+    ruleCounters: RuleCounters,
+  ) {
     super()
+    this.#attached = attached
+    this.ruleCounters = ruleCounters
     this.setMaxListeners(0)
     this.#env = env
     this.#options = options
@@ -116,7 +127,11 @@ export class Controller extends EventEmitter<ControllerEvents> {
   /** Takes over what the store knows; nothing is sent before the first switch connects. */
   static async create(env: Env, store: Store, options: ControllerOptions): Promise<Controller> {
     const policies = await PolicyKeeper.load(env, store)
-    const controller = new Controller(env, store, options, policies)
+    const attached = new Map<Dpid, AttachedSwitch>()
+    const counters = await RuleCounters.load(env, store, () => [...attached.values()])
+    // Rows that are put anew count from nothing: what they have counted is read first.
+    policies.beforeChange = () => counters.read()
+    const controller = new Controller(env, store, options, policies, attached, counters)
     const facts = await loadFacts(store)
     controller.topology.restore(facts)
     controller.#listen()
@@ -159,6 +174,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
 
   start(): void {
     this.topology.start()
+    this.ruleCounters.start()
     this.#stops.push(
       this.#env.timers.every(driftPeriodMillis, () => {
         for (const programmer of this.#programmers.values()) programmer.check()
@@ -171,6 +187,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
     this.topology.stop()
     for (const stop of this.#stops) stop()
     this.policies.stop()
+    await this.ruleCounters.stop()
     await this.#compiling
     await this.#facts.write(this.topology.current)
   }

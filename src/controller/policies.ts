@@ -72,6 +72,8 @@ const logMeter = meterNumber('log')
 const rejectMeter = meterNumber('reject')
 
 export class PolicyKeeper extends EventEmitter<PolicyEvents> {
+  /** Awaited before rules change. */
+  beforeChange: () => Promise<void> = async () => {}
   readonly #env: Env
   readonly #store: Store
   readonly #parser = new Parser()
@@ -127,6 +129,11 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
     return this.#rules.get(id)
   }
 
+  /** A file of a policy as it is written, or one that it includes. */
+  textOf(policy: string, file: string): string | undefined {
+    return this.#known.get(policy)?.loaded.texts.get(file)
+  }
+
   rules(): readonly PlacedRule[] {
     return this.#resolved ? [...this.#resolved.tiers.flat(), this.#resolved.last] : []
   }
@@ -171,6 +178,7 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
       if (!isSame) ops.push({ op: 'put', key: prefix + name, value: after })
     }
     if (ops.length === 0) return changes
+    await this.beforeChange()
     await this.#store.txn({ if: [], then: ops })
     for (const { name } of wishes)
       if (changes.get(name) !== 'unchanged') this.#known.set(name, next.get(name)!)
@@ -188,6 +196,7 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
   async #remove(name: string, match?: string): Promise<void> {
     this.get(name)
     this.#mustMatch(name, match)
+    await this.beforeChange()
     await this.#store.txn({ if: [], then: [{ op: 'delete', key: prefix + name }] })
     this.#known.delete(name)
     this.emit('event', { kind: 'policy-deleted', policy: name })

@@ -1,6 +1,8 @@
 /** One connected switch, as the rest of the controller speaks to it. */
 import {
   BundleError,
+  ConnectionLost,
+  type FlowStats,
   type Message,
   monitorFlags,
   type PortDescription,
@@ -40,6 +42,8 @@ export interface AttachedSwitch extends SwitchChannel {
   act(actions: readonly Action[], frame: Uint8Array): void
   /** Packets of flows of hosts in table guard, by cookie. */
   hostPackets(): Promise<ReadonlyMap<bigint, bigint>>
+  /** Rows of rules with their counters; undefined when the connection ends before the answer. */
+  ruleFlows(): Promise<readonly FlowStats[] | undefined>
   /** How many octets each port has sent. */
   sentBytes(): Promise<readonly PortBytes[]>
   /** Asks to be told when somebody else changes rows; false when the switch cannot (ONF EXT-187). */
@@ -89,6 +93,15 @@ export const attach = (connection: SwitchConnection, handlers: SwitchHandlers): 
           packets.set(cookie, (packets.get(cookie) ?? 0n) + packetCount)
       return packets
     },
+    ruleFlows: async () => {
+      try {
+        const reply = await connection.request(ruleRows)
+        return reply.kind === 'flow-stats-reply' ? reply.entries : undefined
+      } catch (error) {
+        if (error instanceof ConnectionLost) return undefined
+        throw error
+      }
+    },
     sentBytes: async () => {
       const reply = await connection.request({ kind: 'port-stats-request' })
       if (reply.kind !== 'port-stats-reply') return []
@@ -127,6 +140,12 @@ const hostFlows: Message = {
   cookie: cookieOf('host', 0),
   cookieMask: 0xffff_ffff_0000_0000n,
   match: {},
+}
+
+const ruleRows: Message = {
+  ...hostFlows,
+  tableId: 0xff,
+  cookie: cookieOf('policy', 0),
 }
 
 /** A refused bundle is an answer; only a lost connection is a failure. */

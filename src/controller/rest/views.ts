@@ -3,7 +3,7 @@
 import type { Dpid } from '../../base/addresses.js'
 import { ConnectionLost, type FlowStats, formatFlow } from '../../openflow/index.js'
 import { ports as reserved } from '../../openflow/values.js'
-import { cookieNamespace, cookieNamespaceMask, ownerNumbers } from '../../pipeline/program.js'
+import { cookieNamespace, cookieNamespaceMask } from '../../pipeline/program.js'
 import { tableName } from '../../pipeline/tables.js'
 import type { Link, PortRef, Switch } from '../../topology/model.js'
 import type { Controller } from '../controller.js'
@@ -145,38 +145,36 @@ const readFlows = async (
   }
 }
 
-/** Rules with what their flows counted, over all switches. */
+/** Rules with what they decided, over all switches, edits and restarts. */
 export const ruleItems = async (controller: Controller) => {
-  const counts = new Map<number, { packets: number; bytes: number }>()
-  for (const dpid of controller.topology.current.switches.keys())
-    for (const entry of (await readFlows(controller, dpid)) ?? []) countRule(entry, counts)
-  return controller.policies.rules().map(({ rule, file, line }) => ({
-    policy: rule.policy,
-    tier: rule.tier,
-    name: rule.name,
-    id: rule.id,
-    verb: rule.verb,
-    file,
-    line,
-    isDefault: rule.isDefault,
-    packets: counts.get(rule.id)?.packets ?? 0,
-    bytes: counts.get(rule.id)?.bytes ?? 0,
-  }))
+  await controller.ruleCounters.read()
+  const lineOf = linesOf(controller)
+  return controller.policies.rules().map(({ rule, file, line }) => {
+    const count = controller.ruleCounters.get(rule.id)
+    return {
+      policy: rule.policy,
+      tier: rule.tier,
+      name: rule.name,
+      id: rule.id,
+      verb: rule.verb,
+      file,
+      line,
+      isDefault: rule.isDefault,
+      text: lineOf(rule.policy, file, line),
+      packets: count?.hits ?? 0,
+      bytes: count?.bytes ?? 0,
+      ...(count && { lastHit: new Date(count.lastHitMillis).toISOString() }),
+    }
+  })
 }
 
-const countRule = (
-  entry: FlowStats,
-  counts: Map<number, { packets: number; bytes: number }>,
-): void => {
-  const owner = Number((entry.cookie >> 32n) & 0xffffn)
-  if (
-    (entry.cookie & cookieNamespaceMask) !== cookieNamespace << 48n ||
-    owner !== ownerNumbers.policy
-  )
-    return
-  const id = Number(entry.cookie & 0xffffffffn)
-  const sum = counts.get(id) ?? { packets: 0, bytes: 0 }
-  sum.packets += Number(entry.packetCount)
-  sum.bytes += Number(entry.byteCount)
-  counts.set(id, sum)
+/** Lines as they are written; each file is cut once. */
+const linesOf = (controller: Controller) => {
+  const files = new Map<string, readonly string[]>()
+  return (policy: string, file: string, line: number): string | undefined => {
+    const key = `${policy} ${file}`
+    const lines = files.get(key) ?? controller.policies.textOf(policy, file)?.split('\n') ?? []
+    files.set(key, lines)
+    return lines[line - 1]?.trim()
+  }
 }

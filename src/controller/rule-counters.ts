@@ -1,0 +1,196 @@
+/**
+ * What each rule has decided, kept over edits, restarts and recompiles. Switches count per row and begin at nothing
+ * when a row is put anew, so what is added is the difference to what was read before, row by row.
+ *
+ *     hits    packets that asked the rules and were decided by this one: each opens a connection, or is the first
+ *             of one after a change of the rules; the packets of running sessions do not ask
+ *     bytes   of those packets
+ *     last    wall time of the reading that found more hits, in milliseconds: late by a period at most
+ */
+import type { Cancel, Env } from '../base/env.js'
+import type { FlowStats } from '../openflow/index.js'
+import { listAll } from './facts.js'
+import { flowKey } from './program/canonical.js'
+import type { Op, Store } from './store/store.js'
+
+export interface RuleCount {
+  readonly hits: number
+  readonly bytes: number
+  readonly lastHitMillis: number
+}
+
+/** A switch that can be asked for its rows of rules; undefined when it was lost meanwhile. */
+export interface CountingSwitch {
+  readonly dpid: string
+  ruleFlows(): Promise<readonly FlowStats[] | undefined>
+}
+
+interface Raw {
+  readonly packets: number
+  readonly bytes: number
+}
+
+const periodMillis = 10_000
+/** Counts are worth less than a wish: what a crash may lose is what came within this time. */
+const savePeriodMillis = 30_000
+const opsPerWrite = 100
+const prefix = '/count/'
+const ruleKey = (id: number) => `${prefix}rule/${id.toString(16).padStart(8, '0')}`
+const seenKey = (dpid: string) => `${prefix}seen/${dpid}`
+
+export class RuleCounters {
+  readonly #env: Env
+  readonly #store: Store
+  readonly #switches: () => readonly CountingSwitch[]
+  readonly #counts = new Map<number, RuleCount>()
+  /** As read last, by switch and row. */
+  readonly #rows = new Map<string, Map<string, Raw>>()
+  /** As read last, by switch and rule: from before a restart, when the rows are not known any more. */
+  readonly #sums = new Map<string, Map<number, Raw>>()
+  readonly #unsaved = new Set<number>()
+  readonly #unsavedSwitches = new Set<string>()
+  readonly #cancels: Cancel[] = []
+  #reading: Promise<void> | undefined
+  #saving: Promise<void> = Promise.resolve()
+
+  private constructor(env: Env, store: Store, switches: () => readonly CountingSwitch[]) {
+    this.#env = env
+    this.#store = store
+    this.#switches = switches
+  }
+
+  static async load(
+    env: Env,
+    store: Store,
+    switches: () => readonly CountingSwitch[],
+  ): Promise<RuleCounters> {
+    const counters = new RuleCounters(env, store, switches)
+    for (const [key, value] of await listAll(store, prefix)) {
+      const name = key.slice(key.lastIndexOf('/') + 1)
+      if (key.startsWith(`${prefix}rule/`))
+        counters.#counts.set(Number.parseInt(name, 16), value as RuleCount)
+      else counters.#sums.set(name, new Map(value as [number, Raw][]))
+    }
+    return counters
+  }
+
+  start(): void {
+    this.#cancels.push(
+      this.#env.timers.every(periodMillis, () => void this.read()),
+      this.#env.timers.every(savePeriodMillis, () => void this.save()),
+    )
+  }
+
+  /** Resolves when what was counted is kept. */
+  async stop(): Promise<void> {
+    for (const cancel of this.#cancels) cancel()
+    await this.#reading
+    await this.save()
+  }
+
+  get(id: number): RuleCount | undefined {
+    return this.#counts.get(id)
+  }
+
+  /** Asks all switches now; those who ask meanwhile share the answer. Never rejects: what fails is read the next time. */
+  read(): Promise<void> {
+    this.#reading ??= this.#read().finally(() => {
+      this.#reading = undefined
+    })
+    return this.#reading
+  }
+
+  async #read(): Promise<void> {
+    await Promise.all(
+      this.#switches().map(async one => {
+        try {
+          const rows = await one.ruleFlows()
+          if (rows) this.#take(one.dpid, rows)
+        } catch (error) {
+          this.#env.log.warn(
+            { dpid: one.dpid, err: error },
+            'the counters of rules could not be read',
+          )
+        }
+      }),
+    )
+  }
+
+  #take(dpid: string, rows: readonly FlowStats[]): void {
+    const before = this.#rows.get(dpid)
+    const now = new Map<string, Raw>()
+    const sums = new Map<number, Raw>()
+    const more = new Map<number, Raw>()
+    for (const row of rows) {
+      const id = Number(row.cookie & 0xffff_ffffn)
+      const raw = { packets: Number(row.packetCount), bytes: Number(row.byteCount) }
+      if (raw.packets === 0) continue
+      const key = flowKey(row.tableId, row.priority, row.match)
+      now.set(key, raw)
+      add(sums, id, raw)
+      if (before) add(more, id, since(raw, before.get(key)))
+    }
+    if (before === undefined)
+      for (const [id, sum] of sums) add(more, id, since(sum, this.#sums.get(dpid)?.get(id)))
+    this.#rows.set(dpid, now)
+    this.#sums.set(dpid, sums)
+    for (const [id, { packets, bytes }] of more)
+      if (packets > 0) this.#hit(dpid, id, packets, bytes)
+  }
+
+  #hit(dpid: string, id: number, packets: number, bytes: number): void {
+    const old = this.#counts.get(id)
+    this.#counts.set(id, {
+      hits: (old?.hits ?? 0) + packets,
+      bytes: (old?.bytes ?? 0) + bytes,
+      lastHitMillis: this.#env.clock.wallMillis(),
+    })
+    this.#unsaved.add(id)
+    this.#unsavedSwitches.add(dpid)
+  }
+
+  /** Writes what changed since the last time; resolves when it is kept. One write at a time. */
+  save(): Promise<void> {
+    this.#saving = this.#saving.then(() => this.#save())
+    return this.#saving
+  }
+
+  async #save(): Promise<void> {
+    const ids = [...this.#unsaved]
+    const dpids = [...this.#unsavedSwitches]
+    const ops: Op[] = [
+      ...ids.map((id): Op => ({ op: 'put', key: ruleKey(id), value: this.#counts.get(id) })),
+      ...dpids.map(
+        (dpid): Op => ({
+          op: 'put',
+          key: seenKey(dpid),
+          value: [...(this.#sums.get(dpid) ?? [])],
+        }),
+      ),
+    ]
+    this.#unsaved.clear()
+    this.#unsavedSwitches.clear()
+    try {
+      for (let at = 0; at < ops.length; at += opsPerWrite)
+        await this.#store.txn({ if: [], then: ops.slice(at, at + opsPerWrite) })
+    } catch (error) {
+      for (const id of ids) this.#unsaved.add(id)
+      for (const dpid of dpids) this.#unsavedSwitches.add(dpid)
+      this.#env.log.warn({ err: error }, 'the counters of rules could not be kept')
+    }
+  }
+}
+
+const add = (sums: Map<number, Raw>, id: number, { packets, bytes }: Raw): void => {
+  const old = sums.get(id)
+  sums.set(id, {
+    packets: (old?.packets ?? 0) + packets,
+    bytes: (old?.bytes ?? 0) + bytes,
+  })
+}
+
+/** A row that counts less than before was put anew. */
+const since = (now: Raw, before: Raw | undefined): Raw =>
+  before === undefined || now.packets < before.packets
+    ? now
+    : { packets: now.packets - before.packets, bytes: now.bytes - before.bytes }
