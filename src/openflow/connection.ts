@@ -6,12 +6,11 @@ import type { Log } from '../base/log.js'
 import { encode } from './codec.js'
 import { errorByName } from './error-codes.js'
 import { Inbox, type InboxLimits, inboxLimits } from './inbox.js'
-import { bundleFlags } from './messages/bundle.js'
 import type { Message, Received, ReceivedOf, Reply } from './messages/index.js'
-import type { packetInReasons } from './messages/packet.js'
 import type { PortDescription } from './messages/port.js'
 import type { Role } from './messages/role.js'
 import { Outbox, type OutboxLimits, outboxLimits } from './outbox.js'
+import { type PacketIn, packetOf } from './punted.js'
 import {
   ConnectionLost,
   RequestBook,
@@ -31,25 +30,8 @@ import {
   sessionLimits,
   step,
 } from './session.js'
-import type { Match } from './values.js'
+import { type Refusal, Together } from './together.js'
 import type { DecodeError } from './wire/decode-error.js'
-
-/** A packet that the switch sent up, whichever message brought it. */
-export interface PacketIn {
-  readonly reason: keyof typeof packetInReasons | number
-  readonly tableId: number
-  readonly cookie: bigint
-  readonly match: Match
-  readonly inPort: number
-  /** A view into what was received: copy it to keep it long. */
-  readonly data: Uint8Array
-  /** What the flow's `controller(userdata=...)` holds. */
-  readonly userdata?: Uint8Array
-  /** The switch keeps a copy under this number. */
-  readonly bufferId?: number
-  /** Goes back in a `resume` to let the packet go on through the pipeline. */
-  readonly continuation?: Uint8Array
-}
 
 export interface SwitchConnectionEvents {
   'packet-in': [packet: PacketIn]
@@ -63,26 +45,6 @@ export interface SwitchConnectionEvents {
   /** Anything else: replies nobody asked for, experimenters. */
   'other-message': [message: Received]
   closed: [reason: string]
-}
-
-/** One message that the switch refused, by its place in what was sent together. */
-export interface Refusal {
-  readonly index: number
-  /** OpenFlow's name, such as OFPFMFC_TABLE_FULL. */
-  readonly error: string
-}
-
-/** A bundle was refused: nothing of it is in force. */
-export class BundleError extends Error {
-  readonly refusals: readonly Refusal[]
-  constructor(refusals: readonly Refusal[], options?: ErrorOptions) {
-    super(
-      `bundle refused: ${refusals.map(one => `message ${one.index}: ${one.error}`).join(', ')}`,
-      options,
-    )
-    this.name = 'BundleError'
-    this.refusals = refusals
-  }
 }
 
 export interface ConnectionLimits {
@@ -126,15 +88,13 @@ export class SwitchConnection extends EventEmitter<SwitchConnectionEvents> {
   readonly #inbox: Inbox
   readonly #outbox: Outbox
   readonly #ports = new Map<number, PortDescription>()
-  /** What waits for errors of single messages until a barrier is past. */
-  readonly #watched = new Map<number, (error: SwitchError) => void>()
+  readonly #together: Together
   #log: Log
   #state: SessionState
   #timer: Cancel | undefined
   #timerMillis = Number.POSITIVE_INFINITY
   #drained: (() => void)[] = []
   #lastXid = 0
-  #lastBundle = 0
   #malformedCount = 0
   #droppedCount = 0
   #role: Role = 'equal'
@@ -157,6 +117,13 @@ export class SwitchConnection extends EventEmitter<SwitchConnectionEvents> {
     this.#book = new RequestBook(limits.requests)
     this.#outbox = new Outbox(connection, limits.outbox)
     this.#inbox = new Inbox(connection, env, this.#inboxHandlers(), limits.inbox)
+    this.#together = new Together({
+      newXid: () => this.#newXid(),
+      transmit: (message, xid) => this.#transmit(message, xid),
+      request: message => this.request(message),
+      isBehind: () => this.#isBehind(),
+      caughtUp: () => this.#pace(),
+    })
     this.#state = newSession(env.clock.nowMillis(), limits.session)
     connection.onBytes(chunk => this.#guard(() => this.#receive(chunk)))
     connection.onClose(error => this.#closed(error ? error.message : 'the switch closed it'))
@@ -244,19 +211,8 @@ export class SwitchConnection extends EventEmitter<SwitchConnectionEvents> {
   }
 
   /** Sends in order with a barrier behind; resolves to what was refused. */
-  async sendAll(messages: readonly Message[]): Promise<readonly Refusal[]> {
-    const refusals: Refusal[] = []
-    const xids: number[] = []
-    try {
-      for (const [index, message] of messages.entries()) {
-        if (this.#isBehind()) await this.#pace()
-        xids.push(this.#watchedSend(message, index, refusals))
-      }
-      await this.barrier()
-    } finally {
-      for (const xid of xids) this.#watched.delete(xid)
-    }
-    return refusals
+  sendAll(messages: readonly Message[]): Promise<readonly Refusal[]> {
+    return this.#together.sendAll(messages)
   }
 
   /**
@@ -264,56 +220,8 @@ export class SwitchConnection extends EventEmitter<SwitchConnectionEvents> {
    *
    * @throws {BundleError} when the switch refuses any; an Error when the connection closes meanwhile
    */
-  async bundle(messages: readonly Message[]): Promise<void> {
-    if (messages.length === 0) return
-    this.#lastBundle = (this.#lastBundle + 1) >>> 0
-    const bundleId = this.#lastBundle
-    const flags = bundleFlags.atomic | bundleFlags.ordered
-    const control = (what: 'open' | 'close' | 'commit' | 'discard') =>
-      this.request({ kind: 'bundle-control', bundleId, control: `${what}-request`, flags })
-    const refusals: Refusal[] = []
-    const xids: number[] = []
-    try {
-      // Not awaited before the messages follow: were it refused, closing would be too.
-      const opened = control('open')
-      opened.catch(() => undefined)
-      for (const [index, message] of messages.entries()) {
-        if (this.#isBehind()) await this.#pace()
-        xids.push(this.#watchedAdd(message, bundleId, flags, index, refusals))
-      }
-      await Promise.all([opened, control('close')])
-      if (refusals.length > 0) {
-        await control('discard')
-        throw new BundleError(refusals)
-      }
-      await control('commit')
-    } catch (error) {
-      if (refusals.length > 0 && !(error instanceof BundleError))
-        throw new BundleError(refusals, { cause: error })
-      throw error
-    } finally {
-      for (const xid of xids) this.#watched.delete(xid)
-    }
-  }
-
-  #watchedSend(message: Message, index: number, refusals: Refusal[]): number {
-    const xid = this.#newXid()
-    this.#watched.set(xid, error => refusals.push({ index, error: error.name }))
-    this.#transmit(message, xid)
-    return xid
-  }
-
-  #watchedAdd(
-    message: Message,
-    bundleId: number,
-    flags: number,
-    index: number,
-    refusals: Refusal[],
-  ): number {
-    const xid = this.#newXid()
-    this.#watched.set(xid, error => refusals.push({ index, error: error.name }))
-    this.#transmit({ kind: 'bundle-add', bundleId, flags, message: encode(message, xid) }, xid)
-    return xid
+  bundle(messages: readonly Message[]): Promise<void> {
+    return this.#together.bundle(messages)
   }
 
   /**
@@ -392,7 +300,7 @@ export class SwitchConnection extends EventEmitter<SwitchConnectionEvents> {
 
   #newXid(): number {
     do this.#lastXid = this.#lastXid >= 0xffffffff ? 1 : this.#lastXid + 1
-    while (this.#book.has(this.#lastXid) || this.#watched.has(this.#lastXid))
+    while (this.#book.has(this.#lastXid) || this.#together.has(this.#lastXid))
     return this.#lastXid
   }
 
@@ -504,10 +412,7 @@ export class SwitchConnection extends EventEmitter<SwitchConnectionEvents> {
 
   #packetIn(message: ReceivedOf<'packet-in'> | ReceivedOf<'packet-in2'>): void {
     if (!this.isReady) return
-    this.emit(
-      'packet-in',
-      message.kind === 'packet-in' ? plainPacket(message) : richPacket(message),
-    )
+    this.emit('packet-in', packetOf(message))
   }
 
   #portStatus({ reason, description }: ReceivedOf<'port-status'>): void {
@@ -520,8 +425,7 @@ export class SwitchConnection extends EventEmitter<SwitchConnectionEvents> {
   #error(message: ReceivedOf<'error'>, size: number): void {
     if (this.#book.take(message, size)) return
     const error = new SwitchError(message)
-    const watcher = this.#watched.get(message.xid)
-    if (watcher) return watcher(error)
+    if (this.#together.take(error, message.xid)) return
     if (this.isReady) {
       this.#log.debug({ xid: message.xid, error: error.name }, 'the switch reports an error')
       this.emit('switch-error', error, message.xid)
@@ -606,31 +510,5 @@ export class SwitchConnection extends EventEmitter<SwitchConnectionEvents> {
     this.#timer = undefined
     this.#book.expire(this.#env.clock.nowMillis())
     this.#apply({ type: 'time' })
-  }
-}
-
-const noCookie = 0xffff_ffff_ffff_ffffn
-const noBuffer = 0xffffffff
-
-const portOf = (match: Match): number => (typeof match.in_port === 'number' ? match.in_port : 0)
-
-const plainPacket = (message: ReceivedOf<'packet-in'>): PacketIn => {
-  const { reason, tableId, cookie, match, data, bufferId } = message
-  const packet = { reason, tableId, cookie, match, inPort: portOf(match), data }
-  return bufferId === noBuffer ? packet : { ...packet, bufferId }
-}
-
-const richPacket = ({ properties }: ReceivedOf<'packet-in2'>): PacketIn => {
-  const { match = {}, userdata, bufferId, continuation } = properties
-  return {
-    reason: properties.reason ?? 'action',
-    tableId: properties.tableId ?? 0,
-    cookie: properties.cookie ?? noCookie,
-    match,
-    inPort: portOf(match),
-    data: properties.data ?? new Uint8Array(),
-    ...(userdata && { userdata }),
-    ...(bufferId !== undefined && { bufferId }),
-    ...(continuation && { continuation }),
   }
 }

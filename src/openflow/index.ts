@@ -12,11 +12,8 @@
 export { checkActions, checkInstructions } from './check-actions.js'
 export { decode, encode, headerSize, setXid, version, xidOf } from './codec.js'
 export {
-  BundleError,
   type ConnectionLimits,
   connectionLimits,
-  type PacketIn,
-  type Refusal,
   SwitchConnection,
   type SwitchConnectionEvents,
 } from './connection.js'
@@ -63,6 +60,7 @@ export {
   parseGroupMod,
   parseMeterMod,
 } from './print.js'
+export type { PacketIn } from './punted.js'
 export { ConnectionLost, SwitchError } from './requests.js'
 export {
   connectToSwitch,
@@ -74,5 +72,6 @@ export {
   type SwitchListener,
   serverLimits,
 } from './server.js'
+export { BundleError, type Refusal } from './together.js'
 export { DecodeError } from './wire/decode-error.js'
 export { Framer } from './wire/framing.js'
