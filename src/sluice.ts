@@ -24,6 +24,7 @@ const runController = async (
     rest: string
     config?: string
     rules?: string[]
+    openvswitch?: string[]
   },
   data: string,
 ): Promise<void> => {
@@ -35,6 +36,7 @@ const runController = async (
     rest: options.rest ?? config.rest ?? '127.0.0.1:8080',
     data: data ?? config.data ?? dataFolder(process.env),
     rules: options.rules ?? config.rules ?? [],
+    ...(options.openvswitch && { openvswitch: options.openvswitch }),
     ...(config.packetsPerSecond && { packetsPerSecond: config.packetsPerSecond }),
     variables: process.env,
     pid: process.pid,
@@ -74,6 +76,10 @@ const addRun = (program: Command): void => {
     .option('--rest <host:port>', 'where the API listens (default 127.0.0.1:8080)')
     .option('--data <folder>', 'where it keeps its data (default per user)')
     .option('--rules <path...>', 'rule files or folders to keep in force, edits included')
+    .option(
+      '--openvswitch <path...>',
+      'control sockets of ovs-vswitchd on this machine, or their folders (default /var/run/openvswitch)',
+    )
     .option('--config <file>', 'the same settings as YAML')
     .action(async options => runController(options, options.data ?? program.opts().data))
 }

@@ -9,12 +9,37 @@ interface Kind {
   readonly columns: readonly (readonly [heading: string, cell: (item: Item) => unknown])[]
   /** Columns that `-o wide` adds. */
   readonly wide?: Kind['columns']
+  /** What is said below the table. */
+  readonly note?: (reply: Item) => string
 }
 
 const at = (value: unknown): string => {
   const place = value as { switch?: string; dpid?: string; port?: number } | undefined
   return place ? `${place.switch ?? place.dpid}:${place.port}` : ''
 }
+
+const protocolNames: Readonly<Record<number, string>> = {
+  1: 'icmp',
+  6: 'tcp',
+  17: 'udp',
+  58: 'icmp6',
+  132: 'sctp',
+}
+const protocolName = (protocol: unknown) => protocolNames[Number(protocol)] ?? protocol
+
+/** `ann:51380`: the name where there is one; ICMP has a type and a code where others have ports. */
+const sessionEnd = (item: Item, side: 'source' | 'destination'): string => {
+  const who = String(item[`${side}Host`] ?? item[side])
+  const hasPorts = ['tcp', 'udp', 'sctp'].includes(String(protocolName(item.protocol)))
+  return hasPorts ? `${who.includes(':') ? `[${who}]` : who}:${item[`${side}Port`]}` : who
+}
+
+/** `tcp ann:51380 -> web:443 by browse` */
+export const sessionText = (item: Item): string =>
+  `${protocolName(item.protocol)} ${sessionEnd(item, 'source')} -> ${sessionEnd(item, 'destination')}${item.rule ? ` by ${item.rule}` : ''}`
+
+export const unreadText = (unread: readonly { switch: string; reason: string }[]): string =>
+  unread.map(each => `sessions of ${each.switch} are not known: ${each.reason}`).join('\n')
 
 // biome-ignore format: tables
 export const kinds: Readonly<Record<string, Kind>> = {
@@ -48,6 +73,15 @@ export const kinds: Readonly<Record<string, Kind>> = {
     columns: [['SWITCH', item => item.switch], ['TABLE', item => item.table], ['PRIORITY', item => item.priority], ['PACKETS', item => item.packets], ['FLOW', item => item.text], ['BECAUSE', item => item.because]],
     wide: [['COOKIE', item => item.cookie], ['ORIGIN', item => item.origin]],
   },
+  sessions: {
+    path: '/api/v1/sessions',
+    columns: [
+      ['SWITCH', item => item.switch], ['PROTOCOL', item => protocolName(item.protocol)], ['FROM', item => sessionEnd(item, 'source')], ['TO', item => sessionEnd(item, 'destination')],
+      ['RULE', item => item.rule], ['STATE', item => item.state],
+    ],
+    wide: [['POLICY', item => item.policy], ['CURRENT', item => item.isCurrent]],
+    note: reply => unreadText(reply.unread as { switch: string; reason: string }[]),
+  },
   drift: {
     path: '/api/v1/drift',
     columns: [['SWITCH', item => item.switch], ['KIND', item => item.kind], ['TABLE', item => item.table], ['FLOW', item => item.text]],
@@ -61,6 +95,7 @@ const singular: Readonly<Record<string, string>> = {
   policy: 'policies',
   rule: 'rules',
   flow: 'flows',
+  session: 'sessions',
 }
 
 export const kindNamed = (name: string): Kind | undefined => kinds[singular[name] ?? name]
@@ -71,14 +106,16 @@ export const listKind = async (
   query: string,
   output: string,
 ): Promise<string> => {
-  const reply = await client.get<{ items: Item[] }>(`${kind.path}${query}`)
+  const reply = await client.get<{ items: Item[] } & Item>(`${kind.path}${query}`)
   if (output === 'json') return JSON.stringify(reply, null, 2)
   if (output === 'ofctl')
     return reply.items.map(item => String(item.ofctl ?? item.text ?? '')).join('\n')
   const columns = output === 'wide' ? [...kind.columns, ...(kind.wide ?? [])] : kind.columns
-  if (reply.items.length === 0) return 'none'
-  return formatColumns(
+  const note = kind.note?.(reply) ?? ''
+  const below = note === '' ? '' : `\n${note}`
+  if (reply.items.length === 0) return `none${below}`
+  return `${formatColumns(
     columns.map(([heading]) => heading),
     reply.items.map(item => columns.map(([, cell]) => String(cell(item) ?? '-'))),
-  )
+  )}${below}`
 }

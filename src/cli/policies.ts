@@ -1,6 +1,7 @@
 /** The verbs about rule files: apply, diff, delete, check. */
 import { Failure } from '../base/failures.js'
 import type { Client } from './client.js'
+import { sessionText, unreadText } from './get.js'
 import type { Cli } from './main.js'
 import { policyName, type RuleFile, readRuleFiles } from './rule-files.js'
 
@@ -47,6 +48,11 @@ const appliedLine = (policy: AppliedPolicy): string =>
   `policy ${policy.name} ${policy.change}: ${policy.rules} rules, generation ${policy.generation}, ${policy.state}${policy.reason === undefined ? '' : ` (${policy.reason})`}`
 
 interface Plan {
+  readonly sessions: {
+    readonly cut: readonly Readonly<Record<string, unknown>>[]
+    readonly kept: readonly Readonly<Record<string, unknown>>[]
+    readonly unread: readonly { readonly switch: string; readonly reason: string }[]
+  }
   readonly changes: readonly {
     readonly policy: string
     readonly change: string
@@ -57,6 +63,9 @@ interface Plan {
     readonly flows: readonly { readonly change: string; readonly text: string }[]
   }[]
 }
+
+/** Sessions that are kept are named up to this many; those that are cut are all named. */
+const shownKept = 20
 
 const signs: Readonly<Record<string, string>> = { added: '+', removed: '-', changed: '~' }
 
@@ -72,6 +81,11 @@ export const diff = async (cli: Cli, client: Client, path: string): Promise<numb
     cli.print(`${each.name}: ${each.flows.length} flows change`)
     for (const flow of each.flows) cli.print(`  ${signs[flow.change] ?? '?'} ${flow.text}`)
   }
+  const { cut, kept, unread } = plan.sessions
+  for (const session of cut) cli.print(`cut: ${sessionText(session)}`)
+  for (const session of kept.slice(0, shownKept)) cli.print(`kept: ${sessionText(session)}`)
+  if (kept.length > shownKept) cli.print(`kept: ${kept.length - shownKept} more`)
+  if (unread.length > 0) cli.print(unreadText(unread))
   const isSame = plan.changes.length === 0 && plan.switches.every(each => each.flows.length === 0)
   if (isSame) cli.print('nothing would change')
   return isSame ? 0 : 1

@@ -22,6 +22,7 @@ import { Programmer } from './program/programmer.js'
 import { PuntLimit, type PuntLimits, puntLimits } from './punt-limit.js'
 import { Punts } from './punts.js'
 import { RuleCounters } from './rule-counters.js'
+import { SessionReader } from './sessions/sessions.js'
 import type { Store } from './store/store.js'
 import { type AttachedSwitch, attach } from './switches.js'
 
@@ -32,6 +33,8 @@ export interface ControllerOptions {
   readonly topology?: TopologyOptions
   /** Grows with every start; the switches refuse a master with a lower one. */
   readonly generationId: bigint
+  /** Where daemons of Open vSwitch on this machine are found. */
+  readonly openvswitch?: readonly string[]
   /** Usually the defaults. */
   readonly punts?: Partial<PuntLimits>
 }
@@ -56,6 +59,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
   readonly topology: TopologyService
   readonly policies: PolicyKeeper
   readonly ruleCounters: RuleCounters
+  readonly sessions: SessionReader
   readonly #env: Env
   readonly #options: ControllerOptions
   readonly #attached: Map<Dpid, AttachedSwitch>
@@ -112,6 +116,12 @@ export class Controller extends EventEmitter<ControllerEvents> {
           this.#attached.get(dpid)?.sentBytes() ?? Promise.reject(new Error('not connected')),
       },
       options.topology,
+    )
+    this.sessions = new SessionReader(
+      env,
+      options.openvswitch ?? [],
+      () => this.topology.current,
+      policies,
     )
     this.#punts = new Punts(this.topology, {
       send: (at, frame) => this.#send(at, frame),

@@ -31,6 +31,8 @@ export interface RunOptions {
   readonly data: string
   /** Rule files or folders whose edits are put in force as they come. */
   readonly rules: readonly string[]
+  /** Control sockets of ovs-vswitchd on this machine, and folders that hold them: sessions are read there. */
+  readonly openvswitch?: readonly string[]
   /** Packets of one switch that are looked at each second. */
   readonly packetsPerSecond?: number
   readonly variables: Readonly<Record<string, string | undefined>>
@@ -82,6 +84,7 @@ const start = async (
   const controller = await Controller.create(env, store, {
     secret,
     generationId: BigInt(starts + 1),
+    openvswitch: options.openvswitch ?? [options.variables.OVS_RUNDIR ?? '/var/run/openvswitch'],
     ...(options.packetsPerSecond && { punts: { packetsPerSecond: options.packetsPerSecond } }),
   })
   undo.push(() => controller.stop())

@@ -6,6 +6,7 @@ import type { Controller } from './controller.js'
 import type { Policy, PolicyWish } from './policies.js'
 import { canonicalFlow } from './program/canonical.js'
 import { flowText } from './rest/flow-text.js'
+import { judgeSessions, type Session, type Unread } from './sessions/sessions.js'
 
 type ChangeKind = 'added' | 'removed' | 'changed'
 
@@ -15,6 +16,12 @@ export interface Plan {
     readonly change: ChangeKind
     readonly text: string
   }[]
+  /** Running sessions that the policies would cut; those of switches that cannot be read are not known. */
+  readonly sessions: {
+    readonly cut: readonly Session[]
+    readonly kept: readonly Session[]
+    readonly unread: readonly Unread[]
+  }
   readonly switches: readonly {
     readonly dpid: string
     readonly name: string
@@ -29,9 +36,11 @@ export const plan = async (
 ): Promise<Plan> => {
   const topology = controller.topology.current
   const known = new Map(controller.policies.list().map(policy => [policy.name, policy]))
-  const { sections } = await controller.policies.preview(wishes, topology)
+  const { sections, resolved } = await controller.policies.preview(wishes, topology)
   const programs = controller.compileWith(sections)
+  const { items, unread } = await controller.sessions.read()
   return {
+    sessions: { ...judgeSessions(items, controller.policies.resolved, resolved), unread },
     changes: wishes.flatMap(wish => ruleChanges(wish, known.get(wish.name))),
     switches: [...topology.switches.values()].map(self => ({
       dpid: self.dpid,

@@ -36,7 +36,7 @@ const place = async (t: Test): Promise<Place> => {
   const ovs = await startOvs(ledger, `slt${process.pid}-${places++}`, false)
   const data = join(folder, 'data')
   const inside = ['netns', 'exec', ovs.namespace, 'env', ...asUsersRun()]
-  const controller = start('ip', [...inside, 'run', '--data', data], {
+  const controller = start('ip', [...inside, 'run', '--data', data, '--openvswitch', ovs.folder], {
     stdio: ['ignore', 'pipe', 'ignore'],
   })
   t.teardown(() => end(controller))
@@ -112,6 +112,13 @@ for (const failMode of ['standalone', 'secure'])
       t.ok(await pings(hosts[0]!, 2), 'what the policy allows passes')
       t.notOk(await pings(hosts[0]!, 3), 'what it does not allow is dropped')
       t.equal((await at.sluice('get', 'drift')).trim(), 'none')
+      t.match(await at.sluice('get', 'sessions'), /br0 +icmp +10\.9\.0\.1 +10\.9\.0\.2 +ping/)
+      writeFileSync(file, 'default drop\nping: allow icmp from 10.9.0.3 to 10.9.0.2\n')
+      // Exit code 1 says that there is a difference.
+      const words = ['env', ...asUsersRun(), '--data', at.data, 'diff', '-f', file].join(' ')
+      const inside = ['netns', 'exec', at.namespace, 'sh', '-c', `${words} || test $? = 1`]
+      const cut = await sh('ip', ...inside)
+      t.match(cut, /cut: icmp 10\.9\.0\.1 -> 10\.9\.0\.2 by ping/, 'what an edit would cut')
 
       await at.sluice('delete', 'policy', 'ping', '--wait')
       t.ok(await pings(hosts[0]!, 3), 'without a policy all pass again')

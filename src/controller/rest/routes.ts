@@ -61,6 +61,9 @@ const readingRoutes = (app: FastifyInstance, controller: Controller): void => {
     flowItems(controller, name),
   )
   list('rules', 'rules in the order they are asked, with counters', () => ruleItems(controller))
+  app.get('/api/v1/sessions', read('running sessions, with the rule that let them in'), async () =>
+    controller.sessions.read(),
+  )
   list('drift', 'where switches hold something else than is wanted', name =>
     driftItems(controller, name),
   )

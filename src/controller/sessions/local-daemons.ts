@@ -1,0 +1,77 @@
+/**
+ * Open vSwitch daemons on this machine, asked the way `ovs-appctl` does: JSON-RPC on the daemon's control socket
+ * (ovs-appctl(8)). The table of connections can be read in no other way: neither OpenFlow nor OVSDB tells it.
+ */
+import { join } from 'node:path'
+import type { Env } from '../../base/env.js'
+import { formatJson } from '../../ovsdb/json.js'
+import { JsonStream } from '../../ovsdb/json-stream.js'
+
+const patienceMillis = 5_000
+/** A million connections of 200 octets. */
+const limits = { size: 256 * 1024 * 1024, depth: 8 }
+
+/** Control sockets of ovs-vswitchd among files and folders; what is not there is left out. */
+export const controlSockets = async (
+  { disk }: Pick<Env, 'disk'>,
+  places: readonly string[],
+): Promise<string[]> => {
+  const found = await Promise.all(
+    places.map(async place => {
+      const stat = await disk.stat(place)
+      if (stat === undefined) return []
+      if (!stat.isFolder) return [place]
+      const names = await disk.list(place)
+      return names
+        .filter(name => /^(ovs-vswitchd\.\d+|vsw)\.ctl$/.test(name))
+        .map(name => join(place, name))
+    }),
+  )
+  return found.flat()
+}
+
+/** @throws when nobody answers there, or the daemon refuses */
+export const askDaemon = async (
+  { net, timers }: Pick<Env, 'net' | 'timers'>,
+  path: string,
+  method: string,
+  params: readonly string[] = [],
+): Promise<string> => {
+  const connection = await net.connect({ path })
+  const stream = new JsonStream(limits)
+  try {
+    return await new Promise<string>((resolve, reject) => {
+      const cancel = timers.after(patienceMillis, () =>
+        reject(new Error(`${path} does not answer ${method}`)),
+      )
+      const done = (settle: () => void) => {
+        cancel()
+        settle()
+      }
+      connection.onClose(error =>
+        done(() => reject(error ?? new Error(`${path} hung up before it answered ${method}`))),
+      )
+      connection.onBytes(chunk => {
+        try {
+          stream.push(chunk, message => done(() => settleReply(message, method, resolve, reject)))
+        } catch (error) {
+          done(() => reject(error))
+        }
+      })
+      connection.send(new TextEncoder().encode(formatJson({ id: 0, method, params })))
+    })
+  } finally {
+    connection.destroy()
+  }
+}
+
+const settleReply = (
+  message: unknown,
+  method: string,
+  resolve: (text: string) => void,
+  reject: (error: Error) => void,
+): void => {
+  const { result, error } = message as { result?: unknown; error?: unknown }
+  if (typeof result === 'string') resolve(result)
+  else reject(new Error(`${method} was refused: ${String(error).slice(0, 500)}`))
+}

@@ -1,0 +1,138 @@
+/**
+ * Sessions as the switches remember them, with the rule that let them in and the hosts by name. Only those of
+ * switches on this machine can be read; of the others it is said that they cannot.
+ */
+import type { Ip } from '../../base/addresses.js'
+import type { Env } from '../../base/env.js'
+import { decide } from '../../nfv/firewall/decide.js'
+import type { Resolved } from '../../nfv/firewall/resolved.js'
+import { zoneOf } from '../../topology/forwarding/port-rows.js'
+import type { Topology } from '../../topology/model.js'
+import type { PolicyKeeper } from '../policies.js'
+import { parseConntrack, type TrackedConnection } from './conntrack-dump.js'
+import { askDaemon, controlSockets } from './local-daemons.js'
+
+export interface Session {
+  readonly switch: string
+  readonly protocol: number
+  readonly source: Ip
+  readonly sourcePort: number
+  readonly destination: Ip
+  readonly destinationPort: number
+  readonly sourceHost?: string
+  readonly destinationHost?: string
+  /** Absent for what a fragment opened, and where the rule is gone. */
+  readonly rule?: string
+  readonly policy?: string
+  /** False: its next packet asks the rules. */
+  readonly isCurrent: boolean
+  readonly state?: string
+}
+
+/** A switch of which the sessions are not known, and why. */
+export interface Unread {
+  readonly switch: string
+  readonly reason: string
+}
+
+export interface Sessions {
+  readonly items: readonly Session[]
+  readonly unread: readonly Unread[]
+}
+
+const elsewhere =
+  'its connections can only be read on its own machine (see "sluice run --openvswitch")'
+
+export class SessionReader {
+  readonly #env: Env
+  readonly #places: readonly string[]
+  readonly #topology: () => Topology
+  readonly #policies: PolicyKeeper
+
+  /** @param places control sockets of ovs-vswitchd, and folders that hold them */
+  constructor(
+    env: Env,
+    places: readonly string[],
+    topology: () => Topology,
+    policies: PolicyKeeper,
+  ) {
+    this.#env = env
+    this.#places = places
+    this.#topology = topology
+    this.#policies = policies
+  }
+
+  async read(): Promise<Sessions> {
+    const topology = this.#topology()
+    const unread = new Map<string, string>(
+      [...topology.switches.values()].map(each => [each.name, elsewhere]),
+    )
+    const items: Session[] = []
+    for (const socket of await controlSockets(this.#env, this.#places)) {
+      let names: string[] = []
+      try {
+        const bridges = await askDaemon(this.#env, socket, 'ofproto/list')
+        names = bridges.split('\n').filter(name => unread.has(name))
+        const dump = await askDaemon(this.#env, socket, 'dpctl/dump-conntrack')
+        items.push(...this.#itemsOf(topology, names, parseConntrack(dump)))
+        for (const name of names) unread.delete(name)
+      } catch (error) {
+        const reason = error instanceof Error ? error.message : String(error)
+        for (const name of names) unread.set(name, reason)
+        this.#env.log.debug({ socket, err: error }, 'connections could not be read')
+      }
+    }
+    return { items, unread: [...unread].map(([name, reason]) => ({ switch: name, reason })) }
+  }
+
+  #itemsOf(
+    topology: Topology,
+    names: readonly string[],
+    connections: readonly TrackedConnection[],
+  ): Session[] {
+    const zones = new Map(
+      [...topology.switches.values()]
+        .filter(each => names.includes(each.name))
+        .flatMap(each =>
+          topology.networks.map(({ number }) => [zoneOf(each.index, number), each.name] as const),
+        ),
+    )
+    const hosts = new Map(
+      [...topology.hosts.values()].flatMap(host =>
+        host.name === undefined ? [] : host.ips.map(ip => [ip, host.name!] as const),
+      ),
+    )
+    return connections.flatMap(({ zone, label, ...tuple }) => {
+      const name = zones.get(zone)
+      // What another switch has decided is listed there.
+      if (name === undefined || label.isElsewhere) return []
+      const rule = this.#policies.rule(label.rule)?.rule
+      const [sourceHost, destinationHost] = [hosts.get(tuple.source), hosts.get(tuple.destination)]
+      return [
+        {
+          switch: name,
+          ...tuple,
+          ...(sourceHost && { sourceHost }),
+          ...(destinationHost && { destinationHost }),
+          ...(rule && { rule: rule.name, policy: rule.policy }),
+          isCurrent: label.generation === this.#policies.generation,
+        },
+      ]
+    })
+  }
+}
+
+/** What other rules would do to sessions that those of today let run. */
+export const judgeSessions = (
+  sessions: readonly Session[],
+  today: Resolved | undefined,
+  next: Resolved,
+) => {
+  const isAllowed = (rules: Resolved, session: Session) =>
+    decide(rules, session).verdict === 'allow'
+  const running = sessions.filter(each => today === undefined || isAllowed(today, each))
+  return {
+    cut: running.filter(each => !isAllowed(next, each)),
+    kept: running.filter(each => isAllowed(next, each)),
+  }
+}
