@@ -11,7 +11,7 @@ import {
 } from '../base/places.js'
 import { Controller } from './controller.js'
 import { Declared } from './declared/declared.js'
-import { hostKind, intentKind, networkKind } from './declared/kinds.js'
+import { hostKind, intentKind, networkKind, portKind } from './declared/kinds.js'
 import { lockFolder } from './lock.js'
 import { ObjectKeeper } from './objects/objects.js'
 import { objectRoutes, type StatusOf } from './rest/object-routes.js'
@@ -92,6 +92,7 @@ const start = async (
     switchKind,
     networkKind,
     hostKind,
+    portKind,
     intentKind,
   ])
   const declared = new Declared(controller.topology, objects, dpid => controller.isConfirmed(dpid))

@@ -37,6 +37,8 @@ const latencyFloorMillis = 0.2
 const utilisationStep = 0.05
 
 interface Direction {
+  /** As it was seen and measured, without what people say of it. */
+  found: Link
   link: Link
   readonly sinceMillis: number
   isOneWayTold: boolean
@@ -86,7 +88,7 @@ export class LinkBook {
   declare(declared: (at: PortRef) => DeclaredLink): boolean {
     this.#declared = declared
     for (const direction of this.#directions.values())
-      direction.link = this.#dressed(direction.link)
+      direction.link = this.#dressed(direction.found)
     return this.#refresh([...this.#directions.keys()])
   }
 
@@ -135,12 +137,13 @@ export class LinkBook {
       (values.utilisation !== undefined &&
         Math.abs((link.utilisation ?? 0) - values.utilisation) >= utilisationStep)
     if (!isNews) return false
-    direction.link = {
-      ...link,
+    direction.found = {
+      ...direction.found,
       ...(values.rttMillis !== undefined && { rttMillis: rounded(values.rttMillis) }),
       ...(latency !== undefined && { latencyMillis: rounded(latency) }),
       ...(values.utilisation !== undefined && { utilisation: rounded(values.utilisation) }),
     }
+    direction.link = this.#dressed(direction.found)
     return this.#refresh([portKey(at)])
   }
 
@@ -162,8 +165,10 @@ export class LinkBook {
     const key = portKey(link.from)
     const before = this.#directions.get(key)
     const isSame = before && isSamePort(before.link.to, link.to)
+    const found = isSame ? { ...before.found, ...link } : link
     this.#directions.set(key, {
-      link: this.#dressed(isSame ? { ...before.link, ...link } : link),
+      found,
+      link: this.#dressed(found),
       sinceMillis: isSame ? before.sinceMillis : this.#env.clock.nowMillis(),
       isOneWayTold: isSame ? before.isOneWayTold : false,
     })

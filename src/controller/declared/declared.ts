@@ -10,7 +10,9 @@ import {
   type Network,
   type NetworkPort,
   type PortRef,
+  portKey,
 } from '../../topology/model.js'
+import type { DeclaredPort } from '../../topology/port-reports.js'
 import type { TopologyService } from '../../topology/topology.js'
 import type { ObjectKeeper, StoredObject } from '../objects/objects.js'
 import {
@@ -20,6 +22,8 @@ import {
   intentKind,
   type NetworkSpec,
   networkKind,
+  type PortSpec,
+  portKind,
 } from './kinds.js'
 
 /** pending: it waits for something · installing: not all switches have confirmed it · degraded: in force, less than asked for */
@@ -53,7 +57,7 @@ export class Declared {
   }
 
   start(): void {
-    const ours = new Set<string>([networkKind.kind, hostKind.kind])
+    const ours = new Set<string>([networkKind.kind, hostKind.kind, portKind.kind])
     const update = (kind: string) => {
       if (kind === intentKind.kind) this.#updateIntents()
       if (ours.has(kind)) this.#update()
@@ -76,13 +80,33 @@ export class Declared {
     this.#status.clear()
     const networks = this.#networks()
     const { pinned, names } = this.#hosts(networks)
-    const handed = JSON.stringify([networks, pinned, [...names]])
+    const ports = this.#ports()
+    const handed = JSON.stringify([networks, pinned, [...names], [...ports]])
     if (handed === this.#handed) return
     const [before] = this.#handed === '' ? [[]] : (JSON.parse(this.#handed) as [Network[]])
     this.#handed = handed
     if (JSON.stringify(before) !== JSON.stringify(networks))
       this.#topology.declareNetworks(networks)
     this.#topology.declareHosts(pinned, names)
+    this.#topology.declarePorts(ports)
+  }
+
+  #ports(): Map<string, DeclaredPort> {
+    const found = new Map<string, DeclaredPort>()
+    for (const object of this.#living(portKind)) {
+      const { at, peer, ...rest } = object.spec as PortSpec
+      const place = this.#placeOf(at)
+      const peerPlace = peer === undefined ? undefined : this.#placeOf(peer)
+      if (place === undefined) this.#say(object, 'pending', `${at} is not known yet`)
+      else if (found.has(portKey(place))) this.#say(object, 'failed', `${at} is declared twice`)
+      else if (peer !== undefined && peerPlace === undefined)
+        this.#say(object, 'pending', `${peer} is not known yet`)
+      else {
+        found.set(portKey(place), { ...rest, ...(peerPlace && { peer: peerPlace }) })
+        this.#say(object, 'installed', '')
+      }
+    }
+    return found
   }
 
   #updateIntents(): void {

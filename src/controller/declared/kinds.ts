@@ -81,6 +81,43 @@ export const hostKind: Kind = {
   check: checkHost,
 }
 
+export const portSpec = Type.Object(
+  {
+    at: place,
+    role: Type.Optional(
+      Type.Union([Type.Literal('edge'), Type.Literal('roaming')], {
+        description: 'edge: hosts only, never a link · roaming: the same, and hosts come and go',
+      }),
+    ),
+    cost: Type.Optional(Type.Number({ minimum: 1, maximum: 1_000_000 })),
+    latencyMillis: Type.Optional(Type.Number({ minimum: 0, maximum: 100_000 })),
+    bandwidthKbps: Type.Optional(Type.Number({ minimum: 1 })),
+    tags: Type.Optional(Type.Array(Type.String({ minLength: 1, maxLength: 64 }), { maxItems: 32 })),
+    peer: Type.Optional({ ...place, description: 'where its link must lead: SWITCH:PORT' }),
+  },
+  strict,
+)
+export type PortSpec = Static<typeof portSpec>
+
+const checkPort = ({ role, at: _, ...link }: PortSpec): Complaint[] =>
+  role === undefined || Object.keys(link).length === 0
+    ? []
+    : [
+        {
+          path: ['role'],
+          message: 'a port for hosts has no link: give role, or what its link is like',
+        },
+      ]
+
+export const portKind: Kind = {
+  kind: 'Port',
+  path: 'port',
+  plural: 'ports',
+  summary: 'what a port is for, or what the link that leaves it is like',
+  schema: portSpec,
+  check: checkPort,
+}
+
 const names = (description: string) =>
   Type.Optional(Type.Array(Type.String({ maxLength: 256 }), { maxItems: 64, description }))
 

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { Declared } from '../../../src/controller/declared/declared.js'
-import { hostKind, networkKind } from '../../../src/controller/declared/kinds.js'
+import { hostKind, networkKind, portKind } from '../../../src/controller/declared/kinds.js'
 import { complaintsOf } from '../../../src/controller/objects/kind.js'
 import { ObjectKeeper } from '../../../src/controller/objects/objects.js'
 import { end, switchNames, Whole } from '../../topology/whole.js'
@@ -17,7 +17,11 @@ const begin = async () => {
       { name: 'h4', at: end('s2', 11) },
     ],
   })
-  const objects = await ObjectKeeper.load(whole.env.timers, whole.store, [networkKind, hostKind])
+  const objects = await ObjectKeeper.load(whole.env.timers, whole.store, [
+    networkKind,
+    hostKind,
+    portKind,
+  ])
   const declared = new Declared(whole.controller.topology, objects, dpid =>
     whole.controller.isConfirmed(dpid),
   )
@@ -94,3 +98,29 @@ t.test('mistakes in documents', async t => {
   t.equal(complaintsOf(networkKind, { number: 1 }).length, 1)
   t.equal(complaintsOf(networkKind, { number: 5, access: ['s1'] }).length, 1)
 })
+
+t.test(
+  'a port is declared: what its link costs, where it must lead, that it is for hosts',
+  async t => {
+    const { whole, objects, apply } = await begin()
+    const link = () => whole.controller.topology.current.links.get('0000000000000001/1')
+    t.same(await apply('Port', 'up', { at: 's1:1', cost: 7, tags: ['gold'], peer: 's2:1' }), {
+      state: 'installed',
+    })
+    t.match(link(), { cost: 7, tags: ['gold'] })
+    t.match(await apply('Port', 'zwilling', { at: 's1:1', cost: 2 }), {
+      state: 'failed',
+      reason: 's1:1 is declared twice',
+    })
+    t.match(await apply('Port', 'far', { at: 's9:1' }), { state: 'pending' })
+    await whole.during(objects.remove(portKind, 'up'))
+    await whole.during(objects.remove(portKind, 'zwilling'))
+    await whole.env.advance(300)
+    t.equal(link()?.cost, 1, 'as it was before')
+    t.same(
+      complaintsOf(portKind, { at: 's1:1', role: 'edge', cost: 3 }).map(each => each.message),
+      ['a port for hosts has no link: give role, or what its link is like'],
+    )
+    await whole.stop()
+  },
+)
