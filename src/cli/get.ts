@@ -2,7 +2,7 @@
 import type { Client } from './client.js'
 import { formatColumns } from './columns.js'
 
-type Item = Readonly<Record<string, unknown>>
+export type Item = Readonly<Record<string, unknown>>
 
 interface Kind {
   readonly path: string

@@ -8,6 +8,7 @@ import type { Disk } from '../base/env.js'
 import { Failure } from '../base/failures.js'
 import { Client, type ClientOptions, Problem } from './client.js'
 import { kindNamed, kinds, listKind } from './get.js'
+import { addLog } from './log.js'
 import { FileMistakes, isObjectFile, readObjectFiles } from './object-files.js'
 import { applyObjects, type DeclaredItem, declaredSwitches, deleteObject } from './objects.js'
 import { addPath } from './path.js'
@@ -46,6 +47,7 @@ export const runCli = async (
   const client = () => Client.find(cli.disk, program.opts<ClientOptions>(), cli.variables)
   addReading(program, cli, client)
   addPath(program, client, text => cli.print(text))
+  addLog(program, client, text => cli.print(text), cli.signal)
   const exit = (value: number) => {
     code = value
   }

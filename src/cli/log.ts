@@ -1,0 +1,74 @@
+/** `sluice log`: what rules logged and rejected, a line each, as it is kept or as it happens. */
+import type { Command } from 'commander'
+import { Option } from 'commander'
+import type { Client } from './client.js'
+import { type Item, sessionText } from './get.js'
+
+interface LogOptions {
+  readonly follow?: boolean
+  readonly verdict?: string
+  readonly rule?: string
+  readonly output: string
+}
+
+const kinds: ReadonlySet<unknown> = new Set(['rule-logged', 'rule-rejected'])
+
+export const addLog = (
+  program: Command,
+  client: () => Promise<Client>,
+  print: (text: string) => void,
+  signal: AbortSignal,
+): void => {
+  program
+    .command('log')
+    .description('connections that rules logged or rejected')
+    .option('-f, --follow', 'go on with what happens from now on')
+    .addOption(
+      new Option('--verdict <verdict>', 'only with this verdict').choices([
+        'allow',
+        'allow-stateless',
+        'drop',
+        'reject',
+        'pass',
+      ]),
+    )
+    .option('--rule <name>', 'only of this rule')
+    .option('-o, --output <form>', 'table or json', 'table')
+    .action(async (options: LogOptions) => {
+      const show = (event: Item) => {
+        if (isWanted(event, options))
+          print(options.output === 'json' ? JSON.stringify(event) : logLine(event))
+      }
+      await tell(await client(), options.follow === true, show, signal)
+    })
+}
+
+/** All that is kept; then, when following, what comes. */
+const tell = async (
+  client: Client,
+  isFollowing: boolean,
+  show: (event: Item) => void,
+  signal: AbortSignal,
+): Promise<void> => {
+  let since = 0
+  for (;;) {
+    const { items } = await client.get<{ items: Item[] }>(`/api/v1/events?since=${since}`)
+    if (items.length === 0) break
+    for (const event of items) show(event)
+    since = Number(items.at(-1)!.sequence)
+  }
+  if (!isFollowing) return
+  for await (const event of client.events(`/api/v1/events?since=${since}`, signal)) show(event)
+}
+
+const isWanted = (event: Item, { verdict, rule }: LogOptions): boolean =>
+  kinds.has(event.kind) &&
+  (verdict === undefined || event.verdict === verdict) &&
+  (rule === undefined || event.rule === rule)
+
+/** `2026-11-25T17:40:00.000Z drop tcp 10.1.0.7:40000 -> 10.2.0.10:22 by default (campus.rules:5) "text"` */
+export const logLine = (event: Item): string => {
+  const place = event.file === undefined ? '' : ` (${event.file}:${event.line})`
+  const text = event.text === undefined ? '' : ` "${event.text}"`
+  return `${event.time} ${event.verdict} ${sessionText(event)}${place}${text}`
+}

@@ -1,0 +1,72 @@
+/** `sluice log`: which events are shown, and how. */
+import { Command } from 'commander'
+import t from 'tap'
+import type { Client } from '../../src/cli/client.js'
+import { addLog } from '../../src/cli/log.js'
+
+const hit = (sequence: number, verdict: string, rule: string, more: object = {}) => ({
+  sequence,
+  time: `2026-11-25T17:40:0${sequence}.000Z`,
+  kind: verdict === 'reject' ? 'rule-rejected' : 'rule-logged',
+  verdict,
+  rule,
+  policy: 'campus',
+  file: 'campus.rules',
+  line: 5,
+  source: '10.1.0.7',
+  destination: '10.2.0.10',
+  protocol: 6,
+  sourcePort: 40000,
+  destinationPort: 22,
+  ...more,
+})
+
+const kept = [
+  { sequence: 1, kind: 'link-up' },
+  hit(2, 'drop', 'default'),
+  hit(3, 'reject', 'mail', { text: 'mail leaves through the relay' }),
+]
+
+/** Pages of one event, and one that comes later. */
+const client = (asked: string[]): Client =>
+  ({
+    get: async (path: string) => {
+      asked.push(path)
+      const since = Number(/since=(\d+)/.exec(path)![1])
+      return { items: kept.filter(({ sequence }) => sequence === since + 1) }
+    },
+    events: async function* (path: string) {
+      asked.push(path)
+      yield hit(4, 'drop', 'default')
+      yield { sequence: 5, kind: 'host-moved' }
+    },
+  }) as unknown as Client
+
+const run = async (...words: string[]): Promise<{ lines: string[]; asked: string[] }> => {
+  const lines: string[] = []
+  const asked: string[] = []
+  const program = new Command()
+  const print = (text: string) => lines.push(text)
+  addLog(program, async () => client(asked), print, new AbortController().signal)
+  await program.parseAsync(['log', ...words], { from: 'user' })
+  return { lines, asked }
+}
+
+t.test('what rules logged and rejected, and nothing else', async t => {
+  t.same((await run()).lines, [
+    '2026-11-25T17:40:02.000Z drop tcp 10.1.0.7:40000 -> 10.2.0.10:22 by default (campus.rules:5)',
+    '2026-11-25T17:40:03.000Z reject tcp 10.1.0.7:40000 -> 10.2.0.10:22 by mail (campus.rules:5) "mail leaves through the relay"',
+  ])
+})
+
+t.test('only of a verdict or a rule', async t => {
+  t.equal((await run('--verdict', 'drop')).lines.length, 1)
+  t.equal((await run('--rule', 'mail')).lines.length, 1)
+  t.same((await run('--rule', 'mail', '--verdict', 'drop')).lines, [])
+})
+
+t.test('following goes on behind what was kept', async t => {
+  const { lines, asked } = await run('-f', '--verdict', 'drop')
+  t.equal(lines.length, 2)
+  t.equal(asked.at(-1), '/api/v1/events?since=3')
+})
