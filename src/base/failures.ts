@@ -23,6 +23,7 @@ export const failures = {
   'not-found':           { status: 404, title: 'There is no such resource',                hint: 'No {what} is named {name}; "sluice get {what}" lists those that exist.' },
   'no-route':            { status: 404, title: 'There is no such address in this API',     hint: 'GET /api/v1/openapi.json lists all of them.' },
   'revision-conflict':   { status: 412, title: 'Somebody else changed it in the meantime', hint: 'Read {name} again, repeat the change on what is there now.' },
+  'not-confirmed':       { status: 409, title: 'A change waits to be confirmed',           hint: 'Change {number} is taken back unless it is confirmed: "sluice confirm", or "sluice undo" now.' },
   'no-such-switch':      { status: 404, title: 'The switch is not known',                  hint: 'No switch is {name}; "sluice get switches" lists those that are known.' },
   'no-such-host':        { status: 404, title: 'The host is not known',                    hint: 'No host is {name}; it is learnt when it sends its first packet.' },
   'no-path':             { status: 409, title: 'There is no path',                         hint: 'No path leads from {from} to {to}; "sluice get links" shows which links are up.' },

@@ -82,6 +82,13 @@ export const kinds: Readonly<Record<string, Kind>> = {
     wide: [['POLICY', item => item.policy], ['CURRENT', item => item.isCurrent]],
     note: reply => unreadText(reply.unread as { switch: string; reason: string }[]),
   },
+  history: {
+    path: '/api/v1/history',
+    columns: [
+      ['NUMBER', item => item.number], ['TIME', item => item.time], ['WHO', item => item.who],
+      ['CHANGES', item => (item.changes as { name: string; change: string }[]).map(each => `${each.name} ${each.change}`).join(', ')], ['WHY', item => item.why],
+    ],
+  },
   drift: {
     path: '/api/v1/drift',
     columns: [['SWITCH', item => item.switch], ['KIND', item => item.kind], ['TABLE', item => item.table], ['FLOW', item => item.text]],

@@ -12,7 +12,16 @@ import { addLog } from './log.js'
 import { FileMistakes, isObjectFile, readObjectFiles } from './object-files.js'
 import { applyObjects, type DeclaredItem, declaredSwitches, deleteObject } from './objects.js'
 import { addPath } from './path.js'
-import { apply, type CheckReport, check, diff, remove } from './policies.js'
+import {
+  apply,
+  type CheckReport,
+  check,
+  confirm,
+  diff,
+  remove,
+  showHistory,
+  undo,
+} from './policies.js'
 import { type RuleFile, readRuleFiles } from './rule-files.js'
 import { formatTrace, traceQuestion } from './trace.js'
 
@@ -142,9 +151,28 @@ const addPolicies = (
     .option('--dry-run', 'only say what objects would become')
     .option('--order <number>', 'which comes first when there are several policies')
     .option('--watch', 'put later edits of the file in force as well')
+    .option('-m, --message <text>', 'why, for the history of policies')
+    .option('--confirm <time>', 'take rules back after 60s, 5m, ... unless "sluice confirm" is run')
     .option('--wait', 'return when every switch has confirmed')
     .option('--timeout <seconds>', 'how long to wait', '30')
     .action(async options => exit(await applyAll(cli, await client(), options)))
+  program
+    .command('history')
+    .description('changes of the policies: who, when, why')
+    .action(async () => showHistory(cli, await client()))
+  program
+    .command('confirm')
+    .description('let the change that waits stay')
+    .action(async () => confirm(cli, await client()))
+  program
+    .command('undo')
+    .description('take the last change of the policies back, or another one')
+    .argument('[number]', 'as "sluice history" counts')
+    .option('-m, --message <text>', 'why')
+    .option('--wait', 'return when every switch has confirmed')
+    .action(async (number: string | undefined, options) =>
+      undo(cli, await client(), number, options),
+    )
   program
     .command('diff')
     .description('what applying would change; exit code 1 when there is a difference')

@@ -11,6 +11,28 @@ interface ApplyOptions {
   readonly watch?: boolean
   readonly wait?: boolean
   readonly timeout: string
+  readonly message?: string
+  /** `60s`, `5m`. */
+  readonly confirm?: string
+}
+
+/** Seconds of `60`, `60s` or `5m`. @throws when it is none of them */
+const secondsOf = (text: string): number => {
+  const found = /^([1-9]\d{0,4})([sm]?)$/.exec(text)
+  if (found === null) throw new Error(`--confirm ${text}: say how long as 60s or 5m`)
+  return Number(found[1]) * (found[2] === 'm' ? 60 : 1)
+}
+
+/** Query of a change: who asks is who runs the command. */
+const changeQuery = (cli: Cli, options: Partial<ApplyOptions>): string => {
+  const query = new URLSearchParams()
+  if (options.wait) query.set('wait', 'installed')
+  if (options.wait && options.timeout) query.set('timeout', options.timeout)
+  const who = cli.variables.SUDO_USER ?? cli.variables.USER
+  if (who) query.set('who', who)
+  if (options.message !== undefined) query.set('why', options.message)
+  if (options.confirm !== undefined) query.set('confirm', String(secondsOf(options.confirm)))
+  return query.size === 0 ? '' : `?${query}`
 }
 
 const bodyOf = (file: RuleFile) => ({
@@ -22,7 +44,7 @@ const bodyOf = (file: RuleFile) => ({
 export const apply = async (cli: Cli, client: Client, options: ApplyOptions): Promise<number> => {
   const files = await readRuleFiles(cli.disk, options.file)
   if (files.length === 0) throw new Error(`${options.file}: no file here ends in .rules`)
-  const query = options.wait ? `?wait=installed&timeout=${Number(options.timeout)}` : ''
+  const query = changeQuery(cli, options)
   const reply = await client.send<{ items: AppliedPolicy[] }>('POST', `/api/v1/policies${query}`, {
     policies: files.map(file => ({
       name: file.name,
@@ -32,6 +54,8 @@ export const apply = async (cli: Cli, client: Client, options: ApplyOptions): Pr
     })),
   })
   for (const policy of reply.items) cli.print(appliedLine(policy))
+  if (options.confirm !== undefined)
+    cli.print(`it is taken back in ${secondsOf(options.confirm)} s unless you run: sluice confirm`)
   return reply.items.every(policy => policy.state !== 'failed') ? 0 : 1
 }
 
@@ -124,4 +148,48 @@ export const check = async (
   const report = await cli.checkRules(files)
   cli.print(output === 'json' ? JSON.stringify(report.data, null, 2) : report.text)
   return report.isGood ? 0 : 1
+}
+
+interface HistoryEntry {
+  readonly number: number
+  readonly time: string
+  readonly who?: string
+  readonly why?: string
+  readonly changes: readonly { readonly name: string; readonly change: string }[]
+}
+
+const entryLine = ({ number, time, who, why, changes }: HistoryEntry): string => {
+  const what = changes.map(({ name, change }) => `${signs[change] ?? '?'}${name}`)
+  return `${number} ${time} ${who ?? '-'} ${what.join(' ')}${why === undefined ? '' : ` "${why}"`}`
+}
+
+/** Newest last, as it is read on a terminal. */
+export const showHistory = async (cli: Cli, client: Client): Promise<void> => {
+  const { items, unconfirmed } = await client.get<{
+    items: HistoryEntry[]
+    unconfirmed?: { number: number; deadlineMillis: number }
+  }>('/api/v1/history')
+  for (const entry of items) cli.print(entryLine(entry))
+  if (items.length === 0) cli.print('none')
+  if (unconfirmed)
+    cli.print(
+      `${unconfirmed.number} waits for "sluice confirm" until ${new Date(unconfirmed.deadlineMillis).toISOString()}`,
+    )
+}
+
+export const confirm = async (cli: Cli, client: Client): Promise<void> => {
+  const entry = await client.send<HistoryEntry>('POST', '/api/v1/history/confirm', {})
+  cli.print(`confirmed: ${entryLine(entry)}`)
+}
+
+export const undo = async (
+  cli: Cli,
+  client: Client,
+  number: string | undefined,
+  options: Partial<ApplyOptions>,
+): Promise<void> => {
+  const query = changeQuery(cli, options)
+  const which = number === undefined ? '' : `${query === '' ? '?' : '&'}number=${Number(number)}`
+  const entry = await client.send<HistoryEntry>('POST', `/api/v1/history/undo${query}${which}`, {})
+  cli.print(`taken back: ${entryLine(entry)}`)
 }

@@ -185,6 +185,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
   start(): void {
     this.topology.start()
     this.ruleCounters.start()
+    this.policies.awaitConfirmation(this.topology.current)
     this.#stops.push(
       this.#env.timers.every(driftPeriodMillis, () => {
         for (const programmer of this.#programmers.values()) programmer.check()

@@ -4,7 +4,6 @@
  */
 import { EventEmitter } from 'node:events'
 import { posix } from 'node:path'
-import { type Cidr, formatIpv4, formatIpv6, type Ip } from '../base/addresses.js'
 import type { Cancel, Env } from '../base/env.js'
 import { Failure } from '../base/failures.js'
 import { createCompiler } from '../nfv/firewall/compile.js'
@@ -16,10 +15,19 @@ import { type PolicyInput, Resolver, resolve } from '../nfv/firewall/resolve.js'
 import { type PlacedRule, type Resolved, ruleById } from '../nfv/firewall/resolved.js'
 import type { RuleError } from '../nfv/firewall/rule.js'
 import type { Fields } from '../pipeline/packet.js'
-import { meterNumber, type Section, section } from '../pipeline/program.js'
-import { type PortRef, portKey, type Topology } from '../topology/model.js'
+import type { Section } from '../pipeline/program.js'
+import type { PortRef, Topology } from '../topology/model.js'
 import type { NetworkEvent } from '../topology/topology.js'
 import { listAll } from './facts.js'
+import { limits, logMeter, rejectMeter } from './firewall-meters.js'
+import { addressesOf, factsOf } from './policy-facts.js'
+import {
+  type HistoryEntry,
+  isSamePolicy,
+  type PolicyChange,
+  PolicyHistory,
+  type Reason,
+} from './policy-history.js'
 import type { Refusal } from './program/programmer.js'
 import type { Op, Store } from './store/store.js'
 
@@ -67,13 +75,10 @@ const prefix = '/policy/'
 const stampKey = '/firewall/generation'
 const maxGeneration = 0xffff
 
-/** Meters that keep logs and rejections from flooding the controller, for all ports of a switch. */
-const logMeter = meterNumber('log')
-const rejectMeter = meterNumber('reject')
-
 export class PolicyKeeper extends EventEmitter<PolicyEvents> {
   /** Awaited before rules change. */
   beforeChange: () => Promise<void> = async () => {}
+  readonly history: PolicyHistory
   readonly #env: Env
   readonly #store: Store
   readonly #parser = new Parser()
@@ -86,10 +91,12 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
   #sections: readonly Section[] = []
   #rules: ReadonlyMap<number, PlacedRule> = new Map()
   #cancelChange: Cancel | undefined
+  #cancelConfirmation: Cancel | undefined
   #turn: Promise<void> = Promise.resolve()
 
-  private constructor(env: Env, store: Store, stamp: Stamp) {
+  private constructor(env: Env, store: Store, stamp: Stamp, history: PolicyHistory) {
     super()
+    this.history = history
     this.#env = env
     this.#store = store
     this.#stamp = stamp
@@ -97,7 +104,8 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
 
   static async load(env: Env, store: Store): Promise<PolicyKeeper> {
     const stamp = (await store.get(stampKey))?.value as Stamp | undefined
-    const keeper = new PolicyKeeper(env, store, stamp ?? { hash: '', generation: 0 })
+    const history = await PolicyHistory.load(store)
+    const keeper = new PolicyKeeper(env, store, stamp ?? { hash: '', generation: 0 }, history)
     for (const [, value] of await listAll(store, prefix)) {
       const policy = value as Policy
       keeper.#known.set(policy.name, { policy, loaded: await keeper.#read(policy) })
@@ -156,51 +164,138 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
    * @returns what changed, by name
    * @throws {Failure} `bad-rules` with every complaint, `revision-conflict`; nothing is changed then
    */
-  apply(wishes: readonly PolicyWish[], topology: Topology, match?: string): Promise<Changes> {
-    return this.#inTurn(() => this.#apply(wishes, topology, match))
-  }
-
-  async #apply(
+  apply(
     wishes: readonly PolicyWish[],
     topology: Topology,
     match?: string,
+    reason: Reason = {},
   ): Promise<Changes> {
-    for (const { name } of wishes) this.#mustMatch(name, match)
-    const next = await this.#with(wishes)
-    this.#check(next, topology)
-    const changes = new Map<string, 'added' | 'changed' | 'unchanged'>()
-    const ops: Op[] = []
-    for (const { name } of wishes) {
-      const before = this.#known.get(name)?.policy
-      const after = next.get(name)!.policy
-      const isSame = before !== undefined && isSamePolicy(before, after)
-      changes.set(name, before === undefined ? 'added' : isSame ? 'unchanged' : 'changed')
-      if (!isSame) ops.push({ op: 'put', key: prefix + name, value: after })
+    return this.#inTurn(async () => {
+      for (const { name } of wishes) this.#mustMatch(name, match)
+      this.history.mustBeConfirmed()
+      const next = await this.#with(wishes)
+      this.#check(next, topology)
+      const changes = new Map<string, 'added' | 'changed' | 'unchanged'>()
+      for (const { name } of wishes) {
+        const before = this.#known.get(name)?.policy
+        const isSame = before !== undefined && isSamePolicy(before, next.get(name)!.policy)
+        changes.set(name, before === undefined ? 'added' : isSame ? 'unchanged' : 'changed')
+      }
+      const names = wishes.map(wish => wish.name).filter(name => changes.get(name) !== 'unchanged')
+      await this.#keep(next, names, topology, reason)
+      return changes
+    })
+  }
+
+  /** @throws {Failure} `not-found`, `revision-conflict`, `not-confirmed` */
+  remove(name: string, topology: Topology, match?: string, reason: Reason = {}): Promise<void> {
+    return this.#inTurn(async () => {
+      this.get(name)
+      this.#mustMatch(name, match)
+      this.history.mustBeConfirmed()
+      const next = new Map(this.#known)
+      next.delete(name)
+      await this.#keep(next, [name], topology, reason)
+    })
+  }
+
+  /**
+   * Takes a change back, which is a change itself.
+   *
+   * @param number the last change when absent
+   * @throws {Failure} `not-found`; `revision-conflict` when its policies have changed since; `bad-rules`;
+   *   `not-confirmed` while another change waits
+   */
+  undo(number: number | undefined, topology: Topology, reason: Reason = {}): Promise<HistoryEntry> {
+    return this.#inTurn(async () => {
+      const entry = this.history.get(number)
+      if (entry.number !== this.history.unconfirmed?.number) this.history.mustBeConfirmed()
+      const next = new Map(this.#known)
+      for (const { name, before, after } of entry.changes) {
+        const now = this.#known.get(name)?.policy
+        const isSame = now && after ? isSamePolicy(now, after) : now === after
+        if (!isSame) throw new Failure('revision-conflict', { name })
+        if (before) {
+          const policy = { ...before, changed: this.#now() }
+          next.set(name, { policy, loaded: await this.#read(policy) })
+        } else next.delete(name)
+      }
+      this.#check(next, topology)
+      const why = reason.why ?? `undo of ${entry.number}`
+      const names = entry.changes.map(each => each.name)
+      await this.#keep(next, names, topology, { ...reason, why })
+      return entry
+    })
+  }
+
+  /** The change that waits stays. @throws {Failure} `not-found` when none waits */
+  confirm(): Promise<HistoryEntry> {
+    return this.#inTurn(() => this.history.confirm(this.#store))
+  }
+
+  /** Goes on waiting for the confirmation of a change, also after a restart. */
+  awaitConfirmation(topology: Topology): void {
+    this.#cancelConfirmation?.()
+    const waits = this.history.unconfirmed
+    if (waits === undefined) return
+    const millis = Math.max(0, waits.deadlineMillis - this.#env.clock.wallMillis())
+    this.#cancelConfirmation = this.#env.timers.after(millis, () => {
+      if (this.history.unconfirmed?.number !== waits.number) return
+      this.undo(waits.number, topology, {
+        why: `${waits.number} was not confirmed in time`,
+      }).catch((error: unknown) =>
+        this.#env.log.error(
+          { err: error },
+          'a change that nobody confirmed could not be taken back',
+        ),
+      )
+    })
+  }
+
+  /** Writes the policies that differ, with the entry of the history, and puts them in force. */
+  async #keep(
+    next: ReadonlyMap<string, Known>,
+    names: readonly string[],
+    topology: Topology,
+    reason: Reason,
+  ): Promise<void> {
+    if (names.length === 0) return
+    const changes = names.map((name): PolicyChange => {
+      const [before, after] = [this.#known.get(name)?.policy, next.get(name)?.policy]
+      return { name, ...(before && { before }), ...(after && { after }) }
+    })
+    const told = this.history.entryOf(changes, reason, this.#env.clock.wallMillis())
+    await this.beforeChange()
+    const ops = changes.map(
+      ({ name, after }): Op =>
+        after
+          ? { op: 'put', key: prefix + name, value: after }
+          : { op: 'delete', key: prefix + name },
+    )
+    await this.#store.txn({ if: [], then: [...ops, ...told.ops] })
+    this.history.note(told.entry, told.unconfirmed)
+    for (const name of names) {
+      const known = next.get(name)
+      if (known) this.#known.set(name, known)
+      else this.#known.delete(name)
     }
-    if (ops.length === 0) return changes
-    await this.beforeChange()
-    await this.#store.txn({ if: [], then: ops })
-    for (const { name } of wishes)
-      if (changes.get(name) !== 'unchanged') this.#known.set(name, next.get(name)!)
     this.#refusals.clear()
-    this.emit('event', { kind: 'policy-applied', policies: wishes.map(wish => wish.name) })
+    this.#tell(changes, reason)
     this.emit('changed')
-    return changes
+    this.awaitConfirmation(topology)
   }
 
-  /** @throws {Failure} `not-found`, `revision-conflict` */
-  remove(name: string, match?: string): Promise<void> {
-    return this.#inTurn(() => this.#remove(name, match))
+  #tell(changes: readonly PolicyChange[], { who, why }: Reason): void {
+    const more = { ...(who !== undefined && { who }), ...(why !== undefined && { why }) }
+    const applied = changes.filter(each => each.after).map(each => each.name)
+    if (applied.length > 0)
+      this.emit('event', { kind: 'policy-applied', policies: applied, ...more })
+    for (const { name, after } of changes)
+      if (!after) this.emit('event', { kind: 'policy-deleted', policy: name, ...more })
   }
 
-  async #remove(name: string, match?: string): Promise<void> {
-    this.get(name)
-    this.#mustMatch(name, match)
-    await this.beforeChange()
-    await this.#store.txn({ if: [], then: [{ op: 'delete', key: prefix + name }] })
-    this.#known.delete(name)
-    this.emit('event', { kind: 'policy-deleted', policy: name })
-    this.emit('changed')
+  #now(): string {
+    return new Date(this.#env.clock.wallMillis()).toISOString()
   }
 
   /** Sections as they would be with these policies as well; nothing is kept. @throws {Failure} `bad-rules` */
@@ -261,6 +356,7 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
 
   stop(): void {
     this.#cancelChange?.()
+    this.#cancelConfirmation?.()
   }
 
   /** One change after the other, so that each is checked against what it will meet. */
@@ -287,7 +383,7 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
       const policy: Policy = {
         ...wish,
         order: wish.order ?? before?.order ?? 0,
-        changed: new Date(this.#env.clock.wallMillis()).toISOString(),
+        changed: this.#now(),
       }
       next.set(wish.name, { policy, loaded: await this.#read(policy) })
     }
@@ -333,32 +429,12 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
   }
 }
 
-const limits: Section = section('firewall/meters', {
-  meters: [
-    [logMeter, 500, 'log lines that rules may cause each second'],
-    [rejectMeter, 2_000, 'rejections that are answered each second'],
-  ].map(([id, rate, because]) => ({
-    id: Number(id),
-    unit: 'pktps',
-    bands: [{ type: 'drop', rate: Number(rate), burstSize: Number(rate) }],
-    because: String(because),
-    origin: { kind: 'base', name: 'firewall' },
-  })),
-})
-
 const inputsOf = (known: ReadonlyMap<string, Known>): PolicyInput[] =>
   [...known.values()].map(({ policy, loaded }) => ({
     name: policy.name,
     order: policy.order,
     loaded,
   }))
-
-const isSamePolicy = (a: Policy, b: Policy): boolean =>
-  a.source === b.source &&
-  a.order === b.order &&
-  a.file === b.file &&
-  a.watch === b.watch &&
-  JSON.stringify(a.includes ?? {}) === JSON.stringify(b.includes ?? {})
 
 export const describeComplaint = (complaint: RuleError, texts: ReadonlyMap<string, string>) => ({
   file: complaint.file,
@@ -368,40 +444,3 @@ export const describeComplaint = (complaint: RuleError, texts: ReadonlyMap<strin
   hint: complaint.hint,
   text: formatComplaint(complaint, texts.get(complaint.file)),
 })
-
-/** What rule files may refer to by name: hosts by name or MAC, networks, ports as SWITCH:PORT. */
-const factsOf = (topology: Topology, nowMillis: number): Facts => ({
-  hostAddresses: name =>
-    [...topology.hosts.values()].find(host => host.name === name || host.mac === name)?.ips,
-  networkSubnets: (): readonly Cidr[] | undefined => undefined,
-  portAddresses: port => portAddresses(topology, port),
-  hasChain: () => false,
-  nowMillis,
-})
-
-const portAddresses = (topology: Topology, text: string): readonly Ip[] | undefined => {
-  const [name, port] = text.split(':')
-  const self = [...topology.switches.values()].find(
-    each => each.name === name || each.dpid === name,
-  )
-  const found = [...(self?.ports.values() ?? [])].find(
-    each => String(each.number) === port || each.name === port,
-  )
-  if (self === undefined || found === undefined) return undefined
-  const key = portKey({ dpid: self.dpid, port: found.number })
-  return [...topology.hosts.values()]
-    .filter(host => portKey(host.at) === key)
-    .flatMap(host => host.ips)
-}
-
-const addressesOf = (fields: Fields): Record<string, unknown> => {
-  const text = (v4: unknown, v6: unknown) =>
-    typeof v4 === 'number' ? formatIpv4(v4) : typeof v6 === 'bigint' ? formatIpv6(v6) : undefined
-  return {
-    source: text(fields.ip_src, fields.ipv6_src),
-    destination: text(fields.ip_dst, fields.ipv6_dst),
-    protocol: fields.ip_proto,
-    sourcePort: fields.tcp_src ?? fields.udp_src ?? fields.icmp_type ?? fields.icmpv6_type,
-    destinationPort: fields.tcp_dst ?? fields.udp_dst,
-  }
-}

@@ -7,6 +7,7 @@ import { driftItems } from '../drift.js'
 import type { JournalEntry } from '../events.js'
 import { plan } from '../plan.js'
 import { etagOf, type PolicyWish } from '../policies.js'
+import type { HistoryEntry, Reason } from '../policy-history.js'
 import { trace } from '../trace.js'
 import {
   nameParams,
@@ -15,6 +16,7 @@ import {
   policyBody,
   sinceQuery,
   traceBody,
+  undoQuery,
   waitQuery,
 } from './schemas.js'
 import { flowItems, hostItems, linkItems, policyItem, ruleItems, switchItems } from './views.js'
@@ -36,6 +38,7 @@ export const routes =
     app.get('/readyz', read('whether it serves'), async () => ({ status: 'ok' }))
     readingRoutes(app, controller)
     policyRoutes(app, controller)
+    historyRoutes(app, controller)
     app.post<{ Body: Static<typeof traceBody> }>(
       '/api/v1/trace',
       // A question changes nothing; it is a POST only because it has a body.
@@ -135,7 +138,12 @@ const policyRoutes = (app: FastifyInstance, controller: Controller): void => {
     '/api/v1/policies/:name',
     write('take a policy out of force', { params: nameParams, querystring: waitQuery }),
     async (request, reply) => {
-      await controller.policies.remove(request.params.name, request.headers['if-match'])
+      await controller.policies.remove(
+        request.params.name,
+        controller.topology.current,
+        request.headers['if-match'],
+        reasonOf(request.query),
+      )
       await settle(controller, request.query)
       return reply.code(204).send()
     },
@@ -147,6 +155,46 @@ const policyRoutes = (app: FastifyInstance, controller: Controller): void => {
   )
 }
 
+/** Without the texts of the rule files. */
+const historyItem = ({ changes, ...entry }: HistoryEntry) => ({
+  ...entry,
+  changes: changes.map(({ name, before, after }) => ({
+    name,
+    change: before === undefined ? 'added' : after === undefined ? 'removed' : 'changed',
+  })),
+})
+
+const reasonOf = ({ who, why, confirm }: Static<typeof waitQuery>): Reason => ({
+  ...(who !== undefined && { who }),
+  ...(why !== undefined && { why }),
+  ...(confirm !== undefined && { confirmSeconds: Number(confirm) }),
+})
+
+const historyRoutes = (app: FastifyInstance, controller: Controller): void => {
+  const { policies } = controller
+  app.get('/api/v1/history', read('changes of the policies, oldest first'), async () => ({
+    items: policies.history.list().map(historyItem),
+    ...(policies.history.unconfirmed && { unconfirmed: policies.history.unconfirmed }),
+  }))
+  app.post('/api/v1/history/confirm', write('let the change that waits stay'), async () =>
+    historyItem(await policies.confirm()),
+  )
+  app.post<{ Querystring: Static<typeof undoQuery> }>(
+    '/api/v1/history/undo',
+    write('take a change of the policies back', { querystring: undoQuery }),
+    async request => {
+      const { number } = request.query
+      const undone = await policies.undo(
+        number === undefined ? undefined : Number(number),
+        controller.topology.current,
+        reasonOf(request.query),
+      )
+      await settle(controller, request.query)
+      return historyItem(undone)
+    },
+  )
+}
+
 const applyPolicies = async (
   controller: Controller,
   wishes: readonly PolicyWish[],
@@ -154,7 +202,12 @@ const applyPolicies = async (
   match?: string,
 ) => {
   if (query.dryRun === 'true') return (await plan(controller, wishes)).changes
-  const changes = await controller.policies.apply(wishes, controller.topology.current, match)
+  const changes = await controller.policies.apply(
+    wishes,
+    controller.topology.current,
+    match,
+    reasonOf(query),
+  )
   await settle(controller, query)
   return wishes.map(wish => ({
     ...policyItem(controller, wish.name),

@@ -36,7 +36,23 @@ export const waitQuery = Type.Object(
   {
     wait: Type.Optional(Type.Literal('installed')),
     timeout: Type.Optional(Type.String({ pattern: '^[0-9]{1,3}$', description: 'seconds' })),
+    who: Type.Optional(Type.String({ maxLength: 256, description: 'who asks, for the history' })),
+    why: Type.Optional(Type.String({ maxLength: 1_024, description: 'why, for the history' })),
+    confirm: Type.Optional(
+      Type.String({
+        pattern: '^[1-9][0-9]{0,4}$',
+        description: 'seconds after which it is taken back unless confirmed',
+      }),
+    ),
     dryRun: Type.Optional(Type.Union([Type.Literal('true'), Type.Literal('false')])),
+  },
+  { additionalProperties: false },
+)
+
+export const undoQuery = Type.Object(
+  {
+    ...waitQuery.properties,
+    number: Type.Optional(Type.String({ pattern: '^[0-9]{1,12}$', description: 'which change' })),
   },
   { additionalProperties: false },
 )

@@ -1,0 +1,42 @@
+/** What rules ask of the network: names in rule files, and addresses of a packet in events. */
+import { type Cidr, formatIpv4, formatIpv6, type Ip } from '../base/addresses.js'
+import type { Facts } from '../nfv/firewall/environment.js'
+import type { Fields } from '../pipeline/packet.js'
+import { portKey, type Topology } from '../topology/model.js'
+
+/** What rule files may refer to by name: hosts by name or MAC, networks, ports as SWITCH:PORT. */
+export const factsOf = (topology: Topology, nowMillis: number): Facts => ({
+  hostAddresses: name =>
+    [...topology.hosts.values()].find(host => host.name === name || host.mac === name)?.ips,
+  networkSubnets: (): readonly Cidr[] | undefined => undefined,
+  portAddresses: port => portAddresses(topology, port),
+  hasChain: () => false,
+  nowMillis,
+})
+
+const portAddresses = (topology: Topology, text: string): readonly Ip[] | undefined => {
+  const [name, port] = text.split(':')
+  const self = [...topology.switches.values()].find(
+    each => each.name === name || each.dpid === name,
+  )
+  const found = [...(self?.ports.values() ?? [])].find(
+    each => String(each.number) === port || each.name === port,
+  )
+  if (self === undefined || found === undefined) return undefined
+  const key = portKey({ dpid: self.dpid, port: found.number })
+  return [...topology.hosts.values()]
+    .filter(host => portKey(host.at) === key)
+    .flatMap(host => host.ips)
+}
+
+export const addressesOf = (fields: Fields): Record<string, unknown> => {
+  const text = (v4: unknown, v6: unknown) =>
+    typeof v4 === 'number' ? formatIpv4(v4) : typeof v6 === 'bigint' ? formatIpv6(v6) : undefined
+  return {
+    source: text(fields.ip_src, fields.ipv6_src),
+    destination: text(fields.ip_dst, fields.ipv6_dst),
+    protocol: fields.ip_proto,
+    sourcePort: fields.tcp_src ?? fields.udp_src ?? fields.icmp_type ?? fields.icmpv6_type,
+    destinationPort: fields.tcp_dst ?? fields.udp_dst,
+  }
+}

@@ -1,0 +1,137 @@
+/** Every change of the policies with who made it, when and why, and with what it takes to take it back. */
+import { Failure } from '../base/failures.js'
+import { listAll } from './facts.js'
+import type { Policy } from './policies.js'
+import type { Op, Store } from './store/store.js'
+
+/** Who asks, and why; as they say themselves. */
+export interface Reason {
+  readonly who?: string
+  readonly why?: string
+  /** Taken back by itself after so long, unless it is confirmed. */
+  readonly confirmSeconds?: number
+}
+
+/** A policy before and after; absent where it was not, or is no more. */
+export interface PolicyChange {
+  readonly name: string
+  readonly before?: Policy
+  readonly after?: Policy
+}
+
+export interface HistoryEntry {
+  readonly number: number
+  /** ISO 8601. */
+  readonly time: string
+  readonly who?: string
+  readonly why?: string
+  readonly changes: readonly PolicyChange[]
+}
+
+/** A change that waits to be confirmed. */
+export interface Unconfirmed {
+  readonly number: number
+  readonly deadlineMillis: number
+}
+
+const prefix = '/policy-history/'
+const unconfirmedKey = '/policy-unconfirmed'
+/** Entries hold whole rule files. */
+const kept = 50
+
+const keyOf = (number: number): string => `${prefix}${String(number).padStart(12, '0')}`
+
+export class PolicyHistory {
+  readonly #entries: HistoryEntry[]
+  unconfirmed: Unconfirmed | undefined
+
+  private constructor(entries: HistoryEntry[], unconfirmed: Unconfirmed | undefined) {
+    this.#entries = entries
+    this.unconfirmed = unconfirmed
+  }
+
+  static async load(store: Store): Promise<PolicyHistory> {
+    const entries = (await listAll(store, prefix)).map(([, value]) => value as HistoryEntry)
+    const unconfirmed = (await store.get(unconfirmedKey))?.value as Unconfirmed | undefined
+    return new PolicyHistory(entries, unconfirmed)
+  }
+
+  /** Oldest first. */
+  list(): readonly HistoryEntry[] {
+    return this.#entries
+  }
+
+  /** @param number the last one when absent @throws {Failure} `not-found` */
+  get(number?: number): HistoryEntry {
+    const entry =
+      number === undefined
+        ? this.#entries.at(-1)
+        : this.#entries.find(each => each.number === number)
+    if (entry === undefined)
+      throw new Failure('not-found', { what: 'history', name: String(number ?? 'last') })
+    return entry
+  }
+
+  /** @throws {Failure} `not-confirmed` while a change waits for a word */
+  mustBeConfirmed(): void {
+    if (this.unconfirmed !== undefined)
+      throw new Failure('not-confirmed', { number: this.unconfirmed.number })
+  }
+
+  /** The next entry, and what must be written with the change that it tells of. */
+  entryOf(
+    changes: readonly PolicyChange[],
+    { who, why, confirmSeconds }: Reason,
+    wallMillis: number,
+  ): { entry: HistoryEntry; unconfirmed: Unconfirmed | undefined; ops: Op[] } {
+    const number = (this.#entries.at(-1)?.number ?? 0) + 1
+    const entry: HistoryEntry = {
+      number,
+      time: new Date(wallMillis).toISOString(),
+      ...(who !== undefined && { who }),
+      ...(why !== undefined && { why }),
+      changes,
+    }
+    const unconfirmed =
+      confirmSeconds === undefined
+        ? undefined
+        : { number, deadlineMillis: wallMillis + confirmSeconds * 1_000 }
+    const oldest = this.#entries.length >= kept ? this.#entries[0] : undefined
+    return {
+      entry,
+      unconfirmed,
+      ops: [
+        { op: 'put', key: keyOf(number), value: entry },
+        ...(oldest ? [{ op: 'delete', key: keyOf(oldest.number) } as const] : []),
+        unconfirmed
+          ? { op: 'put', key: unconfirmedKey, value: unconfirmed }
+          : { op: 'delete', key: unconfirmedKey },
+      ],
+    }
+  }
+
+  /** The entry is in the store now. */
+  note(entry: HistoryEntry, unconfirmed: Unconfirmed | undefined): void {
+    this.#entries.push(entry)
+    if (this.#entries.length > kept) this.#entries.shift()
+    this.unconfirmed = unconfirmed
+  }
+
+  /** @throws {Failure} `not-found` when nothing waits */
+  async confirm(store: Store): Promise<HistoryEntry> {
+    if (this.unconfirmed === undefined)
+      throw new Failure('not-found', { what: 'history', name: 'that waits to be confirmed' })
+    const entry = this.get(this.unconfirmed.number)
+    await store.txn({ if: [], then: [{ op: 'delete', key: unconfirmedKey }] })
+    this.unconfirmed = undefined
+    return entry
+  }
+}
+
+/** Whether somebody asked for the same, whenever that was. */
+export const isSamePolicy = (a: Policy, b: Policy): boolean =>
+  a.source === b.source &&
+  a.order === b.order &&
+  a.file === b.file &&
+  a.watch === b.watch &&
+  JSON.stringify(a.includes ?? {}) === JSON.stringify(b.includes ?? {})

@@ -1,0 +1,78 @@
+/** Changes of the policies: who, when, why; taken back, by hand or because nobody confirmed. */
+import { pino } from 'pino'
+import t from 'tap'
+import { realEnv } from '../../src/base/real-env.js'
+import { PolicyKeeper } from '../../src/controller/policies.js'
+import { MemoryStore } from '../../src/controller/store/memory-store.js'
+import { emptyTopology } from '../../src/topology/model.js'
+import { items, office, Refused, until } from './office.js'
+
+const one = 'default drop\n'
+const two = 'default allow\n'
+
+const codeOf = (error: unknown) => (error instanceof Refused ? error.problem.code : error)
+
+t.test('who, when and why of the last fifty changes are kept over a restart', async t => {
+  const env = realEnv(pino({ level: 'silent' }))
+  const store = new MemoryStore(env)
+  const keeper = await PolicyKeeper.load(env, store)
+  for (let count = 0; count < 53; count++)
+    await keeper.apply([{ name: 'p', source: count % 2 ? one : two }], emptyTopology, undefined, {
+      who: 'ann',
+      why: `change ${count}`,
+    })
+  await keeper.apply([{ name: 'p', source: two }], emptyTopology)
+  const again = await PolicyKeeper.load(env, store)
+  t.equal(again.history.list().length, 50, 'what changes nothing is no entry')
+  t.match(again.history.list()[0], { number: 4, who: 'ann', why: 'change 3' })
+  t.match(again.history.get(), { number: 53, changes: [{ name: 'p', before: { source: one } }] })
+  t.throws(() => again.history.get(3), { code: 'not-found' })
+})
+
+t.test('a change is taken back, and so is that; not when somebody changed it since', async t => {
+  const at = await office(t)
+  const put = (name: string, source: string, query = '') =>
+    at.call('PUT', `/api/v1/policies/${name}${query}`, { source })
+  const source = async () => (await at.call('GET', '/api/v1/policies/p')).source
+  await put('p', one, '?who=ann&why=first')
+  await put('p', two, '?who=bob')
+  await at.call('POST', '/api/v1/history/undo?who=cat', {})
+  t.equal(await source(), one)
+  await at.call('POST', '/api/v1/history/undo', {})
+  t.equal(await source(), two, 'the undo is undone')
+  const refused = await at.call('POST', '/api/v1/history/undo?number=3', {}).catch(codeOf)
+  t.equal(refused, 'revision-conflict', 'what it would take back is not there')
+  t.match(await items(at, 'history'), [
+    { number: 1, who: 'ann', why: 'first', changes: [{ name: 'p', change: 'added' }] },
+    { number: 2, who: 'bob', changes: [{ name: 'p', change: 'changed' }] },
+    { number: 3, who: 'cat', why: 'undo of 2' },
+    { number: 4, why: 'undo of 3' },
+  ])
+})
+
+t.test(
+  'what nobody confirms is taken back, also behind a restart; until then nothing else changes',
+  async t => {
+    const at = await office(t)
+    const put = (source: string, query = '') =>
+      at.call('PUT', `/api/v1/policies/p${query}`, { source })
+    const source = async () => (await at.call('GET', '/api/v1/policies/p')).source
+    await put(one)
+    await put(two, '?confirm=2')
+    t.equal(await put(one).catch(codeOf), 'not-confirmed')
+    const other = await at.call('POST', '/api/v1/history/undo?number=1', {}).catch(codeOf)
+    t.equal(other, 'not-confirmed', 'taking another change back would let this one stay')
+    t.equal(await source(), two)
+    await at.restart()
+    t.equal(await source(), two)
+    await until(async () => (await source()) === one)
+    t.match((await items(at, 'history')).at(-1), { why: '2 was not confirmed in time' })
+
+    await put(two, '?confirm=1')
+    await at.call('POST', '/api/v1/history/confirm', {})
+    await new Promise(resolve => setTimeout(resolve, 1_300))
+    t.equal(await source(), two, 'what was confirmed stays')
+    const late = await at.call('POST', '/api/v1/history/confirm', {}).catch(codeOf)
+    t.equal(late, 'not-found', 'nothing waits')
+  },
+)
