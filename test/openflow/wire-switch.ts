@@ -105,7 +105,8 @@ const portOf = (port: number): PortDescription => ({
   maxSpeed: 0,
 })
 
-const usualAnswers =
+/** What a switch that behaves says to a message. */
+export const usualAnswers =
   (datapathId: bigint, auxiliaryId: number, ports: readonly number[]) =>
   (message: Received): Message | undefined => {
     switch (message.kind) {
