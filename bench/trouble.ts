@@ -22,7 +22,7 @@ const halfOpen = async (program: Program): Promise<string> => {
   }, 1_000)
   const millis: number[] = []
   let beside = 0
-  for (let index = 0; index < 50; index++) {
+  for (let index = 0; index < 200; index++) {
     const began = performance.now()
     const wire = await WireSwitch.dial(program.openflowPort)
     wire.behave(BigInt(0x1000 + index))
@@ -38,7 +38,7 @@ const halfOpen = async (program: Program): Promise<string> => {
   for (const each of held) each.socket.destroy()
   return (
     `${beside} of 1000 half-open connections held: new handshake p50 ${quantile(millis, 0.5).toFixed(1)} ` +
-    `p99 ${quantile(millis, 0.99).toFixed(1)} ms (50 of them); after 10 s ${reaped} of 1000 reaped`
+    `p99 ${quantile(millis, 0.99).toFixed(1)} worst ${Math.max(...millis).toFixed(0)} ms (200 of them); after 10 s ${reaped} of 1000 reaped`
   )
 }
 
