@@ -10,6 +10,7 @@ import { dataFolder } from './base/places.js'
 import { realEnv } from './base/real-env.js'
 import { runCli } from './cli/main.js'
 import type { Config } from './controller/config.js'
+import type { FilesQuestion } from './nfv/firewall/trace-files.js'
 
 const log = pino(
   { level: process.env.SLUICE_LOG ?? 'info' },
@@ -201,6 +202,13 @@ const main = async (): Promise<void> => {
       signal: ended.signal,
       checkRules: async files =>
         (await import('./nfv/firewall/check-files.js')).checkFiles(files, env.clock.wallMillis()),
+      traceRules: async (files, question, known) =>
+        (await import('./nfv/firewall/trace-files.js')).traceFiles(
+          files,
+          question as unknown as FilesQuestion,
+          known,
+          env.clock.wallMillis(),
+        ),
     },
     process.argv.slice(2),
     addVerbs,

@@ -23,7 +23,7 @@ import {
   undo,
 } from './policies.js'
 import { type RuleFile, readRuleFiles } from './rule-files.js'
-import { formatTrace, traceQuestion } from './trace.js'
+import { addTrace, type RulesTrace } from './trace.js'
 
 export interface Cli {
   readonly disk: Disk
@@ -33,6 +33,12 @@ export interface Cli {
   readonly signal: AbortSignal
   /** Checks rule files without a controller. */
   checkRules(files: readonly RuleFile[]): Promise<CheckReport>
+  /** What rule files say about one connection, without a controller. @param known addresses as `NAME=ADDRESS` */
+  traceRules(
+    files: readonly RuleFile[],
+    question: Readonly<Record<string, unknown>>,
+    known: readonly string[],
+  ): Promise<RulesTrace>
 }
 
 /** @returns the exit code */
@@ -56,6 +62,7 @@ export const runCli = async (
   const client = () => Client.find(cli.disk, program.opts<ClientOptions>(), cli.variables)
   addReading(program, cli, client)
   addPath(program, client, text => cli.print(text))
+  addTrace(program, cli, client)
   addLog(program, client, text => cli.print(text), cli.signal)
   const exit = (value: number) => {
     code = value
@@ -91,30 +98,6 @@ const addReading = (program: Command, cli: Cli, client: () => Promise<Client>): 
         cli.print(await listSwitches(await client(), query, options.output))
       else cli.print(await listKind(await client(), kind, query, options.output))
     })
-  program
-    .command('trace')
-    .description('what would happen to a connection, and which rule decides')
-    .argument('<from>', 'an address, MAC or name')
-    .argument('<to>', 'an address, MAC or name')
-    .argument('[protocol]', 'tcp, udp, icmp, sctp or a number', 'icmp')
-    .argument('[port]', 'destination port')
-    .option('--source-port <port>', 'source port')
-    .option('-o, --output <form>', 'table, wide or json', 'table')
-    .action(
-      async (from: string, to: string, protocol: string, port: string | undefined, options) => {
-        const question = traceQuestion(from, to, protocol, port, options.sourcePort)
-        const answer = await (await client()).send<Parameters<typeof formatTrace>[0]>(
-          'POST',
-          '/api/v1/trace',
-          question,
-        )
-        cli.print(
-          options.output === 'json'
-            ? JSON.stringify(answer, null, 2)
-            : formatTrace(answer, options.output === 'wide'),
-        )
-      },
-    )
   program
     .command('events')
     .description('what happens, as it happens')

@@ -1,4 +1,5 @@
 /** The verbs about rule files: apply, diff, delete, check. */
+import { resolve } from 'node:path'
 import { Failure } from '../base/failures.js'
 import type { Client } from './client.js'
 import { sessionText, unreadText } from './get.js'
@@ -38,7 +39,7 @@ const changeQuery = (cli: Cli, options: Partial<ApplyOptions>): string => {
 const bodyOf = (file: RuleFile) => ({
   source: file.source,
   includes: file.includes,
-  file: file.path,
+  file: resolve(file.path),
 })
 
 export const apply = async (cli: Cli, client: Client, options: ApplyOptions): Promise<number> => {

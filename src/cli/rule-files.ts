@@ -1,10 +1,11 @@
 /** Rule files as they are sent to a controller: the text, and the texts of what it includes. */
-import { basename, dirname, join, resolve } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import type { Disk } from '../base/env.js'
 
 export interface RuleFile {
   /** The policy is named after its file. */
   readonly name: string
+  /** As it was written. */
   readonly path: string
   readonly source: string
   /** Text by the path that the `include` names, relative to the file that includes. */
@@ -24,7 +25,7 @@ const readRuleFile = async (disk: Disk, path: string): Promise<RuleFile> => {
   const source = await disk.readText(path)
   const includes: Record<string, string> = {}
   await collect(disk, dirname(path), '', source, includes)
-  return { name: policyName(path), path: resolve(path), source, includes }
+  return { name: policyName(path), path, source, includes }
 }
 
 /** `campus` for `rules/campus.rules`. */

@@ -1,9 +1,30 @@
-/** `sluice trace`: the question as REST takes it, the answer as people read it. */
+/** `sluice trace`: what would happen to a connection or a frame, in the network or by rule files alone. */
+import { type Command, Option } from 'commander'
+import type { Client } from './client.js'
+import type { Cli } from './main.js'
+import { readRuleFiles } from './rule-files.js'
 
-export interface TraceAnswer {
+interface TierStep {
+  readonly tier: string
+  readonly rule?: string
+  readonly verb?: string
+  readonly file?: string
+  readonly line?: number
+}
+
+/** The part of an answer that is about rules alone. */
+export interface RulesTrace {
   readonly verdict: string
-  readonly because: string
   readonly rule?: { readonly name: string; readonly file?: string; readonly line?: number }
+  readonly tiers?: readonly TierStep[]
+  /** Audit rules on the way. */
+  readonly audits?: readonly TierStep[]
+  /** Names without an address. */
+  readonly unknown?: readonly string[]
+}
+
+export interface TraceAnswer extends RulesTrace {
+  readonly because: string
   readonly hops: readonly {
     readonly dpid: string
     readonly name: string
@@ -17,28 +38,104 @@ export interface TraceAnswer {
   }[]
 }
 
-export const traceQuestion = (
-  from: string,
-  to: string,
+interface TraceOptions {
+  readonly sourcePort?: string
+  readonly output: string
+  readonly policy?: readonly string[]
+  readonly address?: readonly string[]
+  readonly frame?: string
+  readonly in?: string
+}
+
+export const addTrace = (program: Command, cli: Cli, client: () => Promise<Client>): void => {
+  program
+    .command('trace')
+    .description('what would happen to a connection or a frame, and which rule decides')
+    .argument('[from]', 'an address, MAC or name')
+    .argument('[to]', 'an address, MAC or name')
+    .argument('[protocol]', 'tcp, udp, icmp, sctp or a number', 'icmp')
+    .argument('[port]', 'destination port')
+    .option('--source-port <port>', 'source port')
+    .option('--frame <hex>', 'instead of from and to: an Ethernet frame in hex digits')
+    .option('--in <switch:port>', 'where the frame comes in; else where its sender is')
+    .option('--policy <path...>', 'ask these rule files or folders; needs no controller')
+    .option('--address <name=ip...>', 'addresses of hosts, for --policy')
+    .addOption(
+      new Option('-o, --output <form>', 'how to print')
+        .choices(['table', 'wide', 'json'])
+        .default('table'),
+    )
+    .action(async (from, to, protocol, port, options: TraceOptions) => {
+      const question = traceQuestion(from, to, protocol, port, options)
+      if (options.policy) return cli.print(await traceFiles(cli, question, options))
+      const answer = await (await client()).send<TraceAnswer>('POST', '/api/v1/trace', question)
+      cli.print(
+        options.output === 'json'
+          ? JSON.stringify(answer, null, 2)
+          : formatTrace(answer, options.output === 'wide'),
+      )
+    })
+}
+
+const traceQuestion = (
+  from: string | undefined,
+  to: string | undefined,
   protocol: string,
   port: string | undefined,
-  sourcePort: string | undefined,
-): Record<string, unknown> => ({
-  from,
-  to,
-  protocol: /^\d+$/.test(protocol) ? Number(protocol) : protocol,
-  ...(port !== undefined && { destinationPort: Number(port) }),
-  ...(sourcePort !== undefined && { sourcePort: Number(sourcePort) }),
-})
+  options: TraceOptions,
+): Record<string, unknown> => {
+  if (options.frame !== undefined)
+    return { frame: options.frame, ...(options.in !== undefined && { at: options.in }) }
+  if (from === undefined || to === undefined)
+    throw new Error('say from where and to where, or give a frame: sluice trace FROM TO tcp 443')
+  return {
+    from,
+    to,
+    protocol: /^\d+$/.test(protocol) ? Number(protocol) : protocol,
+    ...(port !== undefined && { destinationPort: Number(port) }),
+    ...(options.sourcePort !== undefined && { sourcePort: Number(options.sourcePort) }),
+  }
+}
+
+const traceFiles = async (
+  cli: Cli,
+  question: Readonly<Record<string, unknown>>,
+  options: TraceOptions,
+): Promise<string> => {
+  const paths = options.policy ?? []
+  const files = (await Promise.all(paths.map(path => readRuleFiles(cli.disk, path)))).flat()
+  const answer = await cli.traceRules(files, question, options.address ?? [])
+  return options.output === 'json'
+    ? JSON.stringify(answer, null, 2)
+    : [...headLines(answer), ...rulesLines(answer)].join('\n')
+}
+
+const placeOf = ({ file, line }: { file?: string; line?: number }): string =>
+  file === undefined || file === 'built-in' ? '' : ` (${file}:${line})`
+
+const headLines = ({ verdict, rule }: RulesTrace): string[] => [
+  `verdict  ${verdict}`,
+  ...(rule ? [`rule     ${rule.name}${placeOf(rule)}`] : []),
+]
+
+/** Tier by tier who spoke; the default speaks where all were silent. */
+const rulesLines = ({ tiers = [], audits = [], unknown = [] }: RulesTrace): string[] => [
+  ...tiers.map(step => {
+    const said = step.rule === undefined ? 'no rule speaks' : `${step.verb} by ${step.rule}`
+    return `tier     ${step.tier.padEnd(12)} ${said}${placeOf(step)}`
+  }),
+  ...audits.map(
+    step =>
+      `audit    ${step.tier.padEnd(12)} ${step.rule}${placeOf(step)} ${step.verb === 'pass' ? 'only counts' : `would ${step.verb}`}`,
+  ),
+  ...(unknown.length > 0
+    ? [`unknown  ${unknown.join(', ')}: no address here, so no rule matches by it`]
+    : []),
+]
 
 /** Wide shows every table that the packet came by; otherwise those that did something for this packet. */
 export const formatTrace = (answer: TraceAnswer, isWide: boolean): string => {
-  const lines = [`verdict  ${answer.verdict}`]
-  if (answer.rule)
-    lines.push(
-      `rule     ${answer.rule.name}${answer.rule.file === undefined ? '' : ` (${answer.rule.file}:${answer.rule.line})`}`,
-    )
-  lines.push(`because  ${answer.because}`)
+  const lines = [...headLines(answer), `because  ${answer.because}`, ...rulesLines(answer)]
   for (const hop of answer.hops) {
     const out = hop.outPorts.length > 0 ? `out ${hop.outPorts.join(', ')}` : 'nothing goes out'
     lines.push('', `${hop.name} (${hop.dpid})  in ${hop.inPort}  ${out}`)

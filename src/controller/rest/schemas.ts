@@ -77,17 +77,33 @@ const port = Type.Integer({ minimum: 0, maximum: 65535 })
 
 export const traceBody = Type.Object(
   {
-    from: Type.String({ maxLength: 256, description: 'an address, MAC or name of a known host' }),
-    to: Type.String({ maxLength: 256, description: 'an address, MAC or name' }),
-    protocol: Type.Union([
-      Type.Literal('tcp'),
-      Type.Literal('udp'),
-      Type.Literal('icmp'),
-      Type.Literal('sctp'),
-      Type.Integer({ minimum: 0, maximum: 255 }),
-    ]),
+    from: Type.Optional(
+      Type.String({ maxLength: 256, description: 'an address, MAC or name of a known host' }),
+    ),
+    to: Type.Optional(Type.String({ maxLength: 256, description: 'an address, MAC or name' })),
+    protocol: Type.Optional(
+      Type.Union([
+        Type.Literal('tcp'),
+        Type.Literal('udp'),
+        Type.Literal('icmp'),
+        Type.Literal('sctp'),
+        Type.Integer({ minimum: 0, maximum: 255 }),
+      ]),
+    ),
     sourcePort: Type.Optional(port),
     destinationPort: Type.Optional(port),
+    frame: Type.Optional(
+      Type.String({
+        maxLength: 20_000,
+        description: 'instead of from, to and protocol: an Ethernet frame in hex digits',
+      }),
+    ),
+    at: Type.Optional(
+      Type.String({
+        maxLength: 256,
+        description: 'where the frame comes in, SWITCH:PORT; absent: where its sender is',
+      }),
+    ),
   },
   { additionalProperties: false },
 )

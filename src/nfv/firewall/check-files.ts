@@ -20,13 +20,10 @@ export interface FilesReport {
   readonly data: unknown
 }
 
-/** Checks the files as they would count together, in the order of their names. */
-export const checkFiles = async (
-  files: readonly FileToCheck[],
-  nowMillis: number,
-): Promise<FilesReport> => {
+/** The files as policies that count together, in the order of their names. */
+export const loadFiles = (files: readonly FileToCheck[]): Promise<PolicyInput[]> => {
   const parser = new Parser()
-  const policies = await Promise.all(
+  return Promise.all(
     files.map(async ({ name, path, source, includes }): Promise<PolicyInput> => {
       const read = (included: string) => {
         const text = includes[posix.relative(posix.dirname(path), included)]
@@ -36,6 +33,14 @@ export const checkFiles = async (
       return { name, order: 0, loaded: await loadPolicy(parser, path, source, read) }
     }),
   )
+}
+
+/** Checks the files as they would count together, in the order of their names. */
+export const checkFiles = async (
+  files: readonly FileToCheck[],
+  nowMillis: number,
+): Promise<FilesReport> => {
+  const policies = await loadFiles(files)
   const report = check(policies, noFacts(nowMillis))
   const texts = new Map(policies.flatMap(({ loaded }) => [...loaded.texts]))
   return { text: formatReport(report, texts), isGood: report.exitCode === 0, data: report }

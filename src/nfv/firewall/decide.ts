@@ -20,6 +20,16 @@ export interface Connection {
   readonly destinationPort: number
 }
 
+/** One tier that was asked; without a rule nobody spoke. */
+export interface TierStep {
+  readonly tier: TierName
+  readonly rule?: string
+  readonly verb?: Verb
+  readonly policy?: string
+  readonly file?: string
+  readonly line?: number
+}
+
 export interface Decision {
   readonly verdict: 'allow' | 'drop' | 'reject'
   /** Let through without remembering the connection. */
@@ -32,19 +42,15 @@ export interface Decision {
   readonly line: number
   readonly log?: LogWish
   readonly via?: string
-  /** The tiers that were asked: which rule spoke there, and what it said; none: nobody spoke. */
-  readonly tierTrail: readonly {
-    readonly tier: TierName
-    readonly rule?: string
-    readonly verb?: Verb
-  }[]
+  /** The tiers that were asked, in their order, and who spoke there. */
+  readonly tierTrail: readonly TierStep[]
   /** Audit rules that matched on the way. */
   readonly audits: readonly PlacedRule[]
 }
 
 /** What the rules say. Stateless rules are asked first: their packets are never tracked. */
 export const decide = (resolved: Resolved, connection: Connection): Decision => {
-  const tierTrail: Decision['tierTrail'][number][] = []
+  const tierTrail: TierStep[] = []
   const audits: PlacedRule[] = []
   const source = ipNumber(connection.source)
   const destination = ipNumber(connection.destination)
@@ -61,11 +67,16 @@ export const decide = (resolved: Resolved, connection: Connection): Decision => 
     const first = matching.findIndex(placed => !placed.rule.isAudit)
     audits.push(...(first < 0 ? matching : matching.slice(0, first)))
     const winner = matching[first]
-    const tier = tiers[index]!
-    tierTrail.push(winner ? { tier, rule: winner.rule.name, verb: winner.rule.verb } : { tier })
+    tierTrail.push(stepOf(tiers[index]!, winner))
     if (winner && winner.rule.verb !== 'pass') return end(winner)
   }
   return end(resolved.last)
+}
+
+const stepOf = (tier: TierName, spoke: PlacedRule | undefined): TierStep => {
+  if (spoke === undefined) return { tier }
+  const { rule, file, line } = spoke
+  return { tier, rule: rule.name, verb: rule.verb, policy: rule.policy, file, line }
 }
 
 const isIn = (set: AddressSet, address: number | bigint): boolean =>
@@ -84,7 +95,7 @@ const isAmong = (ranges: readonly PortRange[] | undefined, port: number): boolea
 
 const decision = (
   { rule, file, line }: PlacedRule,
-  tierTrail: Decision['tierTrail'],
+  tierTrail: readonly TierStep[],
   audits: readonly PlacedRule[],
 ): Decision => ({
   verdict: rule.verb === 'drop' || rule.verb === 'reject' ? rule.verb : 'allow',

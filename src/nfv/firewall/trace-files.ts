@@ -1,0 +1,134 @@
+/** What rule files say about one connection, away from any network: for the command line. */
+import type { Ip } from '../../base/addresses.js'
+import { readPacket } from '../../pipeline/packet.js'
+import { type FileToCheck, loadFiles } from './check-files.js'
+import { formatComplaint } from './complaint.js'
+import { type Asked, connectionAsked, connectionOfFields, readIp } from './connection.js'
+import { type Connection, type Decision, decide, type TierStep } from './decide.js'
+import { type Facts, noFacts } from './environment.js'
+import { resolve } from './resolve.js'
+import { tiers as tierNames } from './rule.js'
+
+/** What was decided and by whom, tier by tier; the part of an answer that is about rules alone. */
+export interface RulesAnswer {
+  readonly verdict: Decision['verdict']
+  readonly rule: {
+    readonly policy: string
+    readonly name: string
+    readonly file: string
+    readonly line: number
+  }
+  readonly tiers: readonly TierStep[]
+  /** Audit rules on the way, and what they would have done. */
+  readonly audits: readonly TierStep[]
+}
+
+export const rulesAnswer = (decision: Decision): RulesAnswer => {
+  const { verdict, policy, rule, file, line, tierTrail, audits } = decision
+  return {
+    verdict,
+    rule: { policy, name: rule, file, line },
+    tiers: tierTrail,
+    audits: audits.map(({ rule, file, line }) => ({
+      tier: tierNames[rule.tier]!,
+      rule: rule.name,
+      verb: rule.verb,
+      policy: rule.policy,
+      file,
+      line,
+    })),
+  }
+}
+
+export interface FilesAnswer extends RulesAnswer {
+  /** Names that the rules speak of and that have no address here: no rule matches by them. */
+  readonly unknown: readonly string[]
+}
+
+/** A connection by its ends, each an address or a host's name, or the frame that opens it in hex digits. */
+export type FilesQuestion =
+  | (Asked & { readonly from: string; readonly to: string })
+  | { readonly frame: string }
+
+/**
+ * @param known addresses of hosts, each as `NAME=ADDRESS`
+ * @throws {Error} with every complaint when the files have mistakes, or the question has
+ */
+export const traceFiles = async (
+  files: readonly FileToCheck[],
+  question: FilesQuestion,
+  known: readonly string[],
+  nowMillis: number,
+): Promise<FilesAnswer> => {
+  const addresses = addressesOf(known)
+  const connection = connectionOf(question, addresses)
+  const policies = await loadFiles(files)
+  const { facts, unknown } = listening(addresses, nowMillis)
+  const resolved = resolve(policies, facts)
+  if (resolved.complaints.length > 0) {
+    const texts = new Map(policies.flatMap(({ loaded }) => [...loaded.texts]))
+    const complaints = resolved.complaints.map(error =>
+      formatComplaint(error, texts.get(error.file)),
+    )
+    throw new Error(`the rules have mistakes:\n\n${complaints.join('\n\n')}`)
+  }
+  return { ...rulesAnswer(decide(resolved, connection)), unknown: [...unknown].sort() }
+}
+
+const addressesOf = (known: readonly string[]): ReadonlyMap<string, readonly Ip[]> => {
+  const addresses = new Map<string, Ip[]>()
+  for (const text of known) {
+    const [name = '', address = ''] = text.split('=')
+    const ip = readIp(address)
+    if (name === '' || ip === undefined)
+      throw new Error(`"${text}" names no address; write for example web1=10.2.0.10`)
+    addresses.set(name, [...(addresses.get(name) ?? []), ip])
+  }
+  return addresses
+}
+
+const connectionOf = (
+  question: FilesQuestion,
+  addresses: ReadonlyMap<string, readonly Ip[]>,
+): Connection => {
+  if ('frame' in question) {
+    const connection = connectionOfFields(readPacket(readFrame(question.frame)).fields)
+    if (connection === undefined) throw new Error('the frame is not IP, and rules speak of IP only')
+    return connection
+  }
+  const [source, destination] = [question.from, question.to].map(end => {
+    const ip = readIp(end) ?? addresses.get(end)?.[0]
+    if (ip === undefined)
+      throw new Error(
+        `${end} has no address here; write the address, or say it with --address ${end}=ADDRESS`,
+      )
+    return ip
+  }) as [Ip, Ip]
+  if (source.includes(':') !== destination.includes(':'))
+    throw new Error(`${source} and ${destination} are not of the same version of IP`)
+  return connectionAsked(source, destination, question)
+}
+
+/** @throws {Error} when it is not made of pairs of hex digits */
+export const readFrame = (hex: string): Uint8Array => {
+  const digits = hex.replace(/[\s:]/g, '')
+  if (!/^([0-9a-fA-F]{2})+$/.test(digits))
+    throw new Error('a frame is written as pairs of hex digits, beginning with its destination MAC')
+  return Uint8Array.from(digits.match(/../g)!, pair => Number.parseInt(pair, 16))
+}
+
+/** Facts of hosts alone, that remember what they were asked in vain. */
+const listening = (addresses: ReadonlyMap<string, readonly Ip[]>, nowMillis: number) => {
+  const unknown = new Set<string>()
+  const note = (kind: string, name: string) => {
+    unknown.add(`${kind} ${name}`)
+    return undefined
+  }
+  const facts: Facts = {
+    ...noFacts(nowMillis),
+    hostAddresses: name => addresses.get(name) ?? note('host', name),
+    networkSubnets: name => note('network', name),
+    portAddresses: name => note('port', name),
+  }
+  return { facts, unknown }
+}
