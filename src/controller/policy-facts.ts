@@ -1,5 +1,5 @@
 /** What rules ask of the network: names in rule files, and addresses of a packet in events. */
-import { type Cidr, formatIpv4, formatIpv6, type Ip } from '../base/addresses.js'
+import { type Cidr, formatIpv4, formatIpv6, type Ip, parseCidr } from '../base/addresses.js'
 import type { Facts } from '../nfv/firewall/environment.js'
 import type { Fields } from '../pipeline/packet.js'
 import { portKey, type Topology } from '../topology/model.js'
@@ -8,11 +8,23 @@ import { portKey, type Topology } from '../topology/model.js'
 export const factsOf = (topology: Topology, nowMillis: number): Facts => ({
   hostAddresses: name =>
     [...topology.hosts.values()].find(host => host.name === name || host.mac === name)?.ips,
-  networkSubnets: (): readonly Cidr[] | undefined => undefined,
+  networkSubnets: name => subnetsOf(topology, name),
   portAddresses: port => portAddresses(topology, port),
   hasChain: () => false,
   nowMillis,
 })
+
+/** Those that are declared, else each address of the hosts that are in it now. */
+const subnetsOf = (topology: Topology, name: string): readonly Cidr[] | undefined => {
+  const network = topology.networks.find(each => each.name === name)
+  if (network === undefined) return undefined
+  const texts =
+    network.subnets ??
+    [...topology.hosts.values()]
+      .filter(host => host.network === network.number)
+      .flatMap(host => host.ips)
+  return texts.map(text => parseCidr(text)!)
+}
 
 const portAddresses = (topology: Topology, text: string): readonly Ip[] | undefined => {
   const [name, port] = text.split(':')

@@ -74,6 +74,8 @@ export interface Network {
   readonly name: string
   /** Its edge ports; the first network also has those that no network names. */
   readonly ports?: readonly NetworkPort[]
+  /** CIDRs that rules mean by its name; absent: the addresses of its hosts. */
+  readonly subnets?: readonly string[]
 }
 
 export interface NetworkPort {

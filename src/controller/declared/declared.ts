@@ -163,7 +163,8 @@ export class Declared {
           ports.push({ at, ...(vlan !== undefined && { vlan }) })
         }
       }
-      found.push({ number: spec.number, name: object.name, ports })
+      const { number, subnets } = spec
+      found.push({ number, name: object.name, ports, ...(subnets && { subnets }) })
       this.#say(object, complaints.length > 0 ? 'pending' : 'installed', complaints.join('; '))
     }
     return found

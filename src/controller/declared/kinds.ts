@@ -1,6 +1,6 @@
 /** What people declare of networks and hosts, as JSON Schema. */
 import Type, { type Static } from 'typebox'
-import { parseIpv4, parseIpv6, parseMac } from '../../base/addresses.js'
+import { parseCidr, parseIpv4, parseIpv6, parseMac } from '../../base/addresses.js'
 import { costKinds } from '../../topology/paths/costs.js'
 import type { Complaint, Kind } from '../objects/kind.js'
 
@@ -28,10 +28,23 @@ export const networkSpec = Type.Object(
         { maxItems: 10_000, description: 'ports where its frames have this tag' },
       ),
     ),
+    subnets: Type.Optional(
+      Type.Array(Type.String({ maxLength: 49 }), {
+        maxItems: 256,
+        description: 'what "network NAME" means in rules; absent: the addresses of its hosts',
+      }),
+    ),
   },
   strict,
 )
 export type NetworkSpec = Static<typeof networkSpec>
+
+const checkNetwork = (spec: NetworkSpec): Complaint[] =>
+  (spec.subnets ?? []).flatMap((text, index) =>
+    parseCidr(text) === undefined
+      ? [{ path: ['subnets', String(index)], message: 'must be a CIDR, such as 10.1.0.0/16' }]
+      : [],
+  )
 
 export const networkKind: Kind = {
   kind: 'Network',
@@ -39,6 +52,7 @@ export const networkKind: Kind = {
   plural: 'networks',
   summary: 'a segment of its own: ports that hear each other and nobody else',
   schema: networkSpec,
+  check: checkNetwork,
 }
 
 export const hostSpec = Type.Object(

@@ -1,0 +1,50 @@
+/** What names in rules mean, from a network written down by hand. */
+import t from 'tap'
+import { parseCidr } from '../../src/base/addresses.js'
+import { networkKind } from '../../src/controller/declared/kinds.js'
+import { complaintsOf } from '../../src/controller/objects/kind.js'
+import { factsOf } from '../../src/controller/policy-facts.js'
+import { emptyTopology, type Host, type Topology } from '../../src/topology/model.js'
+
+const host = (number: number, network: number, ips: readonly string[], name?: string): Host => ({
+  mac: `02:00:00:00:00:0${number}` as Host['mac'],
+  ips: ips.map(ip => ip as Host['ips'][number]),
+  at: { dpid: '0000000000000001' as never, port: number },
+  network,
+  isPinned: false,
+  ...(name !== undefined && { name }),
+})
+
+const hosts = [
+  host(1, 1, ['10.0.0.1']),
+  host(2, 2, ['10.2.0.1', 'fd00::1'], 'web1'),
+  host(3, 2, ['10.2.0.2']),
+]
+const topology: Topology = {
+  ...emptyTopology,
+  hosts: new Map(hosts.map(each => [each.mac, each])),
+  networks: [
+    ...emptyTopology.networks,
+    { number: 2, name: 'blue' },
+    { number: 3, name: 'green', subnets: ['10.3.0.0/16', 'fd03::/64'] },
+  ],
+}
+const facts = factsOf(topology, 0)
+const cidrs = (...texts: string[]) => texts.map(text => parseCidr(text))
+
+t.test('a network means its subnets, or the hosts that are in it', async t => {
+  t.same(facts.networkSubnets('green'), cidrs('10.3.0.0/16', 'fd03::/64'))
+  t.same(facts.networkSubnets('blue'), cidrs('10.2.0.1/32', 'fd00::1/128', '10.2.0.2/32'))
+  t.equal(facts.networkSubnets('red'), undefined)
+})
+
+t.test('a host by its name and by its MAC', async t => {
+  t.same(facts.hostAddresses('web1'), ['10.2.0.1', 'fd00::1'])
+  t.same(facts.hostAddresses('02:00:00:00:00:01'), ['10.0.0.1'])
+  t.equal(facts.hostAddresses('nobody'), undefined)
+})
+
+t.test('a subnet that is none is refused with its place', async t => {
+  const complaints = complaintsOf(networkKind, { number: 2, subnets: ['10.3.0.0/16', '10.3/99'] })
+  t.same(complaints, [{ path: ['subnets', '1'], message: 'must be a CIDR, such as 10.1.0.0/16' }])
+})
