@@ -5,7 +5,7 @@
  */
 import { Compiler } from '../src/nfv/firewall/compile.js'
 import { noFacts } from '../src/nfv/firewall/environment.js'
-import { lint } from '../src/nfv/firewall/lint.js'
+import { lint } from '../src/nfv/firewall/lint/index.js'
 import { loadText } from '../src/nfv/firewall/load.js'
 import { Parser } from '../src/nfv/firewall/parse.js'
 import { Resolver } from '../src/nfv/firewall/resolve.js'

@@ -200,8 +200,12 @@ const main = async (): Promise<void> => {
       print,
       complain: text => process.stderr.write(`${text}\n`),
       signal: ended.signal,
-      checkRules: async files =>
-        (await import('./nfv/firewall/check-files.js')).checkFiles(files, env.clock.wallMillis()),
+      checkRules: async (files, notes) =>
+        (await import('./nfv/firewall/check-files.js')).checkFiles(
+          files,
+          env.clock.wallMillis(),
+          notes,
+        ),
       traceRules: async (files, question, known) =>
         (await import('./nfv/firewall/trace-files.js')).traceFiles(
           files,

@@ -9,6 +9,8 @@ interface Kind {
   readonly columns: readonly (readonly [heading: string, cell: (item: Item) => unknown])[]
   /** Columns that `-o wide` adds. */
   readonly wide?: Kind['columns']
+  /** What `-o wide` asks for besides. */
+  readonly wideQuery?: string
   /** What is said below the table. */
   readonly note?: (reply: Item) => string
 }
@@ -18,6 +20,7 @@ const at = (value: unknown): string => {
   return place ? `${place.switch ?? place.dpid}:${place.port}` : ''
 }
 
+const tierNames = ['admin', 'main', 'application', 'baseline']
 const protocolNames: Readonly<Record<number, string>> = {
   1: 'icmp',
   6: 'tcp',
@@ -65,8 +68,9 @@ export const kinds: Readonly<Record<string, Kind>> = {
   },
   rules: {
     path: '/api/v1/rules',
-    columns: [['POLICY', item => item.policy], ['TIER', item => item.tier], ['RULE', item => item.name], ['VERDICT', item => item.verb], ['PACKETS', item => item.packets], ['BYTES', item => item.bytes], ['PLACE', item => `${item.file}:${item.line}`]],
-    wide: [['LAST HIT', item => item.lastHit], ['TEXT', item => item.text]],
+    columns: [['POLICY', item => item.policy], ['TIER', item => tierNames[Number(item.tier)]], ['RULE', item => item.name], ['VERDICT', item => item.verb], ['PACKETS', item => item.packets], ['BYTES', item => item.bytes], ['PLACE', item => item.line === 0 ? item.file : `${item.file}:${item.line}`]],
+    wide: [['SESSIONS', item => item.sessions], ['LAST HIT', item => item.lastHit], ['TEXT', item => item.text]],
+    wideQuery: 'sessions=true',
   },
   flows: {
     path: '/api/v1/flows',
@@ -113,7 +117,9 @@ export const listKind = async (
   query: string,
   output: string,
 ): Promise<string> => {
-  const reply = await client.get<{ items: Item[] } & Item>(`${kind.path}${query}`)
+  const more = output === 'wide' && kind.wideQuery ? kind.wideQuery : ''
+  const path = more === '' ? query : `${query}${query === '' ? '?' : '&'}${more}`
+  const reply = await client.get<{ items: Item[] } & Item>(`${kind.path}${path}`)
   if (output === 'json') return JSON.stringify(reply, null, 2)
   if (output === 'ofctl')
     return reply.items.map(item => String(item.ofctl ?? item.text ?? '')).join('\n')

@@ -32,7 +32,7 @@ export interface Cli {
   complain(text: string): void
   readonly signal: AbortSignal
   /** Checks rule files without a controller. */
-  checkRules(files: readonly RuleFile[]): Promise<CheckReport>
+  checkRules(files: readonly RuleFile[], notes: boolean): Promise<CheckReport>
   /** What rule files say about one connection, without a controller. @param known addresses as `NAME=ADDRESS` */
   traceRules(
     files: readonly RuleFile[],
@@ -183,10 +183,13 @@ const addPolicies = (
     )
   program
     .command('check')
-    .description('find mistakes in rule files and run their tests; needs no controller')
-    .argument('<path...>', 'rule files or folders')
+    .description(
+      'find mistakes and doubtful rules in rule files and run their tests; needs no controller. Without files: doubts about the rules in force',
+    )
+    .argument('[path...]', 'rule files or folders')
+    .option('--notes', 'say the lesser doubts as well')
     .option('-o, --output <form>', 'table or json', 'table')
-    .action(async (paths: string[], options) => exit(await check(cli, paths, options.output)))
+    .action(async (paths: string[], options) => exit(await check(cli, client, paths, options)))
 }
 
 /** Kinds of declared objects as the API writes them, by what people write. */

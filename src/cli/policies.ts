@@ -138,17 +138,42 @@ export interface CheckReport {
   readonly data: unknown
 }
 
+interface CheckOptions {
+  readonly output: string
+  readonly notes?: boolean
+}
+
+/** Checks files; without any, the rules that are in force, with what is known of the network and of their use. */
 export const check = async (
   cli: Cli,
+  client: () => Promise<Client>,
   paths: readonly string[],
-  output: string,
+  { output, notes = false }: CheckOptions,
 ): Promise<number> => {
+  if (paths.length === 0) return checkForce(cli, await client(), output)
   const files = (await Promise.all(paths.map(path => readRuleFiles(cli.disk, path)))).flat()
   if (files.length === 0)
     throw new Failure('bad-request', { detail: `no rule file in ${paths.join(', ')}` })
-  const report = await cli.checkRules(files)
+  const report = await cli.checkRules(files, notes)
   cli.print(output === 'json' ? JSON.stringify(report.data, null, 2) : report.text)
   return report.isGood ? 0 : 1
+}
+
+interface Remark {
+  readonly file: string
+  readonly line: number
+  readonly message: string
+  readonly hint: string
+}
+
+const checkForce = async (cli: Cli, client: Client, output: string): Promise<number> => {
+  const reply = await client.get<{ items: Remark[] }>('/api/v1/remarks')
+  if (output === 'json') cli.print(JSON.stringify(reply, null, 2))
+  else
+    for (const { file, line, message, hint } of reply.items)
+      cli.print(`${file}:${line}: ${message}\n  ${hint}`)
+  if (output !== 'json' && reply.items.length === 0) cli.print('nothing is doubtful')
+  return 0
 }
 
 interface HistoryEntry {

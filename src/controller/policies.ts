@@ -7,20 +7,18 @@ import { posix } from 'node:path'
 import type { Cancel, Env } from '../base/env.js'
 import { Failure } from '../base/failures.js'
 import { createCompiler } from '../nfv/firewall/compile.js'
-import { formatComplaint } from '../nfv/firewall/complaint.js'
 import type { Facts } from '../nfv/firewall/environment.js'
 import { type LoadedPolicy, loadPolicy } from '../nfv/firewall/load.js'
 import { Parser } from '../nfv/firewall/parse.js'
 import { type PolicyInput, Resolver, resolve } from '../nfv/firewall/resolve.js'
 import { type PlacedRule, type Resolved, ruleById } from '../nfv/firewall/resolved.js'
-import type { RuleError } from '../nfv/firewall/rule.js'
 import type { Fields } from '../pipeline/packet.js'
 import type { Section } from '../pipeline/program.js'
 import type { PortRef, Topology } from '../topology/model.js'
 import type { NetworkEvent } from '../topology/topology.js'
 import { listAll } from './facts.js'
 import { limits, logMeter, rejectMeter } from './firewall-meters.js'
-import { addressesOf, factsOf } from './policy-facts.js'
+import { addressesOf, describeComplaint, factsOf } from './policy-facts.js'
 import {
   type HistoryEntry,
   isSamePolicy,
@@ -135,6 +133,15 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
 
   rule(id: number): PlacedRule | undefined {
     return this.#rules.get(id)
+  }
+
+  /** The policies as they are read, to be looked at with `facts`. */
+  inputs(): readonly PolicyInput[] {
+    return inputsOf(this.#known)
+  }
+
+  facts(topology: Topology): Facts {
+    return factsOf(topology, this.#env.clock.wallMillis())
   }
 
   /** A file of a policy as it is written, or one that it includes. */
@@ -317,7 +324,7 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
 
   /** The firewall's sections for the network as it is; the same objects while nothing changes. */
   compile(topology: Topology): readonly Section[] {
-    const resolved = this.#resolver.resolve(inputsOf(this.#known), this.#factsOf(topology))
+    const resolved = this.#resolver.resolve(inputsOf(this.#known), this.facts(topology))
     const stamp = this.#nextStamp(resolved)
     if (stamp !== this.#stamp) this.#keepStamp(stamp)
     this.#cancelChange?.()
@@ -391,7 +398,7 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
   }
 
   #check(known: ReadonlyMap<string, Known>, topology: Topology): Resolved {
-    const resolved = resolve(inputsOf(known), this.#factsOf(topology))
+    const resolved = resolve(inputsOf(known), this.facts(topology))
     if (resolved.complaints.length === 0) return resolved
     const texts = new Map([...known.values()].flatMap(each => [...each.loaded.texts]))
     throw new Failure('bad-rules', {
@@ -423,10 +430,6 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
         this.#env.log.warn({ err: error }, 'the generation could not be kept')
       })
   }
-
-  #factsOf(topology: Topology): Facts {
-    return factsOf(topology, this.#env.clock.wallMillis())
-  }
 }
 
 const inputsOf = (known: ReadonlyMap<string, Known>): PolicyInput[] =>
@@ -435,12 +438,3 @@ const inputsOf = (known: ReadonlyMap<string, Known>): PolicyInput[] =>
     order: policy.order,
     loaded,
   }))
-
-export const describeComplaint = (complaint: RuleError, texts: ReadonlyMap<string, string>) => ({
-  file: complaint.file,
-  line: complaint.line,
-  column: complaint.column,
-  message: complaint.message,
-  hint: complaint.hint,
-  text: formatComplaint(complaint, texts.get(complaint.file)),
-})

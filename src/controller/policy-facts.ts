@@ -1,6 +1,8 @@
 /** What rules ask of the network: names in rule files, and addresses of a packet in events. */
 import { type Cidr, formatIpv4, formatIpv6, type Ip, parseCidr } from '../base/addresses.js'
+import { formatComplaint } from '../nfv/firewall/complaint.js'
 import type { Facts } from '../nfv/firewall/environment.js'
+import type { RuleError } from '../nfv/firewall/rule.js'
 import type { Fields } from '../pipeline/packet.js'
 import { portKey, type Topology } from '../topology/model.js'
 
@@ -52,3 +54,13 @@ export const addressesOf = (fields: Fields): Record<string, unknown> => {
     destinationPort: fields.tcp_dst ?? fields.udp_dst,
   }
 }
+
+/** A complaint as the API tells it: its parts, and the text for people. @param texts by file */
+export const describeComplaint = (complaint: RuleError, texts: ReadonlyMap<string, string>) => ({
+  file: complaint.file,
+  line: complaint.line,
+  column: complaint.column,
+  message: complaint.message,
+  hint: complaint.hint,
+  text: formatComplaint(complaint, texts.get(complaint.file)),
+})

@@ -14,12 +14,21 @@ import {
   nameQuery,
   policiesBody,
   policyBody,
+  rulesQuery,
   sinceQuery,
   traceBody,
   undoQuery,
   waitQuery,
 } from './schemas.js'
-import { flowItems, hostItems, linkItems, policyItem, ruleItems, switchItems } from './views.js'
+import {
+  flowItems,
+  hostItems,
+  linkItems,
+  policyItem,
+  remarkItems,
+  ruleItems,
+  switchItems,
+} from './views.js'
 
 const read = (summary: string, more: object = {}) => ({
   schema: { summary, tags: ['reading'], ...more },
@@ -63,7 +72,17 @@ const readingRoutes = (app: FastifyInstance, controller: Controller): void => {
   list('flows', 'flows as the switches hold them, with their origin', name =>
     flowItems(controller, name),
   )
-  list('rules', 'rules in the order they are asked, with counters', () => ruleItems(controller))
+  app.get<{ Querystring: Static<typeof rulesQuery> }>(
+    '/api/v1/rules',
+    read('rules in the order they are asked, with counters', { querystring: rulesQuery }),
+    async ({ query }) => {
+      const items = await ruleItems(controller, query.sessions === 'true')
+      return { items: only(items, query.name, ['name', 'policy']) }
+    },
+  )
+  app.get('/api/v1/remarks', read('what is doubtful about the rules in force'), async () => ({
+    items: await remarkItems(controller),
+  }))
   app.get('/api/v1/sessions', read('running sessions, with the rule that let them in'), async () =>
     controller.sessions.read(),
   )

@@ -64,6 +64,18 @@ export const nameQuery = Type.Object(
   { additionalProperties: false },
 )
 
+export const rulesQuery = Type.Object(
+  {
+    ...nameQuery.properties,
+    sessions: Type.Optional(
+      Type.Union([Type.Literal('true'), Type.Literal('false')], {
+        description: 'count the sessions that each rule has let in, where they can be read',
+      }),
+    ),
+  },
+  { additionalProperties: false },
+)
+
 export const sinceQuery = Type.Object(
   {
     since: Type.Optional(

@@ -1,6 +1,8 @@
 /** What the API shows of the controller's objects; the shapes that scripts rely on. */
 
 import type { Dpid } from '../../base/addresses.js'
+import { type BuiltInRule, builtInRules } from '../../nfv/firewall/built-in.js'
+import { lint, lintHits, type Remark } from '../../nfv/firewall/lint/index.js'
 import { ConnectionLost, type FlowStats, formatFlow } from '../../openflow/index.js'
 import { ports as reserved } from '../../openflow/values.js'
 import { cookieNamespace, cookieNamespaceMask } from '../../pipeline/program.js'
@@ -145,11 +147,15 @@ const readFlows = async (
   }
 }
 
-/** Rules with what they decided, over all switches, edits and restarts. */
-export const ruleItems = async (controller: Controller) => {
+/**
+ * Rules with what they decided, over all switches, edits and restarts; and how many sessions each has let in, when
+ * asked for and where that can be read.
+ */
+export const ruleItems = async (controller: Controller, wantsSessions: boolean) => {
   await controller.ruleCounters.read()
   const lineOf = linesOf(controller)
-  return controller.policies.rules().map(({ rule, file, line }) => {
+  const sessions = wantsSessions ? await sessionCounts(controller) : undefined
+  const rules = controller.policies.rules().map(({ rule, file, line }) => {
     const count = controller.ruleCounters.get(rule.id)
     return {
       policy: rule.policy,
@@ -163,9 +169,52 @@ export const ruleItems = async (controller: Controller) => {
       text: lineOf(rule.policy, file, line),
       packets: count?.hits ?? 0,
       bytes: count?.bytes ?? 0,
+      ...(sessions && { sessions: sessions.get(`${rule.policy}/${rule.name}`) ?? 0 }),
       ...(count && { lastHit: new Date(count.lastHitMillis).toISOString() }),
     }
   })
+  return [...builtInRules.map(builtInItem), ...rules]
+}
+
+/** They pass before any rule is asked, and are not counted. */
+const builtInItem = ({ name, text }: BuiltInRule) => ({
+  policy: 'built-in',
+  name,
+  verb: 'allow-stateless',
+  file: 'built-in',
+  line: 0,
+  text,
+})
+
+/** By `policy/rule`; undefined where no switch can be asked. */
+const sessionCounts = async (
+  controller: Controller,
+): Promise<ReadonlyMap<string, number> | undefined> => {
+  const { items, unread } = await controller.sessions.read()
+  if (items.length === 0 && unread.length > 0) return undefined
+  const counts = new Map<string, number>()
+  for (const { policy, rule } of items) {
+    const key = `${policy}/${rule}`
+    counts.set(key, (counts.get(key) ?? 0) + 1)
+  }
+  return counts
+}
+
+/** Doubts about the rules in force: what reading them shows, and what their counters do. */
+export const remarkItems = async (controller: Controller): Promise<readonly Remark[]> => {
+  const { policies, ruleCounters, topology } = controller
+  const { resolved } = policies
+  if (resolved === undefined) return []
+  await ruleCounters.read()
+  const changed = new Map(policies.list().map(policy => [policy.name, policy.changed]))
+  return [
+    ...lint(policies.inputs(), resolved, policies.facts(topology.current)),
+    ...lintHits(
+      resolved,
+      rule => ruleCounters.get(rule.id)?.hits ?? 0,
+      policy => changed.get(policy),
+    ),
+  ]
 }
 
 /** Lines as they are written; each file is cut once. */

@@ -35,13 +35,18 @@ export const loadFiles = (files: readonly FileToCheck[]): Promise<PolicyInput[]>
   )
 }
 
-/** Checks the files as they would count together, in the order of their names. */
+/** Checks the files as they would count together. @param notes say the lesser doubts as well */
 export const checkFiles = async (
   files: readonly FileToCheck[],
   nowMillis: number,
+  notes = false,
 ): Promise<FilesReport> => {
   const policies = await loadFiles(files)
   const report = check(policies, noFacts(nowMillis))
   const texts = new Map(policies.flatMap(({ loaded }) => [...loaded.texts]))
-  return { text: formatReport(report, texts), isGood: report.exitCode === 0, data: report }
+  return {
+    text: formatReport(report, texts, { notes }),
+    isGood: report.exitCode === 0,
+    data: report,
+  }
 }

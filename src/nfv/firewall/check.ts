@@ -5,7 +5,7 @@ import { Compiler } from './compile.js'
 import { complaintAt, formatComplaint } from './complaint.js'
 import { type Connection, type Decision, decide } from './decide.js'
 import type { Facts } from './environment.js'
-import { formatRemark, lint, type Remark } from './lint.js'
+import { formatRemark, lint, type Remark } from './lint/index.js'
 import { type PolicyInput, Resolver } from './resolve.js'
 import type { Resolved } from './resolved.js'
 import {

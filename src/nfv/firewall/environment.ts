@@ -29,6 +29,8 @@ export interface Facts {
   /** Of the hosts seen behind `SWITCH:PORT`. */
   portAddresses(port: string): readonly Ip[] | undefined
   hasChain(name: string): boolean
+  /** True away from any network, where no name can be known. */
+  readonly isOffline?: boolean
   /** Milliseconds since 1970, for expiry and schedules. */
   readonly nowMillis: number
 }
@@ -39,6 +41,7 @@ export const noFacts = (nowMillis: number): Facts => ({
   networkSubnets: () => undefined,
   portAddresses: () => undefined,
   hasChain: () => true,
+  isOffline: true,
   nowMillis,
 })
 

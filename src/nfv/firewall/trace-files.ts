@@ -1,12 +1,14 @@
 /** What rule files say about one connection, away from any network: for the command line. */
 import type { Ip } from '../../base/addresses.js'
 import { readPacket } from '../../pipeline/packet.js'
+import { builtInRules } from './built-in.js'
 import { type FileToCheck, loadFiles } from './check-files.js'
 import { formatComplaint } from './complaint.js'
 import { type Asked, connectionAsked, connectionOfFields, readIp } from './connection.js'
 import { type Connection, type Decision, decide, type TierStep } from './decide.js'
 import { type Facts, noFacts } from './environment.js'
 import { resolve } from './resolve.js'
+import type { Resolved } from './resolved.js'
 import { tiers as tierNames } from './rule.js'
 
 /** What was decided and by whom, tier by tier; the part of an answer that is about rules alone. */
@@ -72,7 +74,7 @@ export const traceFiles = async (
     )
     throw new Error(`the rules have mistakes:\n\n${complaints.join('\n\n')}`)
   }
-  return { ...rulesAnswer(decide(resolved, connection)), unknown: [...unknown].sort() }
+  return { ...answerOf(resolved, connection), unknown: [...unknown].sort() }
 }
 
 const addressesOf = (known: readonly string[]): ReadonlyMap<string, readonly Ip[]> => {
@@ -115,6 +117,13 @@ export const readFrame = (hex: string): Uint8Array => {
   if (!/^([0-9a-fA-F]{2})+$/.test(digits))
     throw new Error('a frame is written as pairs of hex digits, beginning with its destination MAC')
   return Uint8Array.from(digits.match(/../g)!, pair => Number.parseInt(pair, 16))
+}
+
+const answerOf = (resolved: Resolved, connection: Connection): RulesAnswer => {
+  const builtIn = builtInRules.find(rule => rule.speaks(connection))
+  if (builtIn === undefined) return rulesAnswer(decide(resolved, connection))
+  const rule = { policy: 'built-in', name: builtIn.name, file: 'built-in', line: 0 }
+  return { verdict: 'allow', rule, tiers: [], audits: [] }
 }
 
 /** Facts of hosts alone, that remember what they were asked in vain. */

@@ -85,6 +85,19 @@ t.test('where all are silent the default speaks, and DHCP is a rule that can be 
   t.match((await ask(lease)).rule, { policy: 'built-in', name: 'dhcp' })
 })
 
+t.test('neighbour discovery passes whatever the rules say', async t => {
+  // Ethernet, IPv6 from fe80::1 to ff02::1:ff00:2, ICMPv6 135 (neighbour solicitation).
+  const ends = 'fe800000000000000000000000000001ff0200000000000000000001ff000002'
+  const frame = `3333ff000002 020000000002 86dd 6000000000183aff ${ends} 8700 0000 ${'00'.repeat(20)}`
+  t.match(await ask({ frame }), {
+    verdict: 'allow',
+    rule: { policy: 'built-in', name: 'neighbours' },
+    tiers: [],
+  })
+  const echo = { from: 'fe80::1', to: 'fe80::2', protocol: 'icmp' } as const
+  t.match(await ask(echo), { verdict: 'reject', rule: { name: 'default' } })
+})
+
 t.test('a host by name, once its address is said', async t => {
   const question = { from: '10.1.0.7', to: 'web1', protocol: 'tcp', destinationPort: 443 } as const
   await t.rejects(ask(question), /web1 has no address here.*--address web1=ADDRESS/)

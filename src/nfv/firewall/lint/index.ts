@@ -1,0 +1,28 @@
+/**
+ * What is legal and yet most likely a mistake: rules that can never speak, rules that change nothing,
+ * rules whose order matters silently, rules that allow too much, names that nobody uses.
+ */
+import type { Facts } from '../environment.js'
+import type { PolicyInput } from '../resolve.js'
+import type { Resolved } from '../resolved.js'
+import { lintDefaults, lintNames } from './names.js'
+import { lintOverlaps, lintStateless } from './overlaps.js'
+import { byPlace, type Remark } from './remark.js'
+import { lintWide } from './wide.js'
+
+export { lintHits } from './hits.js'
+export { formatRemark, type Remark, type RemarkKind } from './remark.js'
+
+/** Remarks in the order of the files' lines. Conflicts are told for the first 50 pairs of a tier. */
+export const lint = (
+  policies: readonly PolicyInput[],
+  resolved: Resolved,
+  facts: Facts,
+): Remark[] =>
+  [
+    ...policies.flatMap(policy => lintNames(policy, facts)),
+    ...lintDefaults(policies),
+    ...lintStateless(policies, resolved),
+    ...lintOverlaps(resolved, facts),
+    ...lintWide(resolved),
+  ].sort(byPlace)

@@ -1,0 +1,95 @@
+/** Remarks on single lines and names: unused, expired, not seen by the switches, defaults that do not count. */
+import type { Facts } from '../environment.js'
+import type { PolicyInput } from '../resolve.js'
+import { isAny, type Line, type Member, type Rule, type ServiceMember } from '../rule.js'
+import { formatUntil } from '../times.js'
+import { type Remark, remarkOn, whereOf } from './remark.js'
+
+export const lintNames = (policy: PolicyInput, facts: Facts): Remark[] => {
+  const used = usedNames(policy.loaded.lines)
+  const { file } = policy.loaded.root
+  return policy.loaded.lines.flatMap(line => {
+    const { statement } = line
+    if (statement.kind === 'rule') return lintRule(line, statement, facts)
+    if (statement.kind !== 'zone' && statement.kind !== 'service') return []
+    // Included files are shared shelves: not every policy takes everything from them.
+    if (line.file !== file || used.has(`${statement.kind} ${statement.name}`)) return []
+    const message = `nobody uses the ${statement.kind} "${statement.name}"`
+    return [remarkOn('unused', line, message, { edit: { do: 'remove' } })]
+  })
+}
+
+const lintRule = (line: Line, rule: Rule, facts: Facts): Remark[] => {
+  const remarks: Remark[] = []
+  if (rule.until !== undefined && rule.until <= facts.nowMillis) {
+    const message = `the rule was to end with ${formatUntil(rule.until)} and does no more`
+    const hint = ', or give it a new date'
+    remarks.push(remarkOn('expired', line, message, { edit: { do: 'remove' }, hint }))
+  }
+  if (rule.limit) {
+    const hint = 'the rule works as if the limit were not there'
+    const message = 'the limit is noted, and not enforced yet'
+    remarks.push(remarkOn('not-enforced', line, message, { hint }))
+  }
+  if (rule.services.some(hasSctpPorts)) {
+    const message =
+      'Open vSwitch before 3.2 does not see the ports of SCTP: the rule will not match'
+    const hint = 'write "sctp" without ports'
+    remarks.push(remarkOn('not-enforced', line, message, { hint }))
+  }
+  return remarks
+}
+
+const hasSctpPorts = (service: ServiceMember): boolean =>
+  service.kind === 'ports' &&
+  service.transport === 'sctp' &&
+  service.ports.length + service.sourcePorts.length > 0
+
+const usedNames = (lines: readonly Line[]): ReadonlySet<string> => {
+  const used = new Set<string>()
+  const zone = (member: Member) => member.kind === 'zone' && used.add(`zone ${member.name}`)
+  const services = (list: readonly ServiceMember[]) => {
+    for (const one of list) if (one.kind === 'service') used.add(`service ${one.name}`)
+  }
+  for (const { statement } of lines) {
+    if (statement.kind === 'zone')
+      [...statement.members.of, ...statement.members.except].forEach(zone)
+    if (statement.kind === 'service') services(statement.members)
+    if (statement.kind === 'rule') services(statement.services)
+    if (statement.kind === 'rule' || statement.kind === 'default')
+      for (const side of [statement.from, statement.to]) [...side.of, ...side.except].forEach(zone)
+  }
+  return used
+}
+
+/** The default is that of the last policy that declares one. */
+export const lintDefaults = (policies: readonly PolicyInput[]): Remark[] => {
+  const ordered = [...policies].sort((a, b) => a.order - b.order || (a.name < b.name ? -1 : 1))
+  const declared = ordered.flatMap(policy =>
+    policy.loaded.lines.flatMap(({ statement, file, line }) =>
+      statement.kind === 'default' && isAny(statement.from) && isAny(statement.to)
+        ? [{ file, line, verb: statement.verb }]
+        : [],
+    ),
+  )
+  const last = declared.at(-1)
+  const first = ordered[0]
+  if (first === undefined) return []
+  if (last === undefined) {
+    const message = 'no default is declared: what no rule speaks for is dropped'
+    const hint = 'write "default drop" or "default allow"'
+    return [
+      remarkOn('defaults', { file: first.loaded.root.file, line: 1 }, message, {
+        level: 'note',
+        hint,
+      }),
+    ]
+  }
+  return declared
+    .filter(one => one.verb !== last.verb)
+    .map(one => {
+      const message = `"default ${one.verb}" does not count: ${whereOf(last)} says "default ${last.verb}" and comes later`
+      const hint = ', or say the same in both'
+      return remarkOn('defaults', one, message, { other: last, edit: { do: 'remove' }, hint })
+    })
+}

@@ -1,0 +1,265 @@
+/**
+ * Rules held against one another, exactly: what earlier rules leave for a later one, within a tier and from
+ * tier to tier.
+ */
+import { isEmpty } from '../address-set.js'
+import type { Facts } from '../environment.js'
+import type { PolicyInput } from '../resolve.js'
+import { isStateless, type PlacedRule, type Resolved } from '../resolved.js'
+import { tiers } from '../rule.js'
+import { type Box, boxesOf, meets, without } from './boxes.js'
+import { type Remark, remarkOn, whereOf } from './remark.js'
+
+/** A rule's boxes with its bounding interval of sources, for quick comparing. */
+interface Entry {
+  readonly placed: PlacedRule
+  readonly boxes: readonly Box[]
+  readonly low: number
+  readonly high: number
+  readonly lowTo: number
+  readonly highTo: number
+}
+
+const boxLimit = 400
+const pieceLimit = 2000
+const conflictLimit = 50
+
+/** What is compared: rules that decide, with some address on both sides. */
+const entriesOf = (rules: readonly PlacedRule[]): Entry[] =>
+  rules
+    .filter(({ rule, file }) => !rule.isAudit && !isStateless(rule) && file !== 'built-in')
+    .filter(placed => !isVoid(placed))
+    .flatMap(placed => entryOf(placed) ?? [])
+
+const isVoid = ({ rule }: PlacedRule): boolean => isEmpty(rule.from) || isEmpty(rule.to)
+
+export const lintOverlaps = (resolved: Resolved, facts: Facts): Remark[] => {
+  const above: Entry[][] = []
+  const remarks: Remark[] = []
+  for (const rules of resolved.tiers) {
+    const entries = entriesOf(rules)
+    remarks.push(...lintTier(entries, above))
+    if (entries.length > 0) above.push(entries)
+  }
+  // Away from a network no host has an address, and that says nothing.
+  if (facts.isOffline !== true)
+    remarks.push(...resolved.tiers.flat().filter(isVoid).map(emptyRemark))
+  return remarks
+}
+
+const lintTier = (entries: readonly Entry[], above: readonly (readonly Entry[])[]): Remark[] => {
+  const remarks: Remark[] = []
+  let conflicts = 0
+  for (const [index, entry] of entries.entries()) {
+    const before = meetingBefore(entries, index)
+    const covering = coveredBy(entry, before)
+    const higher = covering || above.length === 0 ? undefined : coveredAbove(entry, above, before)
+    if (covering) remarks.push(coverRemark(entry.placed, covering))
+    else if (higher) remarks.push(higherRemark(entry.placed, higher))
+    else
+      for (const other of before) {
+        if (conflicts >= conflictLimit || !isConflict(entry, other)) continue
+        conflicts++
+        remarks.push(conflictRemark(entry.placed, other.placed))
+      }
+  }
+  return [...remarks, ...needlessRemarks(entries, remarks)]
+}
+
+const meetingBefore = (entries: readonly Entry[], index: number): Entry[] => {
+  const found: Entry[] = []
+  for (let at = 0; at < index; at++)
+    if (mayMeet(entries[index]!, entries[at]!)) found.push(entries[at]!)
+  return found
+}
+
+/**
+ * Rules of higher tiers, and those `before` it in its own, that together leave nothing; what a higher tier
+ * passes goes on to the next.
+ */
+const coveredAbove = (
+  entry: Entry,
+  tiers: readonly (readonly Entry[])[],
+  before: readonly Entry[],
+): PlacedRule[] | undefined => {
+  let rest: readonly Box[] = entry.boxes
+  const used: PlacedRule[] = []
+  for (const tier of tiers) {
+    const passed: Box[] = []
+    for (const other of tier) {
+      if (!mayMeet(entry, other)) continue
+      const left = without(rest, other.boxes, pieceLimit)
+      if (left === undefined) return undefined
+      if (other.placed.rule.verb === 'pass') {
+        const through = without(rest, left, pieceLimit)
+        if (through === undefined) return undefined
+        passed.push(...through)
+      } else used.push(other.placed)
+      rest = left
+    }
+    rest = [...rest, ...passed]
+  }
+  const boxes = before.flatMap(other => other.boxes)
+  const left = without(rest, boxes, pieceLimit)
+  return left?.length === 0 ? [...used, ...before.map(other => other.placed)] : undefined
+}
+
+const entryOf = (placed: PlacedRule): Entry | undefined => {
+  const boxes = boxesOf(placed.rule, boxLimit)
+  if (boxes === undefined) return undefined
+  const { from, to } = placed.rule
+  // IPv6 rules are put at one place above all of IPv4: never too narrow, if a little too wide.
+  const span = (set: typeof from) => ({
+    low: set.v4[0]?.first ?? 2 ** 32,
+    high: set.v6.length > 0 ? 2 ** 32 : (set.v4.at(-1)?.last ?? 2 ** 32),
+  })
+  const [source, destination] = [span(from), span(to)]
+  const { low, high } = source
+  return { placed, boxes, low, high, lowTo: destination.low, highTo: destination.high }
+}
+
+const mayMeet = (a: Entry, b: Entry): boolean =>
+  a.low <= b.high &&
+  a.high >= b.low &&
+  a.lowTo <= b.highTo &&
+  a.highTo >= b.lowTo &&
+  a.boxes.some(box => b.boxes.some(other => meets(box, other)))
+
+/** The earlier rules that leave nothing: the one, if one is enough; undefined when something is left. */
+const coveredBy = (entry: Entry, before: readonly Entry[]): PlacedRule[] | undefined => {
+  const alone = before.find(other => without(entry.boxes, other.boxes, pieceLimit)?.length === 0)
+  if (alone) return [alone.placed]
+  if (before.length > 200) return undefined
+  let rest: readonly Box[] | undefined = entry.boxes
+  const used: PlacedRule[] = []
+  for (const other of before) {
+    rest = without(rest, other.boxes, pieceLimit)
+    if (rest === undefined) return undefined
+    used.push(other.placed)
+    if (rest.length === 0) return used
+  }
+  return undefined
+}
+
+const nameOf = ({ rule }: PlacedRule) => `"${rule.name}"`
+
+/** `"a" (x.rules:2), "b" (x.rules:3)`, and how many more. */
+const listOf = (rules: readonly PlacedRule[]): string => {
+  const list = rules
+    .slice(0, 3)
+    .map(one => `${nameOf(one)} (${whereOf(one)})`)
+    .join(', ')
+  return rules.length > 3 ? `${list} and ${rules.length - 3} more` : list
+}
+
+const sayTheSame = (placed: PlacedRule, others: readonly PlacedRule[]): boolean =>
+  others.every(({ rule }) => rule.verb === placed.rule.verb)
+
+const coverRemark = (placed: PlacedRule, covering: readonly PlacedRule[]): Remark => {
+  const other = covering[0]!
+  const isOne = covering.length === 1
+  if (sayTheSame(placed, covering)) {
+    const message = `${nameOf(placed)} changes nothing: ${listOf(covering)} above ${isOne ? 'says' : 'say'} the same for all of it`
+    return remarkOn('redundant', placed, message, { other, edit: { do: 'remove' } })
+  }
+  const kind = isOne && isCatchAll(other) ? 'unreachable' : 'shadowed'
+  const message = `${nameOf(placed)} never speaks: ${listOf(covering)} ${isOne ? 'takes' : 'take'} all of it before`
+  const edit = { do: 'move-above', above: { file: other.file, line: other.line } } as const
+  return remarkOn(kind, placed, message, { other, edit, hint: ', or remove it' })
+}
+
+const higherRemark = (placed: PlacedRule, covering: readonly PlacedRule[]): Remark => {
+  const other = covering[0]!
+  const tier = tiers[other.rule.tier]!
+  if (sayTheSame(placed, covering)) {
+    const message = `${nameOf(placed)} changes nothing: ${listOf(covering)} ${covering.length === 1 ? 'says' : 'say'} the same for all of it before`
+    return remarkOn('redundant', placed, message, { other, edit: { do: 'remove' } })
+  }
+  const message = `${nameOf(placed)} never speaks: ${listOf(covering)} ${covering.length === 1 ? 'takes' : 'take'} all of it before`
+  const hint = `remove line ${placed.line}, or let it come through with a "pass" in tier ${tier} above ${whereOf(other)}`
+  return remarkOn('unreachable', placed, message, { other, hint })
+}
+
+const isCatchAll = ({ rule }: PlacedRule): boolean =>
+  rule.terms.some(term => term.protocol === undefined) &&
+  rule.from.v4[0]?.first === 0 &&
+  rule.from.v4[0].last === 0xffffffff &&
+  rule.to.v4[0]?.first === 0 &&
+  rule.to.v4[0].last === 0xffffffff
+
+/** Some packets are in both, each has some of its own, and they are told different things. */
+const isConflict = (later: Entry, earlier: Entry): boolean => {
+  const verbs = [later.placed.rule.verb, earlier.placed.rule.verb]
+  if (verbs[0] === verbs[1] || verbs.includes('pass')) return false
+  const left = without(earlier.boxes, later.boxes, pieceLimit)
+  return left !== undefined && left.length > 0
+}
+
+const conflictRemark = (later: PlacedRule, earlier: PlacedRule): Remark => {
+  const message = `${nameOf(later)} (${later.rule.verb}) and ${nameOf(earlier)} (${earlier.rule.verb}) in ${whereOf(earlier)} share packets; the upper one decides`
+  const edit = { do: 'move-above', above: { file: earlier.file, line: earlier.line } } as const
+  const hint = ', or take the shared part out with "except", if that is not meant'
+  return remarkOn('conflicting', later, message, { other: earlier, level: 'note', edit, hint })
+}
+
+const emptyRemark = (placed: PlacedRule): Remark => {
+  const message = `${nameOf(placed)} has no address to speak of on one side`
+  const hint =
+    'hosts, networks and ports count from when they are known; check the spelling with "sluice get hosts"'
+  return remarkOn('empty', placed, message, { hint })
+}
+
+/** Rules that a later one repeats, with nothing in between that says otherwise. */
+const needlessRemarks = (entries: readonly Entry[], told: readonly Remark[]): Remark[] => {
+  const isTold = new Set(told.filter(one => one.kind !== 'conflicting').map(whereOf))
+  // Looking ahead costs the square of the rules; beyond this it is not worth the wait.
+  if (entries.length > 3000) return []
+  return entries.flatMap((entry, index) => {
+    if (isTold.has(whereOf(entry.placed))) return []
+    for (let at = index + 1; at < entries.length; at++) {
+      const later = entries[at]!
+      if (!mayMeet(entry, later)) continue
+      if (later.placed.rule.verb !== entry.placed.rule.verb) return []
+      if (entry.placed.rule.log !== undefined || entry.placed.rule.via !== undefined) return []
+      if (without(entry.boxes, later.boxes, pieceLimit)?.length !== 0) continue
+      const message = `${nameOf(entry.placed)} changes nothing: ${nameOf(later.placed)} (${whereOf(later.placed)}) below says the same for all of it`
+      const other = later.placed
+      return [remarkOn('redundant', entry.placed, message, { other, edit: { do: 'remove' } })]
+    }
+    return []
+  })
+}
+
+/** Stateless rules are asked before all others, wherever they stand. */
+export const lintStateless = (policies: readonly PolicyInput[], resolved: Resolved): Remark[] => {
+  const all = resolved.tiers.flat()
+  return all.flatMap((placed, index) => {
+    const entry = isStateless(placed.rule) ? entryOf(placed) : undefined
+    const other =
+      entry && all.slice(0, index).find(one => isPassedOver(one) && meetsRule(entry, one))
+    if (other === undefined) return []
+    const message = `${nameOf(placed)} is stateless and so comes before ${nameOf(other)} (${whereOf(other)}), which stands above it`
+    const text = textOf(policies, placed)?.replace('allow-stateless', 'allow')
+    const hint = ', or take the shared part out with "except"'
+    return [
+      remarkOn('stateless', placed, message, {
+        other,
+        ...(text !== undefined && { edit: { do: 'replace', text } }),
+        hint: text === undefined ? hint.slice(5) : hint,
+      }),
+    ]
+  })
+}
+
+const isPassedOver = ({ rule }: PlacedRule): boolean =>
+  !isStateless(rule) && rule.verb !== 'allow' && !rule.isAudit
+
+const textOf = (policies: readonly PolicyInput[], { rule, file, line }: PlacedRule) =>
+  policies
+    .find(policy => policy.name === rule.policy)
+    ?.loaded.lines.find(one => one.file === file && one.line === line)?.text
+
+const meetsRule = (entry: Entry, other: PlacedRule): boolean => {
+  const second = entryOf(other)
+  return second !== undefined && mayMeet(entry, second)
+}

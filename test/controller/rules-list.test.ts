@@ -1,0 +1,45 @@
+/** `GET /api/v1/rules` and `/api/v1/remarks`: what is in force, and what is doubtful about it. */
+import { mkdtempSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import t from 'tap'
+import { office } from './office.js'
+
+interface Rule {
+  readonly policy: string
+  readonly name: string
+  readonly verb: string
+  readonly text?: string
+}
+
+const rules = `default drop
+wide: allow tcp from any to 10.2.0.0/24
+web:  allow tcp 443 from 10.1.0.0/16 to 10.2.0.10
+`
+
+t.test('rules with the built-in ones before them, and doubts about them', async t => {
+  const file = join(mkdtempSync(join(tmpdir(), 'sluice-test-')), 'shop.rules')
+  writeFileSync(file, rules)
+  const { call } = await office(t, { rules: [file], whole: true })
+  const { items } = await call<{ items: Rule[] }>('GET', '/api/v1/rules')
+  t.same(
+    items.map(({ policy, name }) => `${policy}/${name}`),
+    [
+      'built-in/arp',
+      'built-in/neighbours',
+      'built-in/groups',
+      'shop/wide',
+      'shop/web',
+      'built-in/dhcp',
+      'shop/default',
+    ],
+  )
+  const one = await call<{ items: Rule[] }>('GET', '/api/v1/rules?name=web')
+  t.match(one.items, [{ name: 'web', text: 'web:  allow tcp 443 from 10.1.0.0/16 to 10.2.0.10' }])
+
+  const remarks = await call<{ items: { kind: string; line: number }[] }>('GET', '/api/v1/remarks')
+  const kinds = remarks.items.map(({ kind, line }) => `${kind} ${line}`)
+  t.ok(kinds.includes('too-wide 2'))
+  t.ok(kinds.includes('redundant 3'))
+  t.ok(kinds.includes('never-hit 3'))
+})

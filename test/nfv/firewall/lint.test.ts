@@ -1,0 +1,111 @@
+/** Remarks of `sluice check`: kind, both lines, and the edit that is proposed. */
+import t from 'tap'
+import { check } from '../../../src/nfv/firewall/check.js'
+import { type Facts, noFacts } from '../../../src/nfv/firewall/environment.js'
+import { formatRemark, lintHits, type Remark } from '../../../src/nfv/firewall/lint/index.js'
+import { loadText } from '../../../src/nfv/firewall/load.js'
+import { Parser } from '../../../src/nfv/firewall/parse.js'
+import { resolve } from '../../../src/nfv/firewall/resolve.js'
+
+const facts: Facts = { ...noFacts(Date.UTC(2026, 10, 25)), isOffline: false }
+const policy = (text: string) => ({
+  name: 'p',
+  order: 0,
+  loaded: loadText(new Parser(), 'p.rules', text),
+})
+const remarks = (text: string, known = facts): readonly Remark[] =>
+  check([policy(text)], known).remarks
+const edits = (text: string) =>
+  remarks(text).map(({ kind, line, otherLine, edit }) => [kind, line, otherLine, edit])
+
+t.test('each remark proposes an edit', async t => {
+  t.same(
+    edits('default drop\na: drop tcp from any to 10.0.0.0/8\nb: allow tcp 80 to 10.1.0.0/16\n'),
+    [['shadowed', 3, 2, { do: 'move-above', above: { file: 'p.rules', line: 2 } }]],
+  )
+  t.same(edits('default drop\nzone a = 10.0.0.1\nb: allow tcp 80 to 10.1.0.0/16\n'), [
+    ['unused', 2, undefined, { do: 'remove' }],
+  ])
+  t.same(
+    edits('default drop\na: drop udp 53\nb: allow-stateless udp 53 from 10.0.0.0/8 # quick\n'),
+    [['stateless', 3, 2, { do: 'replace', text: 'b: allow udp 53 from 10.0.0.0/8 # quick' }]],
+  )
+  const [shadowed] = remarks('default drop\na: drop tcp\nb: allow tcp 80\n')
+  t.equal(
+    formatRemark(shadowed!),
+    'p.rules:3: "b" never speaks: "a" (p.rules:2) takes all of it before\n  move line 3 above p.rules:2, or remove it',
+  )
+})
+
+t.test('a higher tier may leave nothing; what it passes on it leaves', async t => {
+  const admin = (pass: string) =>
+    `default drop\ntier admin\n${pass}  stop: drop tcp 23\ntier main\n  old: allow tcp 23 to 10.0.0.0/8\n`
+  t.match(edits(admin('')), [['unreachable', 5, 3, undefined]])
+  t.same(
+    edits(admin('  lab: pass tcp 23 from 10.9.0.0/16\n')),
+    [],
+    'some of it comes through from the lab',
+  )
+  t.match(
+    edits(`default drop
+tier admin
+  lab: pass tcp 23 from 10.9.0.0/16
+  stop: drop tcp 23
+tier main
+  none: drop tcp 23 from 10.9.0.0/16
+  old: allow tcp 23 to 10.0.0.0/8
+`),
+    [['unreachable', 7, 4]],
+    'and the next tier may take that',
+  )
+  t.match(
+    edits(
+      'default drop\ntier admin\n  a: drop tcp 23\ntier main\n  b: drop tcp 23 to 10.0.0.0/8\n',
+    ),
+    [['redundant', 5, 3, { do: 'remove' }]],
+  )
+})
+
+t.test('an allow that leaves two of three open is wide', async t => {
+  const wide = (rule: string) =>
+    remarks(`default drop\na: ${rule}\n`)
+      .filter(one => one.kind === 'too-wide')
+      .map(one => one.message)
+  t.same(wide('allow any'), ['"a" is wide: it allows any service from anywhere to anywhere'])
+  t.same(wide('allow tcp 22'), ['"a" is wide: it allows from anywhere to anywhere'])
+  t.same(wide('allow tcp to 10.0.0.0/8'), ['"a" is wide: it allows any service from anywhere'])
+  t.same(wide('allow-stateless any from 10.0.0.0/8 to 0.0.0.0/0'), [
+    '"a" is wide: it allows any service to anywhere',
+  ])
+  t.same(wide('allow tcp 80, 443 to 10.0.0.0/8'), [], 'a public service is meant to be open')
+  t.same(wide('allow any from 10.0.0.0/8 to 10.0.0.0/8'), [])
+  t.same(wide('drop any'), [])
+  t.same(wide('audit allow any'), [])
+})
+
+t.test('hosts without an address are remarked upon in a network only', async t => {
+  const text = 'default drop\nb: allow tcp 80 from host nobody\n'
+  t.match(remarks(text), [{ kind: 'empty', line: 2 }])
+  t.same(remarks(text, noFacts(facts.nowMillis)), [])
+})
+
+t.test('rules in force that have decided nothing', async t => {
+  const resolved = resolve([policy('default drop\na: allow tcp 80\nb: allow tcp 81\n')], facts)
+  const busy = resolved.tiers[1]![0]!.rule
+  const found = lintHits(
+    resolved,
+    rule => (rule === busy ? 7 : 0),
+    () => '2026-11-20T08:00:00.000Z',
+  )
+  t.same(found, [
+    {
+      kind: 'never-hit',
+      level: 'note',
+      file: 'p.rules',
+      line: 3,
+      message: '"b" has decided nothing yet; its policy was last changed 2026-11-20T08:00:00.000Z',
+      hint: 'remove line 3, if nobody needs it',
+      edit: { do: 'remove' },
+    },
+  ])
+})
