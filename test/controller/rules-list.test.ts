@@ -1,6 +1,4 @@
 /** `GET /api/v1/rules` and `/api/v1/remarks`: what is in force, and what is doubtful about it. */
-import { mkdtempSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { office } from './office.js'
@@ -18,8 +16,7 @@ web:  allow tcp 443 from 10.1.0.0/16 to 10.2.0.10
 `
 
 t.test('rules with the built-in ones before them, and doubts about them', async t => {
-  const file = join(mkdtempSync(join(tmpdir(), 'sluice-test-')), 'shop.rules')
-  writeFileSync(file, rules)
+  const file = join(t.testdir({ 'shop.rules': rules }), 'shop.rules')
   const { call } = await office(t, { rules: [file], whole: true })
   const { items } = await call<{ items: Rule[] }>('GET', '/api/v1/rules')
   t.same(

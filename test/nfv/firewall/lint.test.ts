@@ -1,11 +1,14 @@
 /** Remarks of `sluice check`: kind, both lines, and the edit that is proposed. */
 import t from 'tap'
+import { formatIpv4 } from '../../../src/base/addresses.js'
 import { check } from '../../../src/nfv/firewall/check.js'
 import { type Facts, noFacts } from '../../../src/nfv/firewall/environment.js'
+import { entriesOf, mayMeet, Neighbours } from '../../../src/nfv/firewall/lint/entries.js'
 import { formatRemark, lintHits, type Remark } from '../../../src/nfv/firewall/lint/index.js'
 import { loadText } from '../../../src/nfv/firewall/load.js'
 import { Parser } from '../../../src/nfv/firewall/parse.js'
 import { resolve } from '../../../src/nfv/firewall/resolve.js'
+import { pick, rulesOf, seeded } from './random-policy.js'
 
 const facts: Facts = { ...noFacts(Date.UTC(2026, 10, 25)), isOffline: false }
 const policy = (text: string) => ({
@@ -108,4 +111,26 @@ t.test('rules in force that have decided nothing', async t => {
       edit: { do: 'remove' },
     },
   ])
+})
+
+t.test('the rules that one is held against are all that it can meet', async t => {
+  const dice = seeded(20_261_125)
+  const cidr = () => {
+    const length = pick(dice, [0, 8, 12, 16, 20, 24, 32])
+    const address = (((10 << 24) | (dice(4) << 16) | dice(65536)) & (-1 << (32 - length))) >>> 0
+    if (length === 0) return pick(dice, ['any', 'fd00::/16', 'fd00::1'])
+    return `${formatIpv4(address)}/${length}`
+  }
+  const lines = Array.from({ length: 300 }, () => `allow tcp 80 from ${cidr()} to ${cidr()}`)
+  const entries = entriesOf(rulesOf(`default drop\n${lines.join('\n')}\n`).tiers[1]!)
+  const neighbours = new Neighbours(entries)
+  t.equal(entries.length, 300)
+  let met = 0
+  for (const [index, entry] of entries.entries()) {
+    const wanted = entries.filter((other, at) => at < index && mayMeet(entry, other))
+    met += wanted.length
+    if (!wanted.every((other, at) => neighbours.before(index)[at] === other)) t.fail(lines[index]!)
+    if (neighbours.before(index).length !== wanted.length) t.fail(lines[index]!)
+  }
+  t.ok(met > 1_000, `${met} pairs`)
 })

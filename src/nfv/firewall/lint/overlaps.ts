@@ -2,36 +2,16 @@
  * Rules held against one another, exactly: what earlier rules leave for a later one, within a tier and from
  * tier to tier.
  */
-import { isEmpty } from '../address-set.js'
 import type { Facts } from '../environment.js'
 import type { PolicyInput } from '../resolve.js'
 import { isStateless, type PlacedRule, type Resolved } from '../resolved.js'
 import { tiers } from '../rule.js'
-import { type Box, boxesOf, meets, without } from './boxes.js'
+import { type Box, without } from './boxes.js'
+import { type Entry, entriesOf, entryOf, isVoid, mayMeet, Neighbours } from './entries.js'
 import { type Remark, remarkOn, whereOf } from './remark.js'
 
-/** A rule's boxes with its bounding interval of sources, for quick comparing. */
-interface Entry {
-  readonly placed: PlacedRule
-  readonly boxes: readonly Box[]
-  readonly low: number
-  readonly high: number
-  readonly lowTo: number
-  readonly highTo: number
-}
-
-const boxLimit = 400
 const pieceLimit = 2000
 const conflictLimit = 50
-
-/** What is compared: rules that decide, with some address on both sides. */
-const entriesOf = (rules: readonly PlacedRule[]): Entry[] =>
-  rules
-    .filter(({ rule, file }) => !rule.isAudit && !isStateless(rule) && file !== 'built-in')
-    .filter(placed => !isVoid(placed))
-    .flatMap(placed => entryOf(placed) ?? [])
-
-const isVoid = ({ rule }: PlacedRule): boolean => isEmpty(rule.from) || isEmpty(rule.to)
 
 export const lintOverlaps = (resolved: Resolved, facts: Facts): Remark[] => {
   const above: Entry[][] = []
@@ -49,9 +29,10 @@ export const lintOverlaps = (resolved: Resolved, facts: Facts): Remark[] => {
 
 const lintTier = (entries: readonly Entry[], above: readonly (readonly Entry[])[]): Remark[] => {
   const remarks: Remark[] = []
+  const neighbours = new Neighbours(entries)
   let conflicts = 0
   for (const [index, entry] of entries.entries()) {
-    const before = meetingBefore(entries, index)
+    const before = neighbours.before(index)
     const covering = coveredBy(entry, before)
     const higher = covering || above.length === 0 ? undefined : coveredAbove(entry, above, before)
     if (covering) remarks.push(coverRemark(entry.placed, covering))
@@ -63,14 +44,7 @@ const lintTier = (entries: readonly Entry[], above: readonly (readonly Entry[])[
         remarks.push(conflictRemark(entry.placed, other.placed))
       }
   }
-  return [...remarks, ...needlessRemarks(entries, remarks)]
-}
-
-const meetingBefore = (entries: readonly Entry[], index: number): Entry[] => {
-  const found: Entry[] = []
-  for (let at = 0; at < index; at++)
-    if (mayMeet(entries[index]!, entries[at]!)) found.push(entries[at]!)
-  return found
+  return [...remarks, ...needlessRemarks(entries, neighbours, remarks)]
 }
 
 /**
@@ -103,27 +77,6 @@ const coveredAbove = (
   const left = without(rest, boxes, pieceLimit)
   return left?.length === 0 ? [...used, ...before.map(other => other.placed)] : undefined
 }
-
-const entryOf = (placed: PlacedRule): Entry | undefined => {
-  const boxes = boxesOf(placed.rule, boxLimit)
-  if (boxes === undefined) return undefined
-  const { from, to } = placed.rule
-  // IPv6 rules are put at one place above all of IPv4: never too narrow, if a little too wide.
-  const span = (set: typeof from) => ({
-    low: set.v4[0]?.first ?? 2 ** 32,
-    high: set.v6.length > 0 ? 2 ** 32 : (set.v4.at(-1)?.last ?? 2 ** 32),
-  })
-  const [source, destination] = [span(from), span(to)]
-  const { low, high } = source
-  return { placed, boxes, low, high, lowTo: destination.low, highTo: destination.high }
-}
-
-const mayMeet = (a: Entry, b: Entry): boolean =>
-  a.low <= b.high &&
-  a.high >= b.low &&
-  a.lowTo <= b.highTo &&
-  a.highTo >= b.lowTo &&
-  a.boxes.some(box => b.boxes.some(other => meets(box, other)))
 
 /** The earlier rules that leave nothing: the one, if one is enough; undefined when something is left. */
 const coveredBy = (entry: Entry, before: readonly Entry[]): PlacedRule[] | undefined => {
@@ -210,15 +163,15 @@ const emptyRemark = (placed: PlacedRule): Remark => {
 }
 
 /** Rules that a later one repeats, with nothing in between that says otherwise. */
-const needlessRemarks = (entries: readonly Entry[], told: readonly Remark[]): Remark[] => {
+const needlessRemarks = (
+  entries: readonly Entry[],
+  neighbours: Neighbours,
+  told: readonly Remark[],
+): Remark[] => {
   const isTold = new Set(told.filter(one => one.kind !== 'conflicting').map(whereOf))
-  // Looking ahead costs the square of the rules; beyond this it is not worth the wait.
-  if (entries.length > 3000) return []
   return entries.flatMap((entry, index) => {
     if (isTold.has(whereOf(entry.placed))) return []
-    for (let at = index + 1; at < entries.length; at++) {
-      const later = entries[at]!
-      if (!mayMeet(entry, later)) continue
+    for (const later of neighbours.after(index)) {
       if (later.placed.rule.verb !== entry.placed.rule.verb) return []
       if (entry.placed.rule.log !== undefined || entry.placed.rule.via !== undefined) return []
       if (without(entry.boxes, later.boxes, pieceLimit)?.length !== 0) continue
