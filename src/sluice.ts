@@ -23,6 +23,7 @@ const runController = async (
   options: {
     openflow?: string[]
     rest: string
+    ryuFirewall?: string
     config?: string
     rules?: string[]
     openvswitch?: string[]
@@ -37,6 +38,7 @@ const runController = async (
     rest: options.rest ?? config.rest ?? '127.0.0.1:8080',
     data: data ?? config.data ?? dataFolder(process.env),
     rules: options.rules ?? config.rules ?? [],
+    ...ryuOf(options.ryuFirewall ?? config.ryuFirewall),
     ...(options.openvswitch && { openvswitch: options.openvswitch }),
     ...(config.packetsPerSecond && { packetsPerSecond: config.packetsPerSecond }),
     variables: process.env,
@@ -57,6 +59,9 @@ const runController = async (
   })
   await running.stop()
 }
+
+const ryuOf = (address: string | undefined) =>
+  address === undefined ? {} : { ryuFirewall: address }
 
 /** Words on the command line win over the file. */
 const southboundOf = (openflow: readonly string[] | undefined, config: Config) => {
@@ -80,6 +85,10 @@ const addRun = (program: Command): void => {
     .option(
       '--openvswitch <path...>',
       'control sockets of ovs-vswitchd on this machine, or their folders (default /var/run/openvswitch)',
+    )
+    .option(
+      '--ryu-firewall <host:port>',
+      "serve the paths of Ryu's firewall there, without a token (loopback only; default: not at all)",
     )
     .option('--config <file>', 'the same settings as YAML')
     .action(async options => runController(options, options.data ?? program.opts().data))

@@ -21,6 +21,8 @@ export interface Endpoints {
   /** `HOST:PORT` */
   readonly rest: string
   readonly openflow: string
+  /** Where the paths of Ryu's firewall are, if they are served. */
+  readonly ryuFirewall?: string
   readonly data: string
   readonly pid: number
 }

@@ -26,6 +26,8 @@ const schema = Type.Object(
       ),
     ),
     rest: Type.Optional(Type.String()),
+    /** Where the paths of Ryu's firewall are served; absent: nowhere. */
+    ryuFirewall: Type.Optional(Type.String()),
     /** Packets of one switch that are looked at each second; 4000 when it is not said. */
     packetsPerSecond: Type.Optional(Type.Integer({ minimum: 1 })),
     data: Type.Optional(Type.String()),

@@ -1,5 +1,7 @@
 /** Puts the parts together and takes them apart again: `sluice run`. */
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import type { FastifyInstance } from 'fastify'
 import type { Env } from '../base/env.js'
 import { Failure } from '../base/failures.js'
 import {
@@ -19,6 +21,7 @@ import { pathRoutes } from './rest/path-routes.js'
 import { routes } from './rest/routes.js'
 import { createRest } from './rest/server.js'
 import { RuleWatcher } from './rule-watcher.js'
+import { ryuRoutes } from './ryu/routes.js'
 import { endpointOf, listening, openSouthbound, type SouthboundOptions } from './southbound.js'
 import { openLmdbStore } from './store/lmdb-store.js'
 import { switchKind } from './switch-setup/kind.js'
@@ -35,6 +38,8 @@ export interface RunOptions {
   readonly openvswitch?: readonly string[]
   /** Packets of one switch that are looked at each second. */
   readonly packetsPerSecond?: number
+  /** `HOST:PORT` where the paths of Ryu's firewall are served, without a token; absent: nowhere. */
+  readonly ryuFirewall?: string
   readonly variables: Readonly<Record<string, string | undefined>>
   readonly pid: number
 }
@@ -121,6 +126,11 @@ const start = async (
   ])
   undo.push(() => app.close())
   await listening(() => app.listen(rest), options.rest, '--rest')
+  const ryu =
+    options.ryuFirewall === undefined
+      ? undefined
+      : await serveRyu(env, controller, options.ryuFirewall)
+  undo.push(async () => ryu?.close())
   const southbound = await openSouthbound(env, options.southbound, {
     switchConnected: connection => controller.switchConnected(connection),
     refused: info => controller.journal.add({ kind: 'connection-refused', ...info }),
@@ -131,16 +141,35 @@ const start = async (
   undo.push(async () => watcher.stop())
   controller.start()
   setup.start()
-  const bound = app.addresses()[0] as { address: string; port: number }
   const endpoints: Endpoints = {
-    rest: formatEndpoint(bound.address, bound.port),
+    rest: addressOf(app),
+    ...(ryu && { ryuFirewall: addressOf(ryu) }),
     openflow: southbound.addresses[0] ?? '',
     data: options.data,
     pid: options.pid,
   }
-  undo.push(await announce(env, options, endpoints, bound.port))
+  undo.push(await announce(env, options, endpoints))
   env.log.info({ rest: endpoints.rest, openflow: endpoints.openflow }, 'ready')
   return { endpoints, reload: () => southbound.reload(), stop }
+}
+
+/** Off unless asked for: scripts written for Ryu know no token. */
+const serveRyu = async (
+  env: Env,
+  controller: Controller,
+  address: string,
+): Promise<FastifyInstance> => {
+  const endpoint = endpointOf(address, '--ryu-firewall', false)
+  const app = await createRest({ ...endpoint, token: undefined, log: env.log }, [
+    ryuRoutes(controller),
+  ])
+  await listening(() => app.listen(endpoint), address, '--ryu-firewall')
+  return app
+}
+
+const addressOf = (app: FastifyInstance): string => {
+  const { address, port } = app.addresses()[0] as AddressInfo
+  return formatEndpoint(address, port)
 }
 
 /** A secret file is made once, and never read when others could have read it before. */
@@ -165,10 +194,9 @@ const announce = async (
   env: Env,
   options: RunOptions,
   endpoints: Endpoints,
-  restPort: number,
 ): Promise<() => Promise<void>> => {
   const folder = controllersFolder(options.variables)
-  const note = join(folder, `${restPort}.json`)
+  const note = join(folder, `${endpoints.rest.replace(/^.*:/, '')}.json`)
   const text = `${JSON.stringify(endpoints, null, 2)}\n`
   await env.disk.makeFolder(folder, 0o700)
   await env.disk.writeText(note, text, 0o600)

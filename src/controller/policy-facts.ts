@@ -33,13 +33,14 @@ const portAddresses = (topology: Topology, text: string): readonly Ip[] | undefi
   const self = [...topology.switches.values()].find(
     each => each.name === name || each.dpid === name,
   )
-  const found = [...(self?.ports.values() ?? [])].find(
-    each => String(each.number) === port || each.name === port,
+  if (self === undefined) return undefined
+  const found = [...self.ports.values()].filter(
+    each => port === '*' || String(each.number) === port || each.name === port,
   )
-  if (self === undefined || found === undefined) return undefined
-  const key = portKey({ dpid: self.dpid, port: found.number })
+  if (found.length === 0) return undefined
+  const keys = new Set(found.map(each => portKey({ dpid: self.dpid, port: each.number })))
   return [...topology.hosts.values()]
-    .filter(host => portKey(host.at) === key)
+    .filter(host => keys.has(portKey(host.at)))
     .flatMap(host => host.ips)
 }
 

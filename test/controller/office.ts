@@ -8,14 +8,17 @@ import { CollectingLog } from '../../src/base/log.js'
 import { realEnv } from '../../src/base/real-env.js'
 import { type Running, run } from '../../src/controller/main.js'
 import { loadLab } from '../../src/lab/main.js'
-import { SimulatedNetwork } from '../../src/sim/network.js'
+import { type NetworkSpec, SimulatedNetwork } from '../../src/sim/network.js'
 
 export interface Office {
+  readonly network: NetworkSpec
   readonly net: SimulatedNetwork
   readonly data: string
   readonly token: string
   readonly log: CollectingLog
   readonly rest: string
+  /** Where the paths of Ryu's firewall are. */
+  readonly ryu: string | undefined
   readonly openflowPort: number
   /** Parsed body; problems are thrown with their status. */
   call<T = Record<string, unknown>>(method: string, path: string, body?: unknown): Promise<T>
@@ -28,6 +31,10 @@ export interface OfficeOptions {
   readonly rules?: readonly string[]
   /** Wait until all links are found and all hosts have spoken. */
   readonly whole?: boolean
+  /** Another network than that of the office. */
+  readonly network?: NetworkSpec
+  /** Serve the paths of Ryu's firewall. */
+  readonly ryuFirewall?: boolean
 }
 
 export const lab = loadLab('office')
@@ -43,33 +50,36 @@ export class Refused extends Error {
   }
 }
 
+const officeNetwork: NetworkSpec = {
+  switches: lab.spec.switches.map(each => ({ name: each.name, dpid: each.dpid as Dpid })),
+  hosts: lab.spec.hosts.map(({ name, mac, ips, at }) => ({
+    name,
+    at,
+    mac: mac as Mac,
+    ip: ips[0]!.split('/')[0] as Ipv4,
+  })),
+  links: lab.spec.links,
+  limits: { firstBackoffMillis: 20 },
+}
+
 export const office = async (t: Test, options: OfficeOptions = {}): Promise<Office> => {
   const log = new CollectingLog()
   const env = realEnv(log)
   const data = mkdtempSync(join(tmpdir(), 'sluice-test-'))
-  const start = (openflow: string, rest: string): Promise<Running> =>
+  const start = (openflow: string, rest: string, ryu = '127.0.0.1:0'): Promise<Running> =>
     run(env, {
       southbound: { listen: [openflow], connect: [] },
       rest,
       data,
       rules: options.rules ?? [],
+      ...(options.ryuFirewall && { ryuFirewall: ryu }),
       variables: { XDG_STATE_HOME: join(data, 'state') },
       pid: process.pid,
     })
   let running = await start('127.0.0.1:0', '127.0.0.1:0')
   const { endpoints } = running
   const openflowPort = Number(endpoints.openflow.split(':')[1])
-  const net = SimulatedNetwork.create(env, {
-    switches: lab.spec.switches.map(each => ({ name: each.name, dpid: each.dpid as Dpid })),
-    hosts: lab.spec.hosts.map(({ name, mac, ips, at }) => ({
-      name,
-      at,
-      mac: mac as Mac,
-      ip: ips[0]!.split('/')[0] as Ipv4,
-    })),
-    links: lab.spec.links,
-    limits: { firstBackoffMillis: 20 },
-  })
+  const net = SimulatedNetwork.create(env, options.network ?? officeNetwork)
   net.start({ host: '127.0.0.1', port: openflowPort })
   t.teardown(async () => {
     net.stop()
@@ -93,17 +103,19 @@ export const office = async (t: Test, options: OfficeOptions = {}): Promise<Offi
     return value as T
   }
   const made: Office = {
+    network: options.network ?? officeNetwork,
     net,
     data,
     token,
     log,
     rest: endpoints.rest,
+    ryu: endpoints.ryuFirewall,
     openflowPort,
     call,
     raw,
     restart: async () => {
       await running.stop()
-      running = await start(endpoints.openflow, endpoints.rest)
+      running = await start(endpoints.openflow, endpoints.rest, endpoints.ryuFirewall)
     },
   }
   if (options.whole !== false) await whole(made)
@@ -112,11 +124,12 @@ export const office = async (t: Test, options: OfficeOptions = {}): Promise<Offi
 
 /** Resolves when all is found and every switch has confirmed what is wanted. */
 export const whole = async (at: Office): Promise<void> => {
-  await until(async () => (await items(at, 'links')).length === 8)
+  const links = at.network.links?.length ?? 0
+  await until(async () => (await items(at, 'links')).length === 2 * links)
   await until(async () => {
     // A port lets its hosts speak when it is decided that it has any.
     for (const host of at.net.hosts.values()) host.announce()
-    return (await items(at, 'hosts')).length === 6
+    return (await items(at, 'hosts')).length === at.net.hosts.size
   })
   await settled(at)
 }

@@ -61,7 +61,7 @@ export const takeMember = (reader: LineReader): Member => {
   if (word === 'any') return { kind: 'any' }
   if (word === 'host' || word === 'network' || word === 'port') {
     const name = reader.word(`the name of the ${word}`, memberHint)
-    if (word === 'port' && !/^[^:]+:\w+$/.test(name.text))
+    if (word === 'port' && !/^[^:]+:(\w+|\*)$/.test(name.text))
       reader.fail(`"${name.text}" is no port`, 'write the switch and its port: port s2:4', name)
     return { kind: word, name: name.text, at: name.at }
   }

@@ -1,0 +1,201 @@
+/** The commands of Ryu's firewall, on a policy of ours; replies are shaped and worded as scripts expect them. */
+import type { Controller } from '../controller.js'
+import {
+  policyName,
+  type RyuRule,
+  type RyuState,
+  readRule,
+  readState,
+  writePolicy,
+} from './policy.js'
+
+/** Refused as Ryu does: status 400, and the reason as text. */
+export class Refusal extends Error {}
+
+export interface CommandResult {
+  readonly result: 'success' | 'failure'
+  readonly details: string
+  readonly vlan_id?: number
+}
+
+type Vlan = number | 'all'
+
+export class RyuFirewall {
+  readonly #controller: Controller
+  #turn: Promise<unknown> = Promise.resolve()
+
+  constructor(controller: Controller) {
+    this.#controller = controller
+  }
+
+  status(): object[] {
+    const { enabled } = this.#state
+    return this.#switches('all').map(dpid => ({
+      switch_id: dpid,
+      status: enabled.includes(dpid) ? 'enable' : 'disable',
+    }))
+  }
+
+  logStatus(): object[] {
+    const { logging } = this.#state
+    return this.#switches('all').map(dpid => ({
+      switch_id: dpid,
+      log_status: logging.includes(dpid) ? 'enable' : 'disable',
+    }))
+  }
+
+  /** Turns the firewall, or its log, of switches on and off. */
+  turn(what: 'enabled' | 'logging', isOn: boolean, switchId: string): Promise<object[]> {
+    return this.#inTurn(async () => {
+      const chosen = this.#switches(switchId)
+      const state = this.#state
+      const others = state[what].filter(dpid => !chosen.includes(dpid))
+      await this.#keep({ ...state, [what]: isOn ? [...others, ...chosen].sort() : others })
+      const details = turned[what][isOn ? 'on' : 'off']
+      return chosen.map(dpid => ({
+        switch_id: dpid,
+        command_result: { result: 'success', details },
+      }))
+    })
+  }
+
+  rules(switchId: string, vlan: Vlan): object[] {
+    const { rules } = this.#state
+    return this.#switches(switchId).map(dpid => {
+      const own = rules.filter(rule => rule.switch === dpid && isOf(rule, vlan))
+      const vlans = [...new Set(own.map(rule => rule.vlan))]
+      return {
+        switch_id: dpid,
+        access_control_list: vlans.map(id => ({
+          ...(id !== 0 && { vlan_id: id }),
+          rules: own.filter(rule => rule.vlan === id).map(shown),
+        })),
+      }
+    })
+  }
+
+  add(switchId: string, vlan: Vlan, body: Readonly<Record<string, unknown>>): Promise<object[]> {
+    return this.#inTurn(async () => {
+      const wish = read(body)
+      let state = this.#state
+      const replies = this.#switches(switchId).map(dpid => {
+        const vlans = vlan === 'all' ? vlansOf(state, dpid) : [vlan]
+        const results = vlans.map((id): CommandResult => {
+          const key = `${dpid}/${id}`
+          const rule_id = (state.last[key] ?? 0) + 1
+          const rules = [...state.rules, { switch: dpid, vlan: id, rule_id, ...wish }]
+          state = { ...state, last: { ...state.last, [key]: rule_id }, rules }
+          const details = `Rule added. : rule_id=${rule_id}`
+          return { result: 'success', details, ...(id !== 0 && { vlan_id: id }) }
+        })
+        return { switch_id: dpid, command_result: results }
+      })
+      await this.#keep(state)
+      return replies
+    })
+  }
+
+  delete(switchId: string, vlan: Vlan, body: Readonly<Record<string, unknown>>): Promise<object[]> {
+    return this.#inTurn(async () => {
+      const wanted = body.rule_id === 'all' ? 'all' : Number(body.rule_id)
+      if (wanted !== 'all' && !Number.isInteger(wanted)) throw new Refusal('Invalid ruleID.')
+      const state = this.#state
+      const chosen = this.#switches(switchId)
+      const isGone = (rule: RyuRule) =>
+        chosen.includes(rule.switch) &&
+        isOf(rule, vlan) &&
+        (wanted === 'all' || rule.rule_id === wanted)
+      await this.#keep({ ...state, rules: state.rules.filter(rule => !isGone(rule)) })
+      return chosen.map(dpid => ({
+        switch_id: dpid,
+        command_result: deleted(
+          state.rules.filter(rule => rule.switch === dpid && isGone(rule)),
+          wanted,
+        ),
+      }))
+    })
+  }
+
+  get #state(): RyuState {
+    const { policies } = this.#controller
+    return readState(policies.list().find(policy => policy.name === policyName)?.source)
+  }
+
+  /** Dpids in their order. @throws {Refusal} when it is no switch that is known */
+  #switches(switchId: string): string[] {
+    const known = [...this.#controller.topology.current.switches.keys()].sort()
+    if (switchId === 'all') return known
+    if (!/^[0-9a-f]{16}$/i.test(switchId)) throw new Refusal('Invalid switchID.')
+    const dpid = known.find(each => each === switchId.toLowerCase())
+    if (dpid === undefined)
+      throw new Refusal(`firewall sw is not connected. : switchID=${switchId}`)
+    return [dpid]
+  }
+
+  /** Resolves when it is in force at every switch. */
+  async #keep(state: RyuState): Promise<void> {
+    const { policies, topology } = this.#controller
+    const { networks } = topology.current
+    const networkOf = (vlan: number) =>
+      networks.find(each => each.number === vlan || each.ports?.some(port => port.vlan === vlan))
+        ?.name
+    for (const { vlan } of state.rules)
+      if (vlan !== 0 && networkOf(vlan) === undefined)
+        throw new Refusal(`no network has the VLAN ${vlan}: declare a Network first`)
+    const source = writePolicy(state, this.#switches('all'), networkOf)
+    const wish = { name: policyName, source, order: 1_000_000 }
+    await policies.apply([wish], topology.current, undefined, { why: "Ryu's firewall paths" })
+    await this.#controller.programmed(this.#controller.nextRevision, 10_000)
+  }
+
+  #inTurn<T>(change: () => Promise<T>): Promise<T> {
+    const turn = this.#turn.then(change)
+    this.#turn = turn.catch(() => undefined)
+    return turn
+  }
+}
+
+const turned = {
+  enabled: { on: 'firewall running.', off: 'firewall stopped.' },
+  logging: { on: 'Log collection started.', off: 'Log collection stopped.' },
+} as const
+
+const isOf = (rule: RyuRule, vlan: Vlan): boolean => vlan === 'all' || rule.vlan === vlan
+
+const vlansOf = (state: RyuState, dpid: string): number[] => [
+  ...new Set([0, ...state.rules.filter(rule => rule.switch === dpid).map(rule => rule.vlan)]),
+]
+
+const shown = ({ rule_id, priority, vlan, match, actions }: RyuRule) => ({
+  rule_id,
+  priority,
+  ...(vlan !== 0 && { dl_vlan: vlan }),
+  ...match,
+  actions,
+})
+
+const read = (body: Readonly<Record<string, unknown>>) => {
+  try {
+    return readRule(body)
+  } catch (error) {
+    if (error instanceof RangeError) throw new Refusal(error.message)
+    throw error
+  }
+}
+
+/** One result for each VLAN; a failure when there was nothing to delete. */
+const deleted = (
+  rules: readonly RyuRule[],
+  wanted: number | 'all',
+): CommandResult | readonly CommandResult[] => {
+  if (rules.length === 0)
+    return {
+      result: 'failure',
+      details: `Rule is not exist.${wanted === 'all' ? '' : ` : ruleID=${wanted}`}`,
+    }
+  return [...new Set(rules.map(rule => rule.vlan))].map((vlan): CommandResult => {
+    const ids = rules.filter(rule => rule.vlan === vlan).map(rule => rule.rule_id)
+    const details = `Rule deleted. : ruleID=${ids.join(',')}`
+    return { result: 'success', details, ...(vlan !== 0 && { vlan_id: vlan }) }
+  })
+}
