@@ -209,6 +209,11 @@ const main = async (): Promise<void> => {
       print,
       complain: text => process.stderr.write(`${text}\n`),
       signal: ended.signal,
+      pause: millis =>
+        new Promise(resolve => {
+          env.timers.after(millis, resolve)
+          ended.signal.addEventListener('abort', () => resolve())
+        }),
       checkRules: async (files, notes) =>
         (await import('./nfv/firewall/check-files.js')).checkFiles(
           files,

@@ -8,6 +8,7 @@ import type { Disk } from '../base/env.js'
 import { Failure } from '../base/failures.js'
 import { Client, type ClientOptions, Problem } from './client.js'
 import { kindNamed, kinds, listKind } from './get.js'
+import { addLearn } from './learn.js'
 import { addLog } from './log.js'
 import { FileMistakes, isObjectFile, readObjectFiles } from './object-files.js'
 import { applyObjects, type DeclaredItem, declaredSwitches, deleteObject } from './objects.js'
@@ -31,6 +32,8 @@ export interface Cli {
   print(text: string): void
   complain(text: string): void
   readonly signal: AbortSignal
+  /** Resolves after so many milliseconds, or when the command is interrupted. */
+  pause(millis: number): Promise<void>
   /** Checks rule files without a controller. */
   checkRules(files: readonly RuleFile[], notes: boolean): Promise<CheckReport>
   /** What rule files say about one connection, without a controller. @param known addresses as `NAME=ADDRESS` */
@@ -63,6 +66,7 @@ export const runCli = async (
   addReading(program, cli, client)
   addPath(program, client, text => cli.print(text))
   addTrace(program, cli, client)
+  addLearn(program, cli, client)
   addLog(program, client, text => cli.print(text), cli.signal)
   const exit = (value: number) => {
     code = value

@@ -17,7 +17,9 @@ import type { PortRef, Switch, Topology } from '../topology/model.js'
 import { type TopologyOptions, TopologyService } from '../topology/topology.js'
 import { Journal } from './events.js'
 import { FactWriter, loadFacts } from './facts.js'
+import { Learning } from './learning.js'
 import { PolicyKeeper } from './policies.js'
+import { hitEvent } from './policy-facts.js'
 import { Programmer } from './program/programmer.js'
 import { PuntLimit, type PuntLimits, puntLimits } from './punt-limit.js'
 import { Punts } from './punts.js'
@@ -54,11 +56,20 @@ interface ControllerEvents {
   compiled: [revision: number]
 }
 
+/** What is loaded from the store before there is a controller. */
+interface Parts {
+  readonly policies: PolicyKeeper
+  readonly attached: Map<Dpid, AttachedSwitch>
+  readonly ruleCounters: RuleCounters
+  readonly learning: Learning
+}
+
 export class Controller extends EventEmitter<ControllerEvents> {
   readonly journal: Journal
   readonly topology: TopologyService
   readonly policies: PolicyKeeper
   readonly ruleCounters: RuleCounters
+  readonly learning: Learning
   readonly sessions: SessionReader
   readonly #env: Env
   readonly #options: ControllerOptions
@@ -87,13 +98,12 @@ export class Controller extends EventEmitter<ControllerEvents> {
     env: Env,
     store: Store,
     options: ControllerOptions,
-    policies: PolicyKeeper,
-    attached: Map<Dpid, AttachedSwitch>,
-    ruleCounters: RuleCounters,
+    { policies, attached, ruleCounters, learning }: Parts,
   ) {
     super()
     this.#attached = attached
     this.ruleCounters = ruleCounters
+    this.learning = learning
     this.setMaxListeners(0)
     this.#env = env
     this.#options = options
@@ -128,8 +138,9 @@ export class Controller extends EventEmitter<ControllerEvents> {
       reinject: (at, frame) => this.#attached.get(at.dpid)?.reinject(at.port, frame),
       programmed: () =>
         this.programmed(this.nextRevision, programmedTimeoutMillis).then(() => undefined),
+      learnt: fields => learning.note(fields),
       ruleHit: (reason, ruleId, at, fields) =>
-        this.journal.add(policies.hitEvent(reason, ruleId, at, fields)),
+        this.journal.add(hitEvent(reason, policies.rule(ruleId), ruleId, at, fields)),
     })
     this.#facts = new FactWriter(store, env.log, this.topology.current)
   }
@@ -141,7 +152,9 @@ export class Controller extends EventEmitter<ControllerEvents> {
     const counters = await RuleCounters.load(env, store, () => [...attached.values()])
     // Rows that are put anew count from nothing: what they have counted is read first.
     policies.beforeChange = () => counters.read()
-    const controller = new Controller(env, store, options, policies, attached, counters)
+    const learning = await Learning.load(env, store)
+    const parts = { policies, attached, ruleCounters: counters, learning }
+    const controller = new Controller(env, store, options, parts)
     const facts = await loadFacts(store)
     controller.topology.restore(facts)
     controller.#listen()
@@ -199,6 +212,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
     for (const stop of this.#stops) stop()
     this.policies.stop()
     await this.ruleCounters.stop()
+    await this.learning.close()
     await this.#compiling
     await this.#facts.write(this.topology.current)
   }
@@ -269,6 +283,8 @@ export class Controller extends EventEmitter<ControllerEvents> {
       this.schedule()
     })
     this.policies.on('event', event => this.journal.add(event))
+    this.learning.onChanged = () => this.policies.watch(this.learning.isOn)
+    this.learning.onChanged()
   }
 
   /** Until nothing more is asked for: what was learnt goes to disk, then into programs, then to the switches. */

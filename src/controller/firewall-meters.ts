@@ -1,4 +1,5 @@
 /** Meters that keep logs and rejections from flooding the controller, for all ports of a switch. */
+import { learningRows } from '../nfv/firewall/tables.js'
 import { meterNumber, type Section, section } from '../pipeline/program.js'
 
 export const logMeter = meterNumber('log')
@@ -16,3 +17,20 @@ export const limits: Section = section('firewall/meters', {
     origin: { kind: 'base', name: 'firewall' },
   })),
 })
+
+export const learnMeter = meterNumber('learn')
+
+/** While rules are learnt: what watches the connections that are accepted. */
+export const learningSection = (generation: number): Section =>
+  section('firewall/learning', {
+    flows: learningRows(generation, learnMeter),
+    meters: [
+      {
+        id: learnMeter,
+        unit: 'pktps',
+        bands: [{ type: 'drop', rate: 1_000, burstSize: 1_000 }],
+        because: 'connections that are looked at each second while rules are learnt',
+        origin: { kind: 'base', name: 'firewall' },
+      },
+    ],
+  })

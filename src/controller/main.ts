@@ -1,5 +1,4 @@
 /** Puts the parts together and takes them apart again: `sluice run`. */
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import type { Env } from '../base/env.js'
@@ -16,6 +15,7 @@ import { Declared } from './declared/declared.js'
 import { hostKind, intentKind, networkKind, portKind } from './declared/kinds.js'
 import { lockFolder } from './lock.js'
 import { ObjectKeeper } from './objects/objects.js'
+import { learningRoutes } from './rest/learning-routes.js'
 import { objectRoutes, type StatusOf } from './rest/object-routes.js'
 import { pathRoutes } from './rest/path-routes.js'
 import { routes } from './rest/routes.js'
@@ -122,6 +122,7 @@ const start = async (
   const app = await createRest({ ...rest, token, log: env.log }, [
     routes(controller),
     pathRoutes(controller),
+    learningRoutes(controller),
     objectRoutes(objects, statusOf),
   ])
   undo.push(() => app.close())
@@ -168,7 +169,7 @@ const serveRyu = async (
 }
 
 const addressOf = (app: FastifyInstance): string => {
-  const { address, port } = app.addresses()[0] as AddressInfo
+  const { address, port } = app.addresses()[0] as { address: string; port: number }
   return formatEndpoint(address, port)
 }
 

@@ -6,19 +6,18 @@ import { EventEmitter } from 'node:events'
 import { posix } from 'node:path'
 import type { Cancel, Env } from '../base/env.js'
 import { Failure } from '../base/failures.js'
-import { createCompiler } from '../nfv/firewall/compile.js'
+import { type Compiler, createCompiler } from '../nfv/firewall/compile.js'
 import type { Facts } from '../nfv/firewall/environment.js'
 import { type LoadedPolicy, loadPolicy } from '../nfv/firewall/load.js'
 import { Parser } from '../nfv/firewall/parse.js'
 import { type PolicyInput, Resolver, resolve } from '../nfv/firewall/resolve.js'
 import { type PlacedRule, type Resolved, ruleById } from '../nfv/firewall/resolved.js'
-import type { Fields } from '../pipeline/packet.js'
 import type { Section } from '../pipeline/program.js'
-import type { PortRef, Topology } from '../topology/model.js'
+import type { Topology } from '../topology/model.js'
 import type { NetworkEvent } from '../topology/topology.js'
 import { listAll } from './facts.js'
-import { limits, logMeter, rejectMeter } from './firewall-meters.js'
-import { addressesOf, describeComplaint, factsOf } from './policy-facts.js'
+import { learningSection, limits, logMeter, rejectMeter } from './firewall-meters.js'
+import { describeComplaint, factsOf } from './policy-facts.js'
 import {
   type HistoryEntry,
   isSamePolicy,
@@ -91,6 +90,8 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
   #cancelChange: Cancel | undefined
   #cancelConfirmation: Cancel | undefined
   #turn: Promise<void> = Promise.resolve()
+  #learning: { readonly generation: number; readonly section: Section } | undefined
+  #isLearning = false
 
   private constructor(env: Env, store: Store, stamp: Stamp, history: PolicyHistory) {
     super()
@@ -313,13 +314,23 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
     const next = await this.#with(wishes)
     const resolved = this.#check(next, topology)
     const stamp = this.#nextStamp(resolved)
-    return {
-      resolved,
-      sections: [
-        limits,
-        ...createCompiler({ logMeter, rejectMeter }).compile(resolved, stamp.generation),
-      ],
-    }
+    const compiler = createCompiler({ logMeter, rejectMeter })
+    return { resolved, sections: this.#sectionsOf(compiler, resolved, stamp.generation) }
+  }
+
+  /** Whether connections that are accepted are watched. */
+  watch(isOn: boolean): void {
+    if (isOn === this.#isLearning) return
+    this.#isLearning = isOn
+    this.emit('changed')
+  }
+
+  #sectionsOf(compiler: Compiler, resolved: Resolved, generation: number): readonly Section[] {
+    const sections = [limits, ...compiler.compile(resolved, generation)]
+    if (!this.#isLearning) return sections
+    if (this.#learning?.generation !== generation)
+      this.#learning = { generation, section: learningSection(generation) }
+    return [...sections, this.#learning.section]
   }
 
   /** The firewall's sections for the network as it is; the same objects while nothing changes. */
@@ -336,7 +347,7 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
         ),
         () => this.emit('changed'),
       )
-    const sections = [limits, ...this.#compiler.compile(resolved, stamp.generation)]
+    const sections = this.#sectionsOf(this.#compiler, resolved, stamp.generation)
     const isSame =
       sections.length === this.#sections.length &&
       sections.every((each, at) => each === this.#sections[at])
@@ -344,21 +355,6 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
     if (resolved.hash !== this.#resolved?.hash || !isSame) this.#rules = ruleById(resolved)
     this.#resolved = resolved
     return this.#sections
-  }
-
-  /** The event of a packet that a rule logged or rejected. */
-  hitEvent(reason: 'log' | 'reject', ruleId: number, at: PortRef, fields: Fields): NetworkEvent {
-    const placed = this.#rules.get(ruleId)
-    const verb = placed?.rule.verb ?? 'drop'
-    return {
-      kind: reason === 'reject' ? 'rule-rejected' : 'rule-logged',
-      rule: placed?.rule.name ?? `#${ruleId}`,
-      ...(placed && { policy: placed.rule.policy, file: placed.file, line: placed.line }),
-      ...(placed?.rule.log?.text !== undefined && { text: placed.rule.log.text }),
-      verdict: verb,
-      ...at,
-      ...addressesOf(fields),
-    }
   }
 
   stop(): void {

@@ -2,9 +2,11 @@
 import { type Cidr, formatIpv4, formatIpv6, type Ip, parseCidr } from '../base/addresses.js'
 import { formatComplaint } from '../nfv/firewall/complaint.js'
 import type { Facts } from '../nfv/firewall/environment.js'
+import type { PlacedRule } from '../nfv/firewall/resolved.js'
 import type { RuleError } from '../nfv/firewall/rule.js'
 import type { Fields } from '../pipeline/packet.js'
-import { portKey, type Topology } from '../topology/model.js'
+import { type PortRef, portKey, type Topology } from '../topology/model.js'
+import type { NetworkEvent } from '../topology/topology.js'
 
 /** What rule files may refer to by name: hosts by name or MAC, networks, ports as SWITCH:PORT. */
 export const factsOf = (topology: Topology, nowMillis: number): Facts => ({
@@ -44,7 +46,7 @@ const portAddresses = (topology: Topology, text: string): readonly Ip[] | undefi
     .flatMap(host => host.ips)
 }
 
-export const addressesOf = (fields: Fields): Record<string, unknown> => {
+const addressesOf = (fields: Fields): Record<string, unknown> => {
   const text = (v4: unknown, v6: unknown) =>
     typeof v4 === 'number' ? formatIpv4(v4) : typeof v6 === 'bigint' ? formatIpv6(v6) : undefined
   return {
@@ -55,6 +57,23 @@ export const addressesOf = (fields: Fields): Record<string, unknown> => {
     destinationPort: fields.tcp_dst ?? fields.udp_dst,
   }
 }
+
+/** The event of a packet that a rule logged or rejected. */
+export const hitEvent = (
+  reason: 'log' | 'reject',
+  placed: PlacedRule | undefined,
+  ruleId: number,
+  at: PortRef,
+  fields: Fields,
+): NetworkEvent => ({
+  kind: reason === 'reject' ? 'rule-rejected' : 'rule-logged',
+  rule: placed?.rule.name ?? `#${ruleId}`,
+  ...(placed && { policy: placed.rule.policy, file: placed.file, line: placed.line }),
+  ...(placed?.rule.log?.text !== undefined && { text: placed.rule.log.text }),
+  verdict: placed?.rule.verb ?? 'drop',
+  ...at,
+  ...addressesOf(fields),
+})
 
 /** A complaint as the API tells it: its parts, and the text for people. @param texts by file */
 export const describeComplaint = (complaint: RuleError, texts: ReadonlyMap<string, string>) => ({

@@ -25,6 +25,8 @@ export interface PuntOutput {
   reinject(at: PortRef, frame: Uint8Array): void
   /** Resolves when what is known now is in the switches. */
   programmed(): Promise<void>
+  /** The first packet of a connection that was accepted; it has gone on. */
+  learnt(fields: Fields): void
   ruleHit(reason: 'log' | 'reject', ruleId: number, at: PortRef, fields: Fields): void
 }
 
@@ -44,6 +46,7 @@ export class Punts {
     const at = { dpid, port: packet.inPort }
     if (punt.reason === 'log' || punt.reason === 'reject')
       return this.#judged(punt.reason, punt.value, at, packet.data)
+    if (punt.reason === 'learn') return this.#output.learnt(readPacket(packet.data).fields)
     const isKnown = this.#topology.packetIn(at, punt.reason, packet.data, punt.value)
     if (isKnown && punt.reason !== 'hear') this.#goOn(punt.reason, at, punt.value, packet.data)
   }

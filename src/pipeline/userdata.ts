@@ -4,7 +4,7 @@
  *     0        1            5
  *     +--------+------------+
  *     | reason | value (32) |     value: the rule's id for log and reject; the network for teach, seek, hear
- *                                 hear: a copy, the packet itself has gone on
+ *                                 hear, learn: a copy, the packet itself has gone on
  *     +--------+------------+
  */
 
@@ -16,6 +16,7 @@ export const puntReasons = {
   teach:    4,
   seek:     5,
   hear:     6,
+  learn:    7,
 } as const
 
 export type PuntReason = keyof typeof puntReasons

@@ -120,6 +120,19 @@ for (const failMode of ['standalone', 'secure'])
       const cut = await sh('ip', ...inside)
       t.match(cut, /cut: icmp 10\.9\.0\.1 -> 10\.9\.0\.2 by ping/, 'what an edit would cut')
 
+      await at.sluice('learn', '--for', '1h', '--start')
+      await at.sluice('get', 'switches')
+      t.ok((await pings(hosts[0]!, 2)) || (await pings(hosts[2]!, 2)))
+      t.match(
+        await at.sluice('learn', '--stop'),
+        /^learnt-1: allow icmp echo-request from 10\.9\.0\.[13] to 10\.9\.0\.2 /m,
+        'rules from what was used',
+      )
+      t.match(
+        await at.sluice('get', 'rules', '-o', 'wide'),
+        /^ping +main +ping +allow +\d+ +\d+ +\S+ +[1-9]/m,
+      )
+
       await at.sluice('delete', 'policy', 'ping', '--wait')
       t.ok(await pings(hosts[0]!, 3), 'without a policy all pass again')
     },

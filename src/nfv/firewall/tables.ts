@@ -25,6 +25,7 @@ import {
 import { type Flow, flow, type Origin } from '../../pipeline/program.js'
 import { bitsEqual, label, load, readLabel, registers } from '../../pipeline/registers.js'
 import { type TableName, tableId } from '../../pipeline/tables.js'
+import { writeUserdata } from '../../pipeline/userdata.js'
 
 const origin: Origin = { kind: 'base', name: 'firewall' }
 
@@ -85,6 +86,26 @@ export const generationOfRow = (
     ? readLabel(value.value).generation
     : undefined
 }
+
+/**
+ * Rows that send up the first packet of each connection that is accepted, besides keeping it.
+ *
+ * @param meter bounds what comes up
+ */
+export const learningRows = (generation: number, meter: number): Flow[] =>
+  each(
+    20,
+    { ct_state: state(['new', 'trk']) },
+    {
+      actions: [
+        { kind: 'controller', maxLength: 128, userdata: writeUserdata('learn'), meter },
+        ...commitHere(generation, { kind: 'move', from: registers.rule, to: label.rule }),
+      ],
+    },
+    'accepted, and watched to learn rules from',
+  ).map(([priority, match, then, because]) =>
+    flow('commit', priority, match, then, because, origin),
+  )
 
 /** The rows of track, session, commit and accepted. @param generation 1 to 65535 */
 export const pipelineRows = (generation: number): Flow[] => {

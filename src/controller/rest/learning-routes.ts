@@ -1,0 +1,104 @@
+/** Watching what is used, and the rules that would allow it. */
+import type { FastifyInstance } from 'fastify'
+import Type, { type Static } from 'typebox'
+import { Environment } from '../../nfv/firewall/environment.js'
+import { type KnownZone, type LearnContext, proposeRules } from '../../nfv/firewall/learn.js'
+import type { Controller } from '../controller.js'
+import type { LearningStatus } from '../learning.js'
+
+const startBody = Type.Object(
+  {
+    seconds: Type.Integer({
+      minimum: 1,
+      maximum: 31_622_400,
+      description: 'how long to watch, up to a year; what was seen before is forgotten',
+    }),
+  },
+  { additionalProperties: false },
+)
+
+const security = [{ token: [] }]
+
+export const learningRoutes =
+  (controller: Controller) =>
+  (app: FastifyInstance): void => {
+    const { learning } = controller
+    app.get(
+      '/api/v1/learning',
+      { schema: { summary: 'what was seen, as a rule file', tags: ['reading'] } },
+      async () => answer(controller),
+    )
+    app.post<{ Body: Static<typeof startBody> }>(
+      '/api/v1/learning',
+      {
+        schema: {
+          summary: 'watch the connections that are accepted',
+          tags: ['writing'],
+          security,
+          body: startBody,
+        },
+      },
+      async ({ body }) => {
+        await learning.start(body.seconds)
+        return answer(controller)
+      },
+    )
+    app.delete(
+      '/api/v1/learning',
+      { schema: { summary: 'end the watch now', tags: ['writing'], security } },
+      async () => {
+        await learning.stop()
+        return answer(controller)
+      },
+    )
+  }
+
+const answer = (controller: Controller) => {
+  const status = controller.learning.status()
+  if (status === undefined) return { state: 'none' }
+  const { isOn, seen, left, sinceMillis, untilMillis } = status
+  return {
+    state: isOn ? 'watching' : 'ended',
+    since: new Date(sinceMillis).toISOString(),
+    until: new Date(untilMillis).toISOString(),
+    connections: seen.reduce((total, one) => total + one.count, 0),
+    kinds: seen.length,
+    left,
+    rules: proposeRules(seen, contextOf(controller, status)),
+  }
+}
+
+const contextOf = (
+  controller: Controller,
+  { sinceMillis, watchedMillis }: LearningStatus,
+): LearnContext => {
+  const { topology } = controller
+  const names = new Map(
+    [...topology.current.hosts.values()].flatMap(host =>
+      host.name === undefined ? [] : host.ips.map(ip => [ip, host.name!] as const),
+    ),
+  )
+  return {
+    sinceMillis,
+    untilMillis: watchedMillis,
+    zones: zonesOf(controller),
+    hostOf: ip => names.get(ip),
+  }
+}
+
+/** Those that are made of addresses alone, so that the file that takes them over needs nothing else. */
+const zonesOf = (controller: Controller): KnownZone[] => {
+  const { policies, topology } = controller
+  const facts = policies.facts(topology.current)
+  return policies.inputs().flatMap(({ loaded }) => {
+    const environment = new Environment(loaded.lines, facts)
+    return loaded.lines.flatMap(line => {
+      const { statement } = line
+      if (statement.kind !== 'zone') return []
+      const { of, except } = statement.members
+      const isPlain = [...of, ...except].every(({ kind }) => kind === 'cidr' || kind === 'range')
+      const set = environment.zone(statement.name)
+      return isPlain && set ? [{ line: { statement }, name: statement.name, set }] : []
+    })
+  })
+}
