@@ -1,5 +1,8 @@
 /** Documents that are written from tables of the code. `npm run docs` writes them; a test fails when one is behind. */
+
 import { failures } from '../../src/base/failures.js'
+import { grammar } from '../../src/nfv/firewall/grammar.js'
+import { policyDocument } from '../../src/nfv/firewall/schema.js'
 import { label, registers } from '../../src/pipeline/registers.js'
 import { tables } from '../../src/pipeline/tables.js'
 import { wireReference } from './wire-reference.js'
@@ -55,9 +58,13 @@ ${table(
 )}
 `
 
+const json = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`
+
 /** By path in the repository. */
 export const documents: Readonly<Record<string, () => string>> = {
   'docs/pipeline.md': pipeline,
   'docs/failures.md': failuresPage,
   'docs/wire.md': wireReference,
+  'contrib/editor/sluice.tmLanguage.json': () => json(grammar),
+  'contrib/editor/policy.schema.json': () => json(policyDocument),
 }
