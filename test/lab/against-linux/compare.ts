@@ -68,6 +68,9 @@ export interface Worlds {
   readonly stage: NetnsStage
   readonly controller: ControllerProcess
   readonly addresses: Readonly<Record<string, readonly string[]>>
+  readonly macs: Readonly<Record<string, string>>
+  /** Where each host is. */
+  readonly switches: Readonly<Record<string, string>>
 }
 
 /** Both worlds, for as long as `work` lasts. */
@@ -85,7 +88,9 @@ export const withWorlds = async <T>(env: Env, work: (worlds: Worlds) => Promise<
     return await withLab(env, lab, 'netns', silent, never, async ({ run, controller, stage }) => {
       if (!(stage instanceof NetnsStage)) throw new Error('another stage than was asked for')
       await run.up()
-      const worlds = { linux, stage, controller, addresses }
+      const switches = Object.fromEntries(lab.spec.hosts.map(host => [host.name, host.at.name]))
+      const macs = Object.fromEntries(lab.spec.hosts.map(host => [host.name, host.mac]))
+      const worlds = { linux, stage, controller, addresses, macs, switches }
       await meet(worlds)
       return work(worlds)
     })

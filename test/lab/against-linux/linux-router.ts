@@ -10,7 +10,7 @@ import { clear, Ledger } from '../../../src/lab/ledger.js'
 import { sh, start } from '../../../src/lab/shell.js'
 import type { HostSpec, LabSpec } from '../../../src/lab/spec.js'
 
-const routerMac = '02:00:00:00:02:01'
+export const routerMac = '02:00:00:00:02:01'
 
 export class LinuxRouter extends AgentHosts {
   readonly #hosts: readonly HostSpec[]
@@ -45,8 +45,8 @@ export class LinuxRouter extends AgentHosts {
     await sh('ip', ...`${own} fd00::ffff:1/128 dev lo`.split(' '))
     for (const host of this.#hosts) await this.#plug(host)
     await this.start(host => {
-      const words = ['netns', 'exec', this.#namespaceOf(host), process.execPath, agentPath]
-      return start('ip', words, { stdio: ['pipe', 'pipe', 'inherit'] })
+      const [command = '', ...words] = [...this.enter(host), process.execPath, agentPath]
+      return start(command, words, { stdio: ['pipe', 'pipe', 'inherit'] })
     })
   }
 
@@ -56,6 +56,10 @@ export class LinuxRouter extends AgentHosts {
     writeFileSync(path, `flush ruleset\n${rules}`)
     await sh('ip', 'netns', 'exec', this.#router, 'nft', '-f', path)
     await sh('ip', 'netns', 'exec', this.#router, 'conntrack', '-F')
+  }
+
+  enter(host: string): readonly string[] {
+    return ['ip', 'netns', 'exec', this.#namespaceOf(host)]
   }
 
   async down(): Promise<void> {

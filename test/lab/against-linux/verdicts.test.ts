@@ -2,17 +2,12 @@
 import { pino } from 'pino'
 import t from 'tap'
 import { realEnv } from '../../../src/base/real-env.js'
-import { ensurePackages, isRoot, ovsNeeds } from '../../../src/lab/install.js'
+import { ensurePackages, isRoot } from '../../../src/lab/install.js'
 import { both, compare, install, withWorlds } from './compare.js'
+import { needs } from './needs.js'
 
 const env = realEnv(pino({ level: 'silent' }))
 const root = { skip: isRoot() ? false : 'it needs root for network namespaces', timeout: 240_000 }
-const needs = [
-  ...ovsNeeds,
-  { command: 'nft', package: 'nftables' },
-  { command: 'conntrack', package: 'conntrack' },
-]
-
 t.test(
   'random rules: what nftables opens, refuses and leaves silent, so do the switches',
   root,
