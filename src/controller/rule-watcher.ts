@@ -66,11 +66,17 @@ export class RuleWatcher {
           wishes.push(wish)
         }
       }
-      if (wishes.length > 0)
-        await this.#controller.policies.apply(wishes, this.#controller.topology.current)
+      if (wishes.length > 0) await this.#apply(wishes)
     } catch (error) {
       this.#tell(error)
     }
+  }
+
+  async #apply(wishes: readonly PolicyWish[]): Promise<void> {
+    const { policies, topology } = this.#controller
+    const files = wishes.map(wish => wish.file ?? wish.name)
+    const why = `${files.join(', ')} was saved`
+    await policies.apply(wishes, topology.current, undefined, { why })
   }
 
   #appliedFiles(): string[] {
