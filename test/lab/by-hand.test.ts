@@ -2,74 +2,16 @@
  * What people do first: a bridge made by hand with `ovs-vsctl`, plain hosts on it, a controller, nothing
  * declared. And the Mininet script in the way of `mn --custom`.
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import t, { type Test } from 'tap'
+import t from 'tap'
 import { ensurePackages, isRoot, mininetNeeds, ovsNeeds } from '../../src/lab/install.js'
-import { clear, Ledger } from '../../src/lab/ledger.js'
-import { type OvsPlace, ovsVariables, startOvs } from '../../src/lab/ovs.js'
+import { ovsVariables } from '../../src/lab/ovs.js'
 import { end, sh, sleep, start, trySh } from '../../src/lab/shell.js'
 import { asUsersRun } from '../program.js'
+import { place, plug } from './place.js'
 
 const root = { skip: isRoot() ? false : 'it needs root for network namespaces', timeout: 120_000 }
-
-interface Place extends OvsPlace {
-  readonly data: string
-  readonly ledger: Ledger
-  vsctl(...words: string[]): Promise<string>
-  /** The command line, beside the controller. */
-  sluice(...words: string[]): Promise<string>
-}
-
-let places = 0
-
-/** An Open vSwitch and a running controller on the loopback of one namespace. */
-const place = async (t: Test): Promise<Place> => {
-  const folder = mkdtempSync(join(tmpdir(), 'sluice-test-'))
-  const ledgerPath = join(folder, 'ledger.json')
-  const ledger = new Ledger(ledgerPath)
-  t.teardown(async () => {
-    await clear(ledgerPath)
-    rmSync(folder, { recursive: true, force: true })
-  })
-  const ovs = await startOvs(ledger, `slt${process.pid}-${places++}`, false)
-  const data = join(folder, 'data')
-  const inside = ['netns', 'exec', ovs.namespace, 'env', ...asUsersRun()]
-  const controller = start('ip', [...inside, 'run', '--data', data, '--openvswitch', ovs.folder], {
-    stdio: ['ignore', 'pipe', 'ignore'],
-  })
-  t.teardown(() => end(controller))
-  await new Promise<void>((resolve, reject) => {
-    controller.stdout!.once('data', () => resolve())
-    controller.once('exit', () => reject(new Error('the controller ended')))
-  })
-  return {
-    ...ovs,
-    data,
-    ledger,
-    vsctl: (...words) => sh('ovs-vsctl', `--db=unix:${ovs.socket}`, ...words),
-    sluice: (...words) => sh('ip', ...inside, '--data', data, ...words),
-  }
-}
-
-/** A host on a port of the bridge, as an operator plugs it in. */
-const plug = async ({ ledger, namespace, vsctl }: Place, bridge: string, number: number) => {
-  const host = `${namespace}h${number}`
-  const port = `p${number}`
-  ledger.namespace(host)
-  await sh('ip', 'netns', 'add', host)
-  await sh(
-    'ip',
-    ...`link add ${port} netns ${namespace} type veth peer name eth0 netns ${host}`.split(' '),
-  )
-  await sh('ip', 'netns', 'exec', host, 'ethtool', '-K', 'eth0', 'tx', 'off')
-  await sh('ip', '-n', namespace, 'link', 'set', port, 'up')
-  await sh('ip', '-n', host, 'addr', 'add', `10.9.0.${number}/24`, 'dev', 'eth0')
-  await sh('ip', '-n', host, 'link', 'set', 'eth0', 'up')
-  await vsctl('add-port', bridge, port)
-  return host
-}
 
 const pings = async (host: string, to: number): Promise<boolean> =>
   (await trySh('ip', 'netns', 'exec', host, 'ping', '-c', '1', '-W', '1', `10.9.0.${to}`)) !==
