@@ -11,7 +11,7 @@ import { EventEmitter } from 'node:events'
 import type { Dpid } from '../base/addresses.js'
 import type { Env } from '../base/env.js'
 import type { SwitchConnection } from '../openflow/index.js'
-import type { Flow, Section } from '../pipeline/program.js'
+import type { Flow, OwnerKind, Section } from '../pipeline/program.js'
 import { createForwarding, floodGroup } from '../topology/forwarding/compile.js'
 import type { PortRef, Switch, Topology } from '../topology/model.js'
 import { type TopologyOptions, TopologyService } from '../topology/topology.js'
@@ -120,6 +120,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
           Promise.reject(new Error('not connected')),
         programmed: () =>
           this.programmed(this.nextRevision, treeTimeoutMillis).then(() => undefined),
+        confirmed: dpid => this.#confirmedBy(dpid),
         hostPackets: dpid =>
           this.#attached.get(dpid)?.hostPackets() ?? Promise.reject(new Error('not connected')),
         sentBytes: dpid =>
@@ -189,6 +190,14 @@ export class Controller extends EventEmitter<ControllerEvents> {
 
   programmer(dpid: Dpid): Programmer | undefined {
     return this.#programmers.get(dpid)
+  }
+
+  /** What a switch refused of an object, if any did. */
+  refusalOf(kind: OwnerKind, name: string): string | undefined {
+    for (const [dpid, { refusals }] of this.#programmers)
+      for (const { origin, error, request } of refusals.values())
+        if (origin.kind === kind && origin.name === name) return `${dpid}: ${error} (${request})`
+    return undefined
   }
 
   attached(dpid: Dpid): AttachedSwitch | undefined {
@@ -349,6 +358,11 @@ export class Controller extends EventEmitter<ControllerEvents> {
       this.#env.log.warn({ dpid, err: error }, 'programming failed, will be tried again'),
     )
     return programmer
+  }
+
+  async #confirmedBy(dpid: Dpid): Promise<boolean> {
+    const programmer = this.#programmers.get(dpid) ?? this.#newProgrammer(dpid)
+    return programmer.confirmed(this.nextRevision, treeTimeoutMillis)
   }
 
   #confirmed(dpid: Dpid): void {

@@ -100,7 +100,12 @@ const start = async (
     portKind,
     intentKind,
   ])
-  const declared = new Declared(controller.topology, objects, dpid => controller.isConfirmed(dpid))
+  const declared = new Declared(
+    controller.topology,
+    objects,
+    dpid => controller.isConfirmed(dpid),
+    intent => controller.refusalOf('intent', intent),
+  )
   declared.start()
   const setup = new SwitchSetup(env, objects)
   setup.on('state', (name, { state, reason }) =>

@@ -1,6 +1,7 @@
 /** The network as it is known: values that never change; a change makes new ones and keeps the rest. */
 import type { Dpid, Ip, Mac } from '../base/addresses.js'
 import type { Intent } from './intents/intent.js'
+import type { LaidIntent } from './intents/keeper.js'
 
 /**
  * unknown: not decided yet, nothing passes · edge: hosts · fabric: another switch of ours
@@ -97,6 +98,8 @@ export interface Topology {
   readonly multicast: readonly MulticastGroup[]
   /** Paths that people asked for, by name. */
   readonly intents: readonly Intent[]
+  /** What of them is in force now; a change of path goes stage by stage. */
+  readonly laid: readonly LaidIntent[]
 }
 
 export interface MulticastGroup {
@@ -117,6 +120,7 @@ export const emptyTopology: Topology = {
   tree: new Set(),
   multicast: [],
   intents: [],
+  laid: [],
 }
 
 export const portKey = (at: PortRef): string => `${at.dpid}/${at.port}`

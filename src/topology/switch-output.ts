@@ -9,6 +9,8 @@ export interface SwitchOutput {
   flood(dpid: Dpid, network: number, frame: Uint8Array): void
   /** Resolves when all switches that are connected have what is known now, or do not say so in time. */
   programmed(): Promise<void>
+  /** Resolves to true when this switch has confirmed what is known now, to false when it does not in time. */
+  confirmed(dpid: Dpid): Promise<boolean>
   /** How many octets each port has sent. */
   sentBytes(dpid: Dpid): Promise<readonly PortBytes[]>
   /** Packets of flows of hosts in table guard, by cookie. */

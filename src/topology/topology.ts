@@ -12,9 +12,10 @@ import type { PuntReason } from '../pipeline/userdata.js'
 import { Discovery, type DiscoveryOptions, defaultDiscovery } from './discovery.js'
 import { EventLimiter } from './event-limiter.js'
 import { HostAgeing } from './host-ageing.js'
-import { claimOf, reportedNameOf, searchFor } from './host-frames.js'
+import { claimOf, reportedNameOf } from './host-frames.js'
 import { defaultHosts, type HostOptions, HostTracker } from './hosts.js'
-import type { Intent } from './intents/intent.js'
+import type { Intent, IntentResult } from './intents/intent.js'
+import { IntentKeeper } from './intents/keeper.js'
 import { LinkBook } from './link-book.js'
 import { measureUse } from './link-use.js'
 import { Measurements } from './measurements.js'
@@ -41,6 +42,7 @@ import {
   type PortReport,
   upPorts,
 } from './port-reports.js'
+import { Seeker } from './seeker.js'
 import type { SwitchOutput } from './switch-output.js'
 import { TreeKeeper } from './tree-keeper.js'
 
@@ -70,6 +72,7 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
   readonly #measurements: Measurements
   readonly #limiter: EventLimiter
   readonly #treeKeeper: TreeKeeper
+  readonly #intents: IntentKeeper
   readonly #multicast: MulticastTable
   readonly #cancels: Cancel[] = []
   #declaredPorts: ReadonlyMap<string, DeclaredPort> = new Map()
@@ -82,13 +85,14 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
     links?: boolean
     hosts?: boolean
     tree?: boolean
+    intents?: boolean
     /** Latency and use of links: whoever looks sees them, nothing is compiled for them. */
     measures?: boolean
   } = {}
   /** Numbers that switches have; switches are never forgotten, so the lowest free one only grows. */
   #indexes = new Set<number>()
   #lowestIndex = 1
-  readonly #soughtMillis = new Map<string, number>()
+  readonly #seeker: Seeker
 
   constructor(
     env: Env,
@@ -113,10 +117,17 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
       options.discovery,
     )
     this.#output = output
+    this.#seeker = new Seeker(env.clock, (dpid, network, frame) =>
+      output.flood(dpid, network, frame),
+    )
     this.#multicast = new MulticastTable(env.clock)
     this.#treeKeeper = new TreeKeeper({
       programmed: () => output.programmed(),
       again: () => this.#changed('tree'),
+    })
+    this.#intents = new IntentKeeper({
+      confirmed: dpid => output.confirmed(dpid),
+      again: () => this.#changed('intents'),
     })
     this.#tracker = new HostTracker(
       env,
@@ -146,8 +157,8 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
 
   /** The network as it is known now; the same object until something changes. */
   get current(): Topology {
-    const { switches, links, hosts, tree, measures } = this.#stale
-    if (!switches && !links && !hosts && !tree && !measures) return this.#topology
+    const { switches, links, hosts, tree, intents, measures } = this.#stale
+    if (!switches && !links && !hosts && !tree && !intents && !measures) return this.#topology
     this.#stale = {}
     this.#topology = {
       ...this.#topology,
@@ -158,6 +169,10 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
     if (switches || links || tree) {
       const next = this.#treeKeeper.next(this.#topology)
       if (next !== this.#topology.tree) this.#topology = { ...this.#topology, tree: next }
+    }
+    if (switches || links || hosts || intents) {
+      const laid = this.#intents.next(this.#topology)
+      if (laid !== this.#topology.laid) this.#topology = { ...this.#topology, laid }
     }
     return this.#topology
   }
@@ -213,7 +228,15 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
 
   /** Takes over the paths that people ask for. */
   declareIntents(intents: readonly Intent[]): void {
+    this.#stale.intents = true
     this.#set({ intents })
+  }
+
+  /** Where an intent leads now, and whether the switches have all of it; undefined when there is none of that name. */
+  intent(name: string): { readonly result: IntentResult; readonly isSettled: boolean } | undefined {
+    if (!this.current.intents.some(intent => intent.name === name)) return undefined
+    const result = this.#intents.result(name)
+    return result && { result, isSettled: this.#intents.isSettled(name) }
   }
 
   /** A frame of a network as it is at a port. */
@@ -223,12 +246,7 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
 
   /** Asks a network who has an address, at most once a second: along its tree, one frame for each port. */
   seek(at: PortRef, network: number, ip: number | bigint): void {
-    const key = `${network} ${ip}`
-    const now = this.#env.clock.nowMillis()
-    if (now - (this.#soughtMillis.get(key) ?? -seekPauseMillis) < seekPauseMillis) return
-    if (this.#soughtMillis.size >= maxSought) this.#soughtMillis.clear()
-    this.#soughtMillis.set(key, now)
-    this.#output.flood(at.dpid, network, searchFor(ip))
+    this.#seeker.seek(at.dpid, network, ip)
   }
 
   /** Takes over what was known before a restart. */
@@ -435,7 +453,7 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
   }
 
   /** Changes of one turn make one snapshot: it is taken when somebody looks. */
-  #changed(part: 'switches' | 'links' | 'hosts' | 'tree'): void {
+  #changed(part: 'switches' | 'links' | 'hosts' | 'tree' | 'intents'): void {
     this.#stale[part] = true
     this.emit('changed')
   }
@@ -446,8 +464,5 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
   }
 }
 
-const seekPauseMillis = 1_000
-/** Addresses that are remembered as sought. */
-const maxSought = 4_096
 const bookPeriodMillis = 1_000
 const measurePeriodMillis = 5_000

@@ -3,7 +3,8 @@
  * looked up again whenever a switch connects: what names a port that is not there waits.
  */
 import { type Dpid, formatMac, type Ip, parseMac } from '../../base/addresses.js'
-import { type Intent, type IntentHop, routeIntent } from '../../topology/intents/intent.js'
+import type { Intent } from '../../topology/intents/intent.js'
+import type { Entry } from '../../topology/intents/layout.js'
 import {
   type Host,
   hostKey,
@@ -26,9 +27,9 @@ import {
   portKind,
 } from './kinds.js'
 
-/** pending: it waits for something · installing: not all switches have confirmed it · degraded: in force, less than asked for */
+/** pending, of an intent requested: it waits for something · installing: not all switches have confirmed it · degraded: in force, less than asked for */
 export interface DeclaredStatus {
-  readonly state: 'installed' | 'pending' | 'failed' | 'installing' | 'degraded'
+  readonly state: 'installed' | 'pending' | 'failed' | 'requested' | 'installing' | 'degraded'
   readonly reason?: string
   /** Of an intent: the switches it passes now. */
   readonly path?: readonly string[]
@@ -41,16 +42,22 @@ export class Declared {
   readonly #topology: TopologyService
   readonly #objects: ObjectKeeper
   readonly #isConfirmed: (dpid: Dpid) => boolean
+  readonly #refusalOf: (intent: string) => string | undefined
   readonly #status = new Map<string, DeclaredStatus>()
   /** What was handed over last, to see whether it is another now. */
   #handed = ''
 
-  /** @param isConfirmed true when a switch has confirmed all that is wanted of it now */
+  /**
+   * @param isConfirmed true when a switch has confirmed all that is wanted of it now
+   * @param refusalOf what a switch refused of an intent, if any
+   */
   constructor(
     topology: TopologyService,
     objects: ObjectKeeper,
     isConfirmed: (dpid: Dpid) => boolean,
+    refusalOf: (intent: string) => string | undefined = () => undefined,
   ) {
+    this.#refusalOf = refusalOf
     this.#topology = topology
     this.#objects = objects
     this.#isConfirmed = isConfirmed
@@ -118,20 +125,22 @@ export class Declared {
 
   /** Asked anew each time: the network decides, and it changes. */
   #intentStatus(name: string): DeclaredStatus | undefined {
-    const topology = this.#topology.current
-    const intent = topology.intents.find(each => each.name === name)
-    if (intent === undefined) return undefined
-    const result = routeIntent(topology, intent)
-    if (result.state === 'failed') return { state: 'failed', reason: result.reason }
+    const known = this.#topology.intent(name)
+    if (known === undefined) return undefined
+    const { result, isSettled } = known
+    if (!('route' in result)) return { state: result.state, reason: result.reason }
+    const refusal = this.#refusalOf(name)
+    if (refusal) return { state: 'failed', reason: `a switch refused it: ${refusal}` }
+    const { laid, switches } = this.#topology.current
     const { path, backup } = result.route
-    const namesOf = (hops: readonly IntentHop[]) =>
-      hops.map(({ dpid }) => topology.switches.get(dpid)?.name ?? dpid)
-    const isConfirmed = [...path, ...(backup ?? [])].every(({ dpid }) => this.#isConfirmed(dpid))
+    const namesOf = (dpids: readonly Dpid[]) => dpids.map(dpid => switches.get(dpid)?.name ?? dpid)
+    const entries = laid.find(each => each.name === name)?.entries ?? new Map<string, Entry>()
+    const isConfirmed = [...entries.values()].every(({ dpid }) => this.#isConfirmed(dpid))
     const state = result.state === 'degraded' ? 'degraded' : 'installed'
     return {
-      state: isConfirmed ? state : 'installing',
+      state: isSettled && isConfirmed ? state : 'installing',
       ...(result.reason && { reason: result.reason }),
-      path: namesOf(path),
+      ...(path && { path: namesOf(path) }),
       ...(backup && { backup: namesOf(backup) }),
     }
   }
@@ -222,8 +231,8 @@ export class Declared {
 
 const intentOf = (name: string, spec: IntentSpec): Intent => ({
   name,
-  from: spec.from,
-  to: spec.to,
+  from: [spec.from].flat(),
+  to: [spec.to].flat(),
   cost: spec.cost ?? 'given',
   avoid: spec.avoid ?? [],
   through: spec.through ?? [],

@@ -1,6 +1,7 @@
 /** What people declare of networks and hosts, as JSON Schema. */
 import Type, { type Static } from 'typebox'
 import { parseCidr, parseIpv4, parseIpv6, parseMac } from '../../base/addresses.js'
+import { protections } from '../../topology/intents/intent.js'
 import { costKinds } from '../../topology/paths/costs.js'
 import type { Complaint, Kind } from '../objects/kind.js'
 
@@ -135,14 +136,16 @@ export const portKind: Kind = {
 const names = (description: string) =>
   Type.Optional(Type.Array(Type.String({ maxLength: 256 }), { maxItems: 64, description }))
 
+const end = Type.String({ minLength: 1, maxLength: 256 })
+const ends = (description: string) =>
+  Type.Union([end, Type.Array(end, { minItems: 1, maxItems: 256 })], { description })
+
 export const intentSpec = Type.Object(
   {
-    from: Type.String({
-      minLength: 1,
-      maxLength: 256,
-      description: 'a host: name, MAC or address',
-    }),
-    to: Type.String({ minLength: 1, maxLength: 256, description: 'a host: name, MAC or address' }),
+    from: ends(
+      'where traffic begins: a host (name, MAC, address), SWITCH:PORT, a list of them, or any',
+    ),
+    to: ends('where it goes: a host, SWITCH:PORT, or a list of them'),
     cost: Type.Optional(
       Type.Union(
         costKinds.map(kind => Type.Literal(kind)),
@@ -156,20 +159,33 @@ export const intentSpec = Type.Object(
     withTags: names('tags that every link must have'),
     withoutTags: names('tags that no link may have'),
     protection: Type.Optional(
-      Type.Union([Type.Literal('none'), Type.Literal('disjoint')], {
-        description:
-          'disjoint: a second path without a switch in common takes over in the first switch',
-      }),
+      Type.Union(
+        protections.map(each => Type.Literal(each)),
+        {
+          description:
+            'disjoint: a second path without a switch in common takes over when a link or switch of the first dies · link-disjoint: without a link in common',
+        },
+      ),
     ),
   },
   strict,
 )
 export type IntentSpec = Static<typeof intentSpec>
 
+const checkIntent = ({ from, to }: IntentSpec): Complaint[] => {
+  const complaints: Complaint[] = []
+  if ([to].flat().includes('any'))
+    complaints.push({ path: ['to'], message: 'any is for from only: name where traffic goes' })
+  if (Array.isArray(from) && from.includes('any') && from.length > 1)
+    complaints.push({ path: ['from'], message: 'any stands alone: it means everybody' })
+  return complaints
+}
+
 export const intentKind: Kind = {
   kind: 'Intent',
   path: 'intent',
   plural: 'intents',
-  summary: 'a path that traffic between two hosts takes',
+  summary: 'a path that traffic between hosts, ports or groups of them takes',
   schema: intentSpec,
+  check: checkIntent,
 }

@@ -73,7 +73,7 @@ class Compiler {
   compile(topology: Topology): ReadonlyMap<Dpid, readonly Section[]> {
     this.#ways.update(topology)
     const frame = this.#frame(topology)
-    const intents = this.#intents.compile(topology)
+    const intents = this.#intents.compile(topology.laid)
     const programs = new Map<Dpid, readonly Section[]>()
     for (const self of topology.switches.values())
       programs.set(

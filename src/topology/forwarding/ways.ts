@@ -6,6 +6,7 @@ import type { Dpid } from '../../base/addresses.js'
 import { absent, buildGraph, exactCost, type Graph } from '../graph.js'
 import { isSamePort, portKey, type Topology } from '../model.js'
 import { AllPaths, type LinkChange } from '../paths/all-paths.js'
+import { alternateTo } from '../paths/alternate.js'
 
 /** Ports of one switch that lead to an egress switch. */
 export interface Way {
@@ -70,25 +71,16 @@ export class Ways {
     return changes
   }
 
-  /**
-   * A loop-free alternate, RFC 5286 inequality 1: the neighbour is nearer to the end than by way of us.
-   * The cheapest one, the lowest port among equals.
-   */
   #alternate(all: AllPaths, from: number, to: number): number | undefined {
-    const { first, target, cost, links } = all.graph
-    const toEnd = all.distancesTo(to)
-    const toUs = all.distancesTo(from)
     const [primary] = all.nextHops(from, to)
-    let best: number | undefined
-    let lowest = absent
-    for (let link = first[from]!; link < first[from + 1]!; link++) {
-      const next = target[link]!
-      const through = cost[link]! + toEnd[next]!
-      if (link === primary || through >= lowest) continue
-      if (toEnd[next]! >= toUs[next]! + toEnd[from]!) continue
-      best = links[link]!.from.port
-      lowest = through
-    }
-    return best
+    const link = alternateTo(
+      all.graph,
+      all.graph.cost,
+      from,
+      primary!,
+      all.distancesTo(to),
+      all.distancesTo(from),
+    )
+    return link === undefined ? undefined : all.graph.links[link]!.from.port
   }
 }

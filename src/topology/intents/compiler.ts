@@ -1,41 +1,54 @@
-/** All intents to sections by switch; what has not changed is the same object again. */
+/** What intents have in force, as sections by switch; what has not changed is the same object again. */
 import type { Dpid } from '../../base/addresses.js'
-import type { Section } from '../../pipeline/program.js'
-import type { Topology } from '../model.js'
-import { intentSections } from './compile.js'
-import { type IntentResult, type RoutedIntent, routeIntent } from './intent.js'
+import { type Section, section } from '../../pipeline/program.js'
+import type { LaidIntent } from './keeper.js'
+import type { Entries, Entry } from './layout.js'
+
+interface Known {
+  readonly entries: Entries
+  readonly sections: ReadonlyMap<Dpid, { readonly of: readonly Entry[]; readonly section: Section }>
+}
 
 export class IntentCompiler {
-  readonly #known = new Map<string, { key: string; sections: ReadonlyMap<Dpid, Section> }>()
+  #known: ReadonlyMap<string, Known> = new Map()
 
-  compile(topology: Topology): ReadonlyMap<Dpid, readonly Section[]> {
+  compile(laid: readonly LaidIntent[]): ReadonlyMap<Dpid, readonly Section[]> {
+    const known = new Map<string, Known>()
     const found = new Map<Dpid, Section[]>()
-    for (const [index, intent] of topology.intents.entries()) {
-      const result = routeIntent(topology, intent)
-      if (result.state === 'failed') {
-        this.#known.delete(intent.name)
-        continue
-      }
-      for (const [dpid, section] of this.#sectionsOf(result.route, index)) {
+    for (const { name, entries } of laid) {
+      const one = this.#compiled(name, entries)
+      known.set(name, one)
+      for (const [dpid, { section }] of one.sections) {
         const list = found.get(dpid)
         if (list) list.push(section)
         else found.set(dpid, [section])
       }
     }
+    this.#known = known
     return found
   }
 
-  #sectionsOf(route: RoutedIntent, index: number): ReadonlyMap<Dpid, Section> {
-    const { intent, from, to, path, backup } = route
-    const key = JSON.stringify([index, from.mac, to.mac, from.network, path, backup])
-    const known = this.#known.get(intent.name)
-    if (known?.key === key) return known.sections
-    const sections = intentSections(route, index)
-    this.#known.set(intent.name, { key, sections })
-    return sections
+  #compiled(name: string, entries: Entries): Known {
+    const known = this.#known.get(name)
+    if (known?.entries === entries) return known
+    const byDpid = new Map<Dpid, Entry[]>()
+    for (const entry of entries.values()) {
+      const list = byDpid.get(entry.dpid)
+      if (list) list.push(entry)
+      else byDpid.set(entry.dpid, [entry])
+    }
+    const sections = new Map<Dpid, { of: readonly Entry[]; section: Section }>()
+    for (const [dpid, of] of byDpid) {
+      const before = known?.sections.get(dpid)
+      const isSame =
+        before?.of.length === of.length &&
+        of.every((each, at) => before.of[at]?.text === each.text && before.of[at]?.key === each.key)
+      const parts = {
+        flows: of.flatMap(entry => entry.flows),
+        groups: of.flatMap(entry => entry.groups),
+      }
+      sections.set(dpid, isSame ? before : { of, section: section(`intent/${name}`, parts) })
+    }
+    return { entries, sections }
   }
 }
-
-/** Where each intent leads now. */
-export const routeIntents = (topology: Topology): ReadonlyMap<string, IntentResult> =>
-  new Map(topology.intents.map(intent => [intent.name, routeIntent(topology, intent)]))
