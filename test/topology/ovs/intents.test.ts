@@ -1,0 +1,76 @@
+/** Intents on Open vSwitch, with packets. */
+import t from 'tap'
+import { sleep } from '../../../src/lab/shell.js'
+import { root, withOvs } from './rig.js'
+
+/*
+ *        1 s2 2──1 s3 2        both ways from a to b have three links
+ *      2/              \2
+ *  a ─ s1              s4 ─ b
+ *      3\              /3
+ *        1 s5 2──1 s6 2
+ */
+const network = `title: Two ways of three links
+switches: [s1, s2, s3, s4, s5, s6]
+links:
+  - [s1:2, s2:1]
+  - [s2:2, s3:1]
+  - [s3:2, s4:2]
+  - [s1:3, s5:1]
+  - [s5:2, s6:1]
+  - [s6:2, s4:3]
+hosts:
+  a: { at: s1:1, ips: [10.0.0.1/24] }
+  b: { at: s4:1, ips: [10.0.0.2/24] }
+`
+const pings = 2_000
+const middle = { a: { name: 's2', port: 2 }, b: { name: 's3', port: 1 } }
+
+t.test(
+  'packets take the path that was asked for, and a cut in its middle costs at most 5 of them',
+  root,
+  t =>
+    withOvs(network, async ({ stage, controller, apply, reaches, received, status }) => {
+      for (const [through, port] of [
+        ['s5', 3],
+        ['s2', 2],
+      ] as const) {
+        await apply('Intent', 'voice', { from: 'a', to: 's4:1', through: [through] })
+        await reaches('Intent', 'voice', 'installed')
+        const before = await received(through, 1)
+        await stage.ping('a', 'b', 200, 2)
+        t.ok((await received(through, 1)) - before >= 200, `by ${through}, port ${port}`)
+      }
+      const lostOver = async (cut: () => Promise<void>): Promise<number> => {
+        const pinging = stage.ping('a', 'b', pings, 1)
+        await sleep(pings / 2)
+        await cut()
+        const { sent, received: answered } = await pinging
+        t.equal(sent, pings)
+        return sent - answered
+      }
+      const wish = { from: 'a', to: 'b', protection: 'disjoint' }
+      await apply('Intent', 'voice', wish)
+      await reaches('Intent', 'voice', 'installed')
+      t.match(await status('Intent', 'voice'), { path: ['s1', 's2', 's3', 's4'] })
+      const change = await lostOver(() =>
+        apply('Intent', 'voice', { ...wish, through: ['s5'], protection: 'none' }),
+      )
+      t.equal(change, 0, 'a change of path loses nothing')
+      await apply('Intent', 'voice', wish)
+      await reaches('Intent', 'voice', 'installed')
+      const before = await received('s2', 1)
+      const running = await lostOver(() => stage.setLink(middle, false))
+      t.ok((await received('s2', 1)) - before > 500, 'the pings went there')
+      t.comment(`with the controller: ${running} of ${pings} lost`)
+      t.ok(running <= 5, `${running} lost with the controller`)
+      await stage.setLink(middle, true)
+      await sleep(3_000)
+      await reaches('Intent', 'voice', 'installed')
+      await controller.kill()
+      const alone = await lostOver(() => stage.setLink(middle, false))
+      t.comment(`without it: ${alone} of ${pings} lost`)
+      t.ok(alone <= 5, `${alone} lost without the controller`)
+      await stage.setLink(middle, true)
+    }),
+)
