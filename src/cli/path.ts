@@ -9,6 +9,7 @@ interface Hop {
   readonly cost?: number
   readonly latencyMillis?: number
   readonly isForeign?: true
+  readonly isDamped?: true
 }
 
 interface Way {
@@ -53,6 +54,7 @@ const formatHop = (hop: Hop, index: number): string => {
   if (hop.cost !== undefined) parts.push(`cost ${number(hop.cost)}`)
   if (hop.latencyMillis !== undefined) parts.push(`${number(hop.latencyMillis)} ms`)
   if (hop.isForeign) parts.push('across a switch that is not ours')
+  if (hop.isDamped) parts.push('over a link that comes and goes')
   return parts.join('  ').trimEnd()
 }
 

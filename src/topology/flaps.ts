@@ -10,7 +10,7 @@ export interface FlapOptions {
   readonly limitMillis: number
 }
 
-/** The fourth fall within a few seconds holds a link back, for 15 to 60 s. */
+/** From the fourth fall within a few seconds a link is damped, for 15 to 60 s. */
 export const defaultFlaps: FlapOptions = {
   suppressAt: 3.5,
   reuseAt: 1.5,

@@ -1,10 +1,10 @@
 /**
- * The links as they are used: directions that discovery has seen, in pairs, without those that flap, with
- * what was measured and declared of them. A link is used when both its directions are proven.
+ * The links as they are used: directions that discovery has seen, in pairs, with what was measured and declared
+ * of them. A link is used when both its directions are proven; one that flaps is the last choice for a while.
  */
 import type { Env } from '../base/env.js'
 import { Flaps } from './flaps.js'
-import { isSamePort, type Link, type PortRef, portKey } from './model.js'
+import { dampedCost, isSamePort, type Link, type PortRef, portKey } from './model.js'
 
 /** What people say of the link that leaves a port. */
 export interface DeclaredLink {
@@ -40,6 +40,8 @@ interface Direction {
   /** As it was seen and measured, without what people say of it. */
   found: Link
   link: Link
+  /** The link as it is used while it is damped. */
+  damped?: Link
   readonly sinceMillis: number
   isOneWayTold: boolean
 }
@@ -76,7 +78,7 @@ export class LinkBook {
   }
 
   restore(links: readonly Link[]): void {
-    for (const link of links) this.#put(link)
+    for (const link of links) this.#put(undamped(link))
     for (const key of this.#directions.keys()) {
       const link = this.#usable(key)
       if (link) this.#used.set(key, link)
@@ -87,8 +89,7 @@ export class LinkBook {
   /** True when links have changed by it. */
   declare(declared: (at: PortRef) => DeclaredLink): boolean {
     this.#declared = declared
-    for (const direction of this.#directions.values())
-      direction.link = this.#dressed(direction.found)
+    for (const direction of this.#directions.values()) this.#dress(direction)
     return this.#refresh([...this.#directions.keys()])
   }
 
@@ -143,7 +144,7 @@ export class LinkBook {
       ...(latency !== undefined && { latencyMillis: rounded(latency) }),
       ...(values.utilisation !== undefined && { utilisation: rounded(values.utilisation) }),
     }
-    direction.link = this.#dressed(direction.found)
+    this.#dress(direction)
     return this.#refresh([portKey(at)])
   }
 
@@ -172,6 +173,11 @@ export class LinkBook {
       sinceMillis: isSame ? before.sinceMillis : this.#env.clock.nowMillis(),
       isOneWayTold: isSame ? before.isOneWayTold : false,
     })
+  }
+
+  #dress(direction: Direction): void {
+    direction.link = this.#dressed(direction.found)
+    delete direction.damped
   }
 
   #dressed(link: Link): Link {
@@ -205,34 +211,46 @@ export class LinkBook {
       if (before && !this.#usable(key)) this.#fell(before, reason)
     }
     let isChanged = false
-    // What fell too often is held back by now, in both directions.
+    // What fell too often is damped by now, in both directions.
     for (const key of keys) {
       const before = this.#used.get(key)
       const link = this.#usable(key)
       if (link === before) continue
       if (link) this.#used.set(key, link)
       else this.#used.delete(key)
-      if (link && !before) this.#tell({ kind: 'link-up', from: link.from, to: link.to })
+      if (link && !before && !link.isDamped)
+        this.#tell({ kind: 'link-up', from: link.from, to: link.to })
       isChanged = true
     }
     if (isChanged) this.#links = undefined
     return isChanged
   }
 
-  #fell({ from, to }: Link, reason?: string): void {
-    this.#tell({ kind: 'link-down', from, to, ...(reason && { reason }) })
+  /** While a link is damped nobody is told of each time. */
+  #fell({ from, to, isDamped }: Link, reason?: string): void {
+    if (!isDamped) this.#tell({ kind: 'link-down', from, to, ...(reason && { reason }) })
     if (this.#flaps.fell(portKey(from), this.#env.clock.nowMillis()))
       this.#tell({ kind: 'link-damped', from, to, reason: 'it came and went too often' })
   }
 
   #usable(key: string): Link | undefined {
-    const link = this.#directions.get(key)?.link
-    if (link === undefined) return undefined
+    const direction = this.#directions.get(key)
+    if (direction === undefined) return undefined
+    const { link } = direction
     const backKey = portKey(link.to)
     const back = this.#directions.get(backKey)?.link
-    const isHeld = this.#flaps.isHeld(key) || this.#flaps.isHeld(backKey)
-    return back && portKey(back.to) === key && !isHeld ? link : undefined
+    if (back === undefined || portKey(back.to) !== key) return undefined
+    if (!this.#flaps.isHeld(key) && !this.#flaps.isHeld(backKey)) return link
+    direction.damped ??= { ...link, cost: link.cost + dampedCost, isDamped: true }
+    return direction.damped
   }
+}
+
+/** As it was before it was damped: after a restart nobody knows how often it fell. */
+const undamped = (link: Link): Link => {
+  if (!link.isDamped) return link
+  const { isDamped: _, ...rest } = link
+  return { ...rest, cost: rest.cost - dampedCost }
 }
 
 /** The way back first: it was there before. */

@@ -48,7 +48,12 @@ export interface Link {
   readonly tags?: readonly string[]
   /** True when a switch that is not ours lies between: found by the broadcast probe only. */
   readonly isForeign?: boolean
+  /** True while it comes and goes too often: it costs more than any way without it, and is used where there is none. */
+  readonly isDamped?: boolean
 }
+
+/** What a damped link costs on top, by whatever is counted; more than any path without one. */
+export const dampedCost = 1e9
 
 export interface Host {
   readonly mac: Mac

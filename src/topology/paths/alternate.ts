@@ -1,8 +1,10 @@
 /** A loop-free alternate, RFC 5286 inequality 1: a neighbour that is nearer to the end than by way of us. */
 import { absent, type Graph } from '../graph.js'
+import { dampedCost } from '../model.js'
 
 /**
- * The cheapest one, the lowest port among equals; undefined when there is none.
+ * The cheapest one, the lowest port among equals; undefined when there is none. Never over a damped link: that
+ * comes and goes, and each time the groups would change for nothing.
  *
  * @param cost by link; Infinity leaves it out
  * @param primary the link that is used
@@ -23,7 +25,7 @@ export const alternateTo = (
   for (let link = first[from]!; link < first[from + 1]!; link++) {
     const next = target[link]!
     const through = cost[link]! + toEnd[next]!
-    if (link === primary || through >= lowest) continue
+    if (link === primary || through >= lowest || cost[link]! >= dampedCost) continue
     if (toEnd[next]! >= toUs[next]! + toEnd[from]!) continue
     best = link
     lowest = through

@@ -39,6 +39,8 @@ export interface PathHop {
   readonly latencyMillis?: number
   readonly utilisation?: number
   readonly isForeign?: true
+  /** It comes and goes too often. */
+  readonly isDamped?: true
 }
 
 export interface PathAnswer {
@@ -184,6 +186,7 @@ const describePath = (
       ...(link?.latencyMillis !== undefined && { latencyMillis: link.latencyMillis }),
       ...(link?.utilisation !== undefined && { utilisation: link.utilisation }),
       ...(link?.isForeign && { isForeign: true as const }),
+      ...(link?.isDamped && { isDamped: true as const }),
     }
   }
   return {

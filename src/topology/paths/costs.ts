@@ -1,5 +1,5 @@
 /** What a link costs, by the choice of whoever asks for a path. */
-import type { Link } from '../model.js'
+import { dampedCost, type Link } from '../model.js'
 
 /**
  * hops: 1 each · latency: milliseconds · utilisation: 1 when idle, 1,000 when full · given: as declared
@@ -19,4 +19,8 @@ const functions: { readonly [kind in CostKind]: (link: Link) => number } = {
   given: link => link.cost,
 }
 
-export const costFunction = (kind: CostKind): ((link: Link) => number) => functions[kind]
+export const costFunction = (kind: CostKind): ((link: Link) => number) => {
+  const cost = functions[kind]
+  if (kind === 'given') return cost
+  return link => (link.isDamped ? cost(link) + dampedCost : cost(link))
+}
