@@ -151,8 +151,6 @@ export class Controller extends EventEmitter<ControllerEvents> {
     const policies = await PolicyKeeper.load(env, store)
     const attached = new Map<Dpid, AttachedSwitch>()
     const counters = await RuleCounters.load(env, store, () => [...attached.values()])
-    // Rows that are put anew count from nothing: what they have counted is read first.
-    policies.beforeChange = () => counters.read()
     const learning = await Learning.load(env, store)
     const parts = { policies, attached, ruleCounters: counters, learning }
     const controller = new Controller(env, store, options, parts)
@@ -345,7 +343,10 @@ export class Controller extends EventEmitter<ControllerEvents> {
   }
 
   #newProgrammer(dpid: Dpid): Programmer {
-    const programmer = new Programmer(this.#env, dpid)
+    // Rows that are put anew count from nothing: what they have counted is read first.
+    const programmer = new Programmer(this.#env, dpid, cookies =>
+      this.ruleCounters.readBefore(dpid, cookies),
+    )
     programmer.setMaxListeners(0)
     this.#programmers.set(dpid, programmer)
     programmer.on('confirmed', () => this.#confirmed(dpid))

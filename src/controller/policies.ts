@@ -10,7 +10,7 @@ import { type Compiler, createCompiler } from '../nfv/firewall/compile.js'
 import type { Facts } from '../nfv/firewall/environment.js'
 import { type LoadedPolicy, loadPolicy } from '../nfv/firewall/load.js'
 import { Parser } from '../nfv/firewall/parse.js'
-import { type PolicyInput, Resolver, resolve } from '../nfv/firewall/resolve.js'
+import { type PolicyInput, Resolver } from '../nfv/firewall/resolve.js'
 import { type PlacedRule, type Resolved, ruleById } from '../nfv/firewall/resolved.js'
 import type { Section } from '../pipeline/program.js'
 import type { Topology } from '../topology/model.js'
@@ -73,8 +73,6 @@ const stampKey = '/firewall/generation'
 const maxGeneration = 0xffff
 
 export class PolicyKeeper extends EventEmitter<PolicyEvents> {
-  /** Awaited before rules change. */
-  beforeChange: () => Promise<void> = async () => {}
   readonly history: PolicyHistory
   readonly #env: Env
   readonly #store: Store
@@ -273,7 +271,6 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
       return { name, ...(before && { before }), ...(after && { after }) }
     })
     const told = this.history.entryOf(changes, reason, this.#env.clock.wallMillis())
-    await this.beforeChange()
     const ops = changes.map(
       ({ name, after }): Op =>
         after
@@ -394,7 +391,7 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
   }
 
   #check(known: ReadonlyMap<string, Known>, topology: Topology): Resolved {
-    const resolved = resolve(inputsOf(known), this.facts(topology))
+    const resolved = this.#resolver.resolve(inputsOf(known), this.facts(topology))
     if (resolved.complaints.length === 0) return resolved
     const texts = new Map([...known.values()].flatMap(each => [...each.loaded.texts]))
     throw new Failure('bad-rules', {

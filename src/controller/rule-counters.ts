@@ -9,6 +9,7 @@
  */
 import type { Cancel, Env } from '../base/env.js'
 import type { FlowStats } from '../openflow/index.js'
+import { cookieOf } from '../pipeline/program.js'
 import { listAll } from './facts.js'
 import { flowKey } from './program/canonical.js'
 import type { Op, Store } from './store/store.js'
@@ -22,13 +23,19 @@ export interface RuleCount {
 /** A switch that can be asked for its rows of rules; undefined when it was lost meanwhile. */
 export interface CountingSwitch {
   readonly dpid: string
-  ruleFlows(): Promise<readonly FlowStats[] | undefined>
+  /** All, or those with one of these cookies. */
+  ruleFlows(cookies?: readonly bigint[]): Promise<readonly FlowStats[] | undefined>
 }
 
 interface Raw {
   readonly packets: number
   readonly bytes: number
 }
+
+const idOf = (row: FlowStats): number => Number(row.cookie & 0xffff_ffffn)
+const isOfRule = (cookie: bigint): boolean => (cookie & ~0xffff_ffffn) === cookieOf('policy', 0)
+/** So many rules are asked for one by one; more at once with all others. */
+const fewRules = 64
 
 const periodMillis = 10_000
 /** Counts are worth less than a wish: what a crash may lose is what came within this time. */
@@ -101,19 +108,43 @@ export class RuleCounters {
   }
 
   async #read(): Promise<void> {
-    await Promise.all(
-      this.#switches().map(async one => {
-        try {
-          const rows = await one.ruleFlows()
-          if (rows) this.#take(one.dpid, rows)
-        } catch (error) {
-          this.#env.log.warn(
-            { dpid: one.dpid, err: error },
-            'the counters of rules could not be read',
-          )
-        }
-      }),
-    )
+    await Promise.all(this.#switches().map(one => this.#readOne(one)))
+  }
+
+  /** Reads what rows have counted that are about to go. Never rejects. */
+  async readBefore(dpid: string, cookies: ReadonlySet<bigint>): Promise<void> {
+    const ours = [...cookies].filter(isOfRule)
+    const one = this.#switches().find(each => each.dpid === dpid)
+    if (ours.length === 0 || one === undefined) return
+    const isFew = ours.length <= fewRules && this.#rows.has(dpid)
+    await this.#readOne(one, isFew ? ours : undefined)
+  }
+
+  async #readOne(one: CountingSwitch, cookies?: readonly bigint[]): Promise<void> {
+    try {
+      const rows = await one.ruleFlows(cookies)
+      if (rows && cookies) this.#takeSome(one.dpid, rows)
+      else if (rows) this.#take(one.dpid, rows)
+    } catch (error) {
+      this.#env.log.warn({ dpid: one.dpid, err: error }, 'the counters of rules could not be read')
+    }
+  }
+
+  /** Rows of some rules, beside the others as they were read last. */
+  #takeSome(dpid: string, rows: readonly FlowStats[]): void {
+    const known = this.#rows.get(dpid)!
+    const more = new Map<number, Raw>()
+    for (const row of rows) {
+      const key = flowKey(row.tableId, row.priority, row.match)
+      const raw = { packets: Number(row.packetCount), bytes: Number(row.byteCount) }
+      if (raw.packets > 0) add(more, idOf(row), since(raw, known.get(key)))
+      known.set(key, raw)
+    }
+    const sums = this.#sums.get(dpid)!
+    for (const [id, raw] of more) {
+      add(sums, id, raw)
+      if (raw.packets > 0) this.#hit(dpid, id, raw.packets, raw.bytes)
+    }
   }
 
   #take(dpid: string, rows: readonly FlowStats[]): void {
@@ -122,7 +153,7 @@ export class RuleCounters {
     const sums = new Map<number, Raw>()
     const more = new Map<number, Raw>()
     for (const row of rows) {
-      const id = Number(row.cookie & 0xffff_ffffn)
+      const id = idOf(row)
       const raw = { packets: Number(row.packetCount), bytes: Number(row.byteCount) }
       if (raw.packets === 0) continue
       const key = flowKey(row.tableId, row.priority, row.match)

@@ -42,8 +42,8 @@ export interface AttachedSwitch extends SwitchChannel {
   act(actions: readonly Action[], frame: Uint8Array): void
   /** Packets of flows of hosts in table guard, by cookie. */
   hostPackets(): Promise<ReadonlyMap<bigint, bigint>>
-  /** Rows of rules with their counters; undefined when the connection ends before the answer. */
-  ruleFlows(): Promise<readonly FlowStats[] | undefined>
+  /** Rows of rules with their counters, or those with one of these cookies; undefined when the connection ends before. */
+  ruleFlows(cookies?: readonly bigint[]): Promise<readonly FlowStats[] | undefined>
   /** How many octets each port has sent. */
   sentBytes(): Promise<readonly PortBytes[]>
   /** Asks to be told when somebody else changes rows; false when the switch cannot (ONF EXT-187). */
@@ -93,10 +93,11 @@ export const attach = (connection: SwitchConnection, handlers: SwitchHandlers): 
           packets.set(cookie, (packets.get(cookie) ?? 0n) + packetCount)
       return packets
     },
-    ruleFlows: async () => {
+    ruleFlows: async cookies => {
+      const asked: readonly Message[] = cookies?.map(rowsWithCookie) ?? [ruleRows]
       try {
-        const reply = await connection.request(ruleRows)
-        return reply.kind === 'flow-stats-reply' ? reply.entries : undefined
+        const replies = await Promise.all(asked.map(message => connection.request(message)))
+        return replies.flatMap(reply => (reply.kind === 'flow-stats-reply' ? reply.entries : []))
       } catch (error) {
         if (error instanceof ConnectionLost) return undefined
         throw error
@@ -147,6 +148,12 @@ const ruleRows: Message = {
   tableId: 0xff,
   cookie: cookieOf('policy', 0),
 }
+
+const rowsWithCookie = (cookie: bigint): Message => ({
+  ...ruleRows,
+  cookie,
+  cookieMask: 0xffff_ffff_ffff_ffffn,
+})
 
 /** A refused bundle is an answer; only a lost connection is a failure. */
 const refusalsOf = async (bundle: Promise<void>): Promise<readonly IndexedError[]> => {

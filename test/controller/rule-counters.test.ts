@@ -22,7 +22,16 @@ const row = (priority: number, packets: number, rule = 7): FlowStats =>
   }) as FlowStats
 
 const fake = (dpid: string) => {
-  const one = { dpid, rows: [] as FlowStats[] | undefined, ruleFlows: async () => one.rows }
+  const asked: (readonly bigint[] | undefined)[] = []
+  const one = {
+    dpid,
+    rows: [] as FlowStats[] | undefined,
+    asked,
+    ruleFlows: async (cookies?: readonly bigint[]) => {
+      asked.push(cookies)
+      return one.rows?.filter(each => cookies?.includes(each.cookie) ?? true)
+    },
+  }
   return one
 }
 
@@ -59,6 +68,27 @@ t.test('a row that is put anew, moved or taken away takes nothing back', async t
   s1.rows = undefined
   await counters.read()
   t.equal(counters.get(7)?.hits, 19, 'a switch that was lost says nothing')
+})
+
+t.test('rows that are about to go are read before, and only those', async t => {
+  const s1 = fake('1')
+  const { counters } = await countersOf(s1)
+  const gone = new Set([row(0, 0).cookie])
+  s1.rows = [row(100, 10), row(90, 4, 8)]
+  await counters.readBefore('1', gone)
+  t.same(s1.asked, [undefined], 'the first time all are')
+  s1.rows = [row(100, 13), row(90, 6, 8)]
+  await counters.readBefore('1', gone)
+  t.same(s1.asked[1], [...gone])
+  t.equal(counters.get(7)?.hits, 13)
+  t.equal(counters.get(8)?.hits, 4, 'not asked for')
+  s1.rows = [row(200, 1), row(90, 7, 8)]
+  await counters.read()
+  t.equal(counters.get(7)?.hits, 14, 'the row that came in its place begins at nothing')
+  t.equal(counters.get(8)?.hits, 7)
+  await counters.readBefore('1', new Set([0x5147_0001_0000_0000n, 5n]))
+  t.equal(s1.asked.length, 3, 'rows of others do not matter')
+  await counters.stop()
 })
 
 t.test('after a restart nothing is counted twice', async t => {

@@ -51,6 +51,9 @@ export interface ProgrammerCounters {
   readBacks: number
 }
 
+/** What rows have counted goes with them: whoever wants it reads it now. @param cookies of rows that are to go */
+export type BeforeRemoval = (cookies: ReadonlySet<bigint>) => Promise<void>
+
 interface Wish {
   readonly sections: readonly Section[]
   readonly revision: number
@@ -74,6 +77,7 @@ export class Programmer extends EventEmitter<ProgrammerEvents> {
   readonly refusals = new Map<string, Refusal>()
   foreign: readonly ForeignFlow[] = []
   readonly #env: Env
+  readonly #beforeRemoval: BeforeRemoval
   #channel: SwitchChannel | undefined
   #held: Holding = emptyHolding()
   /** What the holding is known to agree with; absent until a read-back was compared. */
@@ -86,10 +90,11 @@ export class Programmer extends EventEmitter<ProgrammerEvents> {
   #mendedMillis = Number.NEGATIVE_INFINITY
   #mendWaitMillis = firstMendMillis
 
-  constructor(env: Env, dpid: Dpid) {
+  constructor(env: Env, dpid: Dpid, beforeRemoval: BeforeRemoval = async () => {}) {
     super()
     this.#env = env
     this.dpid = dpid
+    this.#beforeRemoval = beforeRemoval
   }
 
   get confirmedRevision(): number {
@@ -263,9 +268,14 @@ export class Programmer extends EventEmitter<ProgrammerEvents> {
       flushes.map(message => ({ message })),
     )
     await this.#each(channel, metersFirst(change))
+    if (change.deleteFlows.length > 0) await this.#beforeRemoval(this.#cookiesOf(change))
     await this.#bundle(channel, bundled(change))
     await this.#each(channel, metersLast(change))
     this.#note(change)
+  }
+
+  #cookiesOf({ deleteFlows }: Difference): ReadonlySet<bigint> {
+    return new Set(deleteFlows.flatMap(({ key }) => this.#held.flows.get(key)?.cookie ?? []))
   }
 
   /** Outside of bundles every change has its own answer: the barrier's, or an error. */
