@@ -19,6 +19,7 @@ import { listAll } from './facts.js'
 import { learningSection, limits, logMeter, rejectMeter } from './firewall-meters.js'
 import { describeComplaint, factsOf } from './policy-facts.js'
 import {
+  digestOf,
   type HistoryEntry,
   isSamePolicy,
   type PolicyChange,
@@ -219,8 +220,7 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
       const next = new Map(this.#known)
       for (const { name, before, after } of entry.changes) {
         const now = this.#known.get(name)?.policy
-        const isSame = now && after ? isSamePolicy(now, after) : now === after
-        if (!isSame) throw new Failure('revision-conflict', { name })
+        if ((now && digestOf(now)) !== after) throw new Failure('revision-conflict', { name })
         if (before) {
           const policy = { ...before, changed: this.#now() }
           next.set(name, { policy, loaded: await this.#read(policy) })
@@ -268,15 +268,14 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
     if (names.length === 0) return
     const changes = names.map((name): PolicyChange => {
       const [before, after] = [this.#known.get(name)?.policy, next.get(name)?.policy]
-      return { name, ...(before && { before }), ...(after && { after }) }
+      return { name, ...(before && { before }), ...(after && { after: digestOf(after) }) }
     })
     const told = this.history.entryOf(changes, reason, this.#env.clock.wallMillis())
-    const ops = changes.map(
-      ({ name, after }): Op =>
-        after
-          ? { op: 'put', key: prefix + name, value: after }
-          : { op: 'delete', key: prefix + name },
-    )
+    const ops = names.map((name): Op => {
+      const value = next.get(name)?.policy
+      const key = prefix + name
+      return value ? { op: 'put', key, value } : { op: 'delete', key }
+    })
     await this.#store.txn({ if: [], then: [...ops, ...told.ops] })
     this.history.note(told.entry, told.unconfirmed)
     for (const name of names) {

@@ -1,4 +1,5 @@
 /** Every change of the policies with who made it, when and why, and with what it takes to take it back. */
+import { createHash } from 'node:crypto'
 import { Failure } from '../base/failures.js'
 import { listAll } from './facts.js'
 import type { Policy } from './policies.js'
@@ -12,11 +13,13 @@ export interface Reason {
   readonly confirmSeconds?: number
 }
 
-/** A policy before and after; absent where it was not, or is no more. */
+/** A policy before, and a hash of what it became: the text is the next entry's, or the policy's. */
 export interface PolicyChange {
   readonly name: string
+  /** Absent where it was not. */
   readonly before?: Policy
-  readonly after?: Policy
+  /** Absent where it is no more. */
+  readonly after?: string
 }
 
 export interface HistoryEntry {
@@ -128,10 +131,13 @@ export class PolicyHistory {
   }
 }
 
-/** Whether somebody asked for the same, whenever that was. */
+/** What somebody asked for, whenever that was. */
+const wishOf = ({ source, order, file, watch, includes = {} }: Policy) =>
+  JSON.stringify([source, order, file, watch, includes])
+
 export const isSamePolicy = (a: Policy, b: Policy): boolean =>
-  a.source === b.source &&
-  a.order === b.order &&
-  a.file === b.file &&
-  a.watch === b.watch &&
-  JSON.stringify(a.includes ?? {}) === JSON.stringify(b.includes ?? {})
+  a.source === b.source && wishOf(a) === wishOf(b)
+
+/** Equal when, and only when, the same is asked for. */
+export const digestOf = (policy: Policy): string =>
+  createHash('sha256').update(wishOf(policy)).digest('base64url')
