@@ -7,6 +7,7 @@ switches the offload off.
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 
@@ -19,13 +20,43 @@ from mininet.node import Host, OVSSwitch
 class SluiceHost(Host):
     """A host whose frames leave whole, with the routes that its lab gives it."""
 
-    def config(self, routes=(), **params):
+    def config(self, routes=(), vlan=None, **params):
         result = super().config(**params)
         for interface in self.intfNames():
             self.cmd('ethtool -K %s tx off' % interface)
+        device = self.intfNames()[0]
+        if vlan is not None:
+            tagged = self.tag(device, vlan, params['mac'])
+            self.cmd('ip addr flush dev %s' % device)
+            self.cmd('ip addr add %s dev %s' % (params['ip'], tagged))
+            device = tagged
         for route in routes:
-            self.cmd('ip route add %s dev %s' % (route, self.intfNames()[0]))
+            self.cmd('ip route add %s dev %s' % (route, device))
+        # Other interfaces are places to move to: dead until then.
+        for spare in self.intfNames()[1:]:
+            self.cmd('ip addr flush dev %s' % spare)
+            self.cmd('ip link set %s down' % spare)
         return result
+
+
+    def tag(self, device, vlan, mac):
+        """The interface behind which frames carry a tag; by a process where the kernel cannot do it."""
+        tagged = '%s.%d' % (device, vlan)
+        if not self.cmd('ip link add link %s name %s type vlan id %d' % (device, tagged, vlan)):
+            self.cmd('ip link set %s up' % tagged)
+            return tagged
+        self.cmd('ip link add lan type veth peer name untagged')
+        for line in ('lan address %s' % mac, 'lan up', 'untagged up'):
+            self.cmd('ip link set %s' % line)
+        self.cmd('ethtool -K lan tx off')
+        script = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'tag_frames.py')
+        self.tagger = self.popen([sys.executable, script, device, str(vlan), 'untagged'])
+        return 'lan'
+
+    def terminate(self):
+        if getattr(self, 'tagger', None):
+            self.tagger.terminate()
+        super().terminate()
 
 
 class SluiceSwitch(OVSSwitch):
@@ -66,7 +97,7 @@ def describe(topo):
     return {
         'switches': {name: topo.nodeInfo(name).get('dpid') for name in topo.switches()},
         'hosts': {
-            name: {key: topo.nodeInfo(name).get(key) for key in ('ip', 'mac', 'routes')}
+            name: {key: topo.nodeInfo(name).get(key) for key in ('ip', 'mac', 'routes', 'vlan')}
             for name in topo.hosts()
         },
         'links': sorted(ends),

@@ -13,7 +13,7 @@ import type { TryResult } from './stage.js'
 
 interface Command {
   readonly id: number
-  readonly verb: 'listen' | 'attempt' | 'ping' | 'open' | 'state' | 'close' | 'heard'
+  readonly verb: 'listen' | 'attempt' | 'ping' | 'open' | 'state' | 'close' | 'heard' | 'flows'
   readonly name?: string
   readonly to?: string
   readonly protocol?: 'tcp' | 'udp' | 'icmp'
@@ -183,6 +183,24 @@ const openUdp = async (
   )
 }
 
+/** One datagram each from so many ports; how many came back. */
+const flows = async (to: string, port: number, count: number): Promise<number> => {
+  let back = 0
+  const sockets: UdpSocket[] = []
+  for (let index = 0; index < count; index++) {
+    const socket = createSocket(to.includes(':') ? 'udp6' : 'udp4')
+    sockets.push(socket)
+    socket.on('message', () => back++)
+    socket.on('error', () => undefined)
+    socket.send('flow', port, to)
+    // What a switch meets for the first time it takes a moment for.
+    if (index % 10 === 9) await new Promise(resolve => setTimeout(resolve, 10))
+  }
+  await new Promise(resolve => setTimeout(resolve, 500))
+  for (const socket of sockets) socket.close()
+  return back
+}
+
 const carryOut = async (command: Command): Promise<unknown> => {
   const { verb, name = '', to = '', protocol = 'tcp', port = 0 } = command
   switch (verb) {
@@ -200,6 +218,8 @@ const carryOut = async (command: Command): Promise<unknown> => {
       return
     case 'state':
       return sessions.get(name)?.state()
+    case 'flows':
+      return flows(to, port, command.count ?? 1)
     case 'heard':
       return Object.fromEntries(heard)
     case 'close':

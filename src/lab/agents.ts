@@ -2,12 +2,15 @@
 import type { ChildProcess } from 'node:child_process'
 import { isIP } from 'node:net'
 import { createInterface } from 'node:readline'
-import { end } from './shell.js'
-import { addressOf, type LabSpec, portsOfStory } from './spec.js'
+import { end, sh } from './shell.js'
+import { addressOf, hostNamed, type LabSpec, portsOfStory } from './spec.js'
 import type { Protocol, SessionState, Stage, TryResult } from './stage.js'
 
 /** The compiled agent. */
 export const agentPath = new URL('./agent.js', import.meta.url).pathname
+
+/** Puts frames on an interface as they are. */
+const sender = new URL('../../../labs/common/send_frames.py', import.meta.url).pathname
 
 export class Agent {
   readonly #child: ChildProcess
@@ -54,8 +57,19 @@ export class Agent {
 }
 
 /** What stages with real hosts share: everything that hosts do, through their agents. */
-export class AgentHosts
-  implements Pick<Stage, 'attempt' | 'openSession' | 'sessionState' | 'closeSession' | 'ping'>
+export abstract class AgentHosts
+  implements
+    Pick<
+      Stage,
+      | 'attempt'
+      | 'openSession'
+      | 'sessionState'
+      | 'closeSession'
+      | 'ping'
+      | 'flows'
+      | 'sendFrames'
+      | 'move'
+    >
 {
   readonly #spec: LabSpec
   readonly #agents = new Map<string, Agent>()
@@ -117,6 +131,39 @@ export class AgentHosts
       count,
       intervalMillis,
     })
+  }
+
+  flows(from: string, to: string, port: number, count: number): Promise<number> {
+    return this.#of(from).call('flows', { to: this.#address(to), port, count })
+  }
+
+  /** The words that run a command inside a host. */
+  abstract enter(host: string): readonly string[]
+
+  /** The name of a host's first or second interface. */
+  protected abstract interfaceOf(host: string, index: 0 | 1): string
+
+  async sendFrames(from: string, frames: readonly Uint8Array[]): Promise<void> {
+    const hex = frames.map(frame => Buffer.from(frame).toString('hex'))
+    await this.#run(from, '/usr/bin/python3', sender, this.interfaceOf(from, 0), ...hex)
+  }
+
+  async move(name: string): Promise<void> {
+    const { mac, ips, routes } = hostNamed(this.#spec, name)
+    const [old, now] = [this.interfaceOf(name, 0), this.interfaceOf(name, 1)]
+    const ip = (line: string) => this.#run(name, 'ip', ...line.split(' '))
+    await ip(`addr flush dev ${old}`)
+    await ip(`link set ${old} down`)
+    await ip(`link set ${now} address ${mac}`)
+    await ip(`link set ${now} up`)
+    for (const each of ips)
+      await ip(`addr add ${each} dev ${now}${each.includes(':') ? ' nodad' : ''}`)
+    for (const route of routes) await ip(`route add ${route} dev ${now}`)
+  }
+
+  #run(host: string, ...words: string[]): Promise<string> {
+    const [command = '', ...enter] = this.enter(host)
+    return sh(command, ...enter, ...words)
   }
 
   #of(host: string): Agent {

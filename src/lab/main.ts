@@ -36,7 +36,8 @@ export const loadLab = (name: string): Lab => {
     throw new Error(`no lab is named ${name}; there are ${known.join(', ')}`)
   const folder = join(labsFolder, name)
   const path = join(folder, 'lab.yaml')
-  const spec = readLab(name, path, readFileSync(path, 'utf8'))
+  const read = (file: string) => readFileSync(join(folder, file), 'utf8')
+  const spec = readLab(name, path, read('lab.yaml'), read)
   return { spec, rules: readFileSync(join(folder, spec.rules), 'utf8'), folder }
 }
 

@@ -10,8 +10,11 @@ import { OpenVswitch } from '../ovsdb/open-vswitch.js'
 import { clear, clearStale, Ledger } from './ledger.js'
 import { type OvsPlace, restartVswitchd, startOvs } from './ovs.js'
 import { Relay } from './relay.js'
-import { sh } from './shell.js'
-import type { HostSpec, LabSpec, LinkSpec, SwitchSpec } from './spec.js'
+import { sh, start, trySh } from './shell.js'
+import type { End, HostSpec, LabSpec, LinkSpec, SwitchSpec } from './spec.js'
+
+/** Tags frames of a host whose kernel cannot. */
+const tagger = new URL('../../../labs/common/tag_frames.py', import.meta.url).pathname
 
 export interface RigSwitch extends OvsPlace {
   readonly spec: SwitchSpec
@@ -116,40 +119,44 @@ export class Rig {
     this.#ledger.namespace(namespace)
     await sh('ip', 'netns', 'add', namespace)
     await sh('ip', '-n', namespace, 'link', 'set', 'lo', 'up')
-    const port = portName(spec.at.name, spec.at.port)
-    await sh(
-      'ip',
-      'link',
-      'add',
-      port,
-      'netns',
-      this.#switchNamespace(spec.at.name),
-      'type',
-      'veth',
-      'peer',
-      'name',
-      'eth0',
-      'netns',
-      namespace,
-    )
-    await sh('ip', '-n', namespace, 'link', 'set', 'eth0', 'address', spec.mac)
-    if (!isTso) await this.#offloadsOff(namespace, 'eth0')
-    await sh('ip', '-n', namespace, 'link', 'set', 'eth0', 'up')
-    await sh('ip', '-n', this.#switchNamespace(spec.at.name), 'link', 'set', port, 'up')
-    for (const ip of spec.ips)
-      await sh(
-        'ip',
-        '-n',
-        namespace,
-        'addr',
-        'add',
-        ip,
-        'dev',
-        'eth0',
-        ...(ip.includes(':') ? ['nodad'] : []),
-      )
-    for (const route of spec.routes)
-      await sh('ip', '-n', namespace, 'route', 'add', route, 'dev', 'eth0')
+    await this.#plug(namespace, 'eth0', spec.at, isTso)
+    const ip = (line: string) => sh('ip', '-n', namespace, ...line.split(' '))
+    await ip(`link set eth0 address ${spec.mac}`)
+    await ip('link set eth0 up')
+    const device = spec.vlan === undefined ? 'eth0' : await this.#tagged(namespace, spec, spec.vlan)
+    for (const each of spec.ips)
+      await ip(`addr add ${each} dev ${device}${each.includes(':') ? ' nodad' : ''}`)
+    for (const route of spec.routes) await ip(`route add ${route} dev ${device}`)
+    // Dead until the host moves there.
+    if (spec.spare) await this.#plug(namespace, 'eth1', spec.spare, isTso)
+  }
+
+  /** The interface of a host behind which its frames carry a tag; by a process where the kernel cannot do it. */
+  async #tagged(namespace: string, { mac }: HostSpec, vlan: number): Promise<string> {
+    const ip = (line: string) => trySh('ip', '-n', namespace, ...line.split(' '))
+    const device = `eth0.${vlan}`
+    if ((await ip(`link add link eth0 name ${device} type vlan id ${vlan}`)) !== undefined) {
+      await ip(`link set ${device} up`)
+      return device
+    }
+    await sh('ip', '-n', namespace, ...'link add lan type veth peer name untagged'.split(' '))
+    for (const line of [`lan address ${mac}`, 'lan up', 'untagged up'])
+      await sh('ip', '-n', namespace, 'link', 'set', ...line.split(' '))
+    await this.#offloadsOff(namespace, 'lan')
+    const words = ['netns', 'exec', namespace, '/usr/bin/python3', tagger]
+    const child = start('ip', [...words, 'eth0', String(vlan), 'untagged'], { stdio: 'ignore' })
+    this.#ledger.process(child.pid!, tagger)
+    return 'lan'
+  }
+
+  /** An interface of a host, with its other end at a port of a switch. */
+  async #plug(namespace: string, device: string, at: End, isTso: boolean): Promise<void> {
+    const port = portName(at.name, at.port)
+    const switchNamespace = this.#switchNamespace(at.name)
+    const line = `link add ${port} netns ${switchNamespace} type veth peer name ${device} netns ${namespace}`
+    await sh('ip', ...line.split(' '))
+    if (!isTso) await this.#offloadsOff(namespace, device)
+    await sh('ip', '-n', switchNamespace, 'link', 'set', port, 'up')
   }
 
   async #offloadsOff(namespace: string, device: string): Promise<void> {
@@ -192,7 +199,10 @@ export const portName = (name: string, port: number): string => `${name}-eth${po
 
 const portsOf = (spec: LabSpec, name: string): number[] =>
   [
-    ...spec.hosts.filter(host => host.at.name === name).map(host => host.at.port),
+    ...spec.hosts
+      .flatMap(({ at, spare }) => (spare ? [at, spare] : [at]))
+      .filter(end => end.name === name)
+      .map(end => end.port),
     ...spec.links
       .flatMap(({ a, b }) => [a, b])
       .filter(end => end.name === name)

@@ -1,8 +1,20 @@
 /** Tells the story of a lab on a stage, and judges what comes out of it. */
 import type { ControllerProcess } from './controller-process.js'
+import {
+  declare,
+  declareAll,
+  move,
+  networkOf,
+  objectIs,
+  pings,
+  spoof,
+  spread,
+  type Telling,
+} from './network-steps.js'
 import { sleep } from './shell.js'
 import { addressOf, endOf, type LabSpec, type LinkSpec, type Step } from './spec.js'
 import type { Protocol, Stage } from './stage.js'
+import { until } from './until.js'
 
 export interface Assertion {
   readonly name: string
@@ -17,6 +29,16 @@ export interface Teller {
   say(text: string): void
   assertion(assertion: Assertion): void
 }
+
+type NetworkStep = Extract<
+  Step,
+  | { move: unknown }
+  | { spoof: unknown }
+  | { spread: unknown }
+  | { pings: unknown }
+  | { declare: unknown }
+  | { object: unknown }
+>
 
 interface Items<T> {
   readonly items: readonly T[]
@@ -66,6 +88,7 @@ export class LabRun {
     await this.#judge('every switch connects and every link is found', this.#wholeNetwork, () =>
       this.#found(),
     )
+    await declareAll(this.#telling)
     await this.#judge(
       'every host is found when it first speaks',
       `${this.#spec.hosts.length} hosts`,
@@ -77,7 +100,11 @@ export class LabRun {
 
   /** Declares what each host is called, and nothing else: not where it is. */
   async #nameHosts(): Promise<void> {
-    const objects = this.#spec.hosts.map(({ name, mac }) => ({ kind: 'Host', name, spec: { mac } }))
+    const objects = this.#spec.hosts.map(host => ({
+      kind: 'Host',
+      name: host.name,
+      spec: { mac: host.mac, ...networkOf(this.#spec, host) },
+    }))
     await this.#controller.send('POST', '/api/v1/objects', { objects })
   }
 
@@ -93,7 +120,30 @@ export class LabRun {
     if ('flowing' in step) return this.#flowing(step.flowing)
     if ('link' in step) return this.#link(step.link)
     if ('edit' in step) return this.#edit(step.edit)
-    return this.#restart(step.restart)
+    if ('restart' in step) return this.#restart(step.restart)
+    if ('dies' in step) return this.#allLinks(step.dies, 'down')
+    if ('returns' in step) return this.#allLinks(step.returns, 'up')
+    return this.#networkStep(step)
+  }
+
+  get #telling(): Telling {
+    return {
+      spec: this.#spec,
+      stage: this.#stage,
+      controller: this.#controller,
+      judge: (name, expected, look) => this.#judge(name, expected, look),
+    }
+  }
+
+  async #networkStep(step: NetworkStep): Promise<void> {
+    if ('move' in step) return move(this.#telling, step.move)
+    if ('spoof' in step) return spoof(this.#telling, step.spoof)
+    if ('spread' in step) return spread(this.#telling, step.spread)
+    if ('declare' in step) return declare(this.#telling, [step.declare])
+    if ('object' in step) return objectIs(this.#telling, step.object)
+    const { during } = step.pings
+    if (during) this.#note(during.between.join(' '), during.is)
+    return pings(this.#telling, step.pings)
   }
 
   async #judge(name: string, expected: string, look: () => Promise<string>): Promise<void> {
@@ -228,20 +278,37 @@ export class LabRun {
 
   async #link(step: Extract<Step, { link: unknown }>['link']): Promise<void> {
     const [a, b] = step.between.map(endOf) as [LinkSpec['a'], LinkSpec['b']]
-    const name = step.between.join(' ')
-    if (step.is === 'down') this.#downLinks.add(name)
-    else this.#downLinks.delete(name)
+    await this.#setLinks(
+      `the link ${step.between.join(' - ')} goes ${step.is}`,
+      [{ a, b }],
+      step.is,
+    )
+  }
+
+  /** A switch that loses its power takes the light off all its links. */
+  async #allLinks(name: string, is: 'up' | 'down'): Promise<void> {
+    const links = this.#spec.links.filter(({ a, b }) => a.name === name || b.name === name)
+    await this.#setLinks(`${name} ${is === 'down' ? 'dies' : 'returns'}`, links, is)
+  }
+
+  async #setLinks(what: string, links: readonly LinkSpec[], is: 'up' | 'down'): Promise<void> {
+    for (const { a, b } of links) this.#note(`${a.name}:${a.port} ${b.name}:${b.port}`, is)
     const wanted = `${(this.#spec.links.length - this.#downLinks.size) * 2} links`
-    await this.#judge(`the link ${step.between.join(' - ')} goes ${step.is}`, wanted, async () => {
-      await this.#stage.setLink({ a, b }, step.is === 'up')
+    await this.#judge(what, wanted, async () => {
+      await Promise.all(links.map(link => this.#stage.setLink(link, is === 'up')))
       const look = async () => {
-        const links = await this.#controller.get<Items<object>>('/api/v1/links')
+        const found = await this.#controller.get<Items<object>>('/api/v1/links')
         const switches = await this.#controller.get<Items<{ state: string }>>('/api/v1/switches')
         const pending = switches.items.filter(each => each.state === 'pending').length
-        return `${links.items.length} links${pending > 0 ? `, ${pending} switches not yet told` : ''}`
+        return `${found.items.length} links${pending > 0 ? `, ${pending} switches not yet told` : ''}`
       }
       return until(look, seen => seen === wanted, 10_000)
     })
+  }
+
+  #note(link: string, is: 'up' | 'down'): void {
+    if (is === 'down') this.#downLinks.add(link)
+    else this.#downLinks.delete(link)
   }
 
   async #edit(step: Extract<Step, { edit: unknown }>['edit']): Promise<void> {
@@ -283,19 +350,5 @@ export class LabRun {
         items.reduce((sum, each) => sum + each.flowModsSent + each.groupModsSent, sent < 0 ? 1 : 0),
       )
     })
-  }
-}
-
-/** Looks again until it is as wanted, or time is up; the last thing seen. */
-const until = async (
-  look: () => Promise<string>,
-  isGood: (seen: string) => boolean,
-  patienceMillis: number,
-): Promise<string> => {
-  const end = performance.now() + patienceMillis
-  for (;;) {
-    const seen = await look()
-    if (isGood(seen) || performance.now() > end) return seen
-    await sleep(50)
   }
 }

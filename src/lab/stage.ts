@@ -40,6 +40,12 @@ export interface Stage {
     count: number,
     intervalMillis: number,
   ): Promise<{ sent: number; received: number }>
+  /** One datagram each from so many ports of a host, which the other side echoes; how many came back. */
+  flows(from: string, to: string, port: number, count: number): Promise<number>
+  /** Sends frames as they are, whoever they claim to be from. */
+  sendFrames(from: string, frames: readonly Uint8Array[]): Promise<void>
+  /** Unplugs a host, and plugs it in at its other place. */
+  move(host: string): Promise<void>
   setLink(link: LinkSpec, isUp: boolean): Promise<void>
   /** The words that run a command inside a host, or undefined where there is no such thing. */
   enter(host: string): readonly string[] | undefined

@@ -40,6 +40,8 @@ export interface HostOptions {
   readonly prefixLengthIpv6?: number
   readonly gateway?: Ipv4
   readonly gatewayIpv6?: Ipv6
+  /** It tags its frames with this VLAN, and hears no others. */
+  readonly vlan?: number
 }
 
 /** `open`: an answer came · `refused`: somebody said no · `silent`: nobody said anything. */
@@ -247,8 +249,16 @@ export class SimulatedHost {
     }
   }
 
+  /** Sends a frame as it is. */
+  sendFrame(frame: Uint8Array): void {
+    this.#send(frame)
+  }
+
   /** A frame comes in. */
-  receive(frame: Uint8Array): void {
+  receive(tagged: Uint8Array): void {
+    const { vlan = 0 } = this.#options
+    const frame = vlan === 0 ? tagged : untagged(tagged, vlan)
+    if (frame === undefined) return
     const packet = readPacket(frame)
     const { fields } = packet
     const to = Number(fields.eth_dst)
@@ -412,14 +422,34 @@ export class SimulatedHost {
   }
 
   #send(frame: Uint8Array): void {
+    const { vlan } = this.#options
     this.counters.sent++
-    this.#out(frame)
+    this.#out(vlan === undefined ? frame : withTag(frame, vlan))
   }
 
   #ephemeralPort(): number {
     this.#nextPort = this.#nextPort >= 60_999 ? firstEphemeralPort : this.#nextPort + 1
     return this.#nextPort
   }
+}
+
+/** IEEE 802.1Q: type 0x8100 and the VLAN behind the addresses. */
+const withTag = (frame: Uint8Array, vlan: number): Uint8Array => {
+  const bytes = new Uint8Array(frame.length + 4)
+  bytes.set(frame.subarray(0, 12))
+  bytes.set([0x81, 0x00, vlan >> 8, vlan & 0xff], 12)
+  bytes.set(frame.subarray(12), 16)
+  return bytes
+}
+
+/** Undefined for frames of other VLANs, and for those without. */
+const untagged = (frame: Uint8Array, vlan: number): Uint8Array | undefined => {
+  if (frame.length < 18 || frame[12] !== 0x81 || frame[13] !== 0) return undefined
+  if ((((frame[14]! & 0x0f) << 8) | frame[15]!) !== vlan) return undefined
+  const bytes = new Uint8Array(frame.length - 4)
+  bytes.set(frame.subarray(0, 12))
+  bytes.set(frame.subarray(16), 12)
+  return bytes
 }
 
 const echo = (session: TcpSession): void => {

@@ -21,6 +21,8 @@ export interface End {
 export interface HostSpec extends Omit<Partial<HostOptions>, 'name'> {
   readonly name: string
   readonly at: End
+  /** Where it can move to: a port without a cable until then. */
+  readonly spare?: End
 }
 
 export interface LinkSpec {
@@ -95,6 +97,7 @@ export class SimulatedNetwork {
     )
     this.hosts = new Map(hosts.map((host, index) => [host.name, this.#plugIn(host, index)]))
     for (const link of links) this.#connect(link)
+    for (const { spare } of hosts) if (spare) this.switch(spare.name).setPort(spare.port, false)
   }
 
   switch(name: string): SimulatedSwitch {
@@ -163,6 +166,17 @@ export class SimulatedNetwork {
     this.#set(cable, isUp)
   }
 
+  /** Unplugs a host, and plugs it in at another port. */
+  moveHost(name: string, to: End): void {
+    const host = this.host(name)
+    const at = this.#cables.findIndex(({ ends }) => ends.some(end => end.name === name))
+    const [old] = this.#cables.splice(at, 1)
+    this.#set(old!, false)
+    for (const end of old!.ends) this.#wireByEnd.delete(endKey(end))
+    this.#plug(host, { name, port: 0 }, to)
+    this.switch(to.name).setPort(to.port, true)
+  }
+
   /** Ends everything; frames under way are lost. */
   stop(): void {
     this.#isStopped = true
@@ -176,20 +190,22 @@ export class SimulatedNetwork {
   }
 
   #plugIn(spec: HostSpec, index: number): SimulatedHost {
-    const at = spec.at
-    const one = this.switch(at.name)
     const host = new SimulatedHost(this.#env, {
       mac: usualMac(index),
       ip: usualIp(index),
       ...spec,
     })
-    const own: End = { name: spec.name, port: 0 }
+    this.#plug(host, { name: spec.name, port: 0 }, spec.at)
+    return host
+  }
+
+  #plug(host: SimulatedHost, own: End, at: End): void {
+    const one = this.switch(at.name)
     const toHost = wire(frame => host.receive(frame), 0)
     const toSwitch = wire(frame => one.receive(at.port, frame), 0)
     this.#wireByEnd.set(endKey(at), toHost)
     this.#cables.push({ ends: [own, at], wires: [toSwitch, toHost] })
     host.attach(frame => this.#carry(toSwitch, frame))
-    return host
   }
 
   #connect({ a, b, delayMillis = 0 }: LinkSpec): void {
@@ -273,7 +289,8 @@ const endKey = ({ name, port }: End): string => `${name}:${port}`
 
 /** The ports that links and hosts need, for each switch. */
 const portsOf = ({ switches, hosts = [], links = [] }: NetworkSpec) => {
-  const ends = [...hosts.map(host => host.at), ...links.flatMap(({ a, b }) => [a, b])]
+  const spares = hosts.flatMap(host => host.spare ?? [])
+  const ends = [...hosts.map(host => host.at), ...spares, ...links.flatMap(({ a, b }) => [a, b])]
   const numbers = new Map(switches.map(({ name }) => [name, new Set<number>()]))
   for (const end of ends) {
     const known = numbers.get(end.name)

@@ -337,7 +337,8 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
     }
     if (reason !== 'teach' && reason !== 'seek' && reason !== 'hear') return false
     const port = this.#switches.get(at.dpid)?.ports.get(at.port)
-    if (port?.kind !== 'edge') return false
+    // A switch that has not been told yet may send what has just become another network's.
+    if (port?.kind !== 'edge' || !this.#isMember({ at, network })) return false
     const packet = readPacket(frame)
     const claim = claimOf(packet.fields, at, network)
     if (claim === undefined) return false
@@ -418,7 +419,7 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
     })
   }
 
-  #isMember({ at, network }: Host): boolean {
+  #isMember({ at, network }: Pick<Host, 'at' | 'network'>): boolean {
     const { untagged, tagged } = this.#memberships.of(at)
     return [untagged, ...tagged.values()].some(each => each?.number === network)
   }

@@ -40,7 +40,7 @@ t.test('the Mininet script builds the network of lab.yaml', root, async t => {
   t.same(
     built.hosts,
     Object.fromEntries(
-      hosts.map(({ name, ips, mac, routes }) => [name, { ip: ips[0], mac, routes }]),
+      hosts.map(({ name, ips, mac, routes }) => [name, { ip: ips[0], mac, routes, vlan: null }]),
     ),
   )
   const text = (name: string, port: number) => `${name}:${port}`

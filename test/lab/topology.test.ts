@@ -17,15 +17,24 @@ const tell = async (t: Test, name: string, stage: StageName) => {
   for (const each of assertions) t.equal(each.seen, each.expected, each.name)
 }
 
-for (const name of ['ring', 'leaf-spine'])
+const names = ['ring', 'leaf-spine', 'campus', 'wan']
+
+for (const name of names)
   t.test(`${name} holds on simulated switches`, { timeout: 120_000 }, t => tell(t, name, 'sim'))
 
-t.test('ring holds on Open vSwitch', root, async t => {
-  await ensurePackages(ovsNeeds, text => t.comment(text))
-  await tell(t, 'ring', 'netns')
-})
+for (const name of ['ring', 'campus', 'wan'])
+  t.test(`${name} holds on Open vSwitch`, root, async t => {
+    await ensurePackages(ovsNeeds, text => t.comment(text))
+    await tell(t, name, 'netns')
+  })
 
-for (const name of ['ring', 'leaf-spine'])
+for (const name of ['ring', 'campus', 'wan'])
+  t.test(`${name} holds in Mininet`, root, async t => {
+    await ensurePackages(mininetNeeds, text => t.comment(text))
+    await tell(t, name, 'mininet')
+  })
+
+for (const name of names)
   t.test(`the Mininet script of ${name} builds the network of lab.yaml`, root, async t => {
     await ensurePackages(mininetNeeds, text => t.comment(text))
     const { folder, spec } = loadLab(name)
@@ -34,13 +43,17 @@ for (const name of ['ring', 'leaf-spine'])
     t.same(
       built.hosts,
       Object.fromEntries(
-        spec.hosts.map(({ name: host, mac, ips, routes }) => [host, { mac, ip: ips[0], routes }]),
+        spec.hosts.map(({ name: host, mac, ips, routes, vlan = null }) => [
+          host,
+          { mac, ip: ips[0], routes, vlan },
+        ]),
       ),
     )
     const text = (end: { name: string; port: number }) => `${end.name}:${end.port}`
     const wanted = [
       ...spec.links.map(({ a, b }) => [text(a), text(b)]),
       ...spec.hosts.map(({ name: host, at }) => [`${host}:0`, text(at)]),
+      ...spec.hosts.flatMap(({ name: host, spare }) => (spare ? [[`${host}:1`, text(spare)]] : [])),
     ]
     const order = (pairs: string[][]) => pairs.map(pair => [...pair].sort().join(' ')).sort()
     t.same(order(built.links), order(wanted))

@@ -63,6 +63,10 @@ export class MininetStage extends AgentHosts implements Stage {
     return ['mnexec', '-a', String(this.#pids[host])]
   }
 
+  protected interfaceOf(host: string, index: 0 | 1): string {
+    return `${host}-eth${index}`
+  }
+
   async setLink({ a, b }: LinkSpec, isUp: boolean): Promise<void> {
     this.#child!.stdin!.write(`link ${a.name} ${b.name} ${isUp ? 'up' : 'down'}\n`)
     await this.#reply()

@@ -9,14 +9,18 @@ import type { Stage } from '../stage.js'
 export class NetnsStage extends AgentHosts implements Stage {
   readonly name = 'netns' as const
   readonly rig: Rig
+  readonly #spec: LabSpec
 
   constructor(env: Env, spec: LabSpec, statePath: string) {
     super(spec)
+    this.#spec = spec
     this.rig = new Rig(env, spec, statePath)
   }
 
   async up(openflowPort: number): Promise<void> {
-    await this.rig.up(openflowPort, true)
+    // Whoever tags frames in a process of its own hands on unfinished checksums.
+    const isTso = this.#spec.hosts.every(host => host.vlan === undefined)
+    await this.rig.up(openflowPort, isTso)
     await this.start(host => {
       const [command = '', ...words] = [...this.enter(host), process.execPath, agentPath]
       return start(command, words, { stdio: ['pipe', 'pipe', 'inherit'] })
@@ -25,6 +29,10 @@ export class NetnsStage extends AgentHosts implements Stage {
 
   enter(host: string): readonly string[] {
     return ['ip', 'netns', 'exec', this.rig.hostNamespace(host)]
+  }
+
+  protected interfaceOf(_host: string, index: 0 | 1): string {
+    return `eth${index}`
   }
 
   setLink(link: LinkSpec, isUp: boolean): Promise<void> {

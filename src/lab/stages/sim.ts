@@ -5,7 +5,14 @@ import type { SimulatedHost } from '../../sim/host.js'
 import { SimulatedNetwork } from '../../sim/network.js'
 import { type NumberedSession, numbered } from '../numbered.js'
 import { sleep } from '../shell.js'
-import { addressOf, type HostSpec, type LabSpec, type LinkSpec, portsOfStory } from '../spec.js'
+import {
+  addressOf,
+  type HostSpec,
+  type LabSpec,
+  type LinkSpec,
+  portsOfStory,
+  spareOf,
+} from '../spec.js'
 import type { Protocol, SessionState, Stage, TryResult } from '../stage.js'
 
 export class SimStage implements Stage {
@@ -18,7 +25,11 @@ export class SimStage implements Stage {
     this.#spec = spec
     this.#network = SimulatedNetwork.create(env, {
       switches: spec.switches.map(each => ({ name: each.name, dpid: each.dpid as Dpid })),
-      hosts: spec.hosts.map(each => ({ ...hostOptions(each), at: each.at })),
+      hosts: spec.hosts.map(each => ({
+        ...hostOptions(each),
+        at: each.at,
+        ...(each.spare && { spare: each.spare }),
+      })),
       links: spec.links,
     })
     for (const host of this.#network.hosts.values())
@@ -70,6 +81,31 @@ export class SimStage implements Stage {
     return { sent: count, received }
   }
 
+  async flows(from: string, to: string, port: number, count: number): Promise<number> {
+    const host = this.#network.host(from)
+    const target = this.#address(to)
+    let back = 0
+    const opened = Array.from({ length: count }, () => host.openUdp())
+    for (const [index, one] of opened.entries()) {
+      one.onMessage(() => back++)
+      one.send(target, port, octets('flow'))
+      if (index % 20 === 19) await sleep(5)
+    }
+    await sleep(300)
+    for (const one of opened) one.close()
+    return back
+  }
+
+  async sendFrames(from: string, frames: readonly Uint8Array[]): Promise<void> {
+    for (const frame of frames) this.#network.host(from).sendFrame(frame)
+  }
+
+  async move(host: string): Promise<void> {
+    this.#network.moveHost(host, spareOf(this.#spec, host))
+    // As a kernel does when its interface comes up.
+    this.#network.host(host).announce()
+  }
+
   async setLink({ a, b }: LinkSpec, isUp: boolean): Promise<void> {
     if (isUp) this.#network.linkUp(a, b)
     else this.#network.linkDown(a, b)
@@ -101,11 +137,12 @@ export class SimStage implements Stage {
 }
 
 /** The first address of each family; all others of a lab's networks are asked for directly. */
-const hostOptions = ({ name, mac, ips }: HostSpec) => {
+const hostOptions = ({ name, mac, ips, vlan }: HostSpec) => {
   const plain = ips.map(ip => ip.split('/')[0]!)
   const ip = plain.find(each => !each.includes(':')) as Ipv4 | undefined
   const ipv6 = plain.find(each => each.includes(':')) as Ipv6 | undefined
-  return { name, mac: mac as Mac, ...(ip && { ip }), ...(ipv6 && { ipv6 }) }
+  const parts = { ...(ip && { ip }), ...(ipv6 && { ipv6 }), ...(vlan !== undefined && { vlan }) }
+  return { name, mac: mac as Mac, ...parts }
 }
 
 const octets = (text: string) => new TextEncoder().encode(text)

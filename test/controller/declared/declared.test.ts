@@ -3,6 +3,7 @@ import { Declared } from '../../../src/controller/declared/declared.js'
 import { hostKind, networkKind, portKind } from '../../../src/controller/declared/kinds.js'
 import { complaintsOf } from '../../../src/controller/objects/kind.js'
 import { ObjectKeeper } from '../../../src/controller/objects/objects.js'
+import { buildFrame } from '../../../src/pipeline/build.js'
 import { end, switchNames, Whole } from '../../topology/whole.js'
 
 /** h1 and h2 at ports 10, h3 and h4 at ports 11 of s1 and s2. */
@@ -45,6 +46,33 @@ t.test('a network is a segment of its own as long as it is declared', async t =>
   await whole.during(objects.remove(networkKind, 'blue'))
   await whole.env.advance(300)
   t.ok((await whole.ping('h1', 'h3')) !== undefined)
+  await whole.stop()
+})
+
+t.test('what a switch still sends for the network of before teaches nothing', async t => {
+  const { whole, apply } = await begin()
+  const { topology } = whole.controller
+  const at = { dpid: [...topology.current.switches.keys()][0]!, port: 10 }
+  const frame = buildFrame({
+    eth_src: 0x020000000077,
+    eth_dst: 0xffffffffffff,
+    eth_type: 0x0806,
+    arp_op: 1,
+    arp_sha: 0x020000000077,
+    arp_spa: 0x0a000077,
+    arp_tha: 0,
+    arp_tpa: 0x0a000001,
+  })
+  await whole.ping('h1', 'h3')
+  await apply('Network', 'blue', { number: 2, access: ['s1:10'] })
+  const networksOf = () =>
+    [...topology.current.hosts.values()]
+      .filter(host => host.mac.endsWith('77'))
+      .map(host => host.network)
+  topology.packetIn(at, 'teach', frame, 1)
+  t.same(networksOf(), [])
+  topology.packetIn(at, 'teach', frame, 2)
+  t.same(networksOf(), [2])
   await whole.stop()
 })
 

@@ -62,6 +62,10 @@ export class LinuxRouter extends AgentHosts {
     return ['ip', 'netns', 'exec', this.#namespaceOf(host)]
   }
 
+  protected interfaceOf(_host: string, index: 0 | 1): string {
+    return `eth${index}`
+  }
+
   async down(): Promise<void> {
     await this.stop()
     await clear(this.#ledgerPath)
