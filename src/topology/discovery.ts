@@ -11,51 +11,20 @@
  * A link whose probe stays away is in doubt: more probes follow quickly. It is lost when they stay away too,
  * the sending switch has confirmed them, and the receiving switch has answered a barrier since: a control
  * connection that hangs takes no link away.
+ *
+ * Links that are known in both directions are kept proven by rounds, `rounds.ts`.
  */
 import { EventEmitter } from 'node:events'
 import type { Dpid } from '../base/addresses.js'
 import type { Cancel, Env } from '../base/env.js'
 import { AwakeClock } from './awake-clock.js'
-import { isGenuine, isSame, type ReadProbe, readProbe, type Variant } from './lldp.js'
+import { type DiscoveryOptions, defaultDiscovery } from './discovery-options.js'
+import { isGenuine, isSame, type ReadProbe, readProbe } from './lldp.js'
 import { isSamePort, type Link, type Port, type PortKind, type PortRef, portKey } from './model.js'
 import { Nonces } from './nonces.js'
-import { Watched } from './watched.js'
-
-export interface DiscoveryOptions {
-  /** How often a known link is probed. */
-  readonly linkPeriodMillis: number
-  /** How quickly probes follow while a link is in doubt. */
-  readonly doubtPeriodMillis: number
-  /** A link is lost after this many probes in doubt. */
-  readonly doubtProbes: number
-  /** How often an edge port is probed: somebody may plug in a switch. */
-  readonly edgePeriodMillis: number
-  /** A new port is decided after this time without an answer. */
-  readonly quietMillis: number
-  /** Probes a second over all ports; periods stretch when there are more. */
-  readonly probesPerSecond: number
-  /** False believes whatever carries a link's form: for tests of what the guard is worth. */
-  readonly isGuarded: boolean
-}
-
-/** A silent failure is found within linkPeriod + doubtPeriod x (doubtProbes + 1) and two ticks: 0.95 s. */
-export const defaultDiscovery: DiscoveryOptions = {
-  linkPeriodMillis: 600,
-  doubtPeriodMillis: 75,
-  doubtProbes: 3,
-  edgePeriodMillis: 5_000,
-  quietMillis: 400,
-  probesPerSecond: 5_000,
-  isGuarded: true,
-}
-
-/** The same within 0.3 s, for twice the work and more. */
-export const fastDiscovery: DiscoveryOptions = {
-  ...defaultDiscovery,
-  linkPeriodMillis: 130,
-  doubtPeriodMillis: 30,
-  doubtProbes: 3,
-}
+import { Roster } from './roster.js'
+import { missRound, partnerOf, takeRound, variantsFor } from './rounds.js'
+import { type Home, Watched } from './watched.js'
 
 /**
  * forged: no proof, or a wrong one · replayed: it has come in already · stale: older than its life ·
@@ -90,6 +59,8 @@ export interface DiscoveryNetwork {
 /** What a link gets on top when one of its switches has just come back. */
 const graceMillis = 2_000
 
+export { type DiscoveryOptions, defaultDiscovery, fastDiscovery } from './discovery-options.js'
+
 export class Discovery extends EventEmitter<DiscoveryEvents> {
   readonly #env: Env
   readonly #clock: AwakeClock
@@ -98,7 +69,7 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
   readonly #secret: Uint8Array
   readonly #nonces: Nonces
   readonly #tickMillis: number
-  readonly #watched = new Map<string, Watched>()
+  readonly #watched = new Roster()
   #stretch = 1
   #cancel: Cancel | undefined
 
@@ -141,9 +112,10 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
         this.#secret,
         now,
         now + graceMillis,
+        place => this.#watched.at(place),
       )
       one.link = linkFrom({ dpid, port: port.number })
-      this.#watched.set(one.key, one)
+      this.#watched.put(one)
       return one
     })
     this.#probe(dpid, added)
@@ -151,9 +123,9 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
 
   /** Stops watching: the port went down, or its switch has gone (which by itself takes no link away). */
   forget(at: PortRef, reason: string | undefined): void {
-    const watched = this.#watched.get(portKey(at))
+    const watched = this.#watched.at(at)
     if (watched === undefined) return
-    this.#watched.delete(watched.key)
+    this.#watched.remove(watched.key)
     if (reason === undefined) return
     if (watched.link) this.emit('link-lost', watched.link, reason)
     for (const other of this.#watched.values())
@@ -162,13 +134,31 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
 
   /** A discovery frame came in at a port. */
   receive(at: PortRef, frame: Uint8Array): void {
+    if (this.#receiveRound(at, frame)) return
     const probe = readProbe(frame)
     if (probe === undefined) return void this.emit('probe-refused', at, 'alien')
     if (probe === 'malformed') return void this.emit('probe-refused', at, 'forged')
-    const sender = this.#watched.get(portKey(probe))
+    const sender = this.#watched.at(probe)
     const reason = this.#options.isGuarded ? this.#refusalOf(probe, sender, at) : undefined
     if (reason) return void this.emit('probe-refused', at, reason)
     if (sender) this.#hear(sender, at, probe)
+  }
+
+  /** The common case, found without reading: the round of this switch has come back by its last port. */
+  #receiveRound(at: PortRef, frame: Uint8Array): boolean {
+    const home = this.#watched.home(at.dpid)
+    const last = home?.members.at(-1)
+    if (home === undefined || last?.at.port !== at.port) return false
+    const now = this.#clock.nowMillis()
+    const returnedBy = home.members[0]!.takeRound(frame, now - this.#lifeMillis())
+    if (returnedBy === undefined || returnedBy !== last.peer?.mac) return false
+    home.missCount = 0
+    for (const member of home.members) {
+      prove(member, now)
+      const partner = partnerOf(member)
+      if (partner) prove(partner, now)
+    }
+    return true
   }
 
   #refusalOf(probe: ReadProbe, sender: Watched | undefined, at: PortRef): Refusal | undefined {
@@ -180,11 +170,12 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
     }
     if (!isSame(sent.proof, probe.proof) || !isSame(sent.signed, probe.signed)) return 'forged'
     if (now - sent.sentMillis > this.#lifeMillis()) return 'stale'
-    if (sent.heardAt.has(portKey(at))) return 'replayed'
-    sent.heardAt.add(portKey(at))
-    if (sent.variant === 'direct') sender.spend(probe.nonce)
+    if (sent.variant === 'broadcast') {
+      if (sent.heardAt?.has(portKey(at))) return 'replayed'
+      sent.heardAt = (sent.heardAt ?? new Set()).add(portKey(at))
+    } else sender.spend(probe.nonce)
     // Hosts may live on a segment between two switches; that the broadcast variant comes says nothing of them.
-    const isTelling = probe.variant === 'direct' || isSamePort(at, sender.at)
+    const isTelling = probe.variant !== 'broadcast' || isSamePort(at, sender.at)
     for (const end of [at, sender.at]) {
       if (this.#network.isDeclaredEdge(end)) return 'edge'
       if (isTelling && this.#isContested(end)) return 'inhabited'
@@ -194,8 +185,7 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
 
   /** A host lives there; whoever hears of it asks the host, and it is forgotten when it does not answer. */
   #isContested(at: PortRef): boolean {
-    if (this.#watched.get(portKey(at))?.kind !== 'edge' || !this.#network.isInhabited(at))
-      return false
+    if (this.#watched.at(at)?.kind !== 'edge' || !this.#network.isInhabited(at)) return false
     this.emit('port-contested', at)
     return true
   }
@@ -207,6 +197,7 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
 
   #hear(sender: Watched, at: PortRef, probe: ReadProbe): void {
     const now = this.#clock.nowMillis()
+    if (probe.variant === 'round') return
     if (isSamePort(sender.at, at)) return this.#shut(sender, 'it leads to itself')
     if (probe.variant === 'broadcast') return this.#hearForeign(sender, at, now)
     sender.foreign = undefined
@@ -215,7 +206,7 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
 
   /** Through somebody else's switch; believed when the direct variant does not come as well. */
   #hearForeign(sender: Watched, to: PortRef, now: number): void {
-    const receiver = this.#watched.get(portKey(to))
+    const receiver = this.#watched.at(to)
     if (receiver === undefined || (sender.link && !sender.link.isForeign)) return
     const isJoined = sender.link ?? (receiver.link?.isForeign ? receiver.link : undefined)
     if (isJoined && isSameCable(isJoined, sender.at, to))
@@ -226,6 +217,7 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
     if (isFresh && !isSamePort(sender.foreign!.to, to)) return this.#shutHigher(sender, to, now)
     const isNew = sender.foreign === undefined
     sender.foreign = { to, atMillis: now }
+    this.#watched.wake(sender)
     if (isNew && !receiver.link) this.#probe(receiver.dpid, [receiver])
   }
 
@@ -233,12 +225,16 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
     const known = sender.link
     if (known && !isSamePort(known.to, link.to)) this.#lose(sender, 'wired to another port')
     const isNew = sender.link === undefined
-    sender.link = link
+    // The same object as long as it is the same link.
+    if (isNew || known?.isForeign !== link.isForeign) {
+      sender.link = link
+      this.#watched.version++
+    }
     sender.seenMillis = now
     sender.heardMillis = now
     sender.doubtCount = 0
     this.#decide(sender, 'fabric')
-    const receiver = this.#watched.get(portKey(link.to))
+    const receiver = this.#watched.at(link.to)
     if (receiver) {
       receiver.heardMillis = now
       // The way back is confirmed at once rather than at the next period.
@@ -246,12 +242,13 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
       this.#decide(receiver, 'fabric')
     }
     if (isNew) this.emit('link-seen', link)
-    if (rttMillis !== undefined) this.emit('link-measured', link, rttMillis)
+    if (rttMillis !== undefined) this.emit('link-measured', sender.link!, rttMillis)
   }
 
   #decide(watched: Watched, kind: PortKind): void {
     if (watched.kind === kind) return
     watched.kind = kind
+    this.#watched.wake(watched)
     this.emit('port-decided', watched.at, kind)
   }
 
@@ -267,7 +264,7 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
 
   /** Two ports on one segment that is not ours: one of them is enough, the other would make a loop. */
   #shutHigher(sender: Watched, to: PortRef, now: number): void {
-    const receiver = this.#watched.get(portKey(to))
+    const receiver = this.#watched.at(to)
     if (receiver === undefined || receiver.shutUntilMillis > now || sender.shutUntilMillis > now)
       return
     const higher = sender.key > receiver.key ? sender : receiver
@@ -279,8 +276,10 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
     const link = watched.link
     if (link === undefined) return
     watched.link = undefined
+    this.#watched.version++
     watched.foreign = undefined
     watched.doubtCount = 0
+    this.#watched.wake(watched)
     this.emit('link-lost', link, reason)
     if (reason === silence) {
       watched.confirmedMillis = undefined
@@ -291,26 +290,64 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
   #tick(): void {
     this.#clock.tick()
     const now = this.#clock.nowMillis()
-    const due = new Set<Dpid>()
-    let load = 0
-    for (const watched of this.#watched.values()) {
-      this.#judge(watched, now)
-      load += (1000 / this.#period(watched)) * variantsFor(watched).length
-      if (watched.nextMillis <= now) due.add(watched.dpid)
+    let isLoadNew = false
+    for (const home of this.#watched.homes) {
+      if (home.wakeMillis > now) continue
+      this.#visit(home, now)
+      isLoadNew = true
     }
-    // Probes a second if nothing were stretched, against the budget.
-    this.#stretch = Math.max(1, load / this.#options.probesPerSecond)
-    if (due.size > 0) this.#probeDue(due, now)
+    if (isLoadNew) this.#stretchTo(Math.max(1, this.#watched.load / this.#options.probesPerSecond))
+  }
+
+  /** Probes a second if nothing were stretched, against the budget. When there is room again, nobody waits as before. */
+  #stretchTo(stretch: number): void {
+    if (stretch < this.#stretch)
+      for (const home of this.#watched.homes) home.wakeMillis = Number.NEGATIVE_INFINITY
+    this.#stretch = stretch
   }
 
   /** What is nearly due goes along, so that a switch gets its probes in one batch with one barrier. */
-  #probeDue(due: ReadonlySet<Dpid>, now: number): void {
-    const batches = new Map<Dpid, Watched[]>([...due].map(dpid => [dpid, []]))
-    for (const watched of this.#watched.values()) {
-      const early = watched.nextMillis - this.#period(watched) * this.#stretch * 0.25
-      if (early <= now) batches.get(watched.dpid)?.push(watched)
+  #visit(home: Home, now: number): void {
+    // Whatever changes one of its ports meanwhile wakes it again.
+    home.wakeMillis = Number.POSITIVE_INFINITY
+    const period = this.#options.linkPeriodMillis * this.#stretch
+    if (takeRound(home, now, period, this.#watched.version)) this.#askPartners(home, now)
+    let isDue = false
+    let load = 0
+    for (const watched of home.byPort.values()) {
+      this.#judge(watched, now)
+      watched.nextMillis = Math.min(watched.nextMillis, now + this.#period(watched) * this.#stretch)
+      isDue ||= watched.nextMillis <= now
+      load += (1000 / this.#period(watched)) * variantsFor(watched).length
     }
-    for (const [dpid, list] of batches) this.#probe(dpid, list)
+    home.load = load
+    if (isDue) {
+      const early = (watched: Watched) =>
+        watched.nextMillis - this.#period(watched) * this.#stretch * 0.25 <= now
+      this.#probe(home.dpid, [...home.byPort.values()].filter(early))
+    }
+    for (const watched of home.byPort.values())
+      home.wakeMillis = Math.min(home.wakeMillis, watched.nextMillis, this.#deadline(watched))
+  }
+
+  /** They prove their direction now, too. */
+  #askPartners(home: Home, now: number): void {
+    for (const { peer } of home.members)
+      if (peer) {
+        peer.nextMillis = now
+        this.#watched.wake(peer)
+      }
+  }
+
+  /** When a port has to be judged, however its probes go. */
+  #deadline(watched: Watched): number {
+    const { linkPeriodMillis, doubtPeriodMillis, quietMillis } = this.#options
+    if (watched.doubtCount > 0) return watched.nextMillis
+    if (watched.link)
+      return watched.seenMillis + linkPeriodMillis * this.#stretch + doubtPeriodMillis
+    if (watched.kind === 'unknown' && watched.confirmedMillis !== undefined)
+      return watched.confirmedMillis + quietMillis
+    return Number.POSITIVE_INFINITY
   }
 
   #period(watched: Watched): number {
@@ -334,7 +371,7 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
 
   #judgeLink(watched: Watched, link: Link, now: number): void {
     // The far switch is not connected and cannot tell us: that says nothing about the link.
-    if (!this.#watched.has(watched.peerKey!)) {
+    if (watched.peer === undefined) {
       watched.seenMillis = now + graceMillis
       watched.doubtCount = 0
       return
@@ -345,6 +382,7 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
       watched.doubtCount === 0 &&
       silentMillis > linkPeriodMillis * this.#stretch + doubtPeriodMillis
     ) {
+      missRound(watched, now)
       watched.doubtCount = 1
       watched.nextMillis = now
     } else if (
@@ -364,7 +402,7 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
       .then(() => this.#network.sendConfirmed(link.to.dpid, []))
       .then(() => {
         const isSilent = watched.seenMillis === seenMillis && watched.link === link
-        if (isSilent && this.#watched.get(watched.key) === watched) this.#lose(watched, silence)
+        if (isSilent && watched.home !== undefined) this.#lose(watched, silence)
       }, noMatter)
       .finally(() => {
         watched.isBeingAsked = false
@@ -384,7 +422,7 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
 
   /** A segment with hosts keeps one edge port; one without becomes a link. */
   #joinForeign(watched: Watched, to: PortRef, now: number): void {
-    const receiver = this.#watched.get(portKey(to))
+    const receiver = this.#watched.at(to)
     if (receiver === undefined || receiver.shutUntilMillis > now) return
     if (receiver.link && !isSamePort(receiver.link.to, watched.at)) return
     const isInhabited = [watched.at, to].some(
@@ -396,30 +434,39 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
 
   #probe(dpid: Dpid, list: readonly Watched[]): void {
     const now = this.#clock.nowMillis()
-    const frames = list.flatMap(watched => {
+    const frames: { port: number; frame: Uint8Array }[] = []
+    for (const watched of list) {
+      const variants = variantsFor(watched)
       if (watched.doubtCount > 0) watched.doubtCount++
       watched.nextMillis = now + this.#period(watched) * this.#stretch
-      return variantsFor(watched).map(variant => ({
-        port: watched.at.port,
-        frame: watched.probe(variant, this.#nonces.next(), now).frame,
-      }))
-    })
+      if (variants[0] === 'round' && watched.home) watched.home.roundCount++
+      for (const variant of variants) {
+        const { frame } = watched.probe(variant, this.#nonces.next(), now)
+        frames.push({ port: watched.at.port, frame })
+      }
+    }
+    if (frames.length === 0) return
     const needsProof = list.filter(watched => watched.confirmedMillis === undefined)
     this.#network.sendConfirmed(dpid, frames).then(() => {
       const confirmed = this.#clock.nowMillis()
-      for (const watched of needsProof) watched.confirmedMillis ??= confirmed
+      for (const watched of needsProof) {
+        watched.confirmedMillis ??= confirmed
+        this.#watched.wake(watched)
+      }
     }, noMatter)
   }
+}
+
+const prove = (watched: Watched, nowMillis: number): void => {
+  watched.seenMillis = nowMillis
+  watched.heardMillis = nowMillis
+  watched.doubtCount = 0
 }
 
 const silence = 'probes stopped coming'
 
 /** The switch has gone: its ports are forgotten by whoever told us of them. */
 const noMatter = (): void => undefined
-
-/** A known link is probed as it was found; where nothing was found, both ways are tried. */
-const variantsFor = (watched: Watched): readonly Variant[] =>
-  watched.link && !watched.link.isForeign ? ['direct'] : ['direct', 'broadcast']
 
 const foreignLink = (from: PortRef, to: PortRef): Link => ({ from, to, cost: 1, isForeign: true })
 

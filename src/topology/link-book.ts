@@ -134,7 +134,7 @@ export class LinkBook {
     const isDeclared = this.#declared(at).latencyMillis !== undefined
     const latency = isDeclared ? undefined : values.latencyMillis
     const isNews =
-      (latency !== undefined && isFar(link.latencyMillis, latency)) ||
+      (latency !== undefined && isLatencyNews(link.latencyMillis, latency)) ||
       (values.utilisation !== undefined &&
         Math.abs((link.utilisation ?? 0) - values.utilisation) >= utilisationStep)
     if (!isNews) return false
@@ -259,7 +259,8 @@ const endsOf = ({ from, to }: Link): string[] => [portKey(to), portKey(from)]
 /** Where another way is, a switch that is not ours is left out. */
 const foreignCosts = 8
 
-const isFar = (before: number | undefined, after: number): boolean =>
+/** Whether a latency differs enough from what is known to be told. */
+export const isLatencyNews = (before: number | undefined, after: number): boolean =>
   before === undefined ||
   Math.abs(after - before) > Math.max(latencyFloorMillis, before * latencyStep)
 

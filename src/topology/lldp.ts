@@ -8,7 +8,9 @@
  *     TLV 0 end
  *
  * The direct variant goes to the nearest-bridge address, which no bridge forwards: whoever hears it is the
- * other end of the wire. The broadcast variant passes switches that are not ours.
+ * other end of the wire. The broadcast variant passes switches that are not ours. The round variant goes over all links
+ * of a switch by itself (`rounds.ts`), between two other addresses that no bridge forwards: there, and, from the MAC
+ * of the far port, back. Wherever it is told of, it makes no link: it keeps alive what the others have found.
  */
 import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from 'node:crypto'
 import { dpidNumber, formatDpid, macNumber } from '../base/addresses.js'
@@ -18,8 +20,12 @@ import type { Port, PortRef } from './model.js'
 /** The nearest-bridge group address. */
 export const lldpDestination = 0x0180c200000e
 const broadcast = 0xffffffffffff
+/** The nearest non-TPMR bridge group address: frames to it are to be sent back. */
+export const roundDestination = 0x0180c2000003
+/** Likewise never forwarded: frames that were sent back. */
+export const returnDestination = 0x0180c200000d
 
-export const variants = { direct: 1, broadcast: 2 } as const
+export const variants = { direct: 1, broadcast: 2, round: 3 } as const
 export type Variant = keyof typeof variants
 
 const oui = [0x02, 0x53, 0x4c, 0x01] as const
@@ -51,7 +57,11 @@ export class ProbeBuilder {
   constructor(at: PortRef, port: Port, secret: Uint8Array) {
     this.#secret = secret
     const direct = template(at, port, 'direct')
-    this.#templates = { direct, broadcast: template(at, port, 'broadcast') }
+    this.#templates = {
+      direct,
+      broadcast: template(at, port, 'broadcast'),
+      round: template(at, port, 'round'),
+    }
     this.#signedAt = direct.length - 2 - hmacSize - signedSize
   }
 
@@ -83,7 +93,7 @@ export const readProbe = (frame: Uint8Array): ReadProbe | 'malformed' | undefine
   const value = organisationTlv(frame)
   if (value === undefined) return undefined
   const signed = value.subarray(4, 4 + signedSize)
-  const variant = signed[0] === 1 ? 'direct' : signed[0] === 2 ? 'broadcast' : undefined
+  const variant = variantByNumber[signed[0] ?? 0]
   if (value.length !== 4 + signedSize + hmacSize || variant === undefined) return 'malformed'
   const view = new DataView(signed.buffer, signed.byteOffset, signed.length)
   return {
@@ -96,6 +106,23 @@ export const readProbe = (frame: Uint8Array): ReadProbe | 'malformed' | undefine
     proof: value.subarray(4 + signedSize),
     signed,
   }
+}
+
+const variantByNumber: readonly (Variant | undefined)[] = [
+  undefined,
+  'direct',
+  'broadcast',
+  'round',
+]
+
+/** The MAC of the port that sent a frame of a round back; undefined when it was not sent back. */
+export const returnerOf = (frame: Uint8Array): number | undefined => {
+  const macAt = (at: number) => {
+    let mac = 0
+    for (let index = 0; index < 6; index++) mac = mac * 256 + frame[at + index]!
+    return mac
+  }
+  return macAt(0) === returnDestination ? macAt(6) : undefined
 }
 
 export const isSame = (a: Uint8Array, b: Uint8Array): boolean =>
@@ -119,6 +146,12 @@ const keyOf = (secret: Uint8Array): KeyObject => {
 const signature = (bytes: Uint8Array, secret: Uint8Array): Uint8Array =>
   createHmac('sha256', keyOf(secret)).update(bytes).digest()
 
+const destinations = {
+  direct: lldpDestination,
+  broadcast,
+  round: roundDestination,
+} as const
+
 const template = (at: PortRef, port: Port, variant: Variant): Uint8Array => {
   const proof = new Uint8Array(4 + signedSize + hmacSize)
   const view = new DataView(proof.buffer)
@@ -128,7 +161,7 @@ const template = (at: PortRef, port: Port, variant: Variant): Uint8Array => {
   view.setUint32(13, at.port)
   const text = new TextEncoder()
   const parts = [
-    ethernetHeader(port, variant === 'direct' ? lldpDestination : broadcast),
+    ethernetHeader(port, destinations[variant]),
     tlv(1, [7, ...text.encode(at.dpid)]),
     tlv(2, [7, ...text.encode(String(at.port))]),
     tlv(3, [0, 120]),

@@ -17,8 +17,8 @@ export class Measurements {
   readonly #clock: Clock
   /** Milliseconds that a switch takes to answer us. */
   readonly #controlMillis = new Map<Dpid, number>()
-  /** By port: what the last probes took, the newest first. */
-  readonly #lastMillis = new Map<string, readonly number[]>()
+  /** What the last probes took, in turn, and how many there were; discovery keeps the object while the link is there. */
+  readonly #lastMillis = new WeakMap<Link, { readonly millis: Float64Array; count: number }>()
   readonly #counts = new Map<string, { readonly bytes: bigint; readonly atMillis: number }>()
 
   constructor(clock: Clock) {
@@ -32,15 +32,22 @@ export class Measurements {
   }
 
   /** Milliseconds on the wire: the round trip less what it takes to reach the one switch and to hear of the other. */
-  latencyOf({ from, to }: Link, rttMillis: number): number {
+  latencyOf(link: Link, rttMillis: number): number {
+    const { from, to } = link
     const control =
       ((this.#controlMillis.get(from.dpid) ?? 0) + (this.#controlMillis.get(to.dpid) ?? 0)) / 2
-    const wire = Math.max(0, rttMillis - control)
-    const key = portKey(from)
-    const last = [wire, ...(this.#lastMillis.get(key) ?? [])].slice(0, remembered)
-    this.#lastMillis.set(key, last)
+    const wire = rttMillis - control
+    let last = this.#lastMillis.get(link)
+    if (last === undefined) {
+      last = { millis: new Float64Array(remembered), count: 0 }
+      this.#lastMillis.set(link, last)
+    }
+    last.millis[last.count++ % remembered] = Math.max(0, wire)
     // What is more than the least of late is waiting, here or in a switch.
-    return Math.min(...last)
+    let least = Number.POSITIVE_INFINITY
+    const known = Math.min(last.count, remembered)
+    for (let index = 0; index < known; index++) least = Math.min(least, last.millis[index]!)
+    return least
   }
 
   /** The share of a port's speed in use since it was asked last; undefined when that cannot be said. */

@@ -16,7 +16,7 @@ import { claimOf, reportedNameOf } from './host-frames.js'
 import { defaultHosts, type HostOptions, HostTracker } from './hosts.js'
 import type { Intent, IntentResult } from './intents/intent.js'
 import { IntentKeeper } from './intents/keeper.js'
-import { LinkBook } from './link-book.js'
+import { isLatencyNews, LinkBook } from './link-book.js'
 import { measureUse } from './link-use.js'
 import { Measurements } from './measurements.js'
 import { type Memberships, membershipsOf, withTag } from './memberships.js'
@@ -93,6 +93,8 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
   #indexes = new Set<number>()
   #lowestIndex = 1
   readonly #seeker: Seeker
+  /** The latency that each link was last said to have. */
+  readonly #toldMillis = new WeakMap<Link, number>()
 
   constructor(
     env: Env,
@@ -112,7 +114,8 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
         sendConfirmed: (dpid, frames) =>
           this.#measurements.timed(dpid, output.sendConfirmed(dpid, frames)),
         isInhabited: at => this.#tracker.isInhabited(at),
-        isDeclaredEdge: at => this.#declaredPorts.get(portKey(at))?.role !== undefined,
+        isDeclaredEdge: at =>
+          this.#declaredPorts.size > 0 && this.#declaredPorts.get(portKey(at))?.role !== undefined,
       },
       options.discovery,
     )
@@ -355,10 +358,7 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
     this.#discovery.on('link-lost', (link, reason) => {
       if (this.#book.lost(link, reason)) this.#takeLinks()
     })
-    this.#discovery.on('link-measured', (link, rttMillis) => {
-      const latencyMillis = this.#measurements.latencyOf(link, rttMillis)
-      if (this.#book.measured(link.from, { rttMillis, latencyMillis })) this.#stale.measures = true
-    })
+    this.#discovery.on('link-measured', (link, rttMillis) => this.#measured(link, rttMillis))
     this.#discovery.on('probe-refused', (at, reason) =>
       this.#limiter.add({ kind: 'probe-refused', ...at, reason }),
     )
@@ -374,6 +374,15 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
     this.#tracker.on('host-refused', ({ mac, at }, reason) =>
       this.#limiter.add({ kind: 'host-refused', mac, ...at, reason }),
     )
+  }
+
+  /** Looked up only when it is news. */
+  #measured(link: Link, rttMillis: number): void {
+    const latencyMillis = this.#measurements.latencyOf(link, rttMillis)
+    const told = this.#toldMillis.get(link)
+    if (told !== undefined && !isLatencyNews(told, latencyMillis)) return
+    this.#toldMillis.set(link, latencyMillis)
+    if (this.#book.measured(link.from, { rttMillis, latencyMillis })) this.#stale.measures = true
   }
 
   #portDecided(at: PortRef, kind: PortKind): void {

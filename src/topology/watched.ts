@@ -1,6 +1,7 @@
 /** What discovery remembers of one port. */
-import type { Dpid } from '../base/addresses.js'
-import { type BuiltProbe, ProbeBuilder, type Variant } from './lldp.js'
+import { timingSafeEqual } from 'node:crypto'
+import { type Dpid, macNumber } from '../base/addresses.js'
+import { type BuiltProbe, ProbeBuilder, returnerOf, type Variant } from './lldp.js'
 import { type Link, type Port, type PortKind, type PortRef, portKey } from './model.js'
 
 interface Outstanding {
@@ -8,8 +9,28 @@ interface Outstanding {
   readonly sentMillis: number
   readonly proof: Uint8Array
   readonly signed: Uint8Array
-  /** Ports where it has come in. */
-  readonly heardAt: Set<string>
+  /** Ports where it has come in; of the broadcast variant only, the others come in once. */
+  heardAt: Set<string> | undefined
+}
+
+/** The watched ports of one switch, and when one of them needs us next. */
+export interface Home {
+  readonly dpid: Dpid
+  readonly byPort: Map<number, Watched>
+  wakeMillis: number
+  /** Probes a second that they ask for. */
+  load: number
+  /** Ports that its rounds leave by, in that order, and their other ends. */
+  members: readonly Watched[]
+  peers: readonly (Watched | undefined)[]
+  isRounding: boolean
+  /** Of the roster, when the members were looked at. */
+  roundVersion: number
+  roundAfterMillis: number
+  /** Since all ends were proven one by one. */
+  roundCount: number
+  /** Rounds in a row that did not come back although the links are well. */
+  missCount: number
 }
 
 /** Probes of a port that may still come in, at most. */
@@ -23,8 +44,6 @@ export class Watched {
   /** When the quiet time began: the switch has confirmed the first probe. */
   confirmedMillis: number | undefined
   nextMillis: number
-  /** The port where the link from here ends, as a key; absent without a link. */
-  peerKey: string | undefined
   /** When the link from here was last proven. */
   seenMillis: number
   /** When a probe last came in here, or came from here to somewhere. */
@@ -32,6 +51,8 @@ export class Watched {
   /** Probes that went out after the last one came back, while the link is in doubt. */
   doubtCount = 0
   isBeingAsked = false
+  /** Ports of the same switch. */
+  home: Home | undefined
   /** A probe of the broadcast variant from here came in there, lately. */
   foreign: { readonly to: PortRef; readonly atMillis: number } | undefined
   /** Until when the port stays shut: it leads to itself, or to a place another port leads to already. */
@@ -40,9 +61,26 @@ export class Watched {
   readonly #builder: ProbeBuilder
   readonly #outstanding = new Map<bigint, Outstanding>()
 
-  constructor(at: PortRef, port: Port, secret: Uint8Array, nowMillis: number, heardMillis: number) {
+  readonly mac: number
+  readonly #find: (at: PortRef) => Watched | undefined
+  #peer: Watched | undefined
+  #lastRound:
+    | { readonly nonce: bigint; readonly sentMillis: number; readonly frame: Uint8Array }
+    | undefined
+
+  /** @param find the watched port at a place */
+  constructor(
+    at: PortRef,
+    port: Port,
+    secret: Uint8Array,
+    nowMillis: number,
+    heardMillis: number,
+    find: (at: PortRef) => Watched | undefined,
+  ) {
     this.at = at
     this.key = portKey(at)
+    this.mac = macNumber(port.mac)
+    this.#find = find
     this.port = port
     this.kind = port.kind
     this.nextMillis = nowMillis
@@ -57,7 +95,13 @@ export class Watched {
 
   set link(link: Link | undefined) {
     this.#link = link
-    this.peerKey = link && portKey(link.to)
+    this.#peer = undefined
+  }
+
+  /** The port where the link from here ends, while it is watched. */
+  get peer(): Watched | undefined {
+    if (this.#link && this.#peer?.home === undefined) this.#peer = this.#find(this.#link.to)
+    return this.#peer
   }
 
   get dpid(): Dpid {
@@ -71,11 +115,33 @@ export class Watched {
       sentMillis: nowMillis,
       proof: built.proof,
       signed: built.signed,
-      heardAt: new Set(),
+      heardAt: undefined,
     })
+    if (variant === 'round') this.#lastRound = { nonce, sentMillis: nowMillis, frame: built.frame }
     if (this.#outstanding.size > remembered)
       this.#outstanding.delete(this.#outstanding.keys().next().value!)
     return built
+  }
+
+  /**
+   * Uses up the last round when this frame is it; all but its Ethernet addresses is compared.
+   *
+   * @param notBeforeMillis a round that was begun before is too old
+   */
+  takeRound(frame: Uint8Array, notBeforeMillis: number): number | undefined {
+    const last = this.#lastRound
+    if (
+      last === undefined ||
+      last.frame.length !== frame.length ||
+      last.sentMillis < notBeforeMillis
+    )
+      return undefined
+    if (!timingSafeEqual(frame.subarray(12), last.frame.subarray(12))) return undefined
+    const returnedBy = returnerOf(frame)
+    if (returnedBy === undefined) return undefined
+    this.#lastRound = undefined
+    this.#outstanding.delete(last.nonce)
+    return returnedBy
   }
 
   outstanding(nonce: bigint): Outstanding | undefined {

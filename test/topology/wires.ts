@@ -2,7 +2,7 @@
 import type { Dpid } from '../../src/base/addresses.js'
 import { SimulatedEnv } from '../../src/base/simulated-env.js'
 import { Discovery, type DiscoveryOptions, defaultDiscovery } from '../../src/topology/discovery.js'
-import type { Port, PortRef } from '../../src/topology/model.js'
+import { type Port, type PortRef, portKey } from '../../src/topology/model.js'
 import { dpidOf } from './networks.js'
 
 export const secret = new TextEncoder().encode('a secret of thirty-two octets...')
@@ -39,6 +39,8 @@ export class Wires {
   readonly edges = new Set<string>()
   /** Switches that say nothing any more, though they are connected. */
   readonly hung = new Set<Dpid>()
+  /** Switches that do not send rounds back. */
+  readonly mute = new Set<Dpid>()
 
   constructor(options: Partial<DiscoveryOptions> = {}) {
     this.discovery = new Discovery(
@@ -97,6 +99,45 @@ export class Wires {
     return this.log.splice(0)
   }
 
+  #asked(end: string, frame: Uint8Array): void {
+    if (this.mute.has(at(end).dpid)) this.discovery.receive(at(end), frame)
+    else this.#return(end, frame)
+  }
+
+  /** What rows of fabric ports do: back to where it came from, and on by the next port there. */
+  #return(end: string, frame: Uint8Array): void {
+    const returned = frame.slice()
+    returned[5] = 0x0d
+    returned.set([0x0e, 0, 0, 0, 0, at(end).port], 6)
+    this.#carry(end, to => {
+      const next = this.#nextOf(to)
+      if (next === undefined) return this.discovery.receive(at(to), returned)
+      const onward = returned.slice()
+      onward[5] = 0x03
+      this.#carry(next, far => this.#asked(far, onward))
+    })
+  }
+
+  #carry(from: string, arrive: (to: string) => void): void {
+    const wire = this.#wires.get(from)
+    for (const to of wire?.to ?? [])
+      this.env.timers.after(wire!.millis, () => {
+        if (!this.hung.has(at(to).dpid)) arrive(to)
+      })
+  }
+
+  /** The next port of the same switch whose wire leads to a higher place. */
+  #nextOf(end: string): string | undefined {
+    const { dpid, port } = at(end)
+    const higher = [...this.#wires]
+      .filter(([from, { to }]) => at(from).dpid === dpid && at(from).port > port && to.length === 1)
+      .filter(
+        ([from, { to }]) => portKey(at(from)) < portKey(at(to[0]!)) && !this.#foreign.has(from),
+      )
+      .map(([from]) => from)
+    return higher.sort((a, b) => at(a).port - at(b).port)[0]
+  }
+
   async #send(dpid: Dpid, frames: readonly { port: number; frame: Uint8Array }[]): Promise<void> {
     if (this.hung.has(dpid)) return new Promise(() => undefined)
     for (const { port, frame } of frames) {
@@ -106,7 +147,9 @@ export class Wires {
       const wire = this.#wires.get(from)
       for (const to of wire?.to ?? [])
         this.env.timers.after(wire!.millis, () => {
-          if (!this.hung.has(at(to).dpid)) this.discovery.receive(at(to), frame)
+          if (this.hung.has(at(to).dpid)) return
+          if (frame[5] === 0x03) this.#asked(to, frame)
+          else this.discovery.receive(at(to), frame)
         })
     }
     await new Promise<void>(resolve => this.env.timers.after(0.2, resolve))

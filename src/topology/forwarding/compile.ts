@@ -5,7 +5,7 @@
  * The hosts of one egress switch are one section, the same object on every other switch; sections of ports
  * and groups are small. The same object comes out again as long as what it is made of is unchanged.
  */
-import type { Dpid } from '../../base/addresses.js'
+import { type Dpid, macNumber } from '../../base/addresses.js'
 import {
   type Group,
   groupNumber,
@@ -15,11 +15,11 @@ import {
 } from '../../pipeline/program.js'
 import { IntentCompiler } from '../intents/compiler.js'
 import { type Memberships, membershipsOf } from '../memberships.js'
-import type { Host, Network, Switch, Topology } from '../model.js'
+import { type Host, type Network, portKey, type Switch, type Topology } from '../model.js'
 import { type FloodPorts, floodPortsOf, groupPortsOf, Tree } from './flood.js'
 import { answerRows, localRows, remoteRows } from './host-rows.js'
 import { multicastSection, networkSection } from './network-rows.js'
-import { edgeSection, fabricSection } from './port-rows.js'
+import { edgeSection, fabricSection, type RoundStep } from './port-rows.js'
 import { baseSection } from './rows.js'
 import { type Way, Ways } from './ways.js'
 
@@ -164,15 +164,17 @@ class Compiler {
   #ports(self: Switch, frame: Frame, sections: Section[]): void {
     const { memberships, topology } = frame
     const onTree = frame.tree.portsOf(self.dpid)
+    const steps = roundSteps(self, topology)
     for (const port of self.ports.values()) {
       if (port.kind === 'unknown' || !port.isUp) continue
       const isOnTree = onTree.has(port.number)
-      const key = `${self.name} ${self.index} ${port.kind} ${port.name} ${isOnTree}`
+      const step = steps.get(port.number)
+      const key = `${self.name} ${self.index} ${port.kind} ${port.name} ${port.mac} ${isOnTree} ${step?.peerMac} ${step?.next}`
       sections.push(
         this.#memo.get(`${self.dpid} port ${port.number}`, [key, topology.networks], () =>
           port.kind === 'edge'
             ? edgeSection(self, port, memberships.of({ dpid: self.dpid, port: port.number }))
-            : fabricSection(self, port, isOnTree, topology.networks),
+            : fabricSection(self, port, isOnTree, topology.networks, step),
         ),
       )
     }
@@ -243,6 +245,25 @@ class Compiler {
       }),
     )
   }
+}
+
+/** The order in which a switch's rounds go over the links of which it has the lower end, by port. */
+const roundSteps = (
+  self: Switch,
+  { links, switches }: Topology,
+): ReadonlyMap<number, RoundStep> => {
+  const steps = new Map<number, RoundStep>()
+  let next: number | undefined
+  for (const number of [...self.ports.keys()].sort((a, b) => b - a)) {
+    const key = portKey({ dpid: self.dpid, port: number })
+    const link = links.get(key)
+    if (link === undefined || link.isForeign || portKey(link.to) < key) continue
+    const peer = switches.get(link.to.dpid)?.ports.get(link.to.port)
+    if (peer === undefined) continue
+    steps.set(number, { peerMac: macNumber(peer.mac), next })
+    next = number
+  }
+  return steps
 }
 
 const isSameWay = (a: Way, b: Way): boolean =>

@@ -1,10 +1,12 @@
 /** What a port admits: an edge port the hosts of its networks, a fabric port what other switches send. */
-import type { Action, Match } from '../../openflow/values.js'
+import { macNumber } from '../../base/addresses.js'
+import { type Action, type Match, ports } from '../../openflow/values.js'
 import { etherTypes, ipProtocols } from '../../pipeline/packet.js'
 import { type Flow, flow, type Origin, type Section, section } from '../../pipeline/program.js'
 import { bitsEqual, load, registers } from '../../pipeline/registers.js'
 import { writeUserdata } from '../../pipeline/userdata.js'
 import { controllerMac } from '../host-frames.js'
+import { returnDestination, roundDestination } from '../lldp.js'
 import type { Membership } from '../memberships.js'
 import type { Network, Port, Switch } from '../model.js'
 import { discoverMeter, packetMeter, teachMeter } from './meters.js'
@@ -54,11 +56,53 @@ const admitRow = (
     origin,
   )
 
+/** Where a round of the switch goes on when it has been over this port's link. */
+export interface RoundStep {
+  /** The MAC of the port at the other end. */
+  readonly peerMac: number
+  /** Undefined after the last one: it is told of. */
+  readonly next: number | undefined
+}
+
+/** Rounds of others go back, a round of this switch goes on: `topology/rounds.ts`. */
+const roundRows = (port: Port, step: RoundStep | undefined, origin: Origin): Flow[] => {
+  const from: Match = { in_port: port.number, eth_type: etherTypes.lldp }
+  const send = (to: number, source: number, out: number): Action[] => [
+    { kind: 'set_field', field: 'eth_dst', value: to },
+    { kind: 'set_field', field: 'eth_src', value: source },
+    { kind: 'output', port: out },
+  ]
+  const mac = macNumber(port.mac)
+  const rows = [
+    flow(
+      'admit',
+      420,
+      { ...from, eth_dst: roundDestination },
+      { actions: send(returnDestination, mac, ports.inPort) },
+      `rounds of other switches go back by ${port.name}`,
+      origin,
+    ),
+  ]
+  if (step?.next !== undefined)
+    rows.push(
+      flow(
+        'admit',
+        420,
+        { ...from, eth_dst: returnDestination, eth_src: step.peerMac },
+        { actions: send(roundDestination, mac, step.next) },
+        `a round that was over the link of ${port.name} goes on`,
+        origin,
+      ),
+    )
+  return rows
+}
+
 export const fabricSection = (
   self: Switch,
   port: Port,
   isOnTree: boolean,
   networks: readonly Network[],
+  step: RoundStep | undefined,
 ): Section => {
   const origin: Origin = { kind: 'switch', name: `${self.name}:${port.name}` }
   const then = { actions: [load(registers.fromFabric, 1)], goto: 'arrive' } as const
@@ -83,6 +127,7 @@ export const fabricSection = (
       origin,
     ),
   )
+  rows.push(...roundRows(port, step, origin))
   if (!isOnTree)
     rows.push(
       flow(
