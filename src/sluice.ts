@@ -41,6 +41,7 @@ const runController = async (
     ...ryuOf(options.ryuFirewall ?? config.ryuFirewall),
     ...(options.openvswitch && { openvswitch: options.openvswitch }),
     ...(config.packetsPerSecond && { packetsPerSecond: config.packetsPerSecond }),
+    ...(config.discovery && { discovery: config.discovery }),
     variables: process.env,
     pid: process.pid,
   })

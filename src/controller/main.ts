@@ -10,6 +10,8 @@ import {
   formatEndpoint,
   tokenFile,
 } from '../base/places.js'
+import { fastDiscovery } from '../topology/discovery-options.js'
+import { defaultHosts } from '../topology/hosts.js'
 import { Controller } from './controller.js'
 import { Declared } from './declared/declared.js'
 import { hostKind, intentKind, networkKind, portKind } from './declared/kinds.js'
@@ -40,6 +42,8 @@ export interface RunOptions {
   readonly packetsPerSecond?: number
   /** `HOST:PORT` where the paths of Ryu's firewall are served, without a token; absent: nowhere. */
   readonly ryuFirewall?: string
+  /** How soon a link that fails silently is found. */
+  readonly discovery?: 'usual' | 'fast'
   readonly variables: Readonly<Record<string, string | undefined>>
   readonly pid: number
 }
@@ -90,6 +94,9 @@ const start = async (
     secret,
     generationId: BigInt(starts + 1),
     openvswitch: options.openvswitch ?? [options.variables.OVS_RUNDIR ?? '/var/run/openvswitch'],
+    ...(options.discovery === 'fast' && {
+      topology: { discovery: fastDiscovery, hosts: defaultHosts },
+    }),
     ...(options.packetsPerSecond && { punts: { packetsPerSecond: options.packetsPerSecond } }),
   })
   undo.push(() => controller.stop())

@@ -1,19 +1,15 @@
 /**
  * Who listens to which multicast group: IGMP (RFC 1112, 2236, 3376) and MLD (RFC 2710, 3810) as heard from edge
  * ports. A group that somebody listens to goes to its listeners and to routers only; others follow the tree.
- * Listeners of IPv4 groups are asked every two minutes and forgotten when they stop to answer; those of IPv6
- * groups stay until they leave, or their port does.
+ * Listeners are asked every two minutes, and soon after a switch is here, and forgotten when they stop to answer.
  */
 import { isGroupMac } from '../base/addresses.js'
 import type { Clock } from '../base/env.js'
-import { buildFrame } from '../pipeline/build.js'
-import { checksum, etherTypes, ipProtocols, readPacket } from '../pipeline/packet.js'
-import { controllerMac } from './host-frames.js'
+import { ipProtocols, readPacket } from '../pipeline/packet.js'
 import { isSamePort, type MulticastGroup, type PortRef, portKey } from './model.js'
 
 /** RFC 3376 section 8.4, with its defaults. */
 const lifeMillis = 260_000
-export const queryPeriodMillis = 125_000
 const maxGroups = 10_000
 const maxListeners = 1_024
 
@@ -21,11 +17,11 @@ interface Group {
   readonly network: number
   readonly mac: number
   readonly index: number
-  /** By port: until when; Infinity for those that are not asked. */
+  /** By port: until when. */
   readonly listeners: Map<string, { readonly at: PortRef; readonly untilMillis: number }>
 }
 
-type Report = { readonly mac: number; readonly isJoining: boolean; readonly isAsked: boolean }
+type Report = { readonly mac: number; readonly isJoining: boolean }
 
 export class MulticastTable {
   readonly #clock: Clock
@@ -62,10 +58,6 @@ export class MulticastTable {
     )
   }
 
-  get hasGroups(): boolean {
-    return this.#groups.size > 0
-  }
-
   /** By network and address. */
   list(): MulticastGroup[] {
     return [...this.#groups.values()]
@@ -86,7 +78,7 @@ export class MulticastTable {
     return isNew
   }
 
-  #take(at: PortRef, network: number, { mac, isJoining, isAsked }: Report): boolean {
+  #take(at: PortRef, network: number, { mac, isJoining }: Report): boolean {
     const key = `${network} ${mac}`
     const known = this.#groups.get(key)
     if (!isJoining) {
@@ -98,8 +90,7 @@ export class MulticastTable {
     const group = known ?? { network, mac, index: this.#freeIndex(), listeners: new Map() }
     if (group.listeners.size >= maxListeners) return false
     const isNew = !group.listeners.has(portKey(at))
-    const untilMillis = isAsked ? this.#clock.nowMillis() + lifeMillis : Number.POSITIVE_INFINITY
-    group.listeners.set(portKey(at), { at, untilMillis })
+    group.listeners.set(portKey(at), { at, untilMillis: this.#clock.nowMillis() + lifeMillis })
     this.#groups.set(key, group)
     return isNew
   }
@@ -137,26 +128,20 @@ const readIgmp = (view: DataView, at: number): 'query' | readonly Report[] => {
   if (view.byteLength < at + 8) return []
   const type = view.getUint8(at)
   if (type === 0x11) return 'query'
-  const one = (isJoining: boolean) => reportsOf(mac4(view.getUint32(at + 4)), isJoining, true)
+  const one = (isJoining: boolean) => reportsOf(mac4(view.getUint32(at + 4)), isJoining)
   if (type === 0x12 || type === 0x16) return one(true)
   if (type === 0x17) return one(false)
   if (type !== 0x22) return []
-  return records(
-    view,
-    at + 8,
-    view.getUint16(at + 6),
-    4,
-    place => mac4(view.getUint32(place)),
-    true,
-  )
+  const macAt = (place: number) => mac4(view.getUint32(place))
+  return records(view, at + 8, view.getUint16(at + 6), 4, macAt)
 }
 
 const readMld = (view: DataView, at: number, type: number): readonly Report[] => {
   const macAt = (place: number) => mac6(view.getUint32(place + 12))
   if ((type === 131 || type === 132) && view.byteLength >= at + 24)
-    return reportsOf(macAt(at + 8), type === 131, false)
+    return reportsOf(macAt(at + 8), type === 131)
   if (type !== 143 || view.byteLength < at + 8) return []
-  return records(view, at + 8, view.getUint16(at + 6), 16, macAt, false)
+  return records(view, at + 8, view.getUint16(at + 6), 16, macAt)
 }
 
 /** Group records of IGMPv3 and MLDv2: type (1) auxiliary size (1) sources (2) group; include nothing is to leave. */
@@ -166,7 +151,6 @@ const records = (
   count: number,
   size: number,
   macAt: (at: number) => number | undefined,
-  isAsked: boolean,
 ): readonly Report[] => {
   const found: Report[] = []
   let at = from
@@ -175,14 +159,14 @@ const records = (
     const sources = view.getUint16(at + 2)
     // IS_IN and TO_IN without sources leave; BLOCK_OLD says nothing of the others.
     const isLeaving = (type === 1 || type === 3) && sources === 0
-    if (type !== 6) found.push(...reportsOf(macAt(at + 4), !isLeaving, isAsked))
+    if (type !== 6) found.push(...reportsOf(macAt(at + 4), !isLeaving))
     at += 4 + size + sources * size + view.getUint8(at + 1) * 4
   }
   return found
 }
 
-const reportsOf = (mac: number | undefined, isJoining: boolean, isAsked: boolean): Report[] =>
-  mac === undefined || !isGroupMac(mac) ? [] : [{ mac, isJoining, isAsked }]
+const reportsOf = (mac: number | undefined, isJoining: boolean): Report[] =>
+  mac === undefined || !isGroupMac(mac) ? [] : [{ mac, isJoining }]
 
 /** RFC 1112 section 6.4; undefined for groups of the local network (224.0.0.x), which all hear. */
 const mac4 = (group: number): number | undefined => {
@@ -195,22 +179,3 @@ const mac4 = (group: number): number | undefined => {
 /** RFC 2464 section 7, by the last 32 bits; undefined for what neighbour discovery needs. */
 const mac6 = (low: number): number | undefined =>
   low >>> 24 === 0xff || low >>> 8 === 0 ? undefined : 0x333300000000 + low
-
-/** A general query of IGMPv3, RFC 3376 section 4.1. */
-export const generalQuery = (): Uint8Array => {
-  const igmp = new Uint8Array(12)
-  igmp.set([0x11, 100, 0, 0, 0, 0, 0, 0, 2, 125, 0, 0])
-  new DataView(igmp.buffer).setUint16(2, checksum(igmp))
-  return buildFrame(
-    {
-      eth_dst: 0x01005e000001,
-      eth_src: controllerMac,
-      eth_type: etherTypes.ipv4,
-      ip_proto: ipProtocols.igmp,
-      nw_ttl: 1,
-      ip_src: 0,
-      ip_dst: 0xe0000001,
-    },
-    igmp,
-  )
-}

@@ -18,6 +18,7 @@ import type { Intent, IntentResult } from './intents/intent.js'
 import { IntentKeeper } from './intents/keeper.js'
 import { isLatencyNews, LinkBook } from './link-book.js'
 import { measureUse } from './link-use.js'
+import { Listeners } from './listeners.js'
 import { Measurements } from './measurements.js'
 import { type Memberships, membershipsOf, withTag } from './memberships.js'
 import {
@@ -34,7 +35,7 @@ import {
   type Switch,
   type Topology,
 } from './model.js'
-import { generalQuery, MulticastTable, queryPeriodMillis } from './multicast.js'
+import { MulticastTable } from './multicast.js'
 import {
   type DeclaredPort,
   declaredLink,
@@ -74,6 +75,7 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
   readonly #treeKeeper: TreeKeeper
   readonly #intents: IntentKeeper
   readonly #multicast: MulticastTable
+  readonly #listeners: Listeners
   readonly #cancels: Cancel[] = []
   #declaredPorts: ReadonlyMap<string, DeclaredPort> = new Map()
   #memberships: Memberships = membershipsOf(emptyTopology.networks)
@@ -124,6 +126,11 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
       output.flood(dpid, network, frame),
     )
     this.#multicast = new MulticastTable(env.clock)
+    this.#listeners = new Listeners(
+      env.timers,
+      () => ({ switches: this.#switches.values(), networks: this.#topology.networks }),
+      (dpid, network, frame) => output.flood(dpid, network, frame),
+    )
     this.#treeKeeper = new TreeKeeper({
       programmed: () => output.programmed(),
       again: () => this.#changed('tree'),
@@ -188,16 +195,17 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
         if (this.#multicast.tick()) this.#takeGroups()
         this.#limiter.tick()
       }),
-      this.#env.timers.every(queryPeriodMillis, () => this.#askListeners()),
       this.#env.timers.every(measurePeriodMillis, () => this.#measureUse()),
     )
     this.#ageing.start()
+    this.#listeners.start()
   }
 
   stop(): void {
     for (const cancel of this.#cancels.splice(0)) cancel()
     this.#discovery.stop()
     this.#ageing.stop()
+    this.#listeners.stop()
     this.#tracker.stop()
   }
 
@@ -290,6 +298,7 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
   switchReady(dpid: Dpid): void {
     const known = this.#switches.get(dpid)
     if (known) this.#discovery.watch(dpid, upPorts(known), at => this.#book.direction(at))
+    this.#listeners.switchReady()
   }
 
   /** Its flows go on; nothing is known any better, so nothing else changes. */
@@ -400,15 +409,6 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
 
   #takeGroups(): void {
     this.#set({ multicast: this.#multicast.list() })
-  }
-
-  /** Asks in every network from one of its switches. */
-  #askListeners(): void {
-    if (!this.#multicast.hasGroups) return
-    const first = [...this.#switches.values()].find(known => known.isConnected)
-    if (first)
-      for (const { number } of this.#topology.networks)
-        this.#output.flood(first.dpid, number, generalQuery())
   }
 
   #portDown(at: PortRef, name: string): void {

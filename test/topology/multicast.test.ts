@@ -2,7 +2,8 @@ import t from 'tap'
 import { SimulatedEnv } from '../../src/base/simulated-env.js'
 import { buildFrame } from '../../src/pipeline/build.js'
 import { readPacket } from '../../src/pipeline/packet.js'
-import { generalQuery, MulticastTable } from '../../src/topology/multicast.js'
+import { igmpQuery, mldQuery } from '../../src/topology/listeners.js'
+import { MulticastTable } from '../../src/topology/multicast.js'
 import { end, ring, tap, Whole } from './whole.js'
 import { at, nameOf } from './wires.js'
 
@@ -49,8 +50,8 @@ t.test('groups of the local network are for all', async t => {
 t.test('a router hears every group of its network', async t => {
   const table = new MulticastTable(new SimulatedEnv().clock)
   table.hear(at('1:1'), 1, report)
-  table.hear(at('3:1'), 1, generalQuery())
-  table.hear(at('4:1'), 2, generalQuery())
+  table.hear(at('3:1'), 1, igmpQuery())
+  table.hear(at('4:1'), 2, igmpQuery())
   t.same(textOf(table), ['1 1005e010203 1:1,3:1'])
 })
 
@@ -73,10 +74,10 @@ t.test('whatever is cut short says nothing', async t => {
 })
 
 t.test('a query is a whole IGMPv3 message', async t => {
-  const { fields, payload } = readPacket(generalQuery())
+  const { fields, payload } = readPacket(igmpQuery())
   t.equal(fields.ip_dst, 0xe0000001)
   // 0x1164 + 0x027d = 0x13e1, and its complement is the sum.
-  t.same([...generalQuery().subarray(payload)], [0x11, 100, 0xec, 0x1e, 0, 0, 0, 0, 2, 125, 0, 0])
+  t.same([...igmpQuery().subarray(payload)], [0x11, 100, 0xec, 0x1e, 0, 0, 0, 0, 2, 125, 0, 0])
 })
 
 t.test('a group goes to its listeners only, one nobody asked for to all', async t => {
@@ -119,5 +120,55 @@ t.test('a group goes to its listeners only, one nobody asked for to all', async 
   whole.network.linkDown(end('s3', 10), end('h3', 0))
   await whole.env.advance(500)
   t.same(await count(0xe0010203), [0, 0, 1], 'a listener whose port went down')
+  await whole.stop()
+})
+
+t.test('a query of IPv6 listeners, octet by octet', async t => {
+  t.equal(
+    Buffer.from(mldQuery()).toString('hex'),
+    [
+      '33330000000102534c00000186dd',
+      '6000000000240001fe8000000000000000534cfffe000001ff020000000000000000000000000001',
+      '3a00050200000100',
+      '82000b432710000000000000000000000000000000000000027d0000',
+    ].join(''),
+  )
+})
+
+t.test('a listener of an IPv6 group that does not answer is forgotten', async t => {
+  const env = new SimulatedEnv()
+  const table = new MulticastTable(env.clock)
+  const octets = [143, 0, 0, 0, 0, 0, 0, 1, 4, 0, 0, 0, 0xff, 0x12, ...new Array(12).fill(0), 1, 2]
+  const join = buildFrame(
+    {
+      eth_dst: 0x333300000016,
+      eth_src: 0x020000000001,
+      eth_type: 0x86dd,
+      ip_proto: 58,
+      ipv6_src: 0xfe80_0000_0000_0000_0000_0000_0000_0001n,
+      ipv6_dst: 0xff02_0000_0000_0000_0000_0000_0000_0016n,
+      icmpv6_type: 143,
+    },
+    Uint8Array.from(octets.slice(4)),
+  )
+  t.equal(table.hear(at('1:1'), 1, join), true)
+  await env.advance(261_000)
+  t.equal(table.tick(), true)
+  t.same(textOf(table), [])
+})
+
+t.test('after a restart the listeners are asked at once, of IPv4 and of IPv6', async t => {
+  const whole = await Whole.start(ring(3))
+  await whole.env.advance(20_000)
+  await whole.stopController()
+  await whole.startController()
+  const frames = ['h1', 'h2', 'h3'].map(name => tap(whole.network, name))
+  await whole.env.advance(4_000)
+  for (const heard of frames) {
+    const first = (frame: Uint8Array) => Buffer.from(frame.subarray(0, 6)).toString('hex')
+    const asked = heard.map(first).filter(to => ['01005e000001', '333300000001'].includes(to))
+    t.same([...new Set(asked)].sort(), ['01005e000001', '333300000001'])
+    t.ok(asked.length <= 4, `${asked.length} questions`)
+  }
   await whole.stop()
 })
