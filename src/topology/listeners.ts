@@ -9,6 +9,9 @@ import type { Network, Switch } from './model.js'
 const queryPeriodMillis = 125_000
 /** After a switch is here: when its ports and the tree will be there, and once more for what was lost. */
 const startMillis = [1_000, 10_000]
+/** How long hosts may wait with their answer. */
+const usualSeconds = 10
+const startSeconds = 1
 
 export interface ListenersNetwork {
   readonly switches: Iterable<Switch>
@@ -44,23 +47,27 @@ export class Listeners {
   /** A switch is here: switches that come together are one start. */
   switchReady(): void {
     for (const cancel of this.#soon.splice(0)) cancel()
-    this.#soon = startMillis.map(millis => this.#timers.after(millis, () => this.#ask()))
+    this.#soon = startMillis.map(millis =>
+      this.#timers.after(millis, () => this.#ask(startSeconds)),
+    )
   }
 
   /** In every network, from one of its switches, along the tree. */
-  #ask(): void {
+  #ask(seconds?: number): void {
     const { switches, networks } = this.#look()
     const first = [...switches].find(known => known.isConnected)
     if (first === undefined) return
     for (const { number } of networks)
-      for (const query of [igmpQuery(), mldQuery()]) this.#flood(first.dpid, number, query)
+      for (const query of [igmpQuery(seconds), mldQuery(seconds)])
+        this.#flood(first.dpid, number, query)
   }
 }
 
 /** A general query of IGMPv3, RFC 3376 section 4.1. */
-export const igmpQuery = (): Uint8Array => {
+/** @param seconds within which hosts answer, each at a moment of its choice */
+export const igmpQuery = (seconds = usualSeconds): Uint8Array => {
   const igmp = new Uint8Array(12)
-  igmp.set([0x11, 100, 0, 0, 0, 0, 0, 0, 2, 125, 0, 0])
+  igmp.set([0x11, 10 * seconds, 0, 0, 0, 0, 0, 0, 2, 125, 0, 0])
   new DataView(igmp.buffer).setUint16(2, checksum(igmp))
   return buildFrame(
     {
@@ -85,7 +92,7 @@ const allNodes = [0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]
  * A general query of MLDv2, RFC 3810 section 5.1: from a link-local address, with a hop limit of 1 and the router
  * alert option, without which hosts do not hear it.
  */
-export const mldQuery = (): Uint8Array => {
+export const mldQuery = (seconds = usualSeconds): Uint8Array => {
   const frame = new Uint8Array(14 + 40 + 8 + 28)
   const view = new DataView(frame.buffer)
   frame.set([0x33, 0x33, 0, 0, 0, 1])
@@ -95,8 +102,9 @@ export const mldQuery = (): Uint8Array => {
   // Version 6; 36 octets follow, hop-by-hop options first.
   frame.set([0x60, 0, 0, 0, 0, 36, 0, 1, ...self, ...allNodes], 14)
   frame.set([ipProtocols.icmpv6, 0, 5, 2, 0, 0, 1, 0], 54)
-  // Answers within 10 s; no group; robustness 2, asked every 125 s, no sources.
-  frame.set([130, 0, 0, 0, 0x27, 0x10, 0, 0], 62)
+  // No group; robustness 2, asked every 125 s, no sources.
+  frame[62] = 130
+  view.setUint16(66, 1_000 * seconds)
   frame.set([2, 125, 0, 0], 86)
   const pseudo = new Uint8Array(40 + 28)
   pseudo.set([...self, ...allNodes, 0, 0, 0, 28, 0, 0, 0, ipProtocols.icmpv6])

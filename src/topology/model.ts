@@ -8,6 +8,10 @@ import type { LaidIntent } from './intents/keeper.js'
  */
 export type PortKind = 'unknown' | 'edge' | 'fabric'
 
+/** dhcp: addresses, of IPv4 and IPv6 · router: router advertisements and redirects of IPv6. */
+export const services = ['dhcp', 'router'] as const
+export type Service = (typeof services)[number]
+
 export interface Port {
   readonly number: number
   readonly name: string
@@ -103,6 +107,8 @@ export interface Topology {
   readonly multicast: readonly MulticastGroup[]
   /** Paths that people asked for, by name. */
   readonly intents: readonly Intent[]
+  /** Ports that are declared for a service, by `dpid/port`; a service that no port is declared for is anybody's. */
+  readonly serving: ReadonlyMap<string, readonly Service[]>
   /** What of them is in force now; a change of path goes stage by stage. */
   readonly laid: readonly LaidIntent[]
 }
@@ -125,6 +131,7 @@ export const emptyTopology: Topology = {
   tree: new Set(),
   multicast: [],
   intents: [],
+  serving: new Map(),
   laid: [],
 }
 

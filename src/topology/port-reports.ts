@@ -1,6 +1,6 @@
 /** What a switch says of its ports, what people say of them, and what they are at first. */
 import type { DeclaredLink } from './link-book.js'
-import type { Port, PortKind, Switch } from './model.js'
+import type { Port, PortKind, Service, Switch } from './model.js'
 
 /** What a switch says of a port; its kind is ours to find out. */
 export type PortReport = Omit<Port, 'kind'>
@@ -9,11 +9,13 @@ export type PortReport = Omit<Port, 'kind'>
 export interface DeclaredPort extends DeclaredLink {
   /** edge: hosts only, no probe makes a link of it · roaming: the same, and hosts come and go there. */
   readonly role?: 'edge' | 'roaming'
+  /** What hosts there may offer; once a port is declared for one of them, no other port may. */
+  readonly serves?: readonly Service[]
 }
 
 export const declaredLink = (port: DeclaredPort | undefined): DeclaredLink => {
   if (port === undefined) return {}
-  const { role: _, ...link } = port
+  const { role: _, serves: __, ...link } = port
   return link
 }
 

@@ -32,6 +32,7 @@ import {
   type PortKind,
   type PortRef,
   portKey,
+  type Service,
   type Switch,
   type Topology,
 } from './model.js'
@@ -212,6 +213,10 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
   /** Takes over what people say of ports, by `dpid/port`; it replaces what they said before. */
   declarePorts(ports: ReadonlyMap<string, DeclaredPort>): void {
     this.#declaredPorts = ports
+    const serving = new Map<string, readonly Service[]>()
+    for (const [key, { serves }] of ports) if (serves) serving.set(key, serves)
+    const isSame = JSON.stringify([...serving]) === JSON.stringify([...this.#topology.serving])
+    if (!isSame) this.#set({ serving })
     if (this.#book.declare(at => declaredLink(ports.get(portKey(at))))) this.#takeLinks()
   }
 
@@ -468,7 +473,7 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
     this.emit('changed')
   }
 
-  #set(change: Pick<Partial<Topology>, 'networks' | 'multicast' | 'intents'>): void {
+  #set(change: Pick<Partial<Topology>, 'networks' | 'multicast' | 'intents' | 'serving'>): void {
     this.#topology = { ...this.#topology, ...change }
     this.emit('changed')
   }

@@ -20,3 +20,37 @@ t.test('GET /api/v1/paths', async t => {
   await app.close()
   await whole.stop()
 })
+
+t.test('GET /api/v1/paths/all: every pair, in pages', async t => {
+  const whole = await Whole.start(ring(4))
+  const app = Fastify({ ajv: { customOptions: { removeAdditional: false } } })
+  app.register(async each => pathRoutes(whole.controller)(each))
+  const get = async (query: string) =>
+    app.inject({ method: 'GET', url: `/api/v1/paths/all?${query}` })
+  t.same((await get('from=s1')).json(), {
+    costKind: 'given',
+    items: [
+      {
+        from: 's1',
+        dpid: '0000000000000001',
+        paths: [
+          { to: 's2', cost: 1, path: ['s1', 's2'] },
+          { to: 's3', cost: 2, path: ['s1', 's2', 's3'] },
+          { to: 's4', cost: 1, path: ['s1', 's4'] },
+        ],
+      },
+    ],
+  })
+  const pages: string[][] = []
+  for (let after = ''; pages.length < 9; ) {
+    const page = (await get(`limit=3${after}`)).json()
+    pages.push(page.items.map((item: { from: string }) => item.from))
+    if (page.next === undefined) break
+    after = `&after=${page.next}`
+  }
+  t.same(pages, [['s1', 's2', 's3'], ['s4']])
+  t.equal((await get('from=s9')).json().code, 'no-such-switch')
+  t.equal((await get('limit=101')).statusCode, 400)
+  await app.close()
+  await whole.stop()
+})

@@ -2,6 +2,7 @@
 import Type, { type Static } from 'typebox'
 import { parseCidr, parseIpv4, parseIpv6, parseMac } from '../../base/addresses.js'
 import { protections } from '../../topology/intents/intent.js'
+import { services } from '../../topology/model.js'
 import { costKinds } from '../../topology/paths/costs.js'
 import type { Complaint, Kind } from '../objects/kind.js'
 
@@ -104,6 +105,14 @@ export const portSpec = Type.Object(
         description: 'edge: hosts only, never a link · roaming: the same, and hosts come and go',
       }),
     ),
+    serves: Type.Optional(
+      Type.Array(Type.Union(services.map(each => Type.Literal(each))), {
+        minItems: 1,
+        maxItems: 2,
+        description:
+          'dhcp: answers of DHCP · router: router advertisements; once one port is declared for it, no other may',
+      }),
+    ),
     cost: Type.Optional(Type.Number({ minimum: 1, maximum: 1_000_000 })),
     latencyMillis: Type.Optional(Type.Number({ minimum: 0, maximum: 100_000 })),
     bandwidthKbps: Type.Optional(Type.Number({ minimum: 1 })),
@@ -114,8 +123,8 @@ export const portSpec = Type.Object(
 )
 export type PortSpec = Static<typeof portSpec>
 
-const checkPort = ({ role, at: _, ...link }: PortSpec): Complaint[] =>
-  role === undefined || Object.keys(link).length === 0
+const checkPort = ({ role, serves, at: _, ...link }: PortSpec): Complaint[] =>
+  (role ?? serves) === undefined || Object.keys(link).length === 0
     ? []
     : [
         {

@@ -2,6 +2,7 @@
 import type { FastifyInstance } from 'fastify'
 import Type, { type Static } from 'typebox'
 import { answerPaths, type PathQuestion } from '../../topology/paths/answer.js'
+import { answerAllPaths } from '../../topology/paths/answer-all.js'
 import { costKinds } from '../../topology/paths/costs.js'
 import type { Controller } from '../controller.js'
 
@@ -37,6 +38,18 @@ const pathQuery = Type.Object(
 
 type Query = Static<typeof pathQuery>
 
+const allQuery = Type.Object(
+  {
+    cost: pathQuery.properties.cost,
+    from: Type.Optional(place('only from this switch')),
+    after: Type.Optional(place('the switch that the page before ended with')),
+    limit: Type.Optional(
+      Type.String({ pattern: '^([1-9]|[1-9][0-9]|100)$', description: 'switches on a page, 20' }),
+    ),
+  },
+  { additionalProperties: false },
+)
+
 export const pathRoutes =
   (controller: Controller) =>
   (app: FastifyInstance): void => {
@@ -50,6 +63,23 @@ export const pathRoutes =
         },
       },
       async ({ query }) => answerPaths(controller.topology.current, questionOf(query)),
+    )
+    app.get<{ Querystring: Static<typeof allQuery> }>(
+      '/api/v1/paths/all',
+      {
+        schema: {
+          summary: 'the way from every switch to every other, a page of switches at a time',
+          tags: ['reading'],
+          querystring: allQuery,
+        },
+      },
+      async ({ query }) =>
+        answerAllPaths(controller.topology.current, {
+          cost: query.cost ?? 'given',
+          limit: Number(query.limit ?? 20),
+          ...(query.from !== undefined && { from: query.from }),
+          ...(query.after !== undefined && { after: query.after }),
+        }),
     )
   }
 

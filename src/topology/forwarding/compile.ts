@@ -15,7 +15,15 @@ import {
 } from '../../pipeline/program.js'
 import { IntentCompiler } from '../intents/compiler.js'
 import { type Memberships, membershipsOf } from '../memberships.js'
-import { type Host, type Network, portKey, type Switch, type Topology } from '../model.js'
+import {
+  type Host,
+  type Network,
+  portKey,
+  type Service,
+  type Switch,
+  services,
+  type Topology,
+} from '../model.js'
 import { type FloodPorts, floodPortsOf, groupPortsOf, Tree } from './flood.js'
 import { answerRows, localRows, remoteRows } from './host-rows.js'
 import { multicastSection, networkSection } from './network-rows.js'
@@ -169,11 +177,17 @@ class Compiler {
       if (port.kind === 'unknown' || !port.isUp) continue
       const isOnTree = onTree.has(port.number)
       const step = steps.get(port.number)
-      const key = `${self.name} ${self.index} ${port.kind} ${port.name} ${port.mac} ${isOnTree} ${step?.peerMac} ${step?.next}`
+      const refused = refusedAt(topology, portKey({ dpid: self.dpid, port: port.number }))
+      const key = `${refused} ${self.name} ${self.index} ${port.kind} ${port.name} ${port.mac} ${isOnTree} ${step?.peerMac} ${step?.next}`
       sections.push(
         this.#memo.get(`${self.dpid} port ${port.number}`, [key, topology.networks], () =>
           port.kind === 'edge'
-            ? edgeSection(self, port, memberships.of({ dpid: self.dpid, port: port.number }))
+            ? edgeSection(
+                self,
+                port,
+                memberships.of({ dpid: self.dpid, port: port.number }),
+                refused,
+              )
             : fabricSection(self, port, isOnTree, topology.networks, step),
         ),
       )
@@ -245,6 +259,13 @@ class Compiler {
       }),
     )
   }
+}
+
+/** Services that other ports are declared for, and this one is not. */
+const refusedAt = ({ serving }: Topology, key: string): readonly Service[] => {
+  if (serving.size === 0) return []
+  const declared = new Set([...serving.values()].flat())
+  return services.filter(each => declared.has(each) && !serving.get(key)?.includes(each))
 }
 
 /** The order in which a switch's rounds go over the links of which it has the lower end, by port. */

@@ -8,7 +8,7 @@ import { writeUserdata } from '../../pipeline/userdata.js'
 import { controllerMac } from '../host-frames.js'
 import { returnDestination, roundDestination } from '../lldp.js'
 import type { Membership } from '../memberships.js'
-import type { Network, Port, Switch } from '../model.js'
+import type { Network, Port, Service, Switch } from '../model.js'
 import { discoverMeter, packetMeter, teachMeter } from './meters.js'
 import { discover, groupBit } from './rows.js'
 import { fabricVlan, vlanVid } from './tags.js'
@@ -146,6 +146,7 @@ export const edgeSection = (
   self: Switch,
   port: Port,
   { untagged, tagged }: Membership,
+  refused: readonly Service[] = [],
 ): Section => {
   const origin: Origin = { kind: 'switch', name: `${self.name}:${port.name}` }
   const then = { actions: [], goto: 'guard' } as const
@@ -169,6 +170,7 @@ export const edgeSection = (
       origin,
     ),
   )
+  flows.push(...refused.flatMap(service => refusalRows(port, service, origin)))
   const meters = [
     packetMeter(
       discoverMeter(port.number),
@@ -186,6 +188,30 @@ export const edgeSection = (
     ),
   ]
   return section(`port/${port.number}`, { flows, meters })
+}
+
+/** What only a port that is declared for it may send, whoever is there. */
+const refusalRows = (port: Port, service: Service, origin: Origin): Flow[] => {
+  const udp = { in_port: port.number, ip_proto: ipProtocols.udp }
+  const icmpv6 = {
+    in_port: port.number,
+    eth_type: etherTypes.ipv6,
+    ip_proto: ipProtocols.icmpv6,
+  }
+  const matches: readonly Match[] =
+    service === 'dhcp'
+      ? [
+          { ...udp, eth_type: etherTypes.ipv4, udp_src: 67 },
+          { ...udp, eth_type: etherTypes.ipv6, udp_src: 547 },
+        ]
+      : [
+          { ...icmpv6, icmpv6_type: 134 },
+          { ...icmpv6, icmpv6_type: 137 },
+        ]
+  const what = service === 'dhcp' ? 'a DHCP server' : 'a router'
+  return matches.map(match =>
+    flow('guard', 220, match, {}, `${port.name} is not declared for ${what}`, origin),
+  )
 }
 
 /** An answer of the switch would leave without the tag; the host itself answers. */
