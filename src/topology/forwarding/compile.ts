@@ -275,7 +275,8 @@ const roundSteps = (
 ): ReadonlyMap<number, RoundStep> => {
   const steps = new Map<number, RoundStep>()
   let next: number | undefined
-  for (const number of [...self.ports.keys()].sort((a, b) => b - a)) {
+  const numbers = [...self.ports.values()].filter(port => port.kind === 'fabric')
+  for (const { number } of numbers.sort((a, b) => b.number - a.number)) {
     const key = portKey({ dpid: self.dpid, port: number })
     const link = links.get(key)
     if (link === undefined || link.isForeign || portKey(link.to) < key) continue
