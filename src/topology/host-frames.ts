@@ -29,7 +29,8 @@ export interface Claim {
  */
 export const claimOf = (fields: Fields, at: PortRef, network: number): Claim | undefined => {
   const source = Number(fields.eth_src ?? 0)
-  if (source === 0 || isGroupMac(source)) return undefined
+  // Our own questions come back by a port that was cut off and leads to a switch of ours again: nobody is there.
+  if (source === 0 || source === controllerMac || isGroupMac(source)) return undefined
   for (const said of [fields.arp_sha, fields.nd_sll, fields.nd_tll])
     if (said !== undefined && said !== source) return undefined
   const ips = [sourceIp(fields), advertisedIp(fields)].filter(ip => ip !== undefined)

@@ -2,6 +2,7 @@ import t from 'tap'
 import { SimulatedEnv } from '../../src/base/simulated-env.js'
 import { buildFrame } from '../../src/pipeline/build.js'
 import { readPacket } from '../../src/pipeline/packet.js'
+import { claimOf } from '../../src/topology/host-frames.js'
 import { igmpQuery, mldQuery } from '../../src/topology/listeners.js'
 import { MulticastTable } from '../../src/topology/multicast.js'
 import { end, ring, tap, Whole } from './whole.js'
@@ -171,4 +172,10 @@ t.test('after a restart the listeners are asked at once, of IPv4 and of IPv6', a
     t.ok(asked.length <= 4, `${asked.length} questions`)
   }
   await whole.stop()
+})
+
+t.test('our own questions teach no host, wherever they come back', async t => {
+  for (const query of [igmpQuery(), mldQuery()])
+    t.equal(claimOf(readPacket(query).fields, at('1:1'), 1), undefined)
+  t.ok(claimOf(readPacket(report).fields, at('1:1'), 1), 'who listens does')
 })
