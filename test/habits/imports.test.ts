@@ -22,7 +22,7 @@ const looksAt: Readonly<Record<string, readonly string[]>> = {
   controller: ['base', 'openflow', 'ovsdb', 'pipeline', 'topology', 'nfv'],
   cli: ['base'],
   sim: ['base', 'openflow', 'pipeline'],
-  lab: ['base', 'ovsdb', 'sim'],
+  lab: ['base', 'ovsdb', 'pipeline', 'sim'],
   'sluice.ts': ['base', 'cli', 'controller', 'lab', 'nfv', 'openflow', 'ovsdb'],
 }
 
