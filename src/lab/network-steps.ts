@@ -145,10 +145,14 @@ export const spread = async (telling: Telling, step: Of<'spread'>): Promise<void
   const { from, to, port, flows, over, percent } = step
   const { stage } = telling
   const before = await carriedBy(telling, over)
-  await telling.judge(`${flows} flows from ${from} to ${to}`, `${flows} answered`, async () => {
-    const back = await stage.flows(from, to, port, flows)
-    return `${back} answered`
-  })
+  await telling.judge(
+    `${flows} connections from ${from} to ${to}`,
+    `${flows} answered`,
+    async () => {
+      const back = await stage.flows(from, to, port, flows)
+      return `${back} answered`
+    },
+  )
   const after = await carriedBy(telling, over)
   const carried = over.map((_, index) => after[index]! - before[index]!)
   const even = carried.reduce((sum, each) => sum + each, 0) / over.length

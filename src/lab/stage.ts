@@ -40,7 +40,7 @@ export interface Stage {
     count: number,
     intervalMillis: number,
   ): Promise<{ sent: number; received: number }>
-  /** One datagram each from so many ports of a host, which the other side echoes; how many came back. */
+  /** So many TCP connections, each from a port of its own, with a word that is echoed; how many were. */
   flows(from: string, to: string, port: number, count: number): Promise<number>
   /** Sends frames as they are, whoever they claim to be from. */
   sendFrames(from: string, frames: readonly Uint8Array[]): Promise<void>

@@ -22,13 +22,13 @@ const names = ['ring', 'leaf-spine', 'campus', 'wan']
 for (const name of names)
   t.test(`${name} holds on simulated switches`, { timeout: 120_000 }, t => tell(t, name, 'sim'))
 
-for (const name of ['ring', 'campus', 'wan'])
+for (const name of names)
   t.test(`${name} holds on Open vSwitch`, root, async t => {
     await ensurePackages(ovsNeeds, text => t.comment(text))
     await tell(t, name, 'netns')
   })
 
-for (const name of ['ring', 'campus', 'wan'])
+for (const name of names)
   t.test(`${name} holds in Mininet`, root, async t => {
     await ensurePackages(mininetNeeds, text => t.comment(text))
     await tell(t, name, 'mininet')
