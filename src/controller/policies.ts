@@ -16,7 +16,7 @@ import type { Section } from '../pipeline/program.js'
 import type { Topology } from '../topology/model.js'
 import type { NetworkEvent } from '../topology/topology.js'
 import { listAll } from './facts.js'
-import { learningSection, limits, logMeter, rejectMeter } from './firewall-meters.js'
+import { learningSection } from './firewall-meters.js'
 import { describeComplaint, factsOf } from './policy-facts.js'
 import {
   digestOf,
@@ -79,7 +79,7 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
   readonly #store: Store
   readonly #parser = new Parser()
   readonly #resolver = new Resolver()
-  readonly #compiler = createCompiler({ logMeter, rejectMeter })
+  readonly #compiler = createCompiler()
   readonly #known = new Map<string, Known>()
   readonly #refusals = new Map<string, Refusal>()
   #stamp: Stamp
@@ -310,7 +310,7 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
     const next = await this.#with(wishes)
     const resolved = this.#check(next, topology)
     const stamp = this.#nextStamp(resolved)
-    const compiler = createCompiler({ logMeter, rejectMeter })
+    const compiler = createCompiler()
     return { resolved, sections: this.#sectionsOf(compiler, resolved, stamp.generation) }
   }
 
@@ -322,7 +322,7 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
   }
 
   #sectionsOf(compiler: Compiler, resolved: Resolved, generation: number): readonly Section[] {
-    const sections = [limits, ...compiler.compile(resolved, generation)]
+    const sections = compiler.compile(resolved, generation)
     if (!this.#isLearning) return sections
     if (this.#learning?.generation !== generation)
       this.#learning = { generation, section: learningSection(generation) }

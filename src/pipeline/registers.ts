@@ -3,6 +3,7 @@
  *
  *     reg0   [16..31] flags: 16 from the fabric        [0..15] network number
  *     reg1   [16..31] generation of the rules          [0..15] audit rules passed: the number of the last one
+ *     reg2   rule that has admitted the packet to the connections it counts (32 bits)
  *     reg3   rule that decided (32 bits)
  *     reg4   port classes of the destination port      reg5   of the source port
  *     reg6   [16..31] instance                         [0..15] chain
@@ -24,6 +25,7 @@ export const registers = {
   fromFabric:  bits('reg0', 16, 1),
   audited:     bits('reg1', 0, 16),
   generation:  bits('reg1', 16, 16),
+  admitted:    bits('reg2', 0, 32),
   rule:        bits('reg3', 0, 32),
   destinationPortClass: bits('reg4', 0, 32),
   sourcePortClass:      bits('reg5', 0, 32),

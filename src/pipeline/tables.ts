@@ -46,6 +46,8 @@ const rows = [
   ['rules1',   51, 'rules of tier main',                                                                                       'rules2'],
   ['rules2',   52, 'rules of tier application',                                                                                'rules3'],
   ['rules3',   53, 'rules of tier baseline',                                                                                   'the default policy'],
+  ['counted',  55, 'connections that have a place among those that their rule may have at once; looked into, never gone to',  'no place'],
+  ['admission', 56, 'rules that count: an admitted connection goes on, others ask the controller through a meter of the rule',   'drop'],
   ['commit',   60, 'write the session: generation, rule and chain into ct_label',                                             'drop'],
   ['accepted', 70, 'pieces of a datagram whose first piece was accepted; late pieces come out invalid and are dropped',       'forward'],
   ['forward',  90, '(network, destination MAC) to a port here or to the group of the egress switch; broadcast along the tree', 'to the controller: destination unknown'],

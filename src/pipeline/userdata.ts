@@ -3,8 +3,8 @@
  *
  *     0        1            5
  *     +--------+------------+
- *     | reason | value (32) |     value: the rule's id for log and reject; the network for teach, seek, hear
- *                                 hear, learn: a copy, the packet itself has gone on
+ *     | reason | value (32) |     value: the rule's id for log, reject, admit, opened; the network for teach, seek, hear
+ *                                 hear, learn, opened: a copy, the packet itself has gone on
  *     +--------+------------+
  */
 
@@ -17,6 +17,8 @@ export const puntReasons = {
   seek:     5,
   hear:     6,
   learn:    7,
+  admit:    8,
+  opened:   9,
 } as const
 
 export type PuntReason = keyof typeof puntReasons

@@ -3,7 +3,6 @@
  * objects, so that comparing two programs costs only what changed.
  */
 
-import type { Action } from '../../openflow/values.js'
 import {
   cookieOf,
   type Flow,
@@ -13,8 +12,8 @@ import {
   section,
 } from '../../pipeline/program.js'
 import { load, registers } from '../../pipeline/registers.js'
-import { type TableName, tableId } from '../../pipeline/tables.js'
-import { writeUserdata } from '../../pipeline/userdata.js'
+import type { TableName } from '../../pipeline/tables.js'
+import { admissionMisses, admissionRows } from './admission.js'
 import {
   classKey,
   type PortClasses,
@@ -27,20 +26,9 @@ import {
 import { beginsStretch, prioritiesOf } from './priorities.js'
 import { isStateless, type PlacedRule, type Resolved, type ResolvedRule } from './resolved.js'
 import { portNeeds, ruleFlows } from './rule-flows.js'
+import { type Report, RuleMeters } from './rule-meters.js'
 import { isTracked, pipelineRows } from './tables.js'
-
-export interface CompileOptions {
-  /** Meters that bound what rules send to the controller; absent: unbounded. */
-  readonly logMeter?: number
-  readonly rejectMeter?: number
-}
-
-const ruleTables = ['rules0', 'rules1', 'rules2', 'rules3'] as const
-const nextTable: readonly (TableName | undefined)[] = ['rules1', 'rules2', 'rules3', undefined]
-
-/** Octets of a packet that go with a log line, and with one that is to be answered. */
-const logSize = 128
-const rejectSize = 1500
+import { keyOf, type Meters, nextTable, reportsOf, ruleTables, thenOf } from './verdicts.js'
 
 type Moving<T> = { -readonly [key in keyof T]: T[key] }
 
@@ -54,7 +42,9 @@ interface Known {
   priority: number
   auditNumber: number
   classes: string
+  meters: string
   flows: readonly Flow[]
+  admission: { readonly key: string; readonly flows: readonly Flow[] } | undefined
 }
 
 /**
@@ -67,7 +57,7 @@ interface List {
   readonly ids: Uint32Array
   readonly files: string[]
   readonly lines: Uint32Array
-  /** 1 where rows depend on more than the priority: audit rules, and those that need sets of ports. */
+  /** 1 where rows depend on more than the priority: on audit rules above, sets of ports or meters. */
   readonly special: Uint8Array
   readonly priorities: Uint16Array
   readonly parts: (readonly Flow[])[]
@@ -84,12 +74,13 @@ interface Memory {
         readonly rule: ResolvedRule
         readonly flows: readonly Flow[]
         readonly origin: Moving<Origin>
+        readonly meters: string
       }
     | undefined
+  meters: { readonly key: string; readonly section: Section } | undefined
 }
 
 export class Compiler {
-  readonly #options: CompileOptions
   readonly #memory: Memory = {
     rules: new WeakMap(),
     lists: new Map(),
@@ -97,10 +88,7 @@ export class Compiler {
     pipeline: undefined,
     plan: undefined,
     misses: undefined,
-  }
-
-  constructor(options: CompileOptions = {}) {
-    this.#options = options
+    meters: undefined,
   }
 
   /**
@@ -108,7 +96,7 @@ export class Compiler {
    * @throws {RangeError} when a tier has more rules than a table has priorities (64,000)
    */
   compile(resolved: Resolved, generation: number): Section[] {
-    const run = new Compilation(resolved, this.#options, this.#memory)
+    const run = new Compilation(resolved, generation, this.#memory)
     return [this.#pipeline(generation), ...run.sections()]
   }
 
@@ -122,18 +110,20 @@ export class Compiler {
 }
 
 /** The memory is the compiler's; see `Compiler`. */
-export const createCompiler = (options?: CompileOptions): Compiler => new Compiler(options)
+export const createCompiler = (): Compiler => new Compiler()
 
 class Compilation {
   readonly #resolved: Resolved
-  readonly #options: CompileOptions
+  readonly #generation: number
   readonly #memory: Memory
+  readonly #meters = new RuleMeters()
   readonly #sections: Memory['sections'] = new Map()
   #audits = 0
+  readonly #admissions: (readonly Flow[])[] = []
 
-  constructor(resolved: Resolved, options: CompileOptions, memory: Memory) {
+  constructor(resolved: Resolved, generation: number, memory: Memory) {
     this.#resolved = resolved
-    this.#options = options
+    this.#generation = generation
     this.#memory = memory
   }
 
@@ -146,9 +136,12 @@ class Compilation {
     const { plan, section: ports } = this.#plan(lists)
     for (const [table, list] of lists) this.#flows(table, list, plan.classes)
     this.#keep('firewall/default', [this.#missRows()])
+    if (this.#admissions.length > 0)
+      this.#keep('firewall/admission', [admissionMisses(), ...this.#admissions])
+    const meters = this.#meterSection()
     this.#memory.lists = lists
     this.#memory.sections = this.#sections
-    return [ports, ...[...this.#sections.values()].map(({ section }) => section)]
+    return [meters, ports, ...[...this.#sections.values()].map(({ section }) => section)]
   }
 
   /** The rules of a tier that look at tracked packets. */
@@ -173,7 +166,7 @@ class Compilation {
       list.ids[index] = isThere ? before.ids[at]! : rule.id
       list.special[index] = isThere
         ? before.special[at]!
-        : Number(rule.isAudit || known.needs.length > 0)
+        : Number(rule.isAudit || known.needs.length > 0 || reportsOf(rule).length > 0)
       list.lines[index] = line
       list.files.push(file)
       if (isThere && before.lines[at] === line && before.files[at] === file) continue
@@ -192,7 +185,8 @@ class Compilation {
     if (known === undefined) {
       const origin: Moving<Origin> = { kind: 'policy', name: `${rule.policy}/${rule.name}` }
       const needs = isStateless(rule) ? [] : portNeeds(rule)
-      known = { rule, needs, origin, priority: -1, auditNumber: 0, classes: '', flows: [] }
+      const memo = { priority: -1, auditNumber: 0, classes: '', meters: '', flows: [] }
+      known = { rule, needs, origin, ...memo, admission: undefined }
       this.#memory.rules.set(rule, known)
     }
     return known
@@ -247,16 +241,22 @@ class Compilation {
     const used = needs
       .map(({ side, protocol, key }) => classes.get(classKey(side, protocol, key)) ?? '-')
       .join()
+    const meters = this.#takeMeters(rule)
+    if (meters.admit !== undefined) this.#admit(known, meters.admit)
     const isSame =
-      known.priority === priority && known.auditNumber === auditNumber && known.classes === used
+      known.priority === priority &&
+      known.auditNumber === auditNumber &&
+      known.classes === used &&
+      known.meters === keyOf(meters)
     if (isSame) return known.flows
     known.priority = priority
     known.auditNumber = auditNumber
     known.classes = used
+    known.meters = keyOf(meters)
     known.flows = ruleFlows(rule, {
       table,
       priority,
-      then: this.#then(rule, auditNumber),
+      then: thenOf(rule, meters, auditNumber),
       origin,
       isStateless: isStateless(rule),
       classes,
@@ -265,55 +265,49 @@ class Compilation {
     return known.flows
   }
 
-  #then(rule: ResolvedRule, auditNumber = 0): { actions?: readonly Action[]; goto?: TableName } {
-    const log = rule.log ? [this.#report('log', rule)] : []
-    if (auditNumber > 0)
-      return {
-        actions: [this.#report('log', rule), ...markAndGoOn(ruleTables[rule.tier]!, auditNumber)],
-      }
-    switch (rule.verb) {
-      case 'allow':
-        return { actions: [...log, load(registers.rule, rule.id)], goto: 'commit' }
-      case 'allow-stateless':
-        return { actions: log, goto: 'forward' }
-      case 'drop':
-        return { actions: log }
-      case 'reject':
-        return { actions: [...log, this.#report('reject', rule)] }
-      case 'pass':
-        // The last tier has no `pass`: resolving complains.
-        return { actions: log, goto: nextTable[rule.tier]! }
-    }
+  #takeMeters(rule: ResolvedRule): Meters {
+    const meters: { -readonly [report in Report]?: number } = {}
+    for (const report of reportsOf(rule)) meters[report] = this.#meters.take(report, rule)
+    return meters
   }
 
-  #report(reason: 'log' | 'reject', rule: ResolvedRule): Action {
-    const meter = reason === 'log' ? this.#options.logMeter : this.#options.rejectMeter
-    return {
-      kind: 'controller',
-      maxLength: reason === 'log' ? logSize : rejectSize,
-      userdata: writeUserdata(reason, rule.id),
-      ...(meter !== undefined && { meter }),
-    }
+  /** The rows beside those of the rule itself: the generation is in them. */
+  #admit(known: Known, meter: number): void {
+    const key = `${this.#generation} ${meter}`
+    if (known.admission?.key !== key)
+      known.admission = { key, flows: admissionRows(known.rule, this.#generation, meter) }
+    this.#admissions.push(known.admission.flows)
+  }
+
+  #meterSection(): Section {
+    const meters = this.#meters.all()
+    const key = meters.map(({ id, bands }) => `${id} ${bands[0]!.rate}`).join()
+    const known = this.#memory.meters
+    if (known?.key === key) return known.section
+    const made = { key, section: section('firewall/meters', { meters }) }
+    this.#memory.meters = made
+    return made.section
   }
 
   /** What happens where no rule of a tier speaks. */
   #missRows(): readonly Flow[] {
     const { rule, file, line } = this.#resolved.last
     const known = this.#memory.misses
-    if (known?.rule === rule) {
+    const meters = this.#takeMeters(rule)
+    if (known?.rule === rule && known.meters === keyOf(meters)) {
       Object.assign(known.origin, { file, line })
       return known.flows
     }
     const base: Origin = { kind: 'base', name: 'firewall' }
     const origin: Origin = { kind: 'policy', name: `${rule.policy}/${rule.name}`, file, line }
-    const last = { ...this.#then(rule), cookie: cookieOf('policy', rule.id) }
+    const last = { ...thenOf(rule, meters), cookie: cookieOf('policy', rule.id) }
     const flows = [
       ...(['rules0', 'rules1', 'rules2'] as const).map((table, tier) =>
         flow(table, 0, {}, { goto: nextTable[tier]! }, 'no rule of this tier speaks', base),
       ),
       flow('rules3', 0, {}, last, `${rule.verb} by default of ${rule.policy}`, origin),
     ]
-    this.#memory.misses = { rule, flows, origin }
+    this.#memory.misses = { rule, flows, origin, meters: keyOf(meters) }
     return flows
   }
 }
@@ -340,16 +334,6 @@ const areSame = <T>(a: readonly T[], b: readonly T[]): boolean => {
   for (let index = 0; index < a.length; index++) if (a[index] !== b[index]) return false
   return true
 }
-
-/**
- * An audit rule must act and yet not decide. Rows of one match cannot both win, and multiplying it with
- * every rule below would double the policy; so the packet goes through the same table once more,
- * with a note of the last audit rule that has seen it. Those up to it do not match then.
- */
-const markAndGoOn = (table: TableName, auditNumber: number): readonly Action[] => [
-  load(registers.audited, auditNumber),
-  { kind: 'resubmit', table: tableId[table] },
-]
 
 /** The rows of `ports` and `sourcePorts`. */
 const portFlows = (plan: PortPlan): Flow[] => {

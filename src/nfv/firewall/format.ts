@@ -63,11 +63,14 @@ export const formatRuleBody = (rule: Rule): string => {
   const limit = rule.limit
     ? ` limit ${formatRate(rule.limit.rate)}${rule.limit.isPerSource ? ' per source' : ''}`
     : ''
+  const caps = (rule.caps ?? [])
+    .map(cap => ` max ${cap.count} ${cap.of}${cap.isPerSource ? ' per source' : ''}`)
+    .join('')
   const via = rule.via ? ` via ${rule.via.name}` : ''
   const until = rule.until === undefined ? '' : ` until ${formatUntil(rule.until)}`
   const schedule = rule.schedule ? ` schedule ${formatSchedule(rule.schedule)}` : ''
   const head = `${verb} ${formatServices(rule.services)}${formatEnds(rule.from, rule.to)}`
-  return `${head}${via}${limit}${until}${schedule}${formatLog(rule.log)}`
+  return `${head}${via}${limit}${caps}${until}${schedule}${formatLog(rule.log)}`
 }
 
 const formatEnds = (from: Selection, to: Selection): string =>

@@ -3,12 +3,16 @@ import { ipv4Mask, parseCidr, parseIpv4, parseIpv6 } from '../../base/addresses.
 import { didYouMean } from './complaint.js'
 import type { LineReader, Token } from './line-reader.js'
 import {
+  type Cap,
   type Day,
   days,
   type Limit,
   type LogWish,
   type Member,
+  maxAdmissionsPerSecond,
+  maxCap,
   type PortRange,
+  perSecond,
   type Rate,
   type Schedule,
   type Selection,
@@ -272,11 +276,44 @@ export const takeLog = (reader: LineReader): LogWish => {
 
 /** After `limit`: `RATE [per source]`. */
 export const takeLimit = (reader: LineReader): Limit => {
+  const token = reader.peek()
   const rate = takeRate(reader)
-  if (!reader.skip('per')) return { rate, isPerSource: false }
-  if (!reader.skip('source'))
-    reader.fail('"per" is followed by "source"', 'write: limit 10/minute per source')
-  return { rate, isPerSource: true }
+  if (perSecond(rate) > maxAdmissionsPerSecond)
+    reader.fail(
+      `no more than ${maxAdmissionsPerSecond} connections a second can be counted`,
+      'write a lower rate, or leave the limit away',
+      token,
+    )
+  return { rate, isPerSource: takePerSource(reader, 'limit 10/minute per source') }
+}
+
+const takePerSource = (reader: LineReader, example: string): boolean => {
+  if (!reader.skip('per')) return false
+  if (!reader.skip('source')) reader.fail('"per" is followed by "source"', `write: ${example}`)
+  return true
+}
+
+const capHint = 'write for example: max 100 connections, or: max 5 half-open per source'
+
+/** After `max`: `COUNT connections|half-open [per source]`. @param others caps that the rule has already */
+export const takeCap = (reader: LineReader, others: readonly Cap[]): Cap => {
+  const first = reader.last
+  const token = reader.word('how many', capHint)
+  const count = /^[1-9]\d{0,5}$/.test(token.text) ? Number(token.text) : 0
+  if (count === 0 || count > maxCap)
+    reader.fail(`"${token.text}" is no count`, `write a number from 1 to ${maxCap}`, token)
+  const kind = reader.word('what is counted', capHint)
+  const of = (['connections', 'half-open'] as const).find(word => word === kind.text)
+  if (of === undefined)
+    reader.fail(
+      `"${kind.text}" cannot be counted`,
+      didYouMean(kind.text, ['connections', 'half-open'], capHint),
+      kind,
+    )
+  const isPerSource = takePerSource(reader, 'max 5 connections per source')
+  if (others.some(other => other.of === of && other.isPerSource === isPerSource))
+    reader.fail('the same is counted twice', 'keep the lower number', first)
+  return { count, of, isPerSource }
 }
 
 const untilHint = 'write a day, 2027-01-31 (to its end, UTC), or a time, 2027-01-31T18:00Z'

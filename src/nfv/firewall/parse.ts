@@ -7,6 +7,7 @@
  *     service   = 'service' NAME '=' services
  *     rule      = [NAME ':'] ['audit'] verb services ['from' selection] ['to' selection] option*
  *     option    = 'log' ['new'] [RATE] [TEXT] | 'limit' RATE ['per' 'source'] | 'via' NAME
+ *               | 'max' COUNT ('connections' | 'half-open') ['per' 'source']
  *               | 'until' DATE | 'schedule' DAYS TIMES [TIME-ZONE]
  *     default   = 'default' verb ['from' selection] ['to' selection] ['log' ...]
  *     selection = member (',' member)* ['except' member (',' member)*]
@@ -17,6 +18,7 @@ import { complaintAt, didYouMean } from './complaint.js'
 import { LineReader, Mistake, type Token, tokenize } from './line-reader.js'
 import {
   checkName,
+  takeCap,
   takeLimit,
   takeLog,
   takeMember,
@@ -132,13 +134,13 @@ const readPiece = (piece: string): Reading => {
   }
 }
 
-const options = ['from', 'to', 'except', 'log', 'limit', 'via', 'until', 'schedule']
+const options = ['from', 'to', 'except', 'log', 'limit', 'max', 'via', 'until', 'schedule']
 
 const failAtRest = (reader: LineReader, statement: Statement): never => {
   const token = reader.peek()!
   const isRule = statement.kind === 'rule' || statement.kind === 'default'
   const otherwise = isRule
-    ? 'after the addresses come log, limit, via, until and schedule'
+    ? 'after the addresses come log, limit, max, via, until and schedule'
     : 'one statement a line; a comment begins with #'
   return reader.fail(
     `"${token.text}" is not expected here`,
@@ -221,7 +223,7 @@ const takeRule = (reader: LineReader, first: Token): Rule => {
     services,
     from,
     to,
-    ...takeOptions(reader),
+    ...takeOptions(reader, verb === 'allow' && !isAudit),
   }
 }
 
@@ -235,9 +237,10 @@ const takeEnds = (reader: LineReader): { from: Selection; to: Selection } => {
   return { from, to }
 }
 
-type Options = Pick<Rule, 'log' | 'limit' | 'via' | 'until' | 'schedule'>
+type Options = Pick<Rule, 'log' | 'limit' | 'caps' | 'via' | 'until' | 'schedule'>
 
-const takeOptions = (reader: LineReader): Options => {
+/** @param admits whether the rule lets connections in that can be counted */
+const takeOptions = (reader: LineReader, admits: boolean): Options => {
   const found: { -readonly [key in keyof Options]: Options[key] } = {}
   const once = (key: keyof Options) => {
     if (found[key] !== undefined)
@@ -249,7 +252,11 @@ const takeOptions = (reader: LineReader): Options => {
       found.log = takeLog(reader)
     } else if (reader.skip('limit')) {
       once('limit')
+      mustAdmit(reader, admits)
       found.limit = takeLimit(reader)
+    } else if (reader.skip('max')) {
+      mustAdmit(reader, admits)
+      found.caps = [...(found.caps ?? []), takeCap(reader, found.caps ?? [])]
     } else if (reader.skip('via')) {
       once('via')
       const token = reader.word('the name of the chain', 'write: via CHAIN')
@@ -262,6 +269,16 @@ const takeOptions = (reader: LineReader): Options => {
       found.schedule = takeSchedule(reader)
     } else return found
   }
+}
+
+const mustAdmit = (reader: LineReader, admits: boolean): void => {
+  const { text } = reader.last
+  if (!admits)
+    reader.fail(
+      `"${text}" belongs to rules that allow connections`,
+      'write it behind an "allow" rule; what is beyond it is dropped',
+      reader.last,
+    )
 }
 
 const takeDefault = (reader: LineReader): Default => {

@@ -184,6 +184,7 @@ class PolicyResolver {
         '"pass" has no tier to go to',
         'in the last tier say allow, drop or reject',
       )
+    this.#checkHalfOpen(line, memo.placed.rule)
     if (!this.#isInForce(statement)) return
     this.rules[tier].push(memo.placed)
     mix(this.lanes[tier]!, memo.digest)
@@ -233,6 +234,18 @@ class PolicyResolver {
     if (rule.schedule === undefined) return true
     this.changes.push(nextChange(rule.schedule, now))
     return isOn(rule.schedule, now)
+  }
+
+  /** Only TCP tells when a connection is open. */
+  #checkHalfOpen(line: RuleLine, { caps, terms }: ResolvedRule): void {
+    if (!caps?.some(cap => cap.of === 'half-open')) return
+    if (terms.some(term => term.protocol !== 6))
+      this.#complain(
+        line,
+        'half-open',
+        'only TCP connections are ever half-open',
+        'name TCP services only, or write: max N connections',
+      )
   }
 
   #noChain(line: RuleLine): void {
@@ -293,6 +306,7 @@ class PolicyResolver {
       terms: rule ? this.memo.environment.terms(rule.services, line, uses) : [{}],
       ...(statement.log && { log: statement.log }),
       ...(rule?.limit && { limit: rule.limit }),
+      ...(rule?.caps && { caps: rule.caps }),
       ...(rule?.via && { via: rule.via.name }),
     }
     const made = withDigest(parts)
@@ -326,9 +340,12 @@ const tierNumbers = { admin: 0, main: 1, application: 2, baseline: 3 } as const
 
 const withDigest = (rule: Omit<ResolvedRule, 'digest'>): ResolvedRule => {
   const verb = `${rule.isAudit ? 'audit ' : ''}${rule.verb} via ${rule.via ?? ''}`
-  const content = `${rule.id} ${rule.tier} ${verb} ${contentOf(rule.terms)} ${contentOf(rule.from)} ${contentOf(rule.to)}`
+  const content = `${rule.id} ${rule.tier} ${verb} ${contentOf(rule.terms)} ${contentOf(rule.from)} ${contentOf(rule.to)}${admissionOf(rule)}`
   return { ...rule, digest: [hash32(content), hash32(`${content} again`)] }
 }
+
+const admissionOf = ({ limit, caps }: Omit<ResolvedRule, 'digest'>): string =>
+  limit || caps ? ` ${JSON.stringify([limit, caps])}` : ''
 
 const namesByText = new WeakMap<Rule, string>()
 

@@ -1,6 +1,6 @@
 /** Rules with every name replaced by what it means: what is compiled, decided and linted. */
 import type { AddressSet } from './address-set.js'
-import type { Limit, LogWish, PortRange, RuleError, Verb } from './rule.js'
+import type { Cap, Limit, LogWish, PortRange, RuleError, Verb } from './rule.js'
 
 /**
  * One kind of packet. For ICMP the source port is the type and the destination port the code,
@@ -31,6 +31,7 @@ export interface ResolvedRule {
   readonly terms: readonly Term[]
   readonly log?: LogWish
   readonly limit?: Limit
+  readonly caps?: readonly Cap[]
   readonly via?: string
   /** Two hashes of all of the above that decides about packets. */
   readonly digest: readonly [number, number]
@@ -59,6 +60,10 @@ export interface Resolved {
 
 export const isStateless = (rule: ResolvedRule): boolean =>
   rule.verb === 'allow-stateless' && !rule.isAudit
+
+/** Each of its connections is admitted one by one, by the controller. */
+export const asksToAdmit = (rule: ResolvedRule): boolean =>
+  rule.limit !== undefined || rule.caps !== undefined
 
 export const ruleById = (resolved: Resolved): ReadonlyMap<number, PlacedRule> =>
   new Map([...resolved.tiers.flat(), resolved.last].map(placed => [placed.rule.id, placed]))

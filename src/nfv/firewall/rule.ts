@@ -78,6 +78,21 @@ export interface Limit {
   readonly isPerSource: boolean
 }
 
+/** How many connections that a rule allowed may be there at once. */
+export interface Cap {
+  readonly count: number
+  /** `half-open`: TCP that has begun and is not answered and confirmed yet. */
+  readonly of: 'connections' | 'half-open'
+  readonly isPerSource: boolean
+}
+
+/** What the controller can count and admit; more is refused. */
+export const maxCap = 65_535
+export const maxAdmissionsPerSecond = 1_000
+
+export const perSecond = ({ count, per }: Rate): number =>
+  count / { second: 1, minute: 60, hour: 3_600 }[per]
+
 export const days = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const
 export type Day = (typeof days)[number]
 
@@ -102,6 +117,8 @@ export interface Rule {
   readonly to: Selection
   readonly log?: LogWish
   readonly limit?: Limit
+  /** At most one of each kind. */
+  readonly caps?: readonly Cap[]
   readonly via?: Spot & { readonly name: string }
   /** Milliseconds since 1970 from which the rule is no more. */
   readonly until?: number

@@ -17,10 +17,7 @@ import { answerOf, fieldsOf, OneSwitch } from './one-switch.js'
 class Workshop {
   readonly parser = new Parser()
   readonly resolver = new Resolver()
-  readonly compiler: Compiler
-  constructor(options?: Parameters<typeof createCompiler>[0]) {
-    this.compiler = createCompiler(options)
-  }
+  readonly compiler: Compiler = createCompiler()
   compile(text: string, generation = 1): Section[] {
     const loaded = loadText(this.parser, 'p.rules', text)
     const resolved = this.resolver.resolve([{ name: 'p', order: 0, loaded }], noFacts(0))
@@ -48,16 +45,16 @@ f: audit drop tcp from any to any
 tier baseline
 g: allow-stateless udp 4789 from 10.0.0.1 to 10.0.0.2
 `
-  t.same(ruleText(new Workshop({ logMeter: 3, rejectMeter: 4 }).compile(text)), [
+  t.same(ruleText(new Workshop().compile(text)), [
     'track 65000 ip,ip_proto=17,ip_src=10.0.0.1,ip_dst=10.0.0.2,udp_dst=4789 => goto forward',
     'rules0 65000 ip,ct_state=-inv+trk,ct_nw_src=10.9.0.0/16 => goto rules1',
-    'rules0 64999 reg1=0x0/0xffff,ct_state=-inv+trk,ct_nw_proto=6 => controller(0147d120d2,meter=3),load:0x1->reg1[0..15],resubmit(,50)',
+    'rules0 64999 reg1=0x0/0xffff,ct_state=-inv+trk,ct_nw_proto=6 => controller(0147d120d2,meter=12498),load:0x1->reg1[0..15],resubmit(,50)',
     'rules1 65000 ip,ct_state=-inv+trk,ct_nw_proto=6,ct_nw_src=10.0.0.0/8,ct_nw_dst=10.1.0.1,ct_tp_dst=80 => load:0x42d118f3->reg3[0..31],goto commit',
-    'rules1 64999 ip,ct_state=-inv+trk,ct_nw_proto=1,ct_tp_src=8 => controller(0143d11a86,meter=3)',
-    'rules1 64999 ipv6,ct_state=-inv+trk,ct_nw_proto=58,ct_tp_src=128 => controller(0143d11a86,meter=3)',
-    'rules1 64998 ip,ct_state=-inv+trk,ct_nw_proto=17,ct_nw_src=10.0.0.1,ct_tp_src=53,ct_tp_dst=0x3e8/0xfffc => controller(0244d11c19,meter=4)',
-    'rules1 64998 ip,ct_state=-inv+trk,ct_nw_proto=17,ct_nw_src=10.0.0.2,ct_tp_src=53,ct_tp_dst=0x3e8/0xfffc => controller(0244d11c19,meter=4)',
-    'rules1 64998 ipv6,ct_state=-inv+trk,ct_nw_proto=17,ct_ipv6_src=fd00::/16,ct_tp_src=53,ct_tp_dst=0x3e8/0xfffc => controller(0244d11c19,meter=4)',
+    'rules1 64999 ip,ct_state=-inv+trk,ct_nw_proto=1,ct_tp_src=8 => controller(0143d11a86,meter=14982)',
+    'rules1 64999 ipv6,ct_state=-inv+trk,ct_nw_proto=58,ct_tp_src=128 => controller(0143d11a86,meter=14982)',
+    'rules1 64998 ip,ct_state=-inv+trk,ct_nw_proto=17,ct_nw_src=10.0.0.1,ct_tp_src=53,ct_tp_dst=0x3e8/0xfffc => controller(0244d11c19,meter=19481)',
+    'rules1 64998 ip,ct_state=-inv+trk,ct_nw_proto=17,ct_nw_src=10.0.0.2,ct_tp_src=53,ct_tp_dst=0x3e8/0xfffc => controller(0244d11c19,meter=19481)',
+    'rules1 64998 ipv6,ct_state=-inv+trk,ct_nw_proto=17,ct_ipv6_src=fd00::/16,ct_tp_src=53,ct_tp_dst=0x3e8/0xfffc => controller(0244d11c19,meter=19481)',
     'rules1 64997 ct_state=-inv+trk,ct_nw_proto=47 => drop',
     `rules3 0 * => controller(01${id('default')},meter=3),controller(02${id('default')},meter=4)`,
   ])

@@ -26,11 +26,6 @@ const lintRule = (line: Line, rule: Rule, facts: Facts): Remark[] => {
     const hint = ', or give it a new date'
     remarks.push(remarkOn('expired', line, message, { edit: { do: 'remove' }, hint }))
   }
-  if (rule.limit) {
-    const hint = 'the rule works as if the limit were not there'
-    const message = 'the limit is noted, and not enforced yet'
-    remarks.push(remarkOn('not-enforced', line, message, { hint }))
-  }
   if (rule.services.some(hasSctpPorts)) {
     const message =
       'Open vSwitch before 3.2 does not see the ports of SCTP: the rule will not match'
