@@ -15,6 +15,7 @@ import type { Flow, OwnerKind, Section } from '../pipeline/program.js'
 import { createForwarding, floodGroup } from '../topology/forwarding/compile.js'
 import type { PortRef, Switch, Topology } from '../topology/model.js'
 import { type TopologyOptions, TopologyService } from '../topology/topology.js'
+import { Admission } from './admission/admission.js'
 import { Journal } from './events.js'
 import { FactWriter, loadFacts } from './facts.js'
 import { Learning } from './learning.js'
@@ -71,6 +72,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
   readonly ruleCounters: RuleCounters
   readonly learning: Learning
   readonly sessions: SessionReader
+  readonly admission: Admission
   readonly #env: Env
   readonly #options: ControllerOptions
   readonly #attached: Map<Dpid, AttachedSwitch>
@@ -134,12 +136,24 @@ export class Controller extends EventEmitter<ControllerEvents> {
       () => this.topology.current,
       policies,
     )
+    this.admission = new Admission(env, {
+      rule: id => policies.rule(id),
+      switch: dpid => this.#attached.get(dpid as Dpid),
+      tagged: (dpid, port, network, frame) =>
+        this.topology.tagged({ dpid: dpid as Dpid, port }, network, frame),
+      tell: event => this.journal.add(event),
+    })
     this.#punts = new Punts(this.topology, {
       send: (at, frame) => this.#send(at, frame),
       reinject: (at, frame) => this.#attached.get(at.dpid)?.reinject(at.port, frame),
       programmed: () =>
         this.programmed(this.nextRevision, programmedTimeoutMillis).then(() => undefined),
+      mayLog: ruleId => this.admission.mayLog(ruleId),
       learnt: fields => learning.note(fields),
+      counted: (reason, ruleId, dpid, packet) =>
+        reason === 'admit'
+          ? this.admission.ask(dpid, ruleId, packet)
+          : this.admission.opened(dpid, packet),
       ruleHit: (reason, ruleId, at, fields) =>
         this.journal.add(hitEvent(reason, policies.rule(ruleId), ruleId, at, fields)),
     })
@@ -207,6 +221,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
     this.ruleCounters.start()
     this.policies.awaitConfirmation(this.topology.current)
     this.#stops.push(
+      this.admission.start(),
       this.#env.timers.every(driftPeriodMillis, () => {
         for (const programmer of this.#programmers.values()) programmer.check()
       }),
@@ -238,6 +253,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
       portChanged: report => this.topology.portChanged(dpid, report),
       portRemoved: number => this.topology.portRemoved(dpid, number),
       flowsTouched: rows => programmer.touched(rows),
+      placeRemoved: row => this.admission.removed(dpid, row),
       closed: reason => this.#switchClosed(dpid, attached, reason),
     })
     this.#attached.set(dpid, attached)
@@ -251,6 +267,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
     if (this.#attached.get(dpid) !== attached) return
     this.topology.switchConnected(dpid, attached.name, attached.reports())
     programmer.connect(attached)
+    void this.admission.connected(attached)
   }
 
   /** Resolves to true when every connected switch has confirmed the revision. */
@@ -383,6 +400,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
     if (this.#attached.get(dpid) !== attached) return
     this.#attached.delete(dpid)
     this.#ready.delete(dpid)
+    this.admission.closed(dpid)
     this.#programmers.get(dpid)?.disconnect()
     this.topology.switchDisconnected(dpid, reason)
   }

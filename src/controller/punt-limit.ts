@@ -1,12 +1,17 @@
 /**
  * How many packets of one switch are looked at each second, so that a switch, or a host behind one without
- * meters, cannot take the time of all others (M7). Discovery has a bucket of its own: a flood takes no link away.
+ * meters, cannot take the time of all others (M7). Each kind has a bucket of its own: a flood of rejections hides
+ * no log line, and takes no link away.
  */
 import type { Clock } from '../base/env.js'
 import { RateLimit } from './rate-limit.js'
 
+export const puntKinds = ['packets', 'logs', 'rejections', 'openings', 'probes'] as const
+/** packets teach or ask; openings are connections that are counted; probes are frames of discovery */
+export type PuntKind = (typeof puntKinds)[number]
+
 export interface PuntLimits {
-  /** Packets that teach, ask, log or reject, a second and switch; as many may come at once. */
+  /** Of each kind but probes, a second and switch; as many may come at once. */
   readonly packetsPerSecond: number
   /** Discovery frames, a second and switch. */
   readonly probesPerSecond: number
@@ -18,8 +23,7 @@ const tellPauseMillis = 10_000
 
 export class PuntLimit {
   readonly #clock: Clock
-  readonly #packets: RateLimit
-  readonly #probes: RateLimit
+  readonly #buckets: ReadonlyMap<PuntKind, RateLimit>
   readonly #tell: (dropped: number) => void
   #dropped = 0
   #toldMillis = Number.NEGATIVE_INFINITY
@@ -27,14 +31,17 @@ export class PuntLimit {
   /** @param tell how many were dropped since it was told last; at most once in ten seconds */
   constructor(clock: Clock, limits: PuntLimits, tell: (dropped: number) => void) {
     this.#clock = clock
-    this.#packets = new RateLimit(clock, limits.packetsPerSecond, limits.packetsPerSecond)
-    this.#probes = new RateLimit(clock, limits.probesPerSecond, limits.probesPerSecond)
+    const rateOf = (kind: PuntKind) =>
+      kind === 'probes' ? limits.probesPerSecond : limits.packetsPerSecond
+    this.#buckets = new Map(
+      puntKinds.map(kind => [kind, new RateLimit(clock, rateOf(kind), rateOf(kind))]),
+    )
     this.#tell = tell
   }
 
   /** False when this one is too many. */
-  take(isProbe: boolean): boolean {
-    if ((isProbe ? this.#probes : this.#packets).take()) return true
+  take(kind: PuntKind): boolean {
+    if (this.#buckets.get(kind)!.take()) return true
     this.#dropped++
     const now = this.#clock.nowMillis()
     if (now - this.#toldMillis >= tellPauseMillis) {

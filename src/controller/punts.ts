@@ -4,18 +4,20 @@
  * sender too, so the first packet of a host is late, not lost.
  */
 import { rejectionOf } from '../nfv/firewall/reject.js'
+import type { Match } from '../openflow/values.js'
 import { finishChecksums } from '../pipeline/finish.js'
 import { type Fields, readPacket } from '../pipeline/packet.js'
 import { type PuntReason, readUserdata } from '../pipeline/userdata.js'
 import { controllerMac } from '../topology/host-frames.js'
 import type { PortRef } from '../topology/model.js'
 import type { TopologyService } from '../topology/topology.js'
-import type { PuntLimit } from './punt-limit.js'
+import type { PuntKind, PuntLimit } from './punt-limit.js'
 
 export interface PuntedPacket {
   readonly inPort: number
   readonly data: Uint8Array
   readonly userdata?: Uint8Array | undefined
+  readonly match: Match
 }
 
 /** What punts need of the rest of the controller. */
@@ -25,8 +27,12 @@ export interface PuntOutput {
   reinject(at: PortRef, frame: Uint8Array): void
   /** Resolves when what is known now is in the switches. */
   programmed(): Promise<void>
+  /** Whether the rule has not said too much yet. */
+  mayLog(ruleId: number): boolean
   /** The first packet of a connection that was accepted; it has gone on. */
   learnt(fields: Fields): void
+  /** A connection asks for a place among those that its rule counts, or says that it has opened. */
+  counted(reason: 'admit' | 'opened', ruleId: number, dpid: string, packet: PuntedPacket): void
   ruleHit(reason: 'log' | 'reject', ruleId: number, at: PortRef, fields: Fields): void
 }
 
@@ -42,17 +48,20 @@ export class Punts {
 
   receive(dpid: PortRef['dpid'], packet: PuntedPacket, limit: PuntLimit): void {
     const punt = readUserdata(packet.userdata)
-    if (punt === undefined || !limit.take(punt.reason === 'discover')) return
+    if (punt === undefined || !limit.take(kindOf[punt.reason] ?? 'packets')) return
     const at = { dpid, port: packet.inPort }
     if (punt.reason === 'log' || punt.reason === 'reject')
       return this.#judged(punt.reason, punt.value, at, packet.data)
+    if (punt.reason === 'admit' || punt.reason === 'opened')
+      return this.#output.counted(punt.reason, punt.value, dpid, packet)
     if (punt.reason === 'learn') return this.#output.learnt(readPacket(packet.data).fields)
     const isKnown = this.#topology.packetIn(at, punt.reason, packet.data, punt.value)
     if (isKnown && punt.reason !== 'hear') this.#goOn(punt.reason, at, punt.value, packet.data)
   }
 
   #judged(reason: 'log' | 'reject', ruleId: number, at: PortRef, frame: Uint8Array): void {
-    this.#output.ruleHit(reason, ruleId, at, readPacket(frame).fields)
+    if (reason === 'reject' || this.#output.mayLog(ruleId))
+      this.#output.ruleHit(reason, ruleId, at, readPacket(frame).fields)
     if (reason === 'log') return
     const answer = rejectionOf(frame)
     if (answer) this.#output.send(at, answer)
@@ -77,6 +86,15 @@ export class Punts {
         this.#waiting--
       })
   }
+}
+
+/** Which bucket pays: a flood of one kind takes nothing from the others. */
+const kindOf: { readonly [reason in PuntReason]?: PuntKind } = {
+  discover: 'probes',
+  log: 'logs',
+  reject: 'rejections',
+  admit: 'openings',
+  opened: 'openings',
 }
 
 const maxWaiting = 1_024

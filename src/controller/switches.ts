@@ -1,4 +1,7 @@
 /** One connected switch, as the rest of the controller speaks to it. */
+
+import type { Dpid } from '../base/addresses.js'
+import { isPlaceCookie, placesRequest } from '../nfv/firewall/place-rows.js'
 import {
   BundleError,
   ConnectionLost,
@@ -13,9 +16,11 @@ import {
 } from '../openflow/index.js'
 import { type Action, ports } from '../openflow/values.js'
 import { cookieOf } from '../pipeline/program.js'
+import { load, registers } from '../pipeline/registers.js'
 import { tableId } from '../pipeline/tables.js'
 import type { PortBytes } from '../topology/measurements.js'
 import type { PortReport } from '../topology/port-reports.js'
+import type { AdmittingSwitch } from './admission/admission.js'
 import type { IndexedError, SwitchChannel, TouchedRow } from './program/read-back.js'
 import type { PuntedPacket } from './punts.js'
 
@@ -25,10 +30,13 @@ export interface SwitchHandlers {
   portRemoved(number: number): void
   /** Somebody else added, changed or removed rows; undefined: which ones is not known. */
   flowsTouched(rows: readonly TouchedRow[] | undefined): void
+  /** The row of a connection that was counted has ended. */
+  placeRemoved(row: TouchedRow): void
   closed(reason: string): void
 }
 
-export interface AttachedSwitch extends SwitchChannel {
+export interface AttachedSwitch extends SwitchChannel, AdmittingSwitch {
+  readonly dpid: Dpid
   readonly name: string
   readonly connection: SwitchConnection
   /** The software it runs. */
@@ -55,13 +63,17 @@ export interface AttachedSwitch extends SwitchChannel {
 /** Hands a connection's events on, and gives the controller verbs instead of messages. */
 export const attach = (connection: SwitchConnection, handlers: SwitchHandlers): AttachedSwitch => {
   connection.on('packet-in', packet => {
-    handlers.packetIn({ inPort: packet.inPort, data: packet.data, userdata: packet.userdata })
+    const { inPort, data, userdata, match } = packet
+    handlers.packetIn({ inPort, data, userdata, match })
   })
   connection.on('port-changed', (reason, port) => {
     if (reason === 'delete') handlers.portRemoved(port.port)
     else handlers.portChanged(reportOf(port))
   })
-  connection.on('flow-removed', message => handlers.flowsTouched([message]))
+  connection.on('flow-removed', message => {
+    if (isPlaceCookie(message.cookie)) handlers.placeRemoved(message)
+    else handlers.flowsTouched([message])
+  })
   connection.on('other-message', message => {
     if (message.kind === 'flow-monitor-resumed') handlers.flowsTouched(undefined)
     if (message.kind !== 'flow-monitor-reply') return
@@ -109,6 +121,20 @@ export const attach = (connection: SwitchConnection, handlers: SwitchHandlers): 
       return reply.entries.map(({ port, txBytes }) => ({ port, bytes: txBytes }))
     },
     reinject: (port, frame) => connection.send(packetOut(port, ports.table, frame)),
+    tell: messages => {
+      for (const message of messages) connection.send(message)
+    },
+    admit: (inPort, ruleId, data) =>
+      connection.send({
+        kind: 'packet-out',
+        inPort,
+        actions: [load(registers.admitted, ruleId), { kind: 'resubmit', table: tableId.admit }],
+        data,
+      }),
+    places: async () => {
+      const reply = await connection.request(placesRequest)
+      return reply.kind === 'flow-stats-reply' ? reply.entries : []
+    },
     request: message => connection.request(message),
     watchFlows: async () => {
       try {

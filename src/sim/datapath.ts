@@ -274,7 +274,7 @@ export class Datapath {
     this.#frameSize = frame.length
     const packet = readPacket(frame)
     const outcome = evaluate(this.#view, packet, inPort, actions)
-    this.#count(outcome, frame.length)
+    this.#count(outcome, frame.length, (Number(packet.fields.tcp_flags ?? 0) & finOrReset) !== 0)
     for (const up of outcome.toController) {
       this.counters.toController++
       this.#handlers.packetIn({
@@ -300,7 +300,8 @@ export class Datapath {
     this.#handlers.send(number, frame)
   }
 
-  #count(outcome: Outcome, size: number): void {
+  /** @param isEnding whether the packet ends a TCP connection */
+  #count(outcome: Outcome, size: number, isEnding: boolean): void {
     const now = this.#env.clock.nowMillis()
     for (const { table, row } of outcome.steps) {
       let lookups = this.lookups.get(table)
@@ -316,7 +317,9 @@ export class Datapath {
       entry.packetCount++
       entry.byteCount += size
       entry.usedMillis = now
+      if (isEnding) shorten(entry)
     }
+    if (isEnding) this.#arm()
     for (const { group, bucket } of outcome.buckets) this.#countBucket(group, bucket, size)
   }
 
@@ -401,6 +404,20 @@ export const durationOf = (fromMillis: number, nowMillis: number) => {
   }
 }
 
+/** FIN and RST. */
+const finOrReset = 0x05
+
+/** What `fin_timeout` in the row asks for. */
+const shorten = (entry: FlowEntry): void => {
+  for (const action of entry.actions) {
+    if (action.kind !== 'fin_timeout') continue
+    if (action.idleTimeout > 0)
+      entry.idleTimeout = Math.min(entry.idleTimeout || action.idleTimeout, action.idleTimeout)
+    if (action.hardTimeout > 0)
+      entry.hardTimeout = Math.min(entry.hardTimeout || action.hardTimeout, action.hardTimeout)
+  }
+}
+
 const cut = (frame: Uint8Array, maxLength: number | undefined): Uint8Array =>
   maxLength === undefined || frame.length <= maxLength ? frame : frame.subarray(0, maxLength)
 
@@ -408,7 +425,12 @@ const cut = (frame: Uint8Array, maxLength: number | undefined): Uint8Array =>
 const metadataOf = (fields: Fields): Match => {
   const match: Record<string, FieldValue> = { in_port: fields.in_port ?? 0 }
   for (const [name, value] of Object.entries(fields))
-    if (/^(metadata|reg\d+|tun_id|pkt_mark|ct_(state|zone|mark|label))$/.test(name) && value)
+    if (
+      /^(metadata|reg\d+|tun_id|pkt_mark|ct_(state|zone|mark|label|nw_proto|(nw|ipv6|tp)_(src|dst)))$/.test(
+        name,
+      ) &&
+      value
+    )
       match[name] = value
   return match as Match
 }

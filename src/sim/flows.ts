@@ -14,8 +14,9 @@ import { Refusal, type Undo } from './refusal.js'
 export interface FlowEntry extends RunRow {
   readonly instructions: readonly Instruction[]
   readonly flags: number
-  readonly idleTimeout: number
-  readonly hardTimeout: number
+  /** Shorter behind the end of a TCP connection, where an action says so. */
+  idleTimeout: number
+  hardTimeout: number
   readonly createdMillis: number
   /** Of the last change, which starts the hard timeout anew. */
   modifiedMillis: number

@@ -1,6 +1,6 @@
 /** M7: a switch that floods us has its share, and the others theirs. */
 import t from 'tap'
-import { PuntLimit } from '../../src/controller/punt-limit.js'
+import { type PuntKind, PuntLimit } from '../../src/controller/punt-limit.js'
 
 /** One that is set by hand. */
 const handClock = () => {
@@ -14,9 +14,9 @@ const handClock = () => {
   }
 }
 
-const passed = (limit: PuntLimit, count: number, isProbe = false): number => {
+const passed = (limit: PuntLimit, count: number, kind: PuntKind = 'packets'): number => {
   let taken = 0
-  for (let index = 0; index < count; index++) if (limit.take(isProbe)) taken++
+  for (let index = 0; index < count; index++) if (limit.take(kind)) taken++
   return taken
 }
 
@@ -39,8 +39,11 @@ t.test('discovery has a share of its own: a flood takes no link away', async t =
     () => undefined,
   )
   passed(limit, 20_000)
-  t.equal(passed(limit, 50, true), 50)
-  t.equal(passed(limit, 200, true), 50, 'which has an end too')
+  t.equal(passed(limit, 50, 'probes'), 50)
+  t.equal(passed(limit, 200, 'probes'), 50, 'which has an end too')
+  passed(limit, 20_000, 'rejections')
+  t.equal(passed(limit, 500, 'logs'), 500, 'rejections hide no log line')
+  t.equal(passed(limit, 20_000, 'logs'), 500, 'which have an end too')
 })
 
 t.test('it is told at once, then every ten seconds with a number', async t => {

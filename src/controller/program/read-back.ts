@@ -1,5 +1,6 @@
 /** What a switch really holds, asked from the switch itself. */
 import type { Dpid } from '../../base/addresses.js'
+import { isPlaceCookie } from '../../nfv/firewall/place-rows.js'
 import { formatFlow, type Message, type Reply } from '../../openflow/index.js'
 import { type Match, ports } from '../../openflow/values.js'
 import {
@@ -69,6 +70,8 @@ export const readBack = async (
   if (flows.kind === 'flow-stats-reply')
     for (const entry of flows.entries) {
       const { tableId, priority, cookie, match } = entry
+      // Places of connections are no part of a program: whoever counts them looks after them.
+      if (isPlaceCookie(cookie)) continue
       if (!isOurCookie(cookie)) {
         foreign.push({
           tableId,

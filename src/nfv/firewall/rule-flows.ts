@@ -218,7 +218,7 @@ const multiply = (dimensions: readonly Dimension[], common: Match): Match[] =>
 
 const order = new Map<string, number>(fields.map((field, index) => [field.name, index]))
 
-const inWireOrder = (match: Match): Match => {
+export const inWireOrder = (match: Match): Match => {
   const names = Object.keys(match) as FieldName[]
   if (names.length < 2) return match
   names.sort((a, b) => order.get(a)! - order.get(b)!)

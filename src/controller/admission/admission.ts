@@ -1,0 +1,250 @@
+/**
+ * Lets connections in one by one, for rules with `limit` and `max`: a new connection comes up, is counted, and goes
+ * back into the pipeline of its switch with the rule's number in a register; or it is dropped. docs/adr/0009.
+ *
+ *     packet-in (admit) ─> rate, caps ─┬─> flow-mod: its place (rules with `max`) ─> packet-out: from the start, admitted
+ *                                      └─> nothing; told at most once a second and rule
+ *     packet-in (opened) ─> the place is no more half-open        flow-removed ─> the place is free
+ */
+import type { Cancel, Env } from '../../base/env.js'
+import {
+  type CountedConnection,
+  countedOf,
+  placeKey,
+  placeRows,
+  plainNumber,
+  readPlace,
+  removePlace,
+} from '../../nfv/firewall/place-rows.js'
+import { asksToAdmit, type PlacedRule, type ResolvedRule } from '../../nfv/firewall/resolved.js'
+import { maxCap } from '../../nfv/firewall/rule.js'
+import type { FlowStats, Message } from '../../openflow/index.js'
+import type { Match } from '../../openflow/values.js'
+import { ctState } from '../../openflow/values.js'
+import { finishChecksums } from '../../pipeline/finish.js'
+import { registers } from '../../pipeline/registers.js'
+import type { NetworkEvent } from '../../topology/topology.js'
+import { Places } from './places.js'
+import { Rates } from './rates.js'
+
+/** What admission needs of a connected switch. */
+export interface AdmittingSwitch {
+  readonly dpid: string
+  tell(messages: readonly Message[]): void
+  /** Runs a frame through the pipeline as if it came in at the port now, admitted by the rule. */
+  admit(port: number, ruleId: number, frame: Uint8Array): void
+  places(): Promise<readonly FlowStats[]>
+}
+
+export interface AskingPacket {
+  readonly inPort: number
+  readonly data: Uint8Array
+  /** What the switch knows of it beside its octets. */
+  readonly match: Match
+}
+
+export interface AdmissionOutput {
+  rule(id: number): PlacedRule | undefined
+  switch(dpid: string): AdmittingSwitch | undefined
+  /** The frame as it was at the port. */
+  tagged(dpid: string, port: number, network: number, frame: Uint8Array): Uint8Array
+  tell(event: NetworkEvent): void
+}
+
+const tellPauseMillis = 1_000
+const sweepMillis = 60_000
+const retryMillis = 1_000
+/** A second first packet of what was admitted is not counted again. */
+const recentMillis = 3_000
+const maxRecent = 8_192
+
+export class Admission {
+  readonly places = new Places()
+  readonly #env: Env
+  readonly #output: AdmissionOutput
+  readonly #rates: Rates
+  readonly #logs: Rates
+  /** Switches of which all places are known; others admit nothing. */
+  readonly #ready = new Set<string>()
+  readonly #recent = new Map<string, number>()
+  readonly #told = new Map<number, { millis: number; more: number }>()
+
+  constructor(env: Env, output: AdmissionOutput) {
+    this.#env = env
+    this.#output = output
+    this.#rates = new Rates(env.clock)
+    this.#logs = new Rates(env.clock)
+  }
+
+  start(): Cancel {
+    return this.#env.timers.every(sweepMillis, () => this.sweep())
+  }
+
+  /** Asks a switch that has come which places it holds. */
+  async connected(self: AdmittingSwitch): Promise<void> {
+    const { dpid } = self
+    const isHere = () => this.#output.switch(dpid) === self
+    this.#ready.delete(dpid)
+    try {
+      const rows = await self.places()
+      if (!isHere()) return
+      const found = rows.flatMap(row => readPlace(row) ?? [])
+      this.places.replace(
+        dpid,
+        new Map(
+          found.map(({ one, ruleId, isHalfOpen }) => [
+            placeKey(one),
+            { ruleId, isHalfOpen, source: one.source, one },
+          ]),
+        ),
+      )
+      this.#ready.add(dpid)
+    } catch (error) {
+      if (!isHere()) return
+      this.#env.log.warn({ dpid, err: error }, 'places of connections could not be read')
+      this.#env.timers.after(retryMillis, () => {
+        if (isHere()) void this.connected(self)
+      })
+    }
+  }
+
+  closed(dpid: string): void {
+    this.#ready.delete(dpid)
+  }
+
+  /** A packet of a rule that counts asks for a place. */
+  ask(dpid: string, ruleId: number, packet: AskingPacket): void {
+    const self = this.#output.switch(dpid)
+    const placed = this.#output.rule(ruleId)
+    const one = countedOf(packet.match)
+    // Whatever is wrong, nothing passes: whoever wants in tries again, and meets the rules of then.
+    if (self === undefined || one === undefined || !this.#ready.has(dpid)) return
+    if (placed === undefined || !asksToAdmit(placed.rule)) return
+    const isNew = (plainNumber(packet.match.ct_state) & ctState.new) !== 0
+    if (!this.#isKnown(dpid, one, ruleId)) {
+      const beyond = this.#beyond(placed.rule, one, isNew)
+      if (beyond !== undefined) return this.#refuse(placed, one, beyond)
+      this.#note(dpid, one, ruleId)
+      if (placed.rule.caps) this.#place(self, one, placed.rule, isNew)
+    }
+    const network = plainNumber(packet.match.reg0) & (2 ** registers.network.size - 1)
+    const whole = finishChecksums(packet.data)
+    self.admit(
+      packet.inPort,
+      ruleId,
+      this.#output.tagged(dpid, packet.inPort, network, whole).slice(),
+    )
+  }
+
+  /** The handshake of a connection is done. */
+  opened(dpid: string, { match }: AskingPacket): void {
+    const one = countedOf(match)
+    const self = this.#output.switch(dpid)
+    const place = one && this.places.get(dpid, placeKey(one))
+    if (self === undefined || one === undefined || !place?.isHalfOpen) return
+    this.places.set(dpid, placeKey(one), { ...place, isHalfOpen: false })
+    self.tell(placeRows(one, place.ruleId, false))
+  }
+
+  /** A row of the switch is gone. */
+  removed(dpid: string, row: Parameters<typeof readPlace>[0]): void {
+    const found = readPlace(row)
+    if (found === undefined) return
+    const key = placeKey(found.one)
+    const place = this.places.get(dpid, key)
+    // What was said of an older row of the same connection does not count.
+    if (place?.ruleId === found.ruleId && place.isHalfOpen === found.isHalfOpen)
+      this.places.delete(dpid, key)
+  }
+
+  /** Whether a rule that names a rate for its log has said no more than that, over all switches. */
+  mayLog(ruleId: number): boolean {
+    const rate = this.#output.rule(ruleId)?.rule.log?.rate
+    return rate === undefined || this.#logs.take(ruleId, { rate, isPerSource: false }, '')
+  }
+
+  /** Frees places among connections that nobody counts any more. */
+  sweep(): void {
+    const isCounted = (id: number) => this.#output.rule(id)?.rule.caps !== undefined
+    for (const { dpid, key, place } of [...this.places.all()]) {
+      const self = this.#output.switch(dpid)
+      if (self === undefined || isCounted(place.ruleId)) continue
+      this.places.delete(dpid, key)
+      self.tell(removePlace(place.one))
+    }
+    this.#rates.keep(id => this.#output.rule(id)?.rule.limit !== undefined)
+    this.#logs.keep(id => this.#output.rule(id)?.rule.log?.rate !== undefined)
+  }
+
+  /** Whether it was admitted already: it has its place, or came in just now. */
+  #isKnown(dpid: string, one: CountedConnection, ruleId: number): boolean {
+    const key = placeKey(one)
+    if (this.places.get(dpid, key)?.ruleId === ruleId) {
+      // The row may be on its way, or was refused: it is said again.
+      const place = this.places.get(dpid, key)!
+      this.#output.switch(dpid)?.tell(placeRows(one, ruleId, place.isHalfOpen))
+      return true
+    }
+    const millis = this.#recent.get(`${dpid} ${ruleId} ${key}`)
+    return millis !== undefined && this.#env.clock.nowMillis() - millis < recentMillis
+  }
+
+  #note(dpid: string, one: CountedConnection, ruleId: number): void {
+    const now = this.#env.clock.nowMillis()
+    for (const [key, millis] of this.#recent) {
+      if (this.#recent.size < maxRecent && now - millis < recentMillis) break
+      this.#recent.delete(key)
+    }
+    const key = `${dpid} ${ruleId} ${placeKey(one)}`
+    this.#recent.delete(key)
+    this.#recent.set(key, now)
+  }
+
+  #place(self: AdmittingSwitch, one: CountedConnection, rule: ResolvedRule, isNew: boolean): void {
+    const isHalfOpen = isNew && one.protocol === 6
+    const place = { ruleId: rule.id, source: one.source, isHalfOpen, one }
+    this.places.set(self.dpid, placeKey(one), place)
+    self.tell(placeRows(one, rule.id, isHalfOpen))
+  }
+
+  /** What the connection would be too much of; undefined when it may come in, and is counted in the rate then. */
+  #beyond(rule: ResolvedRule, one: CountedConnection, isNew: boolean): string | undefined {
+    const all = this.places.countOf(rule.id)
+    const own = this.places.countOfSource(rule.id, one.source)
+    if (rule.caps && all.connections >= maxCap) return `max ${maxCap} connections`
+    for (const { count, of, isPerSource } of rule.caps ?? []) {
+      if (of === 'half-open' && !isNew) continue
+      const { connections, halfOpen } = isPerSource ? own : all
+      if ((of === 'half-open' ? halfOpen : connections) >= count)
+        return `max ${count} ${of}${isPerSource ? ' per source' : ''}`
+    }
+    const { limit } = rule
+    if (!isNew || limit === undefined || this.#rates.take(rule.id, limit, one.source))
+      return undefined
+    const { rate, isPerSource } = limit
+    return `limit ${rate.count}/${rate.per}${isPerSource ? ' per source' : ''}`
+  }
+
+  #refuse({ rule, file, line }: PlacedRule, one: CountedConnection, beyond: string): void {
+    const now = this.#env.clock.nowMillis()
+    const told = this.#told.get(rule.id)
+    if (told && now - told.millis < tellPauseMillis) {
+      told.more++
+      return
+    }
+    this.#told.set(rule.id, { millis: now, more: 0 })
+    this.#output.tell({
+      kind: 'rule-limited',
+      rule: rule.name,
+      policy: rule.policy,
+      file,
+      line,
+      beyond,
+      source: one.source,
+      destination: one.destination,
+      protocol: one.protocol,
+      destinationPort: one.destinationPort,
+      more: told?.more ?? 0,
+    })
+  }
+}
