@@ -1,0 +1,106 @@
+/** Two real Open vSwitch with two hosts each, a controller, and a policy that tests change. */
+import type { Env } from '../../../src/base/env.js'
+import type { ControllerProcess } from '../../../src/lab/controller-process.js'
+import { type Lab, withLab } from '../../../src/lab/main.js'
+import { sh } from '../../../src/lab/shell.js'
+import { readLab } from '../../../src/lab/spec.js'
+import { NetnsStage } from '../../../src/lab/stages/netns.js'
+
+/** What hosts listen at. */
+export const listening = [22, 53, 80, 443, 8050]
+
+export const hostAddresses = {
+  a: '10.1.0.1',
+  b: '10.1.0.2',
+  c: '10.2.0.10',
+  d: '10.2.0.20',
+} as const
+export type HostName = keyof typeof hostAddresses
+
+const lab: Lab = {
+  spec: readLab(
+    'firewall',
+    'firewall.yaml',
+    `title: Two switches, two hosts each
+rules: firewall.rules
+switches: [s1, s2]
+links:
+  - [s1:3, s2:3]
+hosts:
+  a: { at: s1:1, ips: [10.1.0.1/8] }
+  b: { at: s1:2, ips: [10.1.0.2/8] }
+  c: { at: s2:1, ips: [10.2.0.10/8] }
+  d: { at: s2:2, ips: [10.2.0.20/8] }
+steps:
+${listening.map(port => `  - try: { from: a, to: b, protocol: tcp, port: ${port}, expect: open }`).join('\n')}
+`,
+  ),
+  rules: 'default allow\n',
+  folder: '.',
+}
+
+export interface Event {
+  readonly kind: string
+  readonly rule?: string
+  readonly [detail: string]: unknown
+}
+
+export class TwoSwitches {
+  readonly stage: NetnsStage
+  readonly controller: ControllerProcess
+
+  constructor(stage: NetnsStage, controller: ControllerProcess) {
+    this.stage = stage
+    this.controller = controller
+  }
+
+  /** Resolves when the switches have confirmed it. */
+  async rules(source: string): Promise<void> {
+    await this.controller.send('PUT', '/api/v1/policies/firewall?wait=installed', { source })
+  }
+
+  /** How often each word came out of so many attempts, one after the other. */
+  async attempts(
+    from: HostName,
+    to: HostName,
+    port: number,
+    count: number,
+    protocol: 'tcp' | 'udp' = 'tcp',
+  ): Promise<string> {
+    let said = ''
+    for (let index = 0; index < count; index++)
+      said += (await this.stage.attempt(from, to, protocol, port))[0]
+    return said
+  }
+
+  async events(kind: string): Promise<readonly Event[]> {
+    const { items } = await this.controller.get<{ items: Event[] }>('/api/v1/events')
+    return items.filter(each => each.kind === kind)
+  }
+
+  /** Rows of a table of a switch, without counters, as ovs-ofctl prints them. */
+  async rows(name: string, table: number): Promise<string[]> {
+    const text = await this.stage.rig.ofctl(name, 'dump-flows', `table=${table}`)
+    return text.split('\n').filter(line => line.includes(`table=${table}`))
+  }
+
+  /** Runs a command inside a host. */
+  inHost(host: HostName, ...words: string[]): Promise<string> {
+    const [command = '', ...rest] = [...this.stage.enter(host), ...words]
+    return sh(command, ...rest)
+  }
+}
+
+export const withTwoSwitches = <T>(env: Env, work: (lab: TwoSwitches) => Promise<T>): Promise<T> =>
+  withLab(
+    env,
+    lab,
+    'netns',
+    { say: () => undefined, assertion: () => undefined },
+    new AbortController().signal,
+    async ({ run, controller, stage }) => {
+      if (!(stage instanceof NetnsStage)) throw new Error('another stage than was asked for')
+      await run.up()
+      return work(new TwoSwitches(stage, controller))
+    },
+  )
