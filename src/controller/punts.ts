@@ -78,7 +78,8 @@ export class Punts {
     }
     if (this.#waiting >= maxWaiting) return
     this.#waiting++
-    const copy = this.#topology.tagged(at, network, finishChecksums(frame)).slice()
+    // Not `slice`: of a Buffer it would be a view into what was received.
+    const copy = new Uint8Array(this.#topology.tagged(at, network, finishChecksums(frame)))
     this.#output
       .programmed()
       .then(() => this.#output.reinject(at, copy))

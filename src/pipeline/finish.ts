@@ -10,7 +10,8 @@ export const finishChecksums = (frame: Uint8Array): Uint8Array => {
   const { fields, l3, l4 } = packet
   const at = fields.ip_proto === ipProtocols.tcp ? 16 : fields.ip_proto === ipProtocols.udp ? 6 : -1
   if (l4 === undefined || at < 0 || Number(fields.ip_frag ?? 0) & fragBits.any) return frame
-  const copy = frame.slice()
+  // Not `slice`: of a Buffer it would be a view into what was received.
+  const copy = new Uint8Array(frame)
   const view = new DataView(copy.buffer)
   const isUdp = fields.ip_proto === ipProtocols.udp
   if (isUdp && view.getUint16(l4 + at) === 0) return frame

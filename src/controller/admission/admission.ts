@@ -132,7 +132,7 @@ export class Admission {
     self.admit(
       packet.inPort,
       ruleId,
-      this.#output.tagged(dpid, packet.inPort, network, whole).slice(),
+      this.#output.tagged(dpid, packet.inPort, network, whole),
     )
   }
 

@@ -1,0 +1,36 @@
+/** Rules that count what they allow, on the simulated office. */
+import t from 'tap'
+import type { Ip } from '../../src/base/addresses.js'
+import { items, type Office, office } from './office.js'
+
+const open = async (at: Office, from: string, port: number, times: number): Promise<string> => {
+  let said = ''
+  for (let index = 0; index < times; index++)
+    said += (
+      await at.net.host(from).attempt('10.2.0.10' as Ip, 'tcp', port, { timeoutMillis: 300 })
+    )[0]
+  return said
+}
+
+const rules = (at: Office, source: string) =>
+  at.call('PUT', '/api/v1/policies/counts?wait=installed', { source })
+
+t.test('a rate is held for each source, over all switches', async t => {
+  const at = await office(t)
+  await rules(at, 'default drop\nweb: allow tcp 443\n')
+  t.equal(
+    await open(at, 'ann', 443, 6),
+    'rrrrrr',
+    'the host has nobody there: without a limit all come through',
+  )
+  await rules(at, 'default drop\nweb: allow tcp 443 limit 3/hour per source\n')
+  t.equal(await open(at, 'ann', 443, 5), 'rrrss')
+  t.equal(await open(at, 'bob', 443, 1), 'r')
+  const events = (await items(at, 'events')).filter(each => each.kind === 'rule-limited')
+  t.match(events[0], {
+    rule: 'web',
+    line: 2,
+    beyond: 'limit 3/hour per source',
+    source: '10.1.0.1',
+  })
+})
