@@ -129,11 +129,7 @@ export class Admission {
     }
     const network = plainNumber(packet.match.reg0) & (2 ** registers.network.size - 1)
     const whole = finishChecksums(packet.data)
-    self.admit(
-      packet.inPort,
-      ruleId,
-      this.#output.tagged(dpid, packet.inPort, network, whole),
-    )
+    self.admit(packet.inPort, ruleId, this.#output.tagged(dpid, packet.inPort, network, whole))
   }
 
   /** The handshake of a connection is done. */

@@ -74,8 +74,14 @@ export class TwoSwitches {
   }
 
   async events(kind: string): Promise<readonly Event[]> {
-    const { items } = await this.controller.get<{ items: Event[] }>('/api/v1/events')
-    return items.filter(each => each.kind === kind)
+    const all: Event[] = []
+    for (let since = 0; ; since = Number(all.at(-1)!.sequence)) {
+      const { items } = await this.controller.get<{ items: Event[] }>(
+        `/api/v1/events?since=${since}`,
+      )
+      if (items.length === 0) return all.filter(each => each.kind === kind)
+      all.push(...items)
+    }
   }
 
   /** Rows of a table of a switch, without counters, as ovs-ofctl prints them. */
