@@ -71,6 +71,7 @@ export const hitEvent = (
   ...(placed && { policy: placed.rule.policy, file: placed.file, line: placed.line }),
   ...(placed?.rule.log?.text !== undefined && { text: placed.rule.log.text }),
   verdict: placed?.rule.verb ?? 'drop',
+  ...(placed?.rule.isAudit && { isAudit: true }),
   ...at,
   ...addressesOf(fields),
 })

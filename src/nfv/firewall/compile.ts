@@ -24,7 +24,13 @@ import {
   portRows,
 } from './ports.js'
 import { beginsStretch, prioritiesOf } from './priorities.js'
-import { isStateless, type PlacedRule, type Resolved, type ResolvedRule } from './resolved.js'
+import {
+  isSameAudit,
+  isStateless,
+  type PlacedRule,
+  type Resolved,
+  type ResolvedRule,
+} from './resolved.js'
 import { portNeeds, ruleFlows } from './rule-flows.js'
 import { type Report, RuleMeters } from './rule-meters.js'
 import { isTracked, pipelineRows } from './tables.js'
@@ -119,6 +125,7 @@ class Compilation {
   readonly #meters = new RuleMeters()
   readonly #sections: Memory['sections'] = new Map()
   #audits = 0
+  readonly #files = new Map<string, number>()
   readonly #admissions: (readonly Flow[])[] = []
 
   constructor(resolved: Resolved, generation: number, memory: Memory) {
@@ -220,7 +227,8 @@ class Compilation {
       const known = list.known[index]!
       const priority = list.priorities[index]!
       const isSame = list.special[index] === 0 && known.priority === priority
-      list.parts.push(isSame ? known.flows : this.#rule(table, known, priority, classes))
+      const before = list.rules[index - 1]
+      list.parts.push(isSame ? known.flows : this.#rule(table, known, before, priority, classes))
     }
     if (list.rules.length > 0) this.#keep(name, list.parts.slice(start))
   }
@@ -235,12 +243,20 @@ class Compilation {
     )
   }
 
-  #rule(table: TableName, known: Known, priority: number, classes: PortClasses): readonly Flow[] {
+  #rule(
+    table: TableName,
+    known: Known,
+    before: ResolvedRule | undefined,
+    priority: number,
+    classes: PortClasses,
+  ): readonly Flow[] {
     const { rule, needs, origin } = known
-    const auditNumber = rule.isAudit ? ++this.#audits : 0
-    const used = needs
+    if (rule.isAudit && !isSameAudit(rule, before)) this.#audits++
+    const auditNumber = rule.isAudit ? this.#audits : 0
+    const fileBit = rule.auditIn === 'file' ? this.#fileBit(rule.policy) : undefined
+    const used = `${fileBit ?? ''} ${needs
       .map(({ side, protocol, key }) => classes.get(classKey(side, protocol, key)) ?? '-')
-      .join()
+      .join()}`
     const meters = this.#takeMeters(rule)
     if (meters.admit !== undefined) this.#admit(known, meters.admit)
     const isSame =
@@ -256,13 +272,21 @@ class Compilation {
     known.flows = ruleFlows(rule, {
       table,
       priority,
-      then: thenOf(rule, meters, auditNumber),
+      then: thenOf(rule, meters, auditNumber, fileBit),
       origin,
       isStateless: isStateless(rule),
       classes,
       auditNumber,
+      fileBit,
     })
     return known.flows
+  }
+
+  /** Which flag says that a file audited whole has spoken. */
+  #fileBit(policy: string): number {
+    const bit = this.#files.get(policy) ?? this.#files.size
+    this.#files.set(policy, bit)
+    return bit
   }
 
   #takeMeters(rule: ResolvedRule): Meters {

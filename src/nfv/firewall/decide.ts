@@ -5,7 +5,7 @@
 import type { Ip } from '../../base/addresses.js'
 import { ipNumber } from '../../base/addresses.js'
 import type { AddressSet } from './address-set.js'
-import { isStateless, type PlacedRule, type Resolved, type Term } from './resolved.js'
+import { isSameAudit, isStateless, type PlacedRule, type Resolved, type Term } from './resolved.js'
 import { type LogWish, type PortRange, type TierName, tiers, type Verb } from './rule.js'
 
 /** The packet that opens a connection. */
@@ -58,19 +58,45 @@ export const decide = (resolved: Resolved, connection: Connection): Decision => 
     isIn(rule.from, source) &&
     isIn(rule.to, destination) &&
     rule.terms.some(term => fits(term, connection, source))
+  const heard = new Set<string>()
   const end = (placed: PlacedRule) => decision(placed, tierTrail, audits)
 
   const stateless = resolved.stateless.find(speaks)
   if (stateless) return end(stateless)
   for (const [index, rules] of resolved.tiers.entries()) {
-    const matching = rules.filter(placed => !isStateless(placed.rule) && speaks(placed))
-    const first = matching.findIndex(placed => !placed.rule.isAudit)
-    audits.push(...(first < 0 ? matching : matching.slice(0, first)))
-    const winner = matching[first]
+    const winner = firstOf(rules, speaks, heard, audits)
     tierTrail.push(stepOf(tiers[index]!, winner))
     if (winner && winner.rule.verb !== 'pass') return end(winner)
   }
   return end(resolved.last)
+}
+
+/**
+ * The first rule of a tier that speaks and is enforced; audit rules before it are noted.
+ *
+ * @param heard policies whose file is audited whole and has spoken
+ */
+const firstOf = (
+  rules: readonly PlacedRule[],
+  speaks: (placed: PlacedRule) => boolean,
+  heard: Set<string>,
+  audits: PlacedRule[],
+): PlacedRule | undefined => {
+  let before: PlacedRule | undefined
+  let hasSpoken = false
+  for (const placed of rules) {
+    const { rule } = placed
+    if (isStateless(rule)) continue
+    if (!isSameAudit(rule, before?.rule)) hasSpoken = false
+    before = placed
+    const isSkipped = rule.auditIn !== undefined && (hasSpoken || heard.has(rule.policy))
+    if (isSkipped || !speaks(placed)) continue
+    if (!rule.isAudit) return placed
+    audits.push(placed)
+    hasSpoken = rule.auditIn !== undefined
+    if (rule.auditIn === 'file' && rule.verb !== 'pass') heard.add(rule.policy)
+  }
+  return undefined
 }
 
 const stepOf = (tier: TierName, spoke: PlacedRule | undefined): TierStep => {

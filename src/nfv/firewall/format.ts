@@ -41,7 +41,11 @@ export const formatStatement = (statement: Statement): string => {
     case 'include':
       return `include "${statement.path}"`
     case 'tier':
-      return `tier ${statement.tier}`
+      return `tier ${statement.tier}${statement.isAudit ? ' audit' : ''}`
+    case 'file-audit':
+      return 'file audit'
+    case 'let':
+      return `let ${statement.name} = ${statement.value}`
     case 'default': {
       const isWhole = isAny(statement.from) && isAny(statement.to)
       const ends = isWhole ? '' : formatEnds(statement.from, statement.to)

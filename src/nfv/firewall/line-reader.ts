@@ -45,6 +45,15 @@ export const tokenize = (text: string): Token[] => {
   return tokens
 }
 
+/** The words as text again. */
+export const formatTokens = (tokens: readonly Token[]): string =>
+  tokens
+    .map(({ kind, text }, at) => {
+      const space = at === 0 || kind === 'comma' ? '' : ' '
+      return `${space}${kind === 'string' ? `"${text}"` : text}`
+    })
+    .join('')
+
 export class LineReader {
   readonly #tokens: readonly Token[]
   readonly #end: number
@@ -88,6 +97,11 @@ export class LineReader {
     if (token.kind !== kind) this.fail(`${what} is expected here`, hint)
     this.#next++
     return token
+  }
+
+  /** Whatever comes; only where something does. */
+  next(): Token {
+    return this.#tokens[this.#next++]!
   }
 
   word(what: string, hint: string): Token {

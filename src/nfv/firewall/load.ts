@@ -57,14 +57,15 @@ class Loader {
     this.#read = read
   }
 
-  async file(file: string, text: string): Promise<ParsedFile> {
+  async file(file: string, text: string, isAudited = false): Promise<ParsedFile> {
     this.texts.set(file, text)
     this.#open.push(file)
     const parsed = this.#parser.parse(text, file)
     this.complaints.push(...parsed.complaints)
     for (const line of parsed.lines) {
-      this.lines.push(line)
-      if (line.statement.kind === 'include') await this.#include(line, line.statement)
+      const here: Line = isAudited && line.audit !== 'file' ? { ...line, audit: 'file' } : line
+      this.lines.push(here)
+      if (line.statement.kind === 'include') await this.#include(here, line.statement)
     }
     this.#open.pop()
     return parsed
@@ -86,7 +87,7 @@ class Loader {
       this.complaints.push(missing(line, include, `"${path}" cannot be read: ${why}`))
       return
     }
-    await this.file(path, text)
+    await this.file(path, text, line.audit === 'file')
   }
 }
 

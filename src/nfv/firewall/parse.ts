@@ -12,10 +12,12 @@
  *     default   = 'default' verb ['from' selection] ['to' selection] ['log' ...]
  *     selection = member (',' member)* ['except' member (',' member)*]
  *     test      = 'test' TEXT member '->' member service verdict ['by' NAME]
- *     also      = 'include' TEXT | 'tier' NAME
+ *     also      = 'include' TEXT | 'tier' NAME ['audit'] | 'file' 'audit' | 'let' NAME '=' words
+ *
+ * `$NAME` anywhere is read as the words that `let NAME = ...` gave it further up in the same file.
  */
 import { complaintAt, didYouMean } from './complaint.js'
-import { LineReader, Mistake, type Token, tokenize } from './line-reader.js'
+import { formatTokens, LineReader, Mistake, type Token, tokenize } from './line-reader.js'
 import {
   checkName,
   takeCap,
@@ -72,19 +74,36 @@ export class Parser {
     const source = text.split('\n')
     if (source.at(-1) === '') source.pop()
     let tier: TierName = 'main'
+    let audit: Line['audit']
+    let isFileAudit = false
+    const words = new Map<string, readonly Token[]>()
     for (let index = 0; index < source.length; index++) {
       const line = index + 1
       let piece = source[index]!
       while (goesOn(piece) && index + 1 < source.length) piece += `\n${source[++index]}`
-      const { statement, comment, mistake } = this.#read(piece)
+      const { statement, comment, mistake } = this.#read(piece, words)
       if (mistake !== undefined) {
         const { at, length, message, hint } = mistake
         complaints.push(complaintAt({ file, line, text: piece }, at, length, message, hint))
         continue
       }
-      if (statement!.kind === 'tier') tier = statement!.tier
+      if (statement!.kind === 'tier') {
+        tier = statement!.tier
+        audit = statement!.isAudit ? 'tier' : undefined
+      }
+      if (statement!.kind === 'let') words.set(`$${statement!.name}`, wordsOf(statement!.value))
+      if (statement!.kind === 'file-audit') {
+        isFileAudit = true
+        const first = lines.find(each => decides(each.statement))
+        if (first) complaints.push(tooLate({ file, line, text: piece }, first))
+      }
+      const mode = isFileAudit ? 'file' : audit
       const place = { statement: statement!, file, line, text: piece, tier }
-      lines.push(comment === undefined ? place : { ...place, comment })
+      lines.push({
+        ...place,
+        ...(comment !== undefined && { comment }),
+        ...(mode !== undefined && { audit: mode }),
+      })
     }
     return { file, lines, complaints }
   }
@@ -95,15 +114,33 @@ export class Parser {
     this.#readings = new Map()
   }
 
-  #read(piece: string): Reading {
-    let reading = this.#readings.get(piece)
+  #read(piece: string, words: Words): Reading {
+    const key = words.size > 0 && piece.includes('$') ? keyWith(piece, words) : piece
+    let reading = this.#readings.get(key)
     if (reading === undefined) {
-      reading = this.#older.get(piece) ?? readPiece(piece)
-      this.#readings.set(piece, reading)
+      reading = this.#older.get(key) ?? readPiece(piece, words)
+      this.#readings.set(key, reading)
     }
     return reading
   }
 }
+
+type Words = ReadonlyMap<string, readonly Token[]>
+
+/** What a piece means depends on what its names stand for. */
+const keyWith = (piece: string, words: Words): string =>
+  `${piece}\0${JSON.stringify([...words].filter(([name]) => piece.includes(name)))}`
+
+const decides = ({ kind }: Statement): boolean => kind === 'rule' || kind === 'default'
+
+const tooLate = (place: Pick<Line, 'file' | 'line' | 'text'>, first: Line): RuleError =>
+  complaintAt(
+    place,
+    place.text.indexOf('file'),
+    'file audit'.length,
+    '"file audit" stands behind a rule',
+    `write it before the first one, in line ${first.line}`,
+  )
 
 /** Reads one file. */
 export const parse = (text: string, file = 'rules'): ParsedFile => new Parser().parse(text, file)
@@ -118,10 +155,13 @@ const goesOn = (piece: string): boolean => {
   }
 }
 
-const readPiece = (piece: string): Reading => {
+const readPiece = (piece: string, named: Words): Reading => {
   try {
     const tokens = tokenize(piece)
-    const words = tokens.filter(token => token.kind !== 'comment')
+    const words = replaced(
+      tokens.filter(token => token.kind !== 'comment'),
+      named,
+    )
     const comments = tokens.filter(token => token.kind === 'comment').map(t => t.text.trimEnd())
     const end = words.length === 0 ? 0 : words.at(-1)!.at + words.at(-1)!.length
     const reader = new LineReader(words, end)
@@ -133,6 +173,27 @@ const readPiece = (piece: string): Reading => {
     throw error
   }
 }
+
+/** Every `$NAME` replaced; what it stands for is where the name is. @throws {Mistake} */
+const replaced = (tokens: readonly Token[], named: Words): readonly Token[] => {
+  if (!tokens.some(isVariable)) return tokens
+  return tokens.flatMap(token => {
+    if (!isVariable(token)) return [token]
+    const { text, at, length } = token
+    const words = named.get(text)
+    if (words !== undefined) return words.map(word => ({ ...word, at, length }))
+    const near = didYouMean(
+      text,
+      [...named.keys()],
+      `write above it in this file: let ${text.slice(1)} = ...`,
+    )
+    throw new Mistake(at, length, `nothing is named "${text}"`, near)
+  })
+}
+
+const isVariable = (token: Token): boolean => token.kind === 'word' && token.text.startsWith('$')
+
+const wordsOf = (value: string): readonly Token[] => tokenize(value)
 
 const options = ['from', 'to', 'except', 'log', 'limit', 'max', 'via', 'until', 'schedule']
 
@@ -152,7 +213,7 @@ const failAtRest = (reader: LineReader, statement: Statement): never => {
 const takeStatement = (reader: LineReader): Statement => {
   const first = reader.word(
     'a statement',
-    'begin with a verb, a name, zone, service, default, tier, include or test',
+    'begin with a verb, a name, zone, service, let, default, tier, file, include or test',
   )
   switch (first.text) {
     case 'zone': {
@@ -169,8 +230,15 @@ const takeStatement = (reader: LineReader): Statement => {
       const path = reader.take('string', 'the path', 'write: include "objects/campus.rules"')
       return { kind: 'include', path: path.text, at: path.at }
     }
-    case 'tier':
-      return { kind: 'tier', tier: takeTier(reader) }
+    case 'tier': {
+      const tier = takeTier(reader)
+      return { kind: 'tier', tier, ...(reader.skip('audit') && { isAudit: true }) }
+    }
+    case 'file':
+      if (!reader.skip('audit')) reader.fail('"audit" is expected here', 'write: file audit')
+      return { kind: 'file-audit' }
+    case 'let':
+      return takeLet(reader)
     case 'default':
       return takeDefault(reader)
     case 'test':
@@ -178,6 +246,16 @@ const takeStatement = (reader: LineReader): Statement => {
     default:
       return takeRule(reader, first)
   }
+}
+
+const takeLet = (reader: LineReader): Statement => {
+  const name = takeName(reader, 'variable')
+  const hint = 'write: let NAME = WORDS, and $NAME where they are to stand'
+  reader.take('equals', '"="', hint)
+  const tokens: Token[] = []
+  while (!reader.isAtEnd) tokens.push(reader.next())
+  if (tokens.length === 0) reader.fail('there is nothing behind "="', hint)
+  return { kind: 'let', name, value: formatTokens(tokens) }
 }
 
 const takeTier = (reader: LineReader): TierName => {
@@ -227,7 +305,7 @@ const takeRule = (reader: LineReader, first: Token): Rule => {
   }
 }
 
-const statements = ['zone', 'service', 'default', 'tier', 'include', 'test']
+const statements = ['zone', 'service', 'let', 'default', 'tier', 'file', 'include', 'test']
 
 const isVerb = (word: string): word is Verb => (verbs as readonly string[]).includes(word)
 

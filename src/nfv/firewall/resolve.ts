@@ -7,11 +7,12 @@
  */
 import { hash32 } from '../../pipeline/program.js'
 import { everyAddress } from './address-set.js'
+import { tooManyAudits } from './audits.js'
 import { complaintAt, inOrder } from './complaint.js'
 import { contentOf, type Dependency, Environment, type Facts } from './environment.js'
 import { formatRuleBody } from './format.js'
 import type { LoadedPolicy } from './load.js'
-import type { PlacedRule, Resolved, ResolvedRule } from './resolved.js'
+import { isStateless, type PlacedRule, type Resolved, type ResolvedRule } from './resolved.js'
 import { type Default, isAny, type Line, type Rule, type RuleError, tiers } from './rule.js'
 import { isOn, nextChange } from './times.js'
 
@@ -42,8 +43,9 @@ export class Resolver {
       return part
     })
     this.#memos = memos
+    const enforced = ordered.filter(policy => !isAuditedFile(policy))
     const last =
-      parts.findLast(part => part.last)?.last ?? this.#keep(undeclared(ordered.at(-1), ids))
+      parts.findLast(part => part.last)?.last ?? this.#keep(undeclared(enforced.at(-1), ids))
     // One policy's lists are taken as they are.
     const lists = tiers.map((_, tier) =>
       parts.length === 1 ? parts[0]!.rules[tier]! : parts.flatMap(part => part.rules[tier]!),
@@ -51,6 +53,7 @@ export class Resolver {
     const behind = parts.flatMap(part => part.pairDefaults)
     if (ordered.length > 0 && last.rule.verb !== 'allow') behind.push(this.#keep(builtIn(ids)))
     lists[3]!.push(...behind)
+    complaints.push(...tooManyAudits(lists, ordered))
     const changes = parts.flatMap(part => part.changes)
     return {
       tiers: lists,
@@ -151,6 +154,7 @@ class PolicyResolver {
   /** Two hashes for each tier, over the digests of its rules in their order. */
   readonly lanes = tiers.map(() => [0x811c9dc5, 0x9e3779b9] as [number, number])
   #at = -1
+  #auditedDefault: PlacedRule | undefined
   readonly #complaints: RuleError[] = []
 
   constructor(policy: PolicyInput, facts: Facts, ids: Ids, before: PolicyMemo | undefined) {
@@ -177,7 +181,7 @@ class PolicyResolver {
     const memo = this.#resolve(line, statement, tier)
     if (statement.via !== undefined && !this.#facts.hasChain(statement.via.name))
       this.#noChain(line)
-    if (tier === 3 && statement.verb === 'pass' && !statement.isAudit)
+    if (tier === 3 && statement.verb === 'pass' && !memo.placed.rule.isAudit)
       this.#complain(
         line,
         'pass',
@@ -188,19 +192,22 @@ class PolicyResolver {
     if (!this.#isInForce(statement)) return
     this.rules[tier].push(memo.placed)
     mix(this.lanes[tier]!, memo.digest)
-    if (statement.verb === 'allow-stateless' && !statement.isAudit) this.stateless.push(memo.placed)
+    if (isStateless(memo.placed.rule)) this.stateless.push(memo.placed)
   }
 
   #default(line: DefaultLine, statement: Default): void {
     const isWhole = isAny(statement.from) && isAny(statement.to)
-    if (isWhole && this.last !== undefined) {
+    const isAudited = line.audit === 'file'
+    const declared = isAudited ? this.#auditedDefault : this.last
+    if (isWhole && declared !== undefined) {
       const message = 'the default is declared twice'
-      const hint = `it is already declared in ${this.last.file}:${this.last.line}`
+      const hint = `it is already declared in ${declared.file}:${declared.line}`
       this.#complain(line, 'default', message, hint)
       return
     }
     const { placed, digest } = this.#resolve(line, statement, 3)
-    if (isWhole) this.last = placed
+    if (isWhole && isAudited) this.#auditedDefault = placed
+    if (isWhole && !isAudited) this.last = placed
     else {
       this.pairDefaults.push(placed)
       mix(this.lanes[3]!, digest)
@@ -272,7 +279,12 @@ class PolicyResolver {
     const hasName = old !== undefined && old.name === name
     const wanted = hasName ? old.wantedId : wantedId(this.#policy.name, name)
     const id = this.#ids.take(wanted)
-    const isSame = hasName && old.id === id && old.tier === tier && this.#isStill(old.uses)
+    const isSame =
+      hasName &&
+      old.id === id &&
+      old.tier === tier &&
+      old.placed.rule.auditIn === auditIn(line, statement) &&
+      this.#isStill(old.uses)
     const memo = isSame ? moved(old, line) : this.#make(line, statement, id, wanted, name, tier)
     this.memo.add(statement, memo)
     return memo
@@ -293,13 +305,15 @@ class PolicyResolver {
   ): RuleMemo {
     const uses: Dependency[] = []
     const rule = statement.kind === 'rule' ? statement : undefined
+    const within = auditIn(line, statement)
     const parts = {
       id,
       policy: this.#policy.name,
       name,
       tier,
       verb: statement.verb,
-      isAudit: rule?.isAudit ?? false,
+      isAudit: rule?.isAudit === true || within !== undefined,
+      ...(within && { auditIn: within }),
       isDefault: rule === undefined,
       from: this.memo.environment.select(statement.from, line, uses),
       to: this.memo.environment.select(statement.to, line, uses),
@@ -322,6 +336,16 @@ class PolicyResolver {
   }
 }
 
+/** A default belongs to its file, not to a tier. */
+const auditIn = (line: Line, statement: Rule | Default): Line['audit'] => {
+  if (statement.kind === 'default') return line.audit === 'tier' ? undefined : line.audit
+  // One that is audited by itself logs and goes on, wherever it stands.
+  return statement.isAudit ? undefined : line.audit
+}
+
+const isAuditedFile = ({ loaded }: PolicyInput): boolean =>
+  loaded.root.lines.some(({ statement }) => statement.kind === 'file-audit')
+
 const noUses: readonly Dependency[] = []
 
 const moved = (memo: RuleMemo, { file, line }: Line): RuleMemo =>
@@ -339,7 +363,7 @@ const wantedName = (line: Line, statement: Rule | Default): string => {
 const tierNumbers = { admin: 0, main: 1, application: 2, baseline: 3 } as const
 
 const withDigest = (rule: Omit<ResolvedRule, 'digest'>): ResolvedRule => {
-  const verb = `${rule.isAudit ? 'audit ' : ''}${rule.verb} via ${rule.via ?? ''}`
+  const verb = `${rule.isAudit ? 'audit ' : ''}${rule.auditIn ?? ''}${rule.verb} via ${rule.via ?? ''}`
   const content = `${rule.id} ${rule.tier} ${verb} ${contentOf(rule.terms)} ${contentOf(rule.from)} ${contentOf(rule.to)}${admissionOf(rule)}`
   return { ...rule, digest: [hash32(content), hash32(`${content} again`)] }
 }

@@ -25,6 +25,8 @@ export interface ResolvedRule {
   readonly tier: number
   readonly verb: Verb
   readonly isAudit: boolean
+  /** The whole tier or file around it is audited: then only the first rule of it that matches speaks. */
+  readonly auditIn?: 'tier' | 'file'
   readonly isDefault: boolean
   readonly from: AddressSet
   readonly to: AddressSet
@@ -63,7 +65,17 @@ export const isStateless = (rule: ResolvedRule): boolean =>
 
 /** Each of its connections is admitted one by one, by the controller. */
 export const asksToAdmit = (rule: ResolvedRule): boolean =>
-  rule.limit !== undefined || rule.caps !== undefined
+  !rule.isAudit && (rule.limit !== undefined || rule.caps !== undefined)
+
+/** Files that may be audited whole at one time. */
+export const maxAuditedFiles = 8
+
+/** Rules audited one by one: a packet goes through its table once more for each that it matches, and switches end that at 64. */
+export const maxAuditRules = 40
+
+/** Whether both stand in the same audited stretch of a tier. */
+export const isSameAudit = (rule: ResolvedRule, before: ResolvedRule | undefined): boolean =>
+  rule.auditIn !== undefined && before?.auditIn === rule.auditIn && before.policy === rule.policy
 
 export const ruleById = (resolved: Resolved): ReadonlyMap<number, PlacedRule> =>
   new Map([...resolved.tiers.flat(), resolved.last].map(placed => [placed.rule.id, placed]))

@@ -36,6 +36,8 @@ export interface Placement {
   readonly classes: PortClasses
   /** For an audit rule its number, counted from 1 in the order of asking; else 0. */
   readonly auditNumber: number
+  /** Of a rule in a file that is audited whole: the flag that the file has spoken. */
+  readonly fileBit?: number | undefined
 }
 
 /** Rows that each stand for a part of one dimension. */
@@ -54,7 +56,9 @@ export const ruleFlows = (rule: ResolvedRule, placement: Placement): Flow[] =>
 
 const blocksOf = (rule: ResolvedRule, placement: Placement): Block[] => {
   const audit = auditDimension(placement.auditNumber)
-  const base: Match = placement.isStateless ? {} : { ct_state: isTracked }
+  const base: Match = placement.isStateless
+    ? {}
+    : { ct_state: isTracked, ...fileMatch(placement.fileBit) }
   const isEverywhere = isEveryAddress(rule.from) && isEveryAddress(rule.to)
   // Rules for every address need no type of frame: only IP comes here. (A stateless one does.)
   const isShared = isEverywhere && !placement.isStateless
@@ -114,6 +118,13 @@ const addressMatches = (set: AddressSet, version: 4 | 6, field: FieldName): Dime
 const cidrMatch = ({ version, address, length }: Cidr): FieldValue | Masked => {
   if (length === (version === 4 ? 32 : 128)) return address
   return { value: address, mask: version === 4 ? ipv4Mask(length) : ipv6Mask(length) }
+}
+
+/** Only packets about which the file has not spoken. */
+const fileMatch = (bit: number | undefined): Match => {
+  if (bit === undefined) return {}
+  const { field, offset } = registers.auditedFiles
+  return { [field]: { value: 0, mask: 2 ** (offset + bit) } }
 }
 
 /** Only packets that no audit rule from this one on has seen; the lower bits of the register count them. */

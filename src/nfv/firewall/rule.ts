@@ -158,7 +158,11 @@ export type Statement =
       readonly members: readonly ServiceMember[]
     }
   | (Spot & { readonly kind: 'include'; readonly path: string })
-  | { readonly kind: 'tier'; readonly tier: TierName }
+  | { readonly kind: 'tier'; readonly tier: TierName; readonly isAudit?: true }
+  /** Nothing in this file, nor in what it includes, is enforced. */
+  | { readonly kind: 'file-audit' }
+  /** Words that stand for `$NAME` further down in this file. */
+  | { readonly kind: 'let'; readonly name: string; readonly value: string }
   | Default
   | Rule
   | Test
@@ -177,6 +181,8 @@ export interface Line<S extends Statement = Statement> {
   readonly text: string
   /** The tier it stands in. */
   readonly tier: TierName
+  /** The whole tier or file around it is audited only. */
+  readonly audit?: 'tier' | 'file'
 }
 
 /** A mistake in a rule file: a value of the trade, not an exception. Line and column count from 1. */

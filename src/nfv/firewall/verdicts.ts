@@ -45,13 +45,22 @@ export interface Then {
   readonly goto?: TableName
 }
 
-/** @param auditNumber of an audit rule, counted from 1 */
-export const thenOf = (rule: ResolvedRule, meters: Meters, auditNumber = 0): Then => {
+/**
+ * @param auditNumber of an audit rule, counted from 1
+ * @param fileBit of a rule in a file that is audited whole: the flag that the file has spoken
+ */
+export const thenOf = (
+  rule: ResolvedRule,
+  meters: Meters,
+  auditNumber = 0,
+  fileBit?: number,
+): Then => {
   const log = rule.log ? [report('log', rule, meters.log)] : []
   if (auditNumber > 0)
     return {
       actions: [
         report('log', rule, meters.log),
+        ...(fileBit !== undefined && rule.verb !== 'pass' ? [markFile(fileBit)] : []),
         ...markAndGoOn(ruleTables[rule.tier]!, auditNumber),
       ],
     }
@@ -70,6 +79,11 @@ export const thenOf = (rule: ResolvedRule, meters: Meters, auditNumber = 0): The
       // The last tier has no `pass`: resolving complains.
       return { actions: log, goto: nextTable[rule.tier]! }
   }
+}
+
+const markFile = (bit: number): Action => {
+  const { field, offset } = registers.auditedFiles
+  return load({ field, offset: offset + bit, size: 1 }, 1)
 }
 
 const report = (
