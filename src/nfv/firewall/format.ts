@@ -134,7 +134,8 @@ export const formatService = (member: ServiceMember): string => {
 const formatPorts = (ranges: readonly PortRange[]): string =>
   ranges.map(({ from, to }) => (from === to ? ` ${from}` : ` ${from}-${to}`)).join('')
 
-const formatRate = (rate: Rate): string => `${rate.count}/${rate.per === 'second' ? 's' : rate.per}`
+export const formatRate = (rate: Rate): string =>
+  `${rate.count}/${rate.per === 'second' ? 's' : rate.per}`
 
 const formatLog = (log: LogWish | undefined): string => {
   if (log === undefined) return ''
@@ -142,7 +143,7 @@ const formatLog = (log: LogWish | undefined): string => {
   return ` log${rate}${log.text === undefined ? '' : ` "${log.text}"`}`
 }
 
-const formatSchedule = (schedule: Schedule): string => {
+export const formatSchedule = (schedule: Schedule): string => {
   const time = (minute: number) =>
     `${String(Math.floor(minute / 60)).padStart(2, '0')}:${String(minute % 60).padStart(2, '0')}`
   const [first, last] = [schedule.days[0]!, schedule.days.at(-1)!]

@@ -1,27 +1,26 @@
-/** JSON Schema of a policy as an object: the same that a rule file says. For REST, editors and validation. */
+/**
+ * JSON Schema of a policy as an object: the statements of a rule file, in their order, each with the comment on its
+ * line. For REST, editors and validation. `json.ts` makes it from statements and back.
+ */
 import { Type } from 'typebox'
-import { tiers, verbs } from './rule.js'
+import { maxCap, tiers, verbs } from './rule.js'
 
 const words = <const T extends readonly string[]>(list: T, description: string) =>
   Type.Enum([...list], { description })
+
+const namePattern = '^[A-Za-z_][A-Za-z0-9_.-]*$'
+const quoted = (description: string) => Type.String({ pattern: '^[^"\\n]*$', description })
 
 const member = Type.String({
   description:
     'an address, a CIDR, a range, "host NAME", "network NAME", "port SWITCH:NUMBER", a zone or "any"',
   examples: ['10.1.0.0/16', 'host web1', 'office'],
 })
-
+const members = Type.Array(member, { minItems: 1 })
 const selection = Type.Union(
-  [
-    Type.Array(member, { minItems: 1 }),
-    Type.Object(
-      { of: Type.Array(member, { minItems: 1 }), except: Type.Array(member, { minItems: 1 }) },
-      { additionalProperties: false },
-    ),
-  ],
+  [members, Type.Object({ of: members, except: members }, { additionalProperties: false })],
   { description: 'members, or members without others' },
 )
-
 const services = Type.Array(
   Type.String({
     description: 'a service, or ports as in a rule file',
@@ -29,104 +28,96 @@ const services = Type.Array(
   }),
   { minItems: 1 },
 )
-
-const log = Type.Union(
-  [
-    Type.Boolean(),
-    Type.Object(
-      {
-        rate: Type.Optional(
-          Type.String({
-            pattern: '^[1-9][0-9]{0,6}/(s|second|m|minute|h|hour)$',
-            examples: ['10/s'],
-          }),
-        ),
-        text: Type.Optional(Type.String({ pattern: '^[^"\\n]*$' })),
-      },
-      { additionalProperties: false },
-    ),
-  ],
-  { description: 'a line in the log for each connection' },
+const rate = Type.String({
+  pattern: '^[1-9][0-9]{0,6}/(s|second|m|minute|h|hour)$',
+  examples: ['10/s'],
+})
+const log = Type.Object(
+  { rate: Type.Optional(rate), text: Type.Optional(quoted('put into each line')) },
+  { additionalProperties: false, description: 'a line in the log for each connection' },
+)
+const limit = Type.Object(
+  { rate, perSource: Type.Optional(Type.Boolean()) },
+  { additionalProperties: false, description: 'connections that may begin' },
+)
+const cap = Type.Object(
+  {
+    count: Type.Integer({ minimum: 1, maximum: maxCap }),
+    of: words(['connections', 'half-open'] as const, 'what is counted'),
+    perSource: Type.Optional(Type.Boolean()),
+  },
+  { additionalProperties: false, description: 'connections that may be there at once' },
 )
 
-const remarks = {
-  comment: Type.Optional(Type.String({ description: 'behind it, on the same line' })),
-  comments: Type.Optional(Type.Array(Type.String(), { description: 'the lines above it' })),
-}
-
-const rule = Type.Object(
-  {
-    name: Type.Optional(Type.String({ pattern: '^[A-Za-z_][A-Za-z0-9_.-]*$' })),
-    tier: Type.Optional(words(tiers, 'default: that of the policy')),
-    action: words(verbs, 'what happens to a connection that this rule is the first to match'),
-    audit: Type.Optional(Type.Boolean({ description: 'say what would happen, and go on' })),
-    services,
-    from: Type.Optional(selection),
-    to: Type.Optional(selection),
-    log: Type.Optional(log),
-    limit: Type.Optional(
-      Type.Object(
-        {
-          rate: Type.String({ examples: ['10/minute'] }),
-          perSource: Type.Optional(Type.Boolean()),
-        },
-        { additionalProperties: false },
+const statement = <const K extends string, const T extends Parameters<typeof Type.Object>[0]>(
+  kind: K,
+  parts: T,
+) =>
+  Type.Object(
+    {
+      kind: Type.Literal(kind),
+      ...parts,
+      comment: Type.Optional(
+        Type.String({ pattern: '^[^\\n]*$', description: 'what stands behind # on its line' }),
       ),
-    ),
-    via: Type.Optional(Type.String({ description: 'the chain of functions it passes' })),
-    until: Type.Optional(Type.String({ examples: ['2027-01-31', '2027-01-31T18:00Z'] })),
-    schedule: Type.Optional(Type.String({ examples: ['mon-fri 08:00-18:00 Europe/Berlin'] })),
-    ...remarks,
-  },
-  { additionalProperties: false },
-)
+    },
+    { additionalProperties: false },
+  )
 
-const defaults = Type.Object(
-  {
-    action: words(['allow', 'drop', 'reject'] as const, 'what happens where no rule speaks'),
+const rule = statement('rule', {
+  name: Type.Optional(Type.String({ pattern: namePattern })),
+  verb: words(verbs, 'what happens to a connection that this rule is the first to match'),
+  audit: Type.Optional(Type.Boolean({ description: 'say what would happen, and go on' })),
+  services,
+  from: Type.Optional(selection),
+  to: Type.Optional(selection),
+  log: Type.Optional(log),
+  limit: Type.Optional(limit),
+  max: Type.Optional(Type.Array(cap, { minItems: 1 })),
+  via: Type.Optional(Type.String({ description: 'the chain of functions it passes' })),
+  until: Type.Optional(Type.String({ examples: ['2027-01-31', '2027-01-31T18:00Z'] })),
+  schedule: Type.Optional(Type.String({ examples: ['mon-fri 08:00-18:00 Europe/Berlin'] })),
+})
+
+const verdicts = ['allow', 'drop', 'reject'] as const
+
+const test = statement('test', {
+  title: quoted('what is meant'),
+  from: member,
+  to: member,
+  service: Type.String({ examples: ['tcp 443'] }),
+  verdict: words(verdicts, 'what the rules must say'),
+  by: Type.Optional(Type.String({ description: 'the rule that must decide, or "default"' })),
+})
+
+const name = Type.String({ pattern: namePattern })
+
+const statements = Type.Union([
+  rule,
+  statement('default', {
+    verb: words(verdicts, 'what happens where no rule speaks'),
     from: Type.Optional(selection),
     to: Type.Optional(selection),
     log: Type.Optional(log),
-    ...remarks,
-  },
-  { additionalProperties: false },
-)
-
-const test = Type.Object(
-  {
-    title: Type.String({ pattern: '^[^"\\n]*$' }),
-    from: member,
-    to: member,
-    service: Type.String({ examples: ['tcp 443'] }),
-    verdict: words(['allow', 'drop', 'reject'] as const, 'what the rules must say'),
-    by: Type.Optional(Type.String({ description: 'the rule that must decide, or "default"' })),
-    ...remarks,
-  },
-  { additionalProperties: false },
-)
-
-const named = <const T extends Parameters<typeof Type.Object>[0]>(parts: T) =>
-  Type.Object({ name: Type.String(), ...parts, ...remarks }, { additionalProperties: false })
+  }),
+  statement('zone', { name, members: selection }),
+  statement('service', { name, members: services }),
+  statement('tier', {
+    tier: words(tiers, 'of the rules below'),
+    audit: Type.Optional(Type.Boolean({ description: 'none of them is enforced' })),
+  }),
+  statement('file-audit', {}),
+  statement('let', {
+    name,
+    value: Type.String({ pattern: '^[^\\n]+$', description: 'words that $NAME stands for' }),
+  }),
+  statement('include', { path: quoted('relative to the policy') }),
+  test,
+  statement('blank', {}),
+])
 
 export const policySpec = Type.Object(
-  {
-    order: Type.Optional(Type.Integer({ description: 'lower numbers count first; then by name' })),
-    include: Type.Optional(
-      Type.Array(Type.String({ description: 'a path, relative to the policy' })),
-    ),
-    zones: Type.Optional(Type.Array(named({ members: selection }))),
-    services: Type.Optional(Type.Array(named({ members: services }))),
-    tier: Type.Optional(words(tiers, 'of rules that name none; "main" when absent')),
-    default: Type.Optional(
-      Type.Union([
-        words(['allow', 'drop', 'reject'] as const, 'where no rule speaks'),
-        Type.Array(defaults),
-      ]),
-    ),
-    rules: Type.Optional(Type.Array(rule)),
-    tests: Type.Optional(Type.Array(test)),
-    comments: Type.Optional(Type.Array(Type.String(), { description: 'lines at the end' })),
-  },
+  { statements: Type.Array(statements, { maxItems: 200_000 }) },
   { additionalProperties: false },
 )
 
@@ -140,9 +131,7 @@ export const policyDocument = Type.Object(
 )
 
 export type PolicySpec = Type.Static<typeof policySpec>
-export type PolicyDocument = Type.Static<typeof policyDocument>
-export type RuleObject = Type.Static<typeof rule>
-export type DefaultObject = Type.Static<typeof defaults>
-export type TestObject = Type.Static<typeof test>
+export type StatementObject = Type.Static<typeof statements>
 export type SelectionObject = Type.Static<typeof selection>
 export type LogObject = Type.Static<typeof log>
+export type RuleObject = Type.Static<typeof rule>

@@ -1,0 +1,247 @@
+/**
+ * Statements to JSON and back. Addresses, services, rates and times are the same words as in a rule file, and are
+ * read by the same reader: whatever a rule file refuses, this refuses too.
+ */
+import { formatMember, formatRate, formatSchedule, formatService } from './format.js'
+import { LineReader, Mistake, tokenize } from './line-reader.js'
+import { takeMember, takeSchedule, takeService } from './parse-parts.js'
+import { isAny, type Line, type LogWish, type Member, type Rule, type Selection } from './rule.js'
+import type {
+  LogObject,
+  PolicySpec,
+  RuleObject,
+  SelectionObject,
+  StatementObject,
+} from './schema.js'
+import { formatUntil } from './times.js'
+
+/** A mistake in a policy that came as JSON. */
+export interface JsonMistake {
+  /** Counted from 0. */
+  readonly statement: number
+  readonly path: string
+  readonly message: string
+  readonly hint: string
+}
+
+/** The statements of a file as an object. */
+export const specOf = (lines: readonly Pick<Line, 'statement' | 'comment'>[]): PolicySpec => ({
+  statements: lines.map(({ statement, comment }) => ({
+    ...objectOf(statement),
+    ...(comment !== undefined && { comment }),
+  })),
+})
+
+const objectOf = (statement: Line['statement']): StatementObject => {
+  switch (statement.kind) {
+    case 'rule':
+      return ruleObject(statement)
+    case 'default':
+      return {
+        kind: 'default',
+        verb: statement.verb,
+        ...ends(statement),
+        ...(statement.log && { log: logObject(statement.log) }),
+      }
+    case 'zone':
+      return { kind: 'zone', name: statement.name, members: selectionObject(statement.members) }
+    case 'service':
+      return {
+        kind: 'service',
+        name: statement.name,
+        members: statement.members.map(formatService),
+      }
+    case 'tier':
+      return { kind: 'tier', tier: statement.tier, ...(statement.isAudit && { audit: true }) }
+    case 'include':
+      return { kind: 'include', path: statement.path }
+    case 'let':
+      return { kind: 'let', name: statement.name, value: statement.value }
+    case 'test': {
+      const { title, from, to, service, verdict, by } = statement
+      const packet = { from: formatMember(from), to: formatMember(to) }
+      const more = { verdict, ...(by !== undefined && { by }) }
+      return { kind: 'test', title, ...packet, service: formatService(service), ...more }
+    }
+    case 'file-audit':
+    case 'blank':
+      return { kind: statement.kind }
+  }
+}
+
+const ruleObject = (rule: Rule): RuleObject => ({
+  kind: 'rule',
+  ...(rule.name !== undefined && { name: rule.name }),
+  verb: rule.verb,
+  ...(rule.isAudit && { audit: true }),
+  services: rule.services.map(formatService),
+  ...ends(rule),
+  ...(rule.log && { log: logObject(rule.log) }),
+  ...(rule.limit && {
+    limit: {
+      rate: formatRate(rule.limit.rate),
+      ...(rule.limit.isPerSource && { perSource: true }),
+    },
+  }),
+  ...(rule.caps && {
+    max: rule.caps.map(({ count, of, isPerSource }) => ({
+      count,
+      of,
+      ...(isPerSource && { perSource: true }),
+    })),
+  }),
+  ...(rule.via && { via: rule.via.name }),
+  ...(rule.until !== undefined && { until: formatUntil(rule.until) }),
+  ...(rule.schedule && { schedule: formatSchedule(rule.schedule) }),
+})
+
+const ends = ({ from, to }: { readonly from: Selection; readonly to: Selection }) => ({
+  ...(!isAny(from) && { from: selectionObject(from) }),
+  ...(!isAny(to) && { to: selectionObject(to) }),
+})
+
+const selectionObject = ({ of, except }: Selection): SelectionObject => {
+  const texts = (list: readonly Member[]) => list.map(formatMember)
+  return except.length === 0 ? texts(of) : { of: texts(of), except: texts(except) }
+}
+
+const logObject = ({ rate, text }: LogWish): LogObject => ({
+  ...(rate && { rate: formatRate(rate) }),
+  ...(text !== undefined && { text }),
+})
+
+/**
+ * The text of a rule file that says the same. Each statement is one line, so that line N is statement N - 1.
+ *
+ * @param spec as the schema says
+ */
+export const textOfSpec = (
+  spec: PolicySpec,
+): { readonly text: string; readonly mistakes: readonly JsonMistake[] } => {
+  const mistakes: JsonMistake[] = []
+  const lines = spec.statements.map((statement, index) => {
+    const piece = new Piece(index, mistakes)
+    const text = piece.textOf(statement)
+    const { comment } = statement
+    return comment === undefined ? text : `${text}${text === '' ? '' : '  '}#${comment}`
+  })
+  return { text: lines.length === 0 ? '' : `${lines.join('\n')}\n`, mistakes }
+}
+
+/** One statement on its way to text. Words are only let through when they are one whole part of the language. */
+class Piece {
+  readonly #index: number
+  readonly #mistakes: JsonMistake[]
+
+  constructor(index: number, mistakes: JsonMistake[]) {
+    this.#index = index
+    this.#mistakes = mistakes
+  }
+
+  textOf(statement: StatementObject): string {
+    switch (statement.kind) {
+      case 'rule':
+        return this.#rule(statement)
+      case 'default': {
+        const ends = statement.from || statement.to ? this.#ends(statement) : ''
+        return `default ${statement.verb}${ends}${this.#log(statement.log)}`
+      }
+      case 'zone':
+        return `zone ${statement.name} = ${this.#selection('members', statement.members)}`
+      case 'service':
+        return `service ${statement.name} = ${this.#services('members', statement.members)}`
+      case 'tier':
+        return `tier ${statement.tier}${statement.audit ? ' audit' : ''}`
+      case 'include':
+        return `include "${statement.path}"`
+      case 'let':
+        return this.#let(statement.name, statement.value)
+      case 'test': {
+        const from = this.#part('from', statement.from, takeMember)
+        const to = this.#part('to', statement.to, takeMember)
+        const service = this.#part('service', statement.service, takeService)
+        const by = statement.by === undefined ? '' : ` by ${this.#word('by', statement.by)}`
+        return `test "${statement.title}" ${from} -> ${to} ${service} ${statement.verdict}${by}`
+      }
+      case 'file-audit':
+        return 'file audit'
+      case 'blank':
+        return ''
+    }
+  }
+
+  #rule(rule: RuleObject): string {
+    const name = rule.name === undefined ? '' : `${rule.name}: `
+    const per = (one: { readonly perSource?: boolean }) => (one.perSource ? ' per source' : '')
+    const limit = rule.limit ? ` limit ${rule.limit.rate}${per(rule.limit)}` : ''
+    const caps = (rule.max ?? []).map(cap => ` max ${cap.count} ${cap.of}${per(cap)}`).join('')
+    const via = rule.via === undefined ? '' : ` via ${this.#word('via', rule.via)}`
+    const until = rule.until === undefined ? '' : ` until ${this.#word('until', rule.until)}`
+    const schedule =
+      rule.schedule === undefined
+        ? ''
+        : ` schedule ${this.#part('schedule', rule.schedule, takeSchedule)}`
+    const verb = `${rule.audit ? 'audit ' : ''}${rule.verb}`
+    const head = `${name}${verb} ${this.#services('services', rule.services)}${this.#ends(rule)}`
+    return `${head}${via}${limit}${caps}${until}${schedule}${this.#log(rule.log)}`
+  }
+
+  #ends({ from, to }: { readonly from?: SelectionObject; readonly to?: SelectionObject }): string {
+    const side = (path: 'from' | 'to', selection: SelectionObject | undefined) =>
+      selection === undefined ? ` ${path} any` : ` ${path} ${this.#selection(path, selection)}`
+    return side('from', from) + side('to', to)
+  }
+
+  #selection(path: string, selection: SelectionObject): string {
+    const list = (under: string, texts: readonly string[]) =>
+      texts.map((text, at) => this.#part(`${under}[${at}]`, text, takeMember)).join(', ')
+    if (!('except' in selection)) return list(path, selection)
+    return `${list(`${path}.of`, selection.of)} except ${list(`${path}.except`, selection.except)}`
+  }
+
+  #services(path: string, texts: readonly string[]): string {
+    return texts.map((text, at) => this.#part(`${path}[${at}]`, text, takeService)).join(', ')
+  }
+
+  #log(log: LogObject | undefined): string {
+    if (log === undefined) return ''
+    const rate = log.rate === undefined ? '' : ` new ${log.rate}`
+    return ` log${rate}${log.text === undefined ? '' : ` "${log.text}"`}`
+  }
+
+  #word(path: string, text: string): string {
+    return this.#part(path, text, reader => reader.word('a word', 'write one word'))
+  }
+
+  /** Any words, but one line of them. */
+  #let(name: string, value: string): string {
+    return this.#part('value', value, reader => {
+      while (!reader.isAtEnd) reader.next()
+    }) === ''
+      ? ''
+      : `let ${name} = ${value}`
+  }
+
+  /** The text, when it is exactly what `take` takes. */
+  #part(path: string, text: string, take: (reader: LineReader) => unknown): string {
+    try {
+      const tokens = tokenize(text)
+      const stranger = tokens.find(token => token.kind === 'comment') ?? tokens.find(isVariable)
+      const reader = new LineReader(tokens, text.length)
+      if (stranger || /[\n\r]/.test(text))
+        reader.fail(`"${text}" is more than one part`, 'write one part of the statement', stranger)
+      take(reader)
+      if (!reader.isAtEnd)
+        reader.fail(`"${text}" is more than one part`, 'write one part of the statement')
+    } catch (error) {
+      if (!(error instanceof Mistake)) throw error
+      const { message, hint } = error
+      this.#mistakes.push({ statement: this.#index, path, message, hint })
+      return ''
+    }
+    return text
+  }
+}
+
+const isVariable = ({ kind, text }: { readonly kind: string; readonly text: string }): boolean =>
+  kind === 'word' && text.startsWith('$')
