@@ -9,6 +9,7 @@ import { plan } from '../plan.js'
 import { etagOf, type PolicyWish } from '../policies.js'
 import type { HistoryEntry, Reason } from '../policy-history.js'
 import { trace } from '../trace.js'
+import { specOfSource, wishOf } from './policy-bodies.js'
 import {
   nameParams,
   nameQuery,
@@ -107,13 +108,14 @@ const readingRoutes = (app: FastifyInstance, controller: Controller): void => {
   )
   app.get<{ Params: Static<typeof nameParams> }>(
     '/api/v1/policies/:name',
-    read('one policy, with its text', { params: nameParams }),
+    read('one policy, with its text and its statements', { params: nameParams }),
     async (request, reply) => {
       const policy = controller.policies.get(request.params.name)
       reply.header('etag', etagOf(policy))
       return {
         ...policyItem(controller, policy.name),
         source: policy.source,
+        spec: specOfSource(policy.source),
         includes: policy.includes ?? {},
       }
     },
@@ -133,7 +135,11 @@ const policyRoutes = (app: FastifyInstance, controller: Controller): void => {
     '/api/v1/policies',
     write('put policies in force, all or none', { body: policiesBody, querystring: waitQuery }),
     async request => ({
-      items: await applyPolicies(controller, request.body.policies, request.query),
+      items: await applyPolicies(
+        controller,
+        request.body.policies.map(({ name, ...body }) => wishOf(name, body)),
+        request.query,
+      ),
     }),
   )
   app.put<{ Params: Static<typeof nameParams>; Body: Static<typeof policyBody> } & Waiting>(
@@ -146,7 +152,7 @@ const policyRoutes = (app: FastifyInstance, controller: Controller): void => {
     async request => {
       const [item] = await applyPolicies(
         controller,
-        [{ ...request.body, name: request.params.name }],
+        [wishOf(request.params.name, request.body)],
         request.query,
         request.headers['if-match'],
       )
@@ -170,7 +176,11 @@ const policyRoutes = (app: FastifyInstance, controller: Controller): void => {
   app.post<{ Body: Static<typeof policiesBody> }>(
     '/api/v1/plan',
     read('what applying policies would change', { body: policiesBody }),
-    async request => plan(controller, request.body.policies),
+    async request =>
+      plan(
+        controller,
+        request.body.policies.map(({ name, ...body }) => wishOf(name, body)),
+      ),
   )
 }
 

@@ -1,5 +1,6 @@
 /** The bodies that the API takes, as JSON Schema: type, validation and documentation in one. */
 import Type from 'typebox'
+import { policySpec } from '../../nfv/firewall/schema.js'
 
 const name = Type.String({
   pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$',
@@ -8,7 +9,10 @@ const name = Type.String({
 
 export const policyBody = Type.Object(
   {
-    source: Type.String({ maxLength: 8_000_000, description: 'the text of a rule file' }),
+    source: Type.Optional(
+      Type.String({ maxLength: 8_000_000, description: 'the text of a rule file' }),
+    ),
+    spec: Type.Optional(policySpec),
     includes: Type.Optional(
       Type.Record(Type.String({ maxLength: 1_024 }), Type.String({ maxLength: 8_000_000 }), {
         description: 'texts of included files, by the path in the include',

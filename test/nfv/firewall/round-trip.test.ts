@@ -33,16 +33,14 @@ const cidr4 = fc.tuple(fc.nat({ max: 0xffffffff }), fc.nat({ max: 32 })).map(
     cidr: { version: 4, address: (address & ipv4Mask(length)) >>> 0, length },
   }),
 )
-const range4 = fc
-  .tuple(fc.nat({ max: 0xffffffff }), fc.nat({ max: 0xffffffff }))
-  .map(
-    ([a, b]): Member => ({
-      kind: 'range',
-      version: 4,
-      first: Math.min(a, b),
-      last: Math.max(a, b),
-    }),
-  )
+const range4 = fc.tuple(fc.nat({ max: 0xffffffff }), fc.nat({ max: 0xffffffff })).map(
+  ([a, b]): Member => ({
+    kind: 'range',
+    version: 4,
+    first: Math.min(a, b),
+    last: Math.max(a, b),
+  }),
+)
 const cidr6 = fc
   .bigInt({ min: 0n, max: 2n ** 64n - 1n })
   .map((high): Member => ({ kind: 'cidr', cidr: { version: 6, address: high << 64n, length: 64 } }))
