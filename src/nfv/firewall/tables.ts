@@ -11,7 +11,8 @@
  * F: the packet came from another switch. Such a switch has judged it: sessions that begin with a
  * packet from the fabric are remembered as decided elsewhere, and both directions pass here.
  * No row matches the register `generation`: it makes what Open vSwitch caches behind ct() belong to one
- * generation, so that nothing cached under older rules is found under newer ones (docs/adr/0008).
+ * generation, so that nothing cached under older rules is found under newer ones; a bit of pkt_mark does so for what is
+ * decided before ct() (docs/adr/0008).
  * What is behind the order of the rows: docs/pipeline.md, and README.md of this folder.
  */
 import {
@@ -107,6 +108,12 @@ export const learningRows = (generation: number, meter: number): Flow[] =>
     flow('commit', priority, match, then, because, origin),
   )
 
+/** A bit that no packet has, another for each generation until it is the same again 32 generations later. */
+const markOf = (generation: number): Masked => {
+  const bit = 2 ** (generation % 32)
+  return { value: bit, mask: bit }
+}
+
 /** The rows of track, session, commit and accepted. @param generation 1 to 65535 */
 export const pipelineRows = (generation: number): Flow[] => {
   const known = state(['trk'], ['new'])
@@ -116,6 +123,7 @@ export const pipelineRows = (generation: number): Flow[] => {
   // biome-ignore format: tables
   const rows: Partial<Record<TableName, readonly Row[]>> = {
     track: [
+      [65_100, { pkt_mark: markOf(generation), eth_type: ipVersions[4], ip_proto: 255 }, {}, 'no packet is meant: that it could be makes cached flows of another generation too wide to stay'],
       ...each(10, {}, { actions: [load(registers.generation, generation), { kind: 'ct', zone: registers.zone, table: tableId.session }] }, 'a verdict needs the state of the connection'),
       [0, {}, { goto: 'forward' }, 'what is not IP has no sessions'],
     ],
