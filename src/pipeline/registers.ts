@@ -1,7 +1,7 @@
 /**
  * What registers and the connection's label mean, bit by bit.
  *
- *     reg0   [16..31] flags: 16 from the fabric        [0..15] network number
+ *     reg0   [16..31] flags: 16 from the fabric, 17 the rule lets a helper read        [0..15] network number
  *            [24..31] files that are audited whole, and have spoken
  *     reg1   [16..31] generation of the rules          [0..15] audit rules passed: the number of the last one
  *     reg2   rule that has admitted the packet to the connections it counts (32 bits)
@@ -24,6 +24,7 @@ const bits = (field: Subfield['field'], offset: number, size: number): Subfield 
 export const registers = {
   network:     bits('reg0', 0, 16),
   fromFabric:  bits('reg0', 16, 1),
+  helper:      bits('reg0', 17, 1),
   auditedFiles: bits('reg0', 24, 8),
   audited:     bits('reg1', 0, 16),
   generation:  bits('reg1', 16, 16),

@@ -14,6 +14,7 @@ import {
 import { load, registers } from '../../pipeline/registers.js'
 import type { TableName } from '../../pipeline/tables.js'
 import { admissionMisses, admissionRows } from './admission.js'
+import { joinPorts } from './environment.js'
 import {
   classKey,
   type PortClasses,
@@ -25,15 +26,17 @@ import {
 } from './ports.js'
 import { beginsStretch, prioritiesOf } from './priorities.js'
 import {
+  helperPorts,
   isSameAudit,
   isStateless,
   type PlacedRule,
   type Resolved,
   type ResolvedRule,
 } from './resolved.js'
+import type { PortRange } from './rule.js'
 import { portNeeds, ruleFlows } from './rule-flows.js'
 import { type Report, RuleMeters } from './rule-meters.js'
-import { isTracked, pipelineRows } from './tables.js'
+import { helperRows, isTracked, pipelineRows } from './tables.js'
 import { keyOf, type Meters, nextTable, reportsOf, ruleTables, thenOf } from './verdicts.js'
 
 type Moving<T> = { -readonly [key in keyof T]: T[key] }
@@ -84,6 +87,7 @@ interface Memory {
       }
     | undefined
   meters: { readonly key: string; readonly section: Section } | undefined
+  helpers: { readonly key: string; readonly flows: readonly Flow[] } | undefined
 }
 
 export class Compiler {
@@ -95,6 +99,7 @@ export class Compiler {
     plan: undefined,
     misses: undefined,
     meters: undefined,
+    helpers: undefined,
   }
 
   /**
@@ -126,6 +131,8 @@ class Compilation {
   readonly #sections: Memory['sections'] = new Map()
   #audits = 0
   readonly #files = new Map<string, number>()
+  /** Ports at which some rule lets a helper read. */
+  readonly #helped = new Map<string, PortRange>()
   readonly #admissions: (readonly Flow[])[] = []
 
   constructor(resolved: Resolved, generation: number, memory: Memory) {
@@ -145,6 +152,7 @@ class Compilation {
     this.#keep('firewall/default', [this.#missRows()])
     if (this.#admissions.length > 0)
       this.#keep('firewall/admission', [admissionMisses(), ...this.#admissions])
+    if (this.#helped.size > 0) this.#keep('firewall/helpers', [this.#helperRows()])
     const meters = this.#meterSection()
     this.#memory.lists = lists
     this.#memory.sections = this.#sections
@@ -171,9 +179,7 @@ class Compilation {
       list.rules.push(rule)
       list.known.push(known)
       list.ids[index] = isThere ? before.ids[at]! : rule.id
-      list.special[index] = isThere
-        ? before.special[at]!
-        : Number(rule.isAudit || known.needs.length > 0 || reportsOf(rule).length > 0)
+      list.special[index] = isThere ? before.special[at]! : Number(isSpecial(rule, known))
       list.lines[index] = line
       list.files.push(file)
       if (isThere && before.lines[at] === line && before.files[at] === file) continue
@@ -257,6 +263,7 @@ class Compilation {
     const used = `${fileBit ?? ''} ${needs
       .map(({ side, protocol, key }) => classes.get(classKey(side, protocol, key)) ?? '-')
       .join()}`
+    for (const range of helperPorts(rule)) this.#helped.set(`${range.from}-${range.to}`, range)
     const meters = this.#takeMeters(rule)
     if (meters.admit !== undefined) this.#admit(known, meters.admit)
     const isSame =
@@ -303,6 +310,17 @@ class Compilation {
     this.#admissions.push(known.admission.flows)
   }
 
+  /** The same array while generation and ports stay. */
+  #helperRows(): readonly Flow[] {
+    const ports = joinPorts([...this.#helped.values()]) ?? []
+    const key = `${this.#generation} ${JSON.stringify(ports)}`
+    const known = this.#memory.helpers
+    if (known?.key === key) return known.flows
+    const made = { key, flows: helperRows(this.#generation, ports) }
+    this.#memory.helpers = made
+    return made.flows
+  }
+
   #meterSection(): Section {
     const meters = this.#meters.all()
     const key = meters.map(({ id, bands }) => `${id} ${bands[0]!.rate}`).join()
@@ -335,6 +353,12 @@ class Compilation {
     return flows
   }
 }
+
+const isSpecial = (rule: ResolvedRule, known: Known): boolean =>
+  rule.isAudit ||
+  known.needs.length > 0 ||
+  reportsOf(rule).length > 0 ||
+  helperPorts(rule).length > 0
 
 const emptyList = (length: number): List => ({
   rules: [],

@@ -238,7 +238,7 @@ const contentOfTerms = (terms: readonly Term[]): string =>
     .map(term => {
       const ports = (ranges: readonly PortRange[] | undefined) =>
         ranges?.map(range => `${range.from}-${range.to}`).join('+') ?? '*'
-      return `${term.version ?? ''}:${term.protocol ?? '*'}:${ports(term.source)}:${ports(term.destination)}`
+      return `${term.version ?? ''}:${term.protocol ?? '*'}:${ports(term.source)}:${ports(term.destination)}${term.helper ?? ''}`
     })
     .join(',')
 
@@ -264,6 +264,7 @@ const termOf = (member: Exclude<ServiceMember, { kind: 'service' }>): Term => {
         protocol: transports[member.transport],
         ...(source && { source }),
         ...(destination && { destination }),
+        ...(member.helper && { helper: member.helper }),
       }
     }
   }

@@ -125,7 +125,8 @@ export const formatService = (member: ServiceMember): string => {
     case 'ports': {
       const source =
         member.sourcePorts.length > 0 ? ` source${formatPorts(member.sourcePorts)}` : ''
-      return `${member.transport}${formatPorts(member.ports)}${source}`
+      const helper = member.helper ? ` helper ${member.helper}` : ''
+      return `${member.transport}${formatPorts(member.ports)}${source}${helper}`
     }
   }
 }

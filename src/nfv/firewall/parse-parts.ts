@@ -6,6 +6,7 @@ import {
   type Cap,
   type Day,
   days,
+  helpers,
   type Limit,
   type LogWish,
   type Member,
@@ -136,7 +137,10 @@ export const takeServices = (reader: LineReader): ServiceMember[] => {
     const before = list.at(-1)!
     // `tcp 80, 443`: a bare number after a comma is one more port of the same protocol.
     if (before.kind === 'ports' && before.ports.length > 0 && /^\d/.test(reader.peek()?.text ?? ''))
-      list[list.length - 1] = withMorePorts(before, takePorts(reader), takeSourcePorts(reader))
+      list[list.length - 1] = withHelper(
+        reader,
+        withMorePorts(before, takePorts(reader), takeSourcePorts(reader)),
+      )
     else list.push(takeService(reader))
   }
   return list
@@ -159,13 +163,10 @@ export const takeService = (reader: LineReader): ServiceMember => {
   const word = token.text
   if (word === 'any') return { kind: 'any' }
   if (word in transports) {
+    const transport = word as Transport
     const ports = takePorts(reader)
-    return {
-      kind: 'ports',
-      transport: word as Transport,
-      ports,
-      sourcePorts: takeSourcePorts(reader),
-    }
+    const sourcePorts = takeSourcePorts(reader)
+    return withHelper(reader, { kind: 'ports', transport, ports, sourcePorts })
   }
   if (word === 'icmp' || word === 'icmp6') return takeIcmp(reader, word === 'icmp' ? 4 : 6)
   if (word === 'proto') return takeProtocol(reader)
@@ -175,6 +176,34 @@ export const takeService = (reader: LineReader): ServiceMember => {
   if (!namePattern.test(word)) reader.fail(`"${word}" is no service`, serviceHint, token)
   return { kind: 'service', name: word, at: token.at }
 }
+
+/** `tcp 21 helper ftp`; and what people look for in the same place. */
+const withHelper = (reader: LineReader, member: Ports): Ports => {
+  if (reader.isWord('timeout'))
+    reader.fail(
+      'a service has no timeout of its own',
+      'Open vSwitch keeps timeouts for a whole network: declare them for its zone in kind Switch, conntrack',
+    )
+  if (!reader.skip('helper')) return member
+  const token = reader.word('the helper', 'write: tcp 21 helper ftp')
+  const helper = helpers.find(name => name === token.text)
+  if (helper === undefined)
+    reader.fail(
+      `there is no helper "${token.text}"`,
+      didYouMean(token.text, helpers, `the helpers are ${helpers.join(', ')}`),
+      token,
+    )
+  const count = member.ports.reduce((sum, { from, to }) => sum + to - from + 1, 0)
+  if (member.transport !== 'tcp' || count === 0 || count > maxHelperPorts)
+    reader.fail(
+      `the helper ${helper} reads a few TCP ports`,
+      `write: tcp 21 helper ${helper}; at most ${maxHelperPorts} ports`,
+      token,
+    )
+  return { ...member, helper }
+}
+
+const maxHelperPorts = 16
 
 const takePorts = (reader: LineReader): PortRange[] => {
   const ports: PortRange[] = []

@@ -1,6 +1,6 @@
 /** Rules with every name replaced by what it means: what is compiled, decided and linted. */
 import type { AddressSet } from './address-set.js'
-import type { Cap, Limit, LogWish, PortRange, RuleError, Verb } from './rule.js'
+import type { Cap, Helper, Limit, LogWish, PortRange, RuleError, Verb } from './rule.js'
 
 /**
  * One kind of packet. For ICMP the source port is the type and the destination port the code,
@@ -14,6 +14,7 @@ export interface Term {
   /** Sorted ranges that do not touch; absent: every port. */
   readonly source?: readonly PortRange[]
   readonly destination?: readonly PortRange[]
+  readonly helper?: Helper
 }
 
 export interface ResolvedRule {
@@ -62,6 +63,12 @@ export interface Resolved {
 
 export const isStateless = (rule: ResolvedRule): boolean =>
   rule.verb === 'allow-stateless' && !rule.isAudit
+
+/** The ports at which the rule lets a helper read, as ranges. */
+export const helperPorts = (rule: ResolvedRule): readonly PortRange[] =>
+  rule.verb === 'allow' && !rule.isAudit
+    ? rule.terms.flatMap(({ helper, destination }) => (helper ? (destination ?? []) : []))
+    : []
 
 /** Each of its connections is admitted one by one, by the controller. */
 export const asksToAdmit = (rule: ResolvedRule): boolean =>

@@ -44,6 +44,10 @@ export interface Selection {
 export const transports = { tcp: 6, udp: 17, sctp: 132 } as const
 export type Transport = keyof typeof transports
 
+/** Protocols that switches read, to know the connections that they agree upon. */
+export const helpers = ['ftp'] as const
+export type Helper = (typeof helpers)[number]
+
 export type ServiceMember =
   | { readonly kind: 'any' }
   | (Spot & { readonly kind: 'service'; readonly name: string })
@@ -53,6 +57,8 @@ export type ServiceMember =
       readonly transport: Transport
       readonly ports: readonly PortRange[]
       readonly sourcePorts: readonly PortRange[]
+      /** Connections that the protocol agrees upon are let in with the one that agreed. */
+      readonly helper?: Helper
     }
   | {
       readonly kind: 'icmp'

@@ -27,6 +27,8 @@ import { type Flow, flow, type Origin } from '../../pipeline/program.js'
 import { bitsEqual, label, load, readLabel, registers } from '../../pipeline/registers.js'
 import { type TableName, tableId } from '../../pipeline/tables.js'
 import { writeUserdata } from '../../pipeline/userdata.js'
+import { masksOf } from './ports.js'
+import type { PortRange } from './rule.js'
 
 const origin: Origin = { kind: 'base', name: 'firewall' }
 
@@ -63,6 +65,8 @@ const syn = 0x02
 const openingFlags = 0x17
 const laterFragment = 3
 const tcp = 6
+
+const isRead = (value: 0 | 1): Match => ({ reg0: bitsEqual([registers.helper, value]) })
 
 type Then = { actions?: readonly Action[]; goto?: TableName }
 type Row = readonly [priority: number, match: Match, then: Then, because: string]
@@ -108,6 +112,44 @@ export const learningRows = (generation: number, meter: number): Flow[] =>
     flow('commit', priority, match, then, because, origin),
   )
 
+/**
+ * Rows for connections that a helper reads (FTP): here those of rules that say so, and those that another switch has
+ * let in, so that what they agree upon is known at both ends.
+ */
+export const helperRows = (generation: number, ports: readonly PortRange[]): Flow[] =>
+  masksOf(ports).flatMap(mask => {
+    const port: Match = {
+      ip_proto: tcp,
+      ct_nw_proto: tcp,
+      ct_tp_dst: mask.mask === 0xffff ? mask.value : mask,
+    }
+    const here = commitHere(generation, { kind: 'move', from: registers.rule, to: label.rule })
+    const opening = state(['new', 'trk'], ['rel'])
+    const rows: readonly (readonly [TableName, Row])[] = [
+      ...each(
+        91,
+        { ...fromFabric(1), ct_state: opening, ...port },
+        { actions: read(commitElsewhere) },
+        'opened at another switch: remember it, and what it agrees upon',
+      ).map(row => ['session', row] as const),
+      ...each(
+        30,
+        { ct_state: isTracked, ...isRead(1), ...port },
+        { actions: read(here) },
+        'accepted: remember it, and what it agrees upon',
+      ).map(row => ['commit', row] as const),
+    ]
+    return rows.map(([table, [priority, match, then, because]]) =>
+      flow(table, priority, match, then, because, origin),
+    )
+  })
+
+/** Port of the protocol that `ct(alg)` knows. */
+const ftp = 21
+
+const read = (actions: readonly Action[]): readonly Action[] =>
+  actions.map(action => (action.kind === 'ct' ? { ...action, alg: ftp } : action))
+
 /** A bit that no packet has, another for each generation until it is the same again 32 generations later. */
 const markOf = (generation: number): Masked => {
   const bit = 2 ** (generation % 32)
@@ -120,6 +162,7 @@ export const pipelineRows = (generation: number): Flow[] => {
   const reply = state(['rpl', 'trk'], ['new'])
   const request = state(['trk'], ['new', 'rpl'])
   const opening = state(['new', 'trk'])
+  const relatedOpening = state(['new', 'rel', 'trk'])
   // biome-ignore format: tables
   const rows: Partial<Record<TableName, readonly Row[]>> = {
     track: [
@@ -140,6 +183,8 @@ export const pipelineRows = (generation: number): Flow[] => {
       [0, {}, { goto: 'ports' }, 'new, or judged by older rules: ask the rules'],
     ],
     commit: [
+      [50, { ct_state: relatedOpening, ...isRead(0) }, {}, 'a rule without a helper lets no other connection in'],
+      ...each(40, { ct_state: relatedOpening, ...isRead(1) }, { actions: commitHere(generation, { kind: 'move', from: registers.rule, to: label.rule }) }, 'agreed upon by a connection that a helper reads'),
       ...each(10, {}, { actions: commitHere(generation, { kind: 'move', from: registers.rule, to: label.rule }) }, 'accepted: remember it with its rule and the generation of the rules'),
       [0, {}, {}, 'only IP has sessions'],
     ],

@@ -4,7 +4,7 @@ import { load, registers } from '../../pipeline/registers.js'
 import { type TableName, tableId } from '../../pipeline/tables.js'
 import { writeUserdata } from '../../pipeline/userdata.js'
 import { askAdmission } from './admission.js'
-import { asksToAdmit, type ResolvedRule } from './resolved.js'
+import { asksToAdmit, helperPorts, type ResolvedRule } from './resolved.js'
 import type { Report } from './rule-meters.js'
 
 export const ruleTables = ['rules0', 'rules1', 'rules2', 'rules3'] as const
@@ -67,8 +67,8 @@ export const thenOf = (
   switch (rule.verb) {
     case 'allow':
       return asksToAdmit(rule)
-        ? { actions: [...log, ...askAdmission(rule)], goto: 'admission' }
-        : { actions: [...log, load(registers.rule, rule.id)], goto: 'commit' }
+        ? { actions: [...log, ...readBy(rule), ...askAdmission(rule)], goto: 'admission' }
+        : { actions: [...log, ...readBy(rule), load(registers.rule, rule.id)], goto: 'commit' }
     case 'allow-stateless':
       return { actions: log, goto: 'forward' }
     case 'drop':
@@ -80,6 +80,9 @@ export const thenOf = (
       return { actions: log, goto: nextTable[rule.tier]! }
   }
 }
+
+const readBy = (rule: ResolvedRule): readonly Action[] =>
+  helperPorts(rule).length > 0 ? [load(registers.helper, 1)] : []
 
 const markFile = (bit: number): Action => {
   const { field, offset } = registers.auditedFiles

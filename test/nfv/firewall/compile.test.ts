@@ -126,6 +126,7 @@ t.test('the rows around the rules', async t => {
     `ct(commit,zone=reg7[0..15],table=70,exec(load:0x5->ct_label[0..15],${rule},load:0x0->ct_label[80..80]))`
   const isElsewhere = 'ct_label=0x100000000000000000000/0x100000000000000000000'
   t.same(fixed, [
+    'track 65100 pkt_mark=0x20/0x20,ip,ip_proto=255 => drop',
     'track 10 ip => load:0x5->reg1[16..31],ct(zone=reg7[0..15],table=40)',
     'track 10 ipv6 => load:0x5->reg1[16..31],ct(zone=reg7[0..15],table=40)',
     'track 0 * => goto forward',
@@ -144,6 +145,9 @@ t.test('the rows around the rules', async t => {
     'session 69 ip,ip_proto=6,ct_state=+new+trk => drop',
     'session 69 ipv6,ip_proto=6,ct_state=+new+trk => drop',
     'session 0 * => goto ports',
+    'commit 50 ct_state=+new+rel+trk,reg0=0x0/0x20000 => drop',
+    `commit 40 ip,ct_state=+new+rel+trk,reg0=0x20000/0x20000 => ${here('move:reg3[0..31]->ct_label[16..47]')}`,
+    `commit 40 ipv6,ct_state=+new+rel+trk,reg0=0x20000/0x20000 => ${here('move:reg3[0..31]->ct_label[16..47]')}`,
     `commit 10 ip => ${here('move:reg3[0..31]->ct_label[16..47]')}`,
     `commit 10 ipv6 => ${here('move:reg3[0..31]->ct_label[16..47]')}`,
     'commit 0 * => drop',

@@ -90,6 +90,13 @@ const service: fc.Arbitrary<ServiceMember> = fc.oneof(
         ...(type !== null && code !== null && { code }),
       }) as ServiceMember,
   ),
+  fc.constant<ServiceMember>({
+    kind: 'ports',
+    transport: 'tcp',
+    ports: [{ from: 21, to: 21 }],
+    sourcePorts: [],
+    helper: 'ftp',
+  }),
   octet.map((number): ServiceMember => ({ kind: 'protocol', number })),
 )
 const services = fc.array(service, { minLength: 1, maxLength: 3 })

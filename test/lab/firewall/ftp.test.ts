@@ -1,0 +1,127 @@
+/** FTP on real Open vSwitch: what a control connection agrees upon is let in with it, and cut with it. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { pino } from 'pino'
+import t from 'tap'
+import { realEnv } from '../../../src/base/real-env.js'
+import { ensurePackages, isRoot, ovsNeeds } from '../../../src/lab/install.js'
+import { sleep } from '../../../src/lab/shell.js'
+import { type HostName, type TwoSwitches, withTwoSwitches } from './two-switches.js'
+
+const root = { skip: isRoot() ? false : 'it needs root for network namespaces', timeout: 200_000 }
+const env = realEnv(pino({ level: 'silent' }))
+
+/** A server as small as it can be (RFC 959): PORT and PASV; the data is a stream that does not end. */
+const server = `const net = require('net')
+const stream = socket => {
+  const timer = setInterval(() => socket.write('data'), 20)
+  socket.on('error', () => {}).on('close', () => clearInterval(timer))
+}
+net.createServer(control => {
+  control.on('error', () => {})
+  control.write('220 ready\\r\\n')
+  control.on('data', text => {
+    const port = /^PORT (\\d+,\\d+,\\d+,\\d+),(\\d+),(\\d+)/.exec(text)
+    if (port) {
+      control.write('200 well\\r\\n')
+      stream(net.connect({ host: port[1].replaceAll(',', '.'), port: port[2] * 256 + +port[3] }))
+    }
+    if (/^PASV/.test(text)) {
+      const data = net.createServer(stream).listen(0, '10.2.0.10', () => {
+        const { port } = data.address()
+        control.write('227 Entering Passive Mode (10,2,0,10,' + (port >> 8) + ',' + (port & 255) + ')\\r\\n')
+      })
+    }
+  })
+}).listen(21, '10.2.0.10')
+process.stdin.on('end', () => process.exit(0)).resume()`
+
+/** Asks for data, and tells every 50 ms how many octets have come. */
+const client = (mode: 'active' | 'passive') => `const net = require('net')
+let octets = 0
+const take = socket => socket.on('error', () => {}).on('data', chunk => { octets += chunk.length })
+const control = net.connect({ host: '10.2.0.10', port: 21 })
+control.on('error', () => {})
+if (${mode === 'active'}) {
+  const data = net.createServer(take).listen(0, '10.1.0.1', () => {
+    const { port } = data.address()
+    control.once('data', () => control.write('PORT 10,1,0,1,' + (port >> 8) + ',' + (port & 255) + '\\r\\n'))
+  })
+} else {
+  control.once('data', () => control.write('PASV\\r\\n'))
+  control.on('data', text => {
+    const found = /^227 .*\\((\\d+,\\d+,\\d+,\\d+),(\\d+),(\\d+)\\)/.exec(text)
+    if (found) take(net.connect({ host: found[1].replaceAll(',', '.'), port: found[2] * 256 + +found[3] }))
+  })
+}
+setInterval(() => console.log(octets), 50)
+process.stdin.on('end', () => process.exit(0)).resume()`
+
+const inside = (lab: TwoSwitches, host: HostName, script: string): ChildProcess => {
+  const [command = '', ...words] = [...lab.stage.enter(host), process.execPath, '-e', script]
+  return spawn(command, words, { stdio: ['pipe', 'pipe', 'inherit'] })
+}
+
+const end = async (child: ChildProcess) => {
+  child.stdin!.end()
+  await once(child, 'exit')
+}
+
+const transfer = (lab: TwoSwitches, mode: 'active' | 'passive') => {
+  const child = inside(lab, 'a', client(mode))
+  let octets = 0
+  createInterface({ input: child.stdout! }).on('line', line => {
+    octets = Number(line)
+  })
+  return {
+    /** Whether something comes within half a second. */
+    runs: async () => {
+      const before = octets
+      await sleep(500)
+      return octets > before
+    },
+    end: () => end(child),
+  }
+}
+
+t.test('the data of FTP', root, async t => {
+  await ensurePackages(ovsNeeds, text => t.comment(text))
+  await withTwoSwitches(env, async lab => {
+    const serving = inside(lab, 'c', server)
+    await sleep(500)
+    const ftp = 'default drop\nftp: allow tcp 21 helper ftp from 10.1.0.0/16 to 10.2.0.10\n'
+    try {
+      for (const mode of ['active', 'passive'] as const) {
+        await lab.rules('default drop\nftp: allow tcp 21 from 10.1.0.0/16 to 10.2.0.10\n')
+        const without = transfer(lab, mode)
+        await sleep(1_500)
+        t.equal(await without.runs(), false, `${mode}: without the helper there is no data`)
+        await without.end()
+
+        await lab.rules(ftp)
+        const running = transfer(lab, mode)
+        await sleep(1_000)
+        t.equal(await running.runs(), true, `${mode}: the data comes`)
+        await lab.rules(`${ftp}more: allow tcp 9999\n`)
+        await sleep(200)
+        t.equal(await running.runs(), true, `${mode}: an edit that allows it still keeps it`)
+        await lab.rules('default drop\nmore: allow tcp 9999\n')
+        await sleep(200)
+        t.equal(await running.runs(), false, `${mode}: it is cut with its control connection`)
+        await running.end()
+      }
+      await lab.rules(ftp)
+      t.equal(await lab.attempts('a', 'c', 80, 1), 's', 'nothing else is let in')
+      t.equal(await lab.attempts('c', 'a', 80, 1), 's', 'nor the other way round')
+
+      // Nobody listens at UDP 9: c says so by an ICMP error that quotes the datagram.
+      await lab.rules('default drop\nu: allow udp 9 from any to any\n')
+      t.equal(await lab.attempts('a', 'c', 9, 1, 'udp'), 'r', 'errors about a connection pass')
+      await lab.rules('default drop\nu: allow udp 9 from any to any max 9 connections\n')
+      t.equal(await lab.attempts('a', 'c', 9, 2, 'udp'), 'rr', 'also of one that is counted')
+    } finally {
+      await end(serving)
+    }
+  })
+})
