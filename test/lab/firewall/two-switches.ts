@@ -2,7 +2,7 @@
 import type { Env } from '../../../src/base/env.js'
 import type { ControllerProcess } from '../../../src/lab/controller-process.js'
 import { type Lab, withLab } from '../../../src/lab/main.js'
-import { sh } from '../../../src/lab/shell.js'
+import { sh, sleep } from '../../../src/lab/shell.js'
 import { readLab } from '../../../src/lab/spec.js'
 import { NetnsStage } from '../../../src/lab/stages/netns.js'
 
@@ -57,6 +57,20 @@ export class TwoSwitches {
   /** Resolves when the switches have confirmed it. */
   async rules(source: string): Promise<void> {
     await this.controller.send('PUT', '/api/v1/policies/firewall?wait=installed', { source })
+  }
+
+  /** Starts a controller that was killed; resolves when both switches have come back and hold what is wanted. */
+  async restart(): Promise<void> {
+    await this.controller.start()
+    this.stage.retarget(this.controller.openflowPort)
+    for (let tries = 0; tries < 200; tries++) {
+      const { items } = await this.controller.get<{ items: { state: string }[] }>(
+        '/api/v1/switches',
+      )
+      if (items.length === 2 && items.every(({ state }) => state === 'installed')) return
+      await sleep(50)
+    }
+    throw new Error('the switches did not come back in 10 s')
   }
 
   /** How often each word came out of so many attempts, one after the other. */
