@@ -18,6 +18,7 @@ import {
 import { FlowTable } from '../pipeline/flow-table.js'
 import type { Fields, Packet } from '../pipeline/packet.js'
 import type { Origin, Section } from '../pipeline/program.js'
+import { registers } from '../pipeline/registers.js'
 import { tableId, tableName } from '../pipeline/tables.js'
 import { readUserdata } from '../pipeline/userdata.js'
 import { type PortRef, portKey, type Topology } from '../topology/model.js'
@@ -71,15 +72,19 @@ export const explain = (
   const queue: { at: PortRef; fields: Fields }[] = [{ at: start, fields }]
   let last: Outcome | undefined
   let rejected = false
+  let counted = false
   for (let next = queue.shift(); next && hops.length < maxHops; next = queue.shift()) {
     const self = topology.switches.get(next.at.dpid)
     const program = programOf(next.at.dpid)
     if (self === undefined || program === undefined) continue
-    const outcome = evaluate(
-      viewOf(program, topology, next.at.dpid),
-      packetOf(next.fields),
-      next.at.port,
-    )
+    const run = (fields: Fields) =>
+      evaluate(viewOf(program, topology, next!.at.dpid), packetOf(fields), next!.at.port)
+    const asking = run(next.fields)
+    const admits = admittingRule(asking)
+    counted ||= admits !== undefined
+    // As the controller gives it back when there is room.
+    const outcome =
+      admits === undefined ? asking : run({ ...next.fields, [registers.admitted.field]: admits })
     last = outcome
     rejected ||= outcome.toController.some(up => readUserdata(up.userdata)?.reason === 'reject')
     hops.push({
@@ -107,11 +112,22 @@ export const explain = (
   return {
     verdict,
     ...(rule && { rule }),
-    because: sentence(verdict, hops, rule),
+    because: sentence(verdict, hops, rule) + (counted ? whileThereIsRoom : ''),
     hops,
     deliveredTo,
   }
 }
+
+/** The rule that asks the controller whether there is room among the connections that it counts. */
+const admittingRule = (outcome: Outcome): number | undefined => {
+  for (const { userdata } of outcome.toController) {
+    const punt = readUserdata(userdata)
+    if (punt?.reason === 'admit') return punt.value
+  }
+  return undefined
+}
+
+const whileThereIsRoom = ', while it is within what the rule counts'
 
 const packetOf = (fields: Fields): Packet => ({
   fields: { vlan_vid: 0, ...fields },

@@ -1,7 +1,7 @@
 /** Rules that count what they allow, on the simulated office. */
 import t from 'tap'
 import type { Ip } from '../../src/base/addresses.js'
-import { items, type Office, office } from './office.js'
+import { items, type Office, office, settled } from './office.js'
 
 const open = async (at: Office, from: string, port: number, times: number): Promise<string> => {
   let said = ''
@@ -33,4 +33,37 @@ t.test('a rate is held for each source, over all switches', async t => {
     beyond: 'limit 3/hour per source',
     source: '10.1.0.1',
   })
+})
+
+t.test('a place is held over a restart, and free when its connection has ended', async t => {
+  const at = await office(t)
+  await rules(at, 'default drop\nweb: allow tcp 443 max 2 connections\n')
+  t.equal(await open(at, 'ann', 443, 3), 'rrs', 'two places')
+  await at.restart()
+  await settled(at)
+  t.equal(await open(at, 'bob', 443, 1), 's', 'they are read back from the switches')
+  // The resets have shortened the rows to five seconds.
+  await new Promise(resolve => setTimeout(resolve, 6_500))
+  t.equal(await open(at, 'bob', 443, 1), 'r')
+})
+
+t.test('a question about a rule that counts is answered as if there were room', async t => {
+  const at = await office(t)
+  const ask = (destinationPort: number) =>
+    at.call<{ verdict: string; because: string }>('POST', '/api/v1/trace', {
+      from: '10.1.0.2',
+      to: '10.2.0.10',
+      protocol: 'tcp',
+      destinationPort,
+    })
+  await rules(
+    at,
+    'default drop\nweb: allow tcp 443 limit 1/hour\nadm: allow tcp 22 max 1 connections\n',
+  )
+  for (const port of [443, 22])
+    t.match(await ask(port), {
+      verdict: 'delivered',
+      because: /while it is within what the rule counts$/,
+    })
+  t.match(await ask(80), { verdict: 'dropped', because: /^((?!the rule counts).)*$/ })
 })
