@@ -150,7 +150,12 @@ t.test(
           '/api/v1/policies/big?wait=installed',
           { source },
         )
-      const full = await put(`default drop\n${rules.join('\n')}\n`)
+      await controller.send('DELETE', '/api/v1/policies/office')
+      const stop = 'stop: drop tcp 53 from any to any'
+      t.equal((await put(`default allow\n${stop}\n`)).state, 'installed')
+      t.equal(await stage.attempt('ann', 'web', 'tcp', 53), 'silent')
+      t.equal(await stage.attempt('ann', 'web', 'tcp', 80), 'open')
+      const full = await put(`default allow\n${rules.join('\n')}\n${stop}\n`)
       t.equal(full.state, 'failed')
       t.match(full.reason, /OFPFMFC_TABLE_FULL/)
       const { items } = await controller.get<{ items: { name: string; refusals: object[] }[] }>(
@@ -161,6 +166,8 @@ t.test(
         ['s1'],
         'the switch is named',
       )
+      t.equal(await stage.attempt('ann', 'web', 'tcp', 53), 'silent', 'what both deny is denied')
+      t.equal(await stage.attempt('ann', 'web', 'tcp', 80), 'open', 'what both allow is allowed')
       const small = await put(`default drop\n${rules.slice(0, 2).join('\n')}\n`)
       t.equal(small.state, 'installed', 'what fits is installed')
     })

@@ -25,6 +25,7 @@ import {
   type SwitchChannel,
   type TouchedRow,
 } from './read-back.js'
+import { hitsFirewall, withoutFirewall } from './withheld.js'
 
 export interface Refusal {
   readonly origin: Origin
@@ -86,6 +87,8 @@ export class Programmer extends EventEmitter<ProgrammerEvents> {
   #confirmedRevision = -1
   #isRunning = false
   #mustReadBack = true
+  /** Sections of which the switch has refused a row of the firewall: its rules stay as they were. */
+  #withheld: readonly Section[] | undefined
   #cancelMend: Cancel | undefined
   #mendedMillis = Number.NEGATIVE_INFINITY
   #mendWaitMillis = firstMendMillis
@@ -217,19 +220,27 @@ export class Programmer extends EventEmitter<ProgrammerEvents> {
       const wasRead = this.#mustReadBack
       if (wasRead) await this.#readBack(channel)
       if (channel !== this.#channel) return
-      const change =
-        wish.sections === this.#agreed
-          ? nothing
-          : this.#withoutRefused(difference(wish.sections, this.#held, this.#agreed))
+      const change = this.#changeTo(wish.sections)
       if (wasRead && this.#confirmedRevision >= wish.revision) this.#tellDrift(change)
       if (!isEmpty(change)) await this.#send(channel, change, wish.sections)
-      this.#agreed = wish.sections
+      this.#agreed = this.#withheld ? undefined : wish.sections
       this.#confirm(wish.revision)
     }
   }
 
+  #changeTo(sections: readonly Section[]): Difference {
+    if (sections === this.#agreed) return nothing
+    const change = this.#withoutRefused(difference(sections, this.#held, this.#agreed))
+    if (this.#withheld && haveSameRules(sections, this.#withheld))
+      return withoutFirewall(change, this.#held)
+    this.#withheld = undefined
+    return change
+  }
+
   async #readBack(channel: SwitchChannel): Promise<void> {
     this.#mustReadBack = false
+    // What it refused before it may have room for now.
+    this.#withheld = undefined
     this.counters.readBacks++
     const { held, foreign } = await readBack(channel)
     this.#held = held
@@ -269,9 +280,9 @@ export class Programmer extends EventEmitter<ProgrammerEvents> {
     )
     await this.#each(channel, metersFirst(change))
     if (change.deleteFlows.length > 0) await this.#beforeRemoval(this.#cookiesOf(change))
-    await this.#bundle(channel, bundled(change))
-    await this.#each(channel, metersLast(change))
-    this.#note(change)
+    const done = await this.#bundle(channel, change, wanted)
+    await this.#each(channel, metersLast(done))
+    this.#note(done)
   }
 
   #cookiesOf({ deleteFlows }: Difference): ReadonlySet<bigint> {
@@ -286,18 +297,29 @@ export class Programmer extends EventEmitter<ProgrammerEvents> {
     for (const { index, error } of errors) this.#refuse(changes[index]!, error)
   }
 
-  async #bundle(channel: SwitchChannel, changes: readonly Change[]): Promise<void> {
-    let rest = changes
+  /** One bad message undoes the whole bundle: tell whoever asked, and go on without it. @returns what was done */
+  async #bundle(
+    channel: SwitchChannel,
+    change: Difference,
+    wanted: readonly Section[],
+  ): Promise<Difference> {
+    let done = change
+    let rest = bundled(done)
     while (rest.length > 0) {
       this.#count(rest)
       this.counters.bundlesSent++
-      const errors = await channel.bundle(rest.map(change => change.message))
-      if (errors.length === 0) return
-      // One bad message undoes the whole bundle: tell whoever asked, and go on without it.
-      const bad = new Set(errors.map(({ index }) => index))
-      for (const { index, error } of errors) this.#refuse(rest[index]!, error)
-      rest = rest.filter((_, index) => !bad.has(index))
+      const errors = await channel.bundle(rest.map(each => each.message))
+      if (errors.length === 0) return done
+      const bad = errors.map(({ index, error }) => ({ change: rest[index]!, error }))
+      for (const each of bad) this.#refuse(each.change, each.error)
+      const gone = new Set(bad.map(each => each.change))
+      if (this.#withheld === undefined && hitsFirewall([...gone])) {
+        this.#withheld = wanted
+        done = withoutFirewall(change, this.#held)
+        rest = bundled(this.#withoutRefused(done))
+      } else rest = rest.filter(each => !gone.has(each))
     }
+    return done
   }
 
   #count(changes: readonly Change[]): void {
@@ -335,6 +357,12 @@ export class Programmer extends EventEmitter<ProgrammerEvents> {
     for (const meter of [...change.addMeters, ...change.modifyMeters])
       meters.set(meter.id, canonicalMeter(meter))
   }
+}
+
+/** Whether the rules of two lists of sections are the same. */
+const haveSameRules = (a: readonly Section[], b: readonly Section[]): boolean => {
+  const [own, other] = [a, b].map(list => list.filter(({ name }) => name.startsWith('firewall/')))
+  return own!.length === other!.length && own!.every((section, index) => section === other![index])
 }
 
 const nothing: Difference = difference([], emptyHolding(), [])
