@@ -13,7 +13,7 @@ const oneOf = (words: Iterable<string>): string =>
 
 const whole = (pattern: string): string => `(?<![^\\s,="])${pattern}(?![^\\s,="#])`
 
-const statements = ['zone', 'service', 'include', 'default', 'tier', 'test']
+const statements = ['zone', 'service', 'include', 'default', 'tier', 'test', 'let', 'file']
 const options = [
   'from',
   'to',
@@ -21,10 +21,14 @@ const options = [
   'log',
   'new',
   'limit',
+  'max',
+  'connections',
+  'half-open',
   'per',
   'via',
   'until',
   'schedule',
+  'helper',
   'by',
 ]
 const rate = '\\d+/(?:s|second|m|minute|h|hour)'
@@ -34,6 +38,7 @@ const address = '(?:\\d{1,3}(?:\\.\\d{1,3}){3}|[0-9a-fA-F]*:[0-9a-fA-F:.]*:[0-9a
 const patterns: readonly Pattern[] = [
   { name: 'comment.line.number-sign', match: '#.*$' },
   { name: 'string.quoted.double', match: '"[^"]*"' },
+  { name: 'variable.other', match: '\\$[A-Za-z_][\\w.-]*' },
   { name: 'entity.name.function', match: whole('[A-Za-z_][\\w.-]*:') },
   { name: 'keyword.declaration', match: `^\\s*${oneOf(statements)}` },
   { name: 'keyword.control', match: oneOf([...verbs, 'audit']) },

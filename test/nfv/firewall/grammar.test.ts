@@ -90,6 +90,29 @@ t.test('declarations, addresses, times', async t => {
   ])
 })
 
+t.test('variables, caps and helpers', async t => {
+  t.same(await colours('let calm = 10/minute per source'), [
+    'let keyword.declaration',
+    '= keyword.operator',
+    '10/minute constant.numeric.rate',
+    'per keyword.other',
+    'source constant.language.any',
+  ])
+  t.same(await colours('allow tcp 21 helper ftp max 5 half-open per source limit $calm'), [
+    'allow keyword.control',
+    'tcp support.type.protocol',
+    '21 constant.numeric.port',
+    'helper keyword.other',
+    'max keyword.other',
+    '5 constant.numeric.port',
+    'half-open keyword.other',
+    'per keyword.other',
+    'source constant.language.any',
+    'limit keyword.other',
+    '$calm variable.other',
+  ])
+})
+
 t.test('a name that begins or ends with a word of the language is a name', async t => {
   t.same(await colours('allow any from allow-list to my-host, tcp-servers'), [
     'allow keyword.control',
