@@ -13,10 +13,41 @@ export interface JournalEntry extends NetworkEvent {
 
 const kept = 10_000
 
+/** Who speaks: of rules each one by itself. */
+const speakerOf = (entry: JournalEntry): string => `${entry.kind} ${entry.policy} ${entry.rule}`
+
+/** The last `size` entries at most; who speaks most loses most, so that a flood of one hides no other. */
+export const fairly = (entries: readonly JournalEntry[], size: number): JournalEntry[] => {
+  const counts = new Map<string, number>()
+  for (const entry of entries) {
+    const speaker = speakerOf(entry)
+    counts.set(speaker, (counts.get(speaker) ?? 0) + 1)
+  }
+  const share = shareOf([...counts.values()], size)
+  return entries.filter(entry => {
+    const speaker = speakerOf(entry)
+    const left = counts.get(speaker)!
+    counts.set(speaker, left - 1)
+    return left <= share
+  })
+}
+
+/** How many each may keep so that all together keep `size` at most: who has fewer leaves the rest to the others. */
+const shareOf = (counts: readonly number[], size: number): number => {
+  let left = size
+  const sorted = [...counts].sort((a, b) => a - b)
+  for (const [index, count] of sorted.entries()) {
+    const share = Math.floor(left / (sorted.length - index))
+    if (count > share) return share
+    left -= count
+  }
+  return size
+}
+
 export class Journal extends EventEmitter<{ event: [entry: JournalEntry] }> {
   readonly #clock: Clock
   readonly #log: Log
-  readonly #entries: JournalEntry[] = []
+  #entries: JournalEntry[] = []
   #sequence = 0
 
   constructor(clock: Clock, log: Log) {
@@ -33,7 +64,7 @@ export class Journal extends EventEmitter<{ event: [entry: JournalEntry] }> {
       ...event,
     }
     this.#entries.push(entry)
-    if (this.#entries.length > kept * 1.1) this.#entries.splice(0, this.#entries.length - kept)
+    if (this.#entries.length > kept * 1.1) this.#entries = fairly(this.#entries, kept)
     const { kind, ...fields } = event
     this.#log.info(fields, kind.replaceAll('-', ' '))
     this.emit('event', entry)

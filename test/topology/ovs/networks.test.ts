@@ -121,7 +121,7 @@ t.test('multicast goes to who listens, also after a restart of the controller', 
       if (found === null) throw new Error(`no port ${port} in ${text}`)
       return Number(found[1])
     }
-    const hearing = python('b', listen, '10.0.0.2', '15')
+    const hearing = python('b', listen, '10.0.0.2', '30')
     await sleep(1_500)
     const before = [await sent(1), await sent(2)]
     await python('a', speak)
@@ -131,7 +131,12 @@ t.test('multicast goes to who listens, also after a restart of the controller', 
     await controller.kill()
     await controller.start()
     stage.retarget(controller.openflowPort)
+    // Who listens is asked a second after the switches are here, and once more nine seconds later.
+    const knows = async () =>
+      (await stage.rig.ofctl('s2', 'dump-flows')).includes('dl_dst=01:00:5e:01:02:03')
     await sleep(4_000)
+    for (let tries = 0; tries < 60 && !(await knows()); tries++) await sleep(200)
+    await sleep(500)
     const again = [await sent(1), await sent(2)]
     await python('a', speak)
     const heardAgain = [(await sent(1)) - again[0]!, (await sent(2)) - again[1]!]
