@@ -8,6 +8,7 @@ import { execFile } from 'node:child_process'
 import { createSocket, type Socket as UdpSocket } from 'node:dgram'
 import { connect, createServer, type Socket } from 'node:net'
 import { createInterface } from 'node:readline'
+import { flowPatienceMillis, flowPort, inTurns } from './flows.js'
 import { type NumberedSession, numbered } from './numbered.js'
 import type { TryResult } from './stage.js'
 
@@ -183,18 +184,26 @@ const openUdp = async (
   )
 }
 
-/** So many connections one after the other, some at a time, each with a word that is echoed; how many were. */
-const flows = async (to: string, port: number, count: number): Promise<number> => {
-  let back = 0
-  for (let index = 0; index < count; index += flowsAtOnce) {
-    const size = Math.min(flowsAtOnce, count - index)
-    const results = await Promise.all(Array.from({ length: size }, () => attemptTcp(to, port)))
-    back += results.filter(result => result === 'open').length
-  }
-  return back
-}
+let lastFlowPort = 0
 
-const flowsAtOnce = 20
+/** So many TCP connections, each from a port of its own; how many were answered. */
+const flows = async (to: string, port: number, count: number): Promise<number> => {
+  let answered = 0
+  await inTurns(count, async () => {
+    lastFlowPort++
+    const socket = connect({ host: to, port, localPort: flowPort(lastFlowPort), noDelay: true })
+    const isAnswered = await new Promise<boolean>(resolve => {
+      socket.on('connect', () => socket.write('flow'))
+      socket.on('data', () => resolve(true))
+      socket.on('error', () => resolve(false))
+      socket.setTimeout(flowPatienceMillis, () => resolve(false))
+    })
+    if (isAnswered) answered++
+    // Not closed politely: its port is not to be held for a minute.
+    socket.resetAndDestroy()
+  })
+  return answered
+}
 
 const carryOut = async (command: Command): Promise<unknown> => {
   const { verb, name = '', to = '', protocol = 'tcp', port = 0 } = command

@@ -38,8 +38,14 @@ export const startOvs = async (
   await sh('ip', '-n', namespace, 'link', 'set', 'lo', 'up')
   const socket = join(folder, 'db.sock')
   await startDatabase(ledger, namespace, folder, socket)
-  const tso = ['--', 'set', 'Open_vSwitch', '.', 'other_config:userspace-tso-enable=true']
-  await sh('ovs-vsctl', `--db=unix:${socket}`, '--no-wait', 'init', ...(isTso ? tso : []))
+  const settings = [
+    // Many of these share a few cores.
+    'other_config:n-handler-threads=1',
+    'other_config:n-revalidator-threads=1',
+    ...(isTso ? ['other_config:userspace-tso-enable=true'] : []),
+  ]
+  const words = ['init', '--', 'set', 'Open_vSwitch', '.', ...settings]
+  await sh('ovs-vsctl', `--db=unix:${socket}`, '--no-wait', ...words)
   await startVswitchd(ledger, { namespace, folder, socket })
   return { namespace, folder, socket }
 }

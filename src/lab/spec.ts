@@ -158,7 +158,10 @@ const step = Type.Union([
         strict,
       ),
     },
-    { ...strict, description: 'flows that must share the load, as the switches have counted' },
+    {
+      ...strict,
+      description: 'TCP connections that must share the load, as the switches have counted',
+    },
   ),
   Type.Object(
     {

@@ -40,7 +40,10 @@ export interface Stage {
     count: number,
     intervalMillis: number,
   ): Promise<{ sent: number; received: number }>
-  /** So many TCP connections, each from a port of its own, with a word that is echoed; how many were. */
+  /**
+   * Opens so many TCP connections, each from a port of its own; how many were answered. TCP, because Open vSwitch
+   * chooses among the buckets of a select group by ports of TCP, and sends all UDP between two hosts one way.
+   */
   flows(from: string, to: string, port: number, count: number): Promise<number>
   /** Sends frames as they are, whoever they claim to be from. */
   sendFrames(from: string, frames: readonly Uint8Array[]): Promise<void>

@@ -3,6 +3,7 @@ import type { Dpid, Ip, Ipv4, Ipv6, Mac } from '../../base/addresses.js'
 import type { Env } from '../../base/env.js'
 import type { SimulatedHost } from '../../sim/host.js'
 import { SimulatedNetwork } from '../../sim/network.js'
+import { flowPatienceMillis, inTurns } from '../flows.js'
 import { type NumberedSession, numbered } from '../numbered.js'
 import { sleep } from '../shell.js'
 import {
@@ -14,9 +15,6 @@ import {
   spareOf,
 } from '../spec.js'
 import type { Protocol, SessionState, Stage, TryResult } from '../stage.js'
-
-/** Connections that are opened at once when many are asked for. */
-const flowsAtOnce = 20
 
 export class SimStage implements Stage {
   readonly name = 'sim' as const
@@ -87,14 +85,12 @@ export class SimStage implements Stage {
   async flows(from: string, to: string, port: number, count: number): Promise<number> {
     const host = this.#network.host(from)
     const target = this.#address(to)
-    let back = 0
-    for (let index = 0; index < count; index += flowsAtOnce) {
-      const size = Math.min(flowsAtOnce, count - index)
-      const one = () => host.attempt(target, 'tcp', port)
-      const results = await Promise.all(Array.from({ length: size }, one))
-      back += results.filter(result => result === 'open').length
-    }
-    return back
+    let answered = 0
+    await inTurns(count, async () => {
+      const patience = { timeoutMillis: flowPatienceMillis }
+      if ((await host.attempt(target, 'tcp', port, patience)) === 'open') answered++
+    })
+    return answered
   }
 
   async sendFrames(from: string, frames: readonly Uint8Array[]): Promise<void> {
