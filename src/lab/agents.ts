@@ -67,6 +67,7 @@ export abstract class AgentHosts
       | 'closeSession'
       | 'ping'
       | 'flows'
+      | 'heard'
       | 'sendFrames'
       | 'move'
     >

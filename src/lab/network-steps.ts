@@ -5,6 +5,7 @@ import { etherTypes, type Fields } from '../pipeline/packet.js'
 import type { ControllerProcess } from './controller-process.js'
 import { sleep } from './shell.js'
 import {
+  echoPort,
   endOf,
   type HostSpec,
   hostNamed,
@@ -31,15 +32,25 @@ interface Items<T> {
 
 interface HostItem {
   readonly mac: string
+  readonly ips: readonly string[]
   readonly switch: string
   readonly port: number
 }
 
-/** `s1:2`, or `nowhere`. */
-const placeOf = async ({ controller }: Telling, { mac }: HostSpec): Promise<string> => {
+/**
+ * Where a MAC or its address is believed to be: `s1:2`, or `nowhere`. When the address is believed to be somebody
+ * else's, or there are two places, each is told: `s1:2 without 10.0.0.1, s3:1 as 02:00:00:00:01:07`.
+ */
+const placeOf = async ({ controller }: Telling, { mac, ips }: HostSpec): Promise<string> => {
+  const ip = ips[0]!.split('/')[0]!
   const { items } = await controller.get<Items<HostItem>>('/api/v1/hosts')
-  const found = items.find(each => each.mac === mac)
-  return found ? `${found.switch}:${found.port}` : 'nowhere'
+  const places = items
+    .filter(each => each.mac === mac || each.ips.includes(ip))
+    .map(each => {
+      const as = each.mac === mac ? '' : ` as ${each.mac}`
+      return `${each.switch}:${each.port}${each.ips.includes(ip) ? '' : ` without ${ip}`}${as}`
+    })
+  return places.join(', ') || 'nowhere'
 }
 
 export const move = async (telling: Telling, { host, to }: Of<'move'>): Promise<void> => {
@@ -56,23 +67,35 @@ export const move = async (telling: Telling, { host, to }: Of<'move'>): Promise<
   })
 }
 
+/**
+ * Somebody lies, five times in half a second. Whom it lies about must stay where it is, nobody may get a datagram in
+ * its name, and an event must tell at which port the lies came in. First the liar sends such datagrams in its own
+ * name, which must arrive: else their absence would prove nothing.
+ */
 export const spoof = async (telling: Telling, { from, as, claims }: Of<'spoof'>): Promise<void> => {
   const { spec, stage, controller } = telling
   const [liar, victim] = [hostNamed(spec, from), hostNamed(spec, as)]
+  const others = spec.hosts.filter(({ name }) => name !== from && name !== as)
+  await telling.judge(`what ${from} sends in its own name arrives`, 'yes', async () => {
+    await stage.sendFrames(from, datagrams(liar, liar, others))
+    const look = async () => ((await heardFrom(telling, liar)) > 0 ? 'yes' : 'nobody had it')
+    return until(look, seen => seen === 'yes', 3_000)
+  })
   for (const claim of claims) {
     const since = await latest(controller)
-    const at = `${victim.at.name}:${victim.at.port}`
-    await telling.judge(`${from} ${claimed[claim]} ${as}: it stays where it is`, at, async () => {
+    const expected = `${victim.at.name}:${victim.at.port}, and nothing came in its name`
+    await telling.judge(`${from} ${claimed[claim]} ${as}: it stays`, expected, async () => {
       for (let times = 0; times < 5; times++) {
-        await stage.sendFrames(from, framesOf(claim, liar, victim))
+        await stage.sendFrames(from, lies(claim, liar, victim, others))
         await sleep(100)
       }
       await sleep(1_500)
-      return placeOf(telling, victim)
+      const came = await heardFrom(telling, victim)
+      return `${await placeOf(telling, victim)}, and ${came || 'nothing'} came in its name`
     })
     await telling.judge('and it is told', 'told', async () =>
       until(
-        async () => ((await toldSince(controller, since, liar)) ? 'told' : 'not a word'),
+        async () => ((await toldSince(telling, since, liar)) ? 'told' : 'not a word'),
         seen => seen === 'told',
         5_000,
       ),
@@ -85,6 +108,16 @@ const claimed = {
   ip: 'sends packets with the address of',
   mac: 'sends frames with the MAC of',
 } as const
+
+/** Where what `spoof` sends comes from; nobody else sends from there. */
+const lyingPort = 1_234
+
+/** Datagrams that hosts have had from an address, from the port that `spoof` alone uses. */
+const heardFrom = async ({ spec, stage }: Telling, sender: HostSpec): Promise<number> => {
+  const key = `udp ${sender.ips[0]!.split('/')[0]} ${lyingPort}`
+  const heard = await Promise.all(spec.hosts.map(({ name }) => stage.heard(name)))
+  return heard.reduce((sum, each) => sum + (each[key] ?? 0), 0)
+}
 
 /** The number of the newest event. */
 const latest = async (controller: ControllerProcess): Promise<number> => {
@@ -101,45 +134,64 @@ const latest = async (controller: ControllerProcess): Promise<number> => {
 
 /** Whether somebody was refused at the liar's port. */
 const toldSince = async (
-  controller: ControllerProcess,
+  { controller, spec }: Telling,
   since: number,
   liar: HostSpec,
 ): Promise<boolean> => {
   const { items } = await controller.get<Items<{ kind: string; dpid?: Dpid; port?: number }>>(
     `/api/v1/events?since=${since}`,
   )
-  return items.some(each => each.kind === 'host-refused' && each.port === liar.at.port)
+  const { dpid } = spec.switches.find(({ name }) => name === liar.at.name)!
+  return items.some(
+    each => each.kind === 'host-refused' && each.dpid === dpid && each.port === liar.at.port,
+  )
 }
 
 const broadcast = 0xffffffffffff
 
-const framesOf = (claim: Of<'spoof'>['claims'][number], liar: HostSpec, victim: HostSpec) => {
-  const ip = (host: HostSpec) => ipNumber(host.ips[0]!.split('/')[0] as Ip)
-  const [own, other] = [macNumber(liar.mac as Mac), macNumber(victim.mac as Mac)]
-  const announcement = (mac: number): Fields => ({
-    eth_src: mac,
+const addressNumber = ({ ips }: HostSpec) => ipNumber(ips[0]!.split('/')[0] as Ip)
+
+const lies = (
+  claim: Of<'spoof'>['claims'][number],
+  liar: HostSpec,
+  victim: HostSpec,
+  others: readonly HostSpec[],
+): Uint8Array[] => {
+  if (claim === 'arp') return [announcement(liar, victim)]
+  if (claim === 'ip') return datagrams(liar, victim, others)
+  return [announcement(victim, victim), ...datagrams(victim, victim, others)]
+}
+
+/** Says to everybody by ARP who has whose address. */
+const announcement = (owner: HostSpec, of: HostSpec): Uint8Array => {
+  const fields: Fields = {
+    eth_src: macNumber(owner.mac as Mac),
     eth_dst: broadcast,
     eth_type: etherTypes.arp,
     arp_op: 2,
-    arp_sha: mac,
-    arp_spa: ip(victim),
+    arp_sha: macNumber(owner.mac as Mac),
+    arp_spa: addressNumber(of),
     arp_tha: broadcast,
-    arp_tpa: ip(victim),
-  })
-  if (claim === 'arp') return [buildFrame(announcement(own))]
-  if (claim === 'mac') return [buildFrame(announcement(other))]
-  const packet: Fields = {
-    eth_src: own,
-    eth_dst: broadcast,
-    eth_type: etherTypes.ipv4,
-    ip_src: ip(victim),
-    ip_dst: 0xffffffff,
-    ip_proto: 17,
-    udp_src: 1_234,
-    udp_dst: 1_234,
+    arp_tpa: addressNumber(of),
   }
-  return [buildFrame(packet, new TextEncoder().encode('sluice'))]
+  return buildFrame(fields)
 }
+
+/** One to each, with the MAC of one host and the address of another. */
+const datagrams = (mac: HostSpec, ip: HostSpec, to: readonly HostSpec[]): Uint8Array[] =>
+  to.map(receiver => {
+    const fields: Fields = {
+      eth_src: macNumber(mac.mac as Mac),
+      eth_dst: macNumber(receiver.mac as Mac),
+      eth_type: etherTypes.ipv4,
+      ip_src: addressNumber(ip),
+      ip_dst: addressNumber(receiver),
+      ip_proto: 17,
+      udp_src: lyingPort,
+      udp_dst: echoPort,
+    }
+    return buildFrame(fields, new TextEncoder().encode('sluice'))
+  })
 
 export const spread = async (telling: Telling, step: Of<'spread'>): Promise<void> => {
   const { from, to, port, flows, over, percent } = step

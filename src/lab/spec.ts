@@ -323,6 +323,9 @@ export const endOf = (text: string): End => {
   return { name, port: Number(port) }
 }
 
+/** Where hosts hear what a liar sends. */
+export const echoPort = 7
+
 /** The ports that the story speaks of: every host echoes on them. */
 export const portsOfStory = (steps: readonly Step[]): number[] => {
   const ports = steps.flatMap(step =>
@@ -332,7 +335,9 @@ export const portsOfStory = (steps: readonly Step[]): number[] => {
         ? [step.session.port]
         : 'spread' in step
           ? [step.spread.port]
-          : [],
+          : 'spoof' in step
+            ? [echoPort]
+            : [],
   )
   return [...new Set(ports)].filter(port => port > 0)
 }

@@ -45,6 +45,8 @@ export interface Stage {
    * chooses among the buckets of a select group by ports of TCP, and sends all UDP between two hosts one way.
    */
   flows(from: string, to: string, port: number, count: number): Promise<number>
+  /** Datagrams that a host has had at the ports of the story, by `udp ADDRESS PORT` of their sender. */
+  heard(host: string): Promise<Readonly<Record<string, number>>>
   /** Sends frames as they are, whoever they claim to be from. */
   sendFrames(from: string, frames: readonly Uint8Array[]): Promise<void>
   /** Unplugs a host, and plugs it in at its other place. */

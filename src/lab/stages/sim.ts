@@ -21,6 +21,7 @@ export class SimStage implements Stage {
   readonly #spec: LabSpec
   readonly #network: SimulatedNetwork
   readonly #sessions = new Map<string, NumberedSession>()
+  readonly #heard = new Map<string, Map<string, number>>()
 
   constructor(env: Env, spec: LabSpec) {
     this.#spec = spec
@@ -36,7 +37,7 @@ export class SimStage implements Stage {
     for (const host of this.#network.hosts.values())
       for (const port of portsOfStory(spec.steps)) {
         host.listen(port)
-        host.echoUdp(port)
+        this.#echoUdp(host, port)
       }
   }
 
@@ -91,6 +92,21 @@ export class SimStage implements Stage {
       if ((await host.attempt(target, 'tcp', port, patience)) === 'open') answered++
     })
     return answered
+  }
+
+  #echoUdp(host: SimulatedHost, port: number): void {
+    const heard = this.#heard.get(host.name) ?? new Map<string, number>()
+    this.#heard.set(host.name, heard)
+    const echo = host.openUdp(port)
+    echo.onMessage((bytes, from) => {
+      const key = `udp ${from.ip} ${from.port}`
+      heard.set(key, (heard.get(key) ?? 0) + 1)
+      echo.send(from.ip, from.port, bytes)
+    })
+  }
+
+  async heard(host: string): Promise<Readonly<Record<string, number>>> {
+    return Object.fromEntries(this.#heard.get(host) ?? [])
   }
 
   async sendFrames(from: string, frames: readonly Uint8Array[]): Promise<void> {
