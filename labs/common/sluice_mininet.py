@@ -76,6 +76,14 @@ class SluiceSwitch(OVSSwitch):
             self.vsctl(' -- set-controller %s %s' % (self, self.target))
             self.vsctl(' -- set controller %s max_backoff=1000 inactivity_probe=5000' % self)
 
+    def power(self, is_on):
+        """Without power its cables are dark, and it speaks with nobody."""
+        for interface in self.intfNames():
+            if interface != 'lo':
+                self.cmd('ip link set %s %s' % (interface, 'up' if is_on else 'down'))
+        words = 'set-controller %s %s' % (self, self.target) if is_on else 'del-controller %s' % self
+        self.cmd('ovs-vsctl %s' % words)
+
 
 # For "mn --custom FILE --switch sluice --host sluice".
 switches = {'sluice': SluiceSwitch}
@@ -112,8 +120,11 @@ def serve(net):
         if words[:1] == ['link'] and len(words) == 4:
             net.configLinkStatus(words[1], words[2], words[3])
             reply({'done': line.strip()})
+        elif words[:1] == ['power'] and len(words) == 3:
+            net[words[1]].power(words[2] == 'on')
+            reply({'done': line.strip()})
         else:
-            reply({'error': 'link NODE NODE up|down'})
+            reply({'error': 'link NODE NODE up|down, or power NODE on|off'})
 
 
 def reply(value):

@@ -50,7 +50,10 @@ export const startOvs = async (
   return { namespace, folder, socket }
 }
 
-const startVswitchd = (ledger: Ledger, { namespace, folder, socket }: OvsPlace): Promise<void> =>
+export const startVswitchd = (
+  ledger: Ledger,
+  { namespace, folder, socket }: OvsPlace,
+): Promise<void> =>
   startDaemon(ledger, namespace, folder, 'ovs-vswitchd', 'vsw.ctl', [
     `unix:${socket}`,
     '--disable-system',
@@ -58,10 +61,15 @@ const startVswitchd = (ledger: Ledger, { namespace, folder, socket }: OvsPlace):
 
 /** kill -9 of ovs-vswitchd, and another one in its place: every flow is gone. */
 export const restartVswitchd = async (ledger: Ledger, place: OvsPlace): Promise<void> => {
+  await killVswitchd(place)
+  await startVswitchd(ledger, place)
+}
+
+/** kill -9 of ovs-vswitchd. Its interfaces keep their carrier. */
+export const killVswitchd = async (place: OvsPlace): Promise<void> => {
   const pid = Number(readFileSync(join(place.folder, 'ovs-vswitchd.pid'), 'utf8'))
   process.kill(pid, 'SIGKILL')
   while (isAlive(pid)) await sleep(10)
-  await startVswitchd(ledger, place)
 }
 
 const startDatabase = async (

@@ -8,7 +8,7 @@ import type { Env } from '../base/env.js'
 import { OvsdbClient } from '../ovsdb/client.js'
 import { OpenVswitch } from '../ovsdb/open-vswitch.js'
 import { clear, clearStale, Ledger } from './ledger.js'
-import { type OvsPlace, restartVswitchd, startOvs } from './ovs.js'
+import { killVswitchd, type OvsPlace, restartVswitchd, startOvs, startVswitchd } from './ovs.js'
 import { Relay } from './relay.js'
 import { sh, start, trySh } from './shell.js'
 import type { End, HostSpec, LabSpec, LinkSpec, SwitchSpec } from './spec.js'
@@ -74,6 +74,23 @@ export class Rig {
   /** Kills the daemon of one switch and starts it again, empty. */
   restartSwitch(name: string): Promise<void> {
     return restartVswitchd(this.#ledger, this.switches.get(name)!)
+  }
+
+  /** Ends the daemon of one switch, and the carrier of all its cables. */
+  async killSwitch(name: string): Promise<void> {
+    await killVswitchd(this.switches.get(name)!)
+    await this.#setCarrier(name, 'down')
+  }
+
+  /** Starts it again, empty. */
+  async reviveSwitch(name: string): Promise<void> {
+    await startVswitchd(this.#ledger, this.switches.get(name)!)
+    await this.#setCarrier(name, 'up')
+  }
+
+  async #setCarrier(name: string, state: 'up' | 'down'): Promise<void> {
+    for (const port of portsOf(this.#spec, name))
+      await sh('ip', '-n', this.#switchNamespace(name), 'link', 'set', portName(name, port), state)
   }
 
   /** `ovs-appctl` of one switch. */

@@ -58,6 +58,7 @@ export class LabRun {
   readonly #spec: LabSpec
   /** Links that were taken down and not up again. */
   readonly #downLinks = new Set<string>()
+  readonly #deadSwitches = new Set<string>()
   readonly #stage: Stage
   readonly #controller: ControllerProcess
   readonly #teller: Teller
@@ -121,8 +122,8 @@ export class LabRun {
     if ('link' in step) return this.#link(step.link)
     if ('edit' in step) return this.#edit(step.edit)
     if ('restart' in step) return this.#restart(step.restart)
-    if ('dies' in step) return this.#allLinks(step.dies, 'down')
-    if ('returns' in step) return this.#allLinks(step.returns, 'up')
+    if ('dies' in step) return this.#power(step.dies, false)
+    if ('returns' in step) return this.#power(step.returns, true)
     return this.#networkStep(step)
   }
 
@@ -160,17 +161,28 @@ export class LabRun {
     this.#teller.assertion(assertion)
   }
 
+  /** All that has power and is plugged in. */
   get #wholeNetwork(): string {
-    return `${this.#spec.switches.length} switches, ${this.#spec.links.length * 2} links`
+    const dead = this.#deadSwitches
+    const links = this.#spec.links.filter(
+      link =>
+        !this.#downLinks.has(linkKey(link)) && !dead.has(link.a.name) && !dead.has(link.b.name),
+    )
+    return `${this.#spec.switches.length - dead.size} switches, ${links.length * 2} links`
+  }
+
+  async #networkNow(): Promise<string> {
+    const switches = await this.#controller.get<Items<{ connected: boolean }>>('/api/v1/switches')
+    const links = await this.#controller.get<Items<object>>('/api/v1/links')
+    return `${switches.items.filter(each => each.connected).length} switches, ${links.items.length} links`
   }
 
   async #found(): Promise<string> {
-    const look = async () => {
-      const switches = await this.#controller.get<Items<{ connected: boolean }>>('/api/v1/switches')
-      const links = await this.#controller.get<Items<object>>('/api/v1/links')
-      return `${switches.items.filter(each => each.connected).length} switches, ${links.items.length} links`
-    }
-    return until(look, seen => seen === this.#wholeNetwork, 20_000)
+    return until(
+      () => this.#networkNow(),
+      seen => seen === this.#wholeNetwork,
+      20_000,
+    )
   }
 
   async #greet(): Promise<string> {
@@ -285,25 +297,33 @@ export class LabRun {
     )
   }
 
-  /** A switch that loses its power takes the light off all its links. */
-  async #allLinks(name: string, is: 'up' | 'down'): Promise<void> {
-    const links = this.#spec.links.filter(({ a, b }) => a.name === name || b.name === name)
-    await this.#setLinks(`${name} ${is === 'down' ? 'dies' : 'returns'}`, links, is)
+  /** A switch that loses its power takes the light off all its cables, and is gone itself. */
+  async #power(name: string, isOn: boolean): Promise<void> {
+    if (isOn) this.#deadSwitches.delete(name)
+    else this.#deadSwitches.add(name)
+    await this.#judge(`${name} ${isOn ? 'returns' : 'dies'}`, this.#wholeNetwork, async () => {
+      await this.#stage.setPower(name, isOn)
+      return this.#settled(this.#wholeNetwork)
+    })
   }
 
   async #setLinks(what: string, links: readonly LinkSpec[], is: 'up' | 'down'): Promise<void> {
-    for (const { a, b } of links) this.#note(`${a.name}:${a.port} ${b.name}:${b.port}`, is)
-    const wanted = `${(this.#spec.links.length - this.#downLinks.size) * 2} links`
-    await this.#judge(what, wanted, async () => {
+    for (const link of links) this.#note(linkKey(link), is)
+    await this.#judge(what, this.#wholeNetwork, async () => {
       await Promise.all(links.map(link => this.#stage.setLink(link, is === 'up')))
-      const look = async () => {
-        const found = await this.#controller.get<Items<object>>('/api/v1/links')
-        const switches = await this.#controller.get<Items<{ state: string }>>('/api/v1/switches')
-        const pending = switches.items.filter(each => each.state === 'pending').length
-        return `${found.items.length} links${pending > 0 ? `, ${pending} switches not yet told` : ''}`
-      }
-      return until(look, seen => seen === wanted, 10_000)
+      return this.#settled(this.#wholeNetwork)
     })
+  }
+
+  /** The network once it is as wanted and every switch has been told, or what it has come to in time. */
+  #settled(wanted: string): Promise<string> {
+    const look = async () => {
+      const network = await this.#networkNow()
+      const switches = await this.#controller.get<Items<{ state: string }>>('/api/v1/switches')
+      const pending = switches.items.filter(each => each.state === 'pending').length
+      return `${network}${pending > 0 ? `, ${pending} switches not yet told` : ''}`
+    }
+    return until(look, seen => seen === wanted, 15_000)
   }
 
   #note(link: string, is: 'up' | 'down'): void {
@@ -352,3 +372,10 @@ export class LabRun {
     })
   }
 }
+
+/** The same whichever end is named first. */
+const linkKey = ({ a, b }: LinkSpec): string =>
+  [a, b]
+    .map(({ name, port }) => `${name}:${port}`)
+    .sort()
+    .join(' ')

@@ -119,10 +119,7 @@ const step = Type.Union([
     strict,
   ),
   Type.Object({ link }, strict),
-  Type.Object(
-    { dies: Type.String({ description: 'a switch that loses all its links at once' }) },
-    strict,
-  ),
+  Type.Object({ dies: Type.String({ description: 'a switch that loses its power' }) }, strict),
   Type.Object({ returns: Type.String({ description: 'a switch that has died' }) }, strict),
   Type.Object(
     { move: Type.Object({ host: Type.String(), to: end }, strict) },

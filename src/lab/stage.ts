@@ -45,6 +45,8 @@ export interface Stage {
    * chooses among the buckets of a select group by ports of TCP, and sends all UDP between two hosts one way.
    */
   flows(from: string, to: string, port: number, count: number): Promise<number>
+  /** A switch loses its power: its cables are dark, and it speaks with nobody; or it has power again. */
+  setPower(name: string, isOn: boolean): Promise<void>
   /** Datagrams that a host has had at the ports of the story, by `udp ADDRESS PORT` of their sender. */
   heard(host: string): Promise<Readonly<Record<string, number>>>
   /** Sends frames as they are, whoever they claim to be from. */

@@ -67,6 +67,11 @@ export class MininetStage extends AgentHosts implements Stage {
     return `${host}-eth${index}`
   }
 
+  async setPower(name: string, isOn: boolean): Promise<void> {
+    this.#child!.stdin!.write(`power ${name} ${isOn ? 'on' : 'off'}\n`)
+    await this.#reply()
+  }
+
   async setLink({ a, b }: LinkSpec, isUp: boolean): Promise<void> {
     this.#child!.stdin!.write(`link ${a.name} ${b.name} ${isUp ? 'up' : 'down'}\n`)
     await this.#reply()

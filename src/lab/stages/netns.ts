@@ -35,6 +35,10 @@ export class NetnsStage extends AgentHosts implements Stage {
     return `eth${index}`
   }
 
+  setPower(name: string, isOn: boolean): Promise<void> {
+    return isOn ? this.rig.reviveSwitch(name) : this.rig.killSwitch(name)
+  }
+
   setLink(link: LinkSpec, isUp: boolean): Promise<void> {
     return this.rig.setLink(link, isUp)
   }

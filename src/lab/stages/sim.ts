@@ -21,6 +21,7 @@ export class SimStage implements Stage {
   readonly #spec: LabSpec
   readonly #network: SimulatedNetwork
   readonly #sessions = new Map<string, NumberedSession>()
+  #openflowPort = 0
   readonly #heard = new Map<string, Map<string, number>>()
 
   constructor(env: Env, spec: LabSpec) {
@@ -42,6 +43,7 @@ export class SimStage implements Stage {
   }
 
   async up(openflowPort: number): Promise<void> {
+    this.#openflowPort = openflowPort
     this.#network.start({ host: '127.0.0.1', port: openflowPort })
   }
 
@@ -124,7 +126,19 @@ export class SimStage implements Stage {
     else this.#network.linkDown(a, b)
   }
 
+  async setPower(name: string, isOn: boolean): Promise<void> {
+    const { links, hosts } = this.#spec
+    for (const link of links.filter(({ a, b }) => a.name === name || b.name === name))
+      await this.setLink(link, isOn)
+    for (const host of hosts.filter(({ at }) => at.name === name))
+      this.#network.setHost(host.name, isOn)
+    const one = this.#network.switch(name)
+    if (isOn) one.connect({ host: '127.0.0.1', port: this.#openflowPort })
+    else one.disconnect()
+  }
+
   retarget(openflowPort: number): void {
+    this.#openflowPort = openflowPort
     this.#network.retarget({ host: '127.0.0.1', port: openflowPort })
   }
 
