@@ -143,7 +143,7 @@ export class LabRun {
     if ('declare' in step) return declare(this.#telling, [step.declare])
     if ('object' in step) return objectIs(this.#telling, step.object)
     const { during } = step.pings
-    if (during) this.#note(during.between.join(' '), during.is)
+    if (during) this.#note(linkKey(linkOf(during)), during.is)
     return pings(this.#telling, step.pings)
   }
 
@@ -289,10 +289,9 @@ export class LabRun {
   }
 
   async #link(step: Extract<Step, { link: unknown }>['link']): Promise<void> {
-    const [a, b] = step.between.map(endOf) as [LinkSpec['a'], LinkSpec['b']]
     await this.#setLinks(
       `the link ${step.between.join(' - ')} goes ${step.is}`,
-      [{ a, b }],
+      [linkOf(step)],
       step.is,
     )
   }
@@ -372,6 +371,11 @@ export class LabRun {
     })
   }
 }
+
+const linkOf = ({ between: [a, b] }: Extract<Step, { link: unknown }>['link']): LinkSpec => ({
+  a: endOf(a),
+  b: endOf(b),
+})
 
 /** The same whichever end is named first. */
 const linkKey = ({ a, b }: LinkSpec): string =>

@@ -3,6 +3,11 @@ import { Ajv } from 'ajv'
 import Type, { type Static } from 'typebox'
 import { LineCounter, parseDocument } from 'yaml'
 import { type Backbone, backboneOf } from './backbone.js'
+import { GmlError } from './gml.js'
+import { explainError, type Mistake, mistakeIn } from './mistakes.js'
+import { end, object, type Step, step, strict } from './steps.js'
+
+export type { Step } from './steps.js'
 
 export interface End {
   readonly name: string
@@ -53,166 +58,6 @@ export interface LabSpec {
   readonly steps: readonly Step[]
 }
 
-const endPattern = '^[a-z][a-z0-9]*:[0-9]+$'
-
-const protocol = Type.Union([Type.Literal('tcp'), Type.Literal('udp'), Type.Literal('icmp')])
-
-const strict = { additionalProperties: false }
-
-const end = Type.String({ pattern: endPattern })
-const link = Type.Object(
-  {
-    between: Type.Tuple([end, end]),
-    is: Type.Union([Type.Literal('up'), Type.Literal('down')]),
-  },
-  strict,
-)
-const object = Type.Object(
-  { kind: Type.String(), name: Type.String(), spec: Type.Record(Type.String(), Type.Unknown()) },
-  strict,
-)
-
-/** What happens, and what must come out of it. One member a step. */
-const step = Type.Union([
-  Type.Object({ say: Type.String() }, strict),
-  Type.Object(
-    {
-      try: Type.Object(
-        {
-          from: Type.String(),
-          to: Type.String(),
-          protocol,
-          port: Type.Optional(Type.Integer()),
-          expect: Type.Union([
-            Type.Literal('open'),
-            Type.Literal('silent'),
-            Type.Literal('refused'),
-          ]),
-          by: Type.Optional(Type.String({ description: 'the rule that must have decided' })),
-        },
-        strict,
-      ),
-    },
-    strict,
-  ),
-  Type.Object(
-    {
-      session: Type.Object(
-        {
-          name: Type.String(),
-          from: Type.String(),
-          to: Type.String(),
-          protocol,
-          port: Type.Integer(),
-        },
-        strict,
-      ),
-    },
-    strict,
-  ),
-  Type.Object(
-    { stopped: Type.String({ description: 'a session that must carry nothing any more' }) },
-    strict,
-  ),
-  Type.Object(
-    { flowing: Type.String({ description: 'a session that must have lost nothing' }) },
-    strict,
-  ),
-  Type.Object({ link }, strict),
-  Type.Object({ dies: Type.String({ description: 'a switch that loses its power' }) }, strict),
-  Type.Object({ returns: Type.String({ description: 'a switch that has died' }) }, strict),
-  Type.Object(
-    { move: Type.Object({ host: Type.String(), to: end }, strict) },
-    { ...strict, description: 'a host is unplugged, and plugged in elsewhere' },
-  ),
-  Type.Object(
-    {
-      spoof: Type.Object(
-        {
-          from: Type.String(),
-          as: Type.String(),
-          claims: Type.Array(
-            Type.Union([Type.Literal('arp'), Type.Literal('ip'), Type.Literal('mac')]),
-            { minItems: 1 },
-          ),
-        },
-        strict,
-      ),
-    },
-    { ...strict, description: 'a host claims to be another one, which must stay where it is' },
-  ),
-  Type.Object(
-    {
-      spread: Type.Object(
-        {
-          from: Type.String(),
-          to: Type.String(),
-          port: Type.Integer(),
-          flows: Type.Integer({ minimum: 1, maximum: 10_000 }),
-          over: Type.Array(Type.String(), { minItems: 1 }),
-          percent: Type.Number({ description: 'how far a share may be from even' }),
-        },
-        strict,
-      ),
-    },
-    {
-      ...strict,
-      description: 'TCP connections that must share the load, as the switches have counted',
-    },
-  ),
-  Type.Object(
-    {
-      pings: Type.Object(
-        {
-          from: Type.String(),
-          to: Type.String(),
-          count: Type.Integer(),
-          intervalMillis: Type.Number(),
-          lost: Type.Integer({ description: 'at most' }),
-          during: Type.Optional(link),
-        },
-        strict,
-      ),
-    },
-    strict,
-  ),
-  Type.Object({ declare: object }, strict),
-  Type.Object(
-    {
-      object: Type.Object(
-        {
-          kind: Type.String(),
-          name: Type.String(),
-          is: Type.String({ description: 'its state' }),
-          path: Type.Optional(Type.Array(Type.String())),
-        },
-        strict,
-      ),
-    },
-    strict,
-  ),
-  Type.Object(
-    { edit: Type.Object({ replace: Type.String(), with: Type.String() }, strict) },
-    strict,
-  ),
-  Type.Object(
-    {
-      restart: Type.Object(
-        {
-          from: Type.String(),
-          to: Type.String(),
-          pings: Type.Integer(),
-          intervalMillis: Type.Integer(),
-        },
-        strict,
-      ),
-    },
-    strict,
-  ),
-])
-
-export type Step = Static<typeof step>
-
 const schema = Type.Object(
   {
     title: Type.String(),
@@ -261,21 +106,14 @@ export const readLab = (
   const problem = document.errors[0]
   if (problem) fail(problem.pos[0], problem.message.split('\n')[0]!)
   const value: unknown = document.toJS({ maxAliasCount: 10 })
-  const validate = new Ajv({ strict: false }).compile<Static<typeof schema>>(schema)
-  if (!validate(value)) {
-    const error = validate.errors![0]!
-    const words = error.instancePath
-      .split('/')
-      .slice(1)
-      .map(word => (/^\d+$/.test(word) ? Number(word) : word))
-    const node = document.getIn(words, true) as { range?: [number, number, number] } | undefined
-    return fail(node?.range?.[0] ?? 0, `${words.join('.')} ${error.message}`)
+  const failAt = ({ at, message }: Mistake): never => {
+    const node = document.getIn(at, true) as { range?: [number, number, number] } | undefined
+    return fail(node?.range?.[0] ?? 0, `${at.join('.')} ${message}`.trim())
   }
-  const network =
-    value.topology === undefined
-      ? networkOf(value.switches ?? [], value.links ?? [])
-      : backboneOf(readFile(value.topology))
-  return {
+  const validate = new Ajv({ strict: false }).compile<Written>(schema)
+  if (!validate(value)) return failAt(explainError(value, validate.errors!))
+  const network = writtenNetwork(value, readFile, failAt)
+  const spec: LabSpec = {
     name,
     title: value.title,
     rules: value.rules,
@@ -291,6 +129,32 @@ export const readLab = (
       ...(each.vlan !== undefined && { vlan: each.vlan }),
       ...sparesOf(host, value.steps),
     })),
+  }
+  const mistake = mistakeIn(spec)
+  return mistake ? failAt(mistake) : spec
+}
+
+type Written = Static<typeof schema>
+
+const writtenNetwork = (
+  { topology, switches, links }: Written,
+  readFile: (name: string) => string,
+  failAt: (mistake: Mistake) => never,
+): Backbone => {
+  if (topology === undefined)
+    return switches
+      ? networkOf(switches, links ?? [])
+      : failAt({ at: [], message: 'a lab needs switches, or a topology that has them' })
+  if (switches || links)
+    failAt({
+      at: ['topology'],
+      message: 'has the switches and links: leave switches and links out',
+    })
+  try {
+    return backboneOf(readFile(topology))
+  } catch (error) {
+    if (!(error instanceof GmlError)) throw error
+    return failAt({ at: ['topology'], message: `${topology}: ${error.message}` })
   }
 }
 
