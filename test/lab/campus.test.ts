@@ -1,0 +1,4 @@
+/** The campus lab on every stage. */
+import { holdsOnEveryStage } from './stories.js'
+
+holdsOnEveryStage('campus', 36)
