@@ -29,14 +29,25 @@ export const askAdmission = (rule: ResolvedRule): readonly Action[] =>
 /** Before sessions of the current generation pass. */
 const countedPriority = 86
 
-/** The rows of one rule that counts. @param meter bounds what asks the controller */
-export const admissionRows = (rule: ResolvedRule, generation: number, meter: number): Flow[] => {
+/**
+ * The rows of one rule that counts.
+ *
+ * @param meter bounds what asks the controller
+ * @param log says that a connection was let in; empty for a rule that does not log
+ */
+export const admissionRows = (
+  rule: ResolvedRule,
+  generation: number,
+  meter: number,
+  log: readonly Action[],
+): Flow[] => {
+  const letIn = { actions: log, goto: 'commit' as const }
   const who = `${rule.policy}/${rule.name}`
   const ofRule: Match = { reg3: rule.id }
   const admitted: Match = { reg2: rule.id, ...ofRule }
   const running = state(['trk'], ['new'])
   // ICMP errors go with the connection that they are about.
-  const itself = state(['trk'], ['new', 'rel'])
+  const itself = state(['trk'], ['inv', 'rel'])
   const current = bitsEqual(
     [label.generation, generation],
     [label.rule, rule.id],
@@ -67,13 +78,13 @@ export const admissionRows = (rule: ResolvedRule, generation: number, meter: num
   )
   if (rule.caps === undefined)
     return [
-      row('admission', 30, admitted, { goto: 'commit' }, 'admitted now by'),
-      row('admission', 30, { ...ofRule, ct_state: running }, { goto: 'commit' }, 'runs already:'),
+      row('admission', 30, admitted, letIn, 'admitted now by'),
+      row('admission', 30, { ...ofRule, ct_state: running }, letIn, 'runs already:'),
       row(
         'admission',
         30,
         { ...ofRule, ct_label: bitsEqual([label.rule, rule.id]) },
-        { goto: 'commit' },
+        letIn,
         'was admitted and is not answered yet:',
       ),
       ask,
@@ -100,7 +111,7 @@ export const admissionRows = (rule: ResolvedRule, generation: number, meter: num
       { goto: 'commit' },
       'an error about a connection of',
     ),
-    row('admission', 30, admitted, { goto: 'commit' }, 'admitted by'),
+    row('admission', 30, admitted, letIn, 'admitted by'),
     ask,
   ]
 }

@@ -37,7 +37,15 @@ import type { PortRange } from './rule.js'
 import { portNeeds, ruleFlows } from './rule-flows.js'
 import { type Report, RuleMeters } from './rule-meters.js'
 import { helperRows, isTracked, pipelineRows } from './tables.js'
-import { keyOf, type Meters, nextTable, reportsOf, ruleTables, thenOf } from './verdicts.js'
+import {
+  keyOf,
+  logLine,
+  type Meters,
+  nextTable,
+  reportsOf,
+  ruleTables,
+  thenOf,
+} from './verdicts.js'
 
 type Moving<T> = { -readonly [key in keyof T]: T[key] }
 
@@ -265,7 +273,7 @@ class Compilation {
       .join()}`
     for (const range of helperPorts(rule)) this.#helped.set(`${range.from}-${range.to}`, range)
     const meters = this.#takeMeters(rule)
-    if (meters.admit !== undefined) this.#admit(known, meters.admit)
+    if (meters.admit !== undefined) this.#admit(known, meters.admit, meters)
     const isSame =
       known.priority === priority &&
       known.auditNumber === auditNumber &&
@@ -303,10 +311,13 @@ class Compilation {
   }
 
   /** The rows beside those of the rule itself: the generation is in them. */
-  #admit(known: Known, meter: number): void {
-    const key = `${this.#generation} ${meter}`
-    if (known.admission?.key !== key)
-      known.admission = { key, flows: admissionRows(known.rule, this.#generation, meter) }
+  #admit(known: Known, meter: number, meters: Meters): void {
+    const { rule } = known
+    const key = `${this.#generation} ${keyOf(meters)}`
+    if (known.admission?.key !== key) {
+      const flows = admissionRows(rule, this.#generation, meter, logLine(rule, meters))
+      known.admission = { key, flows }
+    }
     this.#admissions.push(known.admission.flows)
   }
 

@@ -199,15 +199,20 @@ const options = ['from', 'to', 'except', 'log', 'limit', 'max', 'via', 'until', 
 
 const failAtRest = (reader: LineReader, statement: Statement): never => {
   const token = reader.peek()!
-  const isRule = statement.kind === 'rule' || statement.kind === 'default'
-  const otherwise = isRule
-    ? 'after the addresses come log, limit, max, via, until and schedule'
-    : 'one statement a line; a comment begins with #'
-  return reader.fail(
-    `"${token.text}" is not expected here`,
-    isRule ? didYouMean(token.text, options, otherwise) : otherwise,
-    token,
-  )
+  const [words, otherwise] =
+    statement.kind === 'rule'
+      ? [options, 'after the addresses come log, limit, max, via, until and schedule']
+      : statement.kind === 'default'
+        ? [
+            ['from', 'to', 'except', 'log'],
+            'after the addresses of a default comes log, and no more',
+          ]
+        : [[], 'one statement a line; a comment begins with #']
+  const isWritten = words.includes(token.text)
+  const hint = isWritten
+    ? `"${token.text}" stands further to the left: from, to, then the rest`
+    : didYouMean(token.text, words, otherwise)
+  return reader.fail(`"${token.text}" is not expected here`, hint, token)
 }
 
 const takeStatement = (reader: LineReader): Statement => {

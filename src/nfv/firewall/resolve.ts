@@ -12,8 +12,22 @@ import { complaintAt, inOrder } from './complaint.js'
 import { contentOf, type Dependency, Environment, type Facts } from './environment.js'
 import { formatRuleBody } from './format.js'
 import type { LoadedPolicy } from './load.js'
-import { isStateless, type PlacedRule, type Resolved, type ResolvedRule } from './resolved.js'
-import { type Default, isAny, type Line, type Rule, type RuleError, tiers } from './rule.js'
+import {
+  isStateless,
+  type PlacedRule,
+  type Resolved,
+  type ResolvedRule,
+  type Term,
+} from './resolved.js'
+import {
+  type Default,
+  isAny,
+  type Line,
+  type Rule,
+  type RuleError,
+  tiers,
+  transports,
+} from './rule.js'
 import { isOn, nextChange } from './times.js'
 
 export interface PolicyInput {
@@ -51,7 +65,9 @@ export class Resolver {
       parts.length === 1 ? parts[0]!.rules[tier]! : parts.flatMap(part => part.rules[tier]!),
     )
     const behind = parts.flatMap(part => part.pairDefaults)
-    if (ordered.length > 0 && last.rule.verb !== 'allow') behind.push(this.#keep(builtIn(ids)))
+    // Before defaults for pairs of zones: whoever has an address already asks from it when its lease is to go on.
+    if (ordered.length > 0 && [...behind, last].some(shuts))
+      behind.unshift(this.#keep(builtIn(ids)))
     lists[3]!.push(...behind)
     complaints.push(...tooManyAudits(lists, ordered))
     const changes = parts.flatMap(part => part.changes)
@@ -189,6 +205,7 @@ class PolicyResolver {
         'in the last tier say allow, drop or reject',
       )
     this.#checkHalfOpen(line, memo.placed.rule)
+    this.#checkSctp(line, memo.placed.rule)
     if (!this.#isInForce(statement)) return
     this.rules[tier].push(memo.placed)
     mix(this.lanes[tier]!, memo.digest)
@@ -253,6 +270,18 @@ class PolicyResolver {
         'only TCP connections are ever half-open',
         'name TCP services only, or write: max N connections',
       )
+  }
+
+  /** Where switches do not see a port, a rule that names it matches nothing: what it is to keep out would come in. */
+  #checkSctp(line: RuleLine, { verb, isAudit, terms }: ResolvedRule): void {
+    const isShut = verb === 'drop' || verb === 'reject'
+    if (!isShut || isAudit || !terms.some(hasSctpPorts)) return
+    this.#complain(
+      line,
+      verb,
+      `Open vSwitch before 3.2 does not see the ports of SCTP: this would ${verb} nothing`,
+      `write "${verb} sctp" without ports, below rules that allow what may pass`,
+    )
   }
 
   #noChain(line: RuleLine): void {
@@ -345,6 +374,11 @@ const auditIn = (line: Line, statement: Rule | Default): Line['audit'] => {
 
 const isAuditedFile = ({ loaded }: PolicyInput): boolean =>
   loaded.root.lines.some(({ statement }) => statement.kind === 'file-audit')
+
+const shuts = ({ rule }: PlacedRule): boolean => rule.verb !== 'allow' && !rule.isAudit
+
+const hasSctpPorts = ({ protocol, source, destination }: Term): boolean =>
+  protocol === transports.sctp && (source !== undefined || destination !== undefined)
 
 const noUses: readonly Dependency[] = []
 

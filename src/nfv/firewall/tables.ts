@@ -159,10 +159,13 @@ const markOf = (generation: number): Masked => {
 /** The rows of track, session, commit and accepted. @param generation 1 to 65535 */
 export const pipelineRows = (generation: number): Flow[] => {
   const known = state(['trk'], ['new'])
+  // One that another has agreed upon carries that one's label before it is remembered itself.
+  const unanswered = state(['new', 'trk'], ['rel'])
   const reply = state(['rpl', 'trk'], ['new'])
   const request = state(['trk'], ['new', 'rpl'])
   const opening = state(['new', 'trk'])
   const relatedOpening = state(['new', 'rel', 'trk'])
+  const current = labelled([label.generation, generation], [label.elsewhere, 0])
   // biome-ignore format: tables
   const rows: Partial<Record<TableName, readonly Row[]>> = {
     track: [
@@ -175,7 +178,8 @@ export const pipelineRows = (generation: number): Flow[] => {
       ...each(90, { ...fromFabric(1), ct_state: opening }, { actions: commitElsewhere }, 'opened at another switch: remember, so that its replies pass'),
       [88, { ...fromFabric(1), ct_state: request, ...labelled([label.elsewhere, 1]) }, { goto: 'forward' }, 'decided elsewhere'],
       ...each(87, { ...fromFabric(1), ct_state: request }, { actions: commitElsewhere }, 'the host that opened it has moved to another switch, which decides now'),
-      [currentPriority, { ct_state: known, ...labelled([label.generation, generation], [label.elsewhere, 0]) }, { goto: 'forward' }, 'judged by the rules of today'],
+      [currentPriority, { ct_state: known, ...current }, { goto: 'forward' }, 'judged by the rules of today'],
+      [currentPriority, { ct_state: unanswered, ...current }, { goto: 'forward' }, 'judged by the rules of today, and not answered yet'],
       [84, { ...fromFabric(0), ct_state: reply, ...labelled([label.elsewhere, 1]) }, { goto: 'forward' }, 'the answer to what was decided elsewhere'],
       ...each(80, { ...fromFabric(0), ip_frag: laterFragment, ct_state: opening }, { actions: commitHere(generation, load(label.rule, 0)) }, 'comes out only if the first piece was accepted'),
       ...ip.map((eth_type): Row => [70, { eth_type, ip_proto: tcp, ...fromFabric(0), tcp_flags: { value: syn, mask: openingFlags }, ct_state: opening }, { goto: 'ports' }, 'a TCP session begins: ask the rules']),

@@ -64,14 +64,36 @@ export const isOn = (schedule: Schedule, nowMillis: number): boolean => {
   return minute < schedule.to && schedule.days.includes(yesterday)
 }
 
-/** When `isOn` may next change: times are whole minutes, so each minute is looked at, up to eight days. */
+/** When a schedule next changes, and since when that is known. */
+const changes = new WeakMap<Schedule, { readonly sinceMillis: number; readonly atMillis: number }>()
+
+/** When `isOn` next changes, to the minute; eight days from now when it does not within a week. */
 export const nextChange = (schedule: Schedule, nowMillis: number): number => {
+  const known = changes.get(schedule)
+  if (known && known.sinceMillis <= nowMillis && nowMillis < known.atMillis) return known.atMillis
+  const atMillis = findChange(schedule, nowMillis)
+  changes.set(schedule, { sinceMillis: nowMillis, atMillis })
+  return atMillis
+}
+
+const minuteMillis = 60_000
+
+const findChange = (schedule: Schedule, nowMillis: number): number => {
   const now = isOn(schedule, nowMillis)
-  const minute = 60_000
-  let at = Math.floor(nowMillis / minute) * minute + minute
-  // Quarter-hour steps first; the minute is searched inside the step that changed.
-  const last = at + 8 * dayMillis
-  while (at < last && isOn(schedule, at + 14 * minute) === now) at += 15 * minute
-  while (at < last && isOn(schedule, at) === now) at += minute
-  return at
+  const last = nowMillis + 8 * dayMillis
+  let at = nowMillis - (nowMillis % minuteMillis) + minuteMillis
+  while (at < last && isOn(schedule, at) === now) at += stepFrom(schedule, at)
+  return Math.min(at, last)
+}
+
+/**
+ * Milliseconds from a whole minute to the next that may change the schedule: its begin, its end, midnight, or a quarter
+ * of an hour in UTC, since clocks are set at one.
+ */
+const stepFrom = ({ timeZone, from, to }: Schedule, millis: number): number => {
+  const parts = partsOf(millis, timeZone)
+  const minute = Number(parts.hour) * 60 + Number(parts.minute)
+  const quarter = 15 - ((millis / minuteMillis) % 15)
+  const until = (edge: number) => (edge - minute + 1440) % 1440 || 1440
+  return Math.min(quarter, until(from), until(to), until(0)) * minuteMillis
 }

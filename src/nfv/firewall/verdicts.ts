@@ -45,6 +45,10 @@ export interface Then {
   readonly goto?: TableName
 }
 
+/** What says that a rule has judged a connection; of a rule that counts, that it has let it in. */
+export const logLine = (rule: ResolvedRule, meters: Meters): readonly Action[] =>
+  rule.log ? [report('log', rule, meters.log)] : []
+
 /**
  * @param auditNumber of an audit rule, counted from 1
  * @param fileBit of a rule in a file that is audited whole: the flag that the file has spoken
@@ -55,7 +59,7 @@ export const thenOf = (
   auditNumber = 0,
   fileBit?: number,
 ): Then => {
-  const log = rule.log ? [report('log', rule, meters.log)] : []
+  const log = logLine(rule, meters)
   if (auditNumber > 0)
     return {
       actions: [
@@ -67,7 +71,7 @@ export const thenOf = (
   switch (rule.verb) {
     case 'allow':
       return asksToAdmit(rule)
-        ? { actions: [...log, ...readBy(rule), ...askAdmission(rule)], goto: 'admission' }
+        ? { actions: [...readBy(rule), ...askAdmission(rule)], goto: 'admission' }
         : { actions: [...log, ...readBy(rule), load(registers.rule, rule.id)], goto: 'commit' }
     case 'allow-stateless':
       return { actions: log, goto: 'forward' }

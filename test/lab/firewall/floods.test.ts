@@ -46,7 +46,8 @@ t.test('logs beside floods', root, async t => {
     const apart = await loggedBeside(lab, 7002, 7001)
     t.comment(apart)
     t.equal(apart.asked, 10, 'each line of the quiet rule is there')
-    t.ok(apart.flood >= 100 && apart.flood <= 700, 'the noisy one was cut to its own rate')
+    // 12,000 were sent, in four seconds or, on a machine that has much to do, a few more.
+    t.ok(apart.flood >= 100 && apart.flood <= 1_500, 'the noisy one was cut to its own rate')
 
     await lab.rules('default drop\nboth: drop udp 7001, udp 7002 log\n')
     const together = await loggedBeside(lab, 7002, 7001)

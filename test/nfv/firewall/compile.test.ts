@@ -137,6 +137,7 @@ t.test('the rows around the rules', async t => {
     `session 87 ip,reg0=0x10000/0x10000,ct_state=-new-rpl+trk => ${elsewhere}`,
     `session 87 ipv6,reg0=0x10000/0x10000,ct_state=-new-rpl+trk => ${elsewhere}`,
     'session 85 ct_state=-new+trk,ct_label=0x5/0x10000000000000000ffff => goto forward',
+    'session 85 ct_state=+new-rel+trk,ct_label=0x5/0x10000000000000000ffff => goto forward',
     `session 84 reg0=0x0/0x10000,ct_state=-new+rpl+trk,${isElsewhere} => goto forward`,
     `session 80 ip,reg0=0x0/0x10000,ip_frag=3,ct_state=+new+trk => ${here('load:0x0->ct_label[16..47]')}`,
     `session 80 ipv6,reg0=0x0/0x10000,ip_frag=3,ct_state=+new+trk => ${here('load:0x0->ct_label[16..47]')}`,

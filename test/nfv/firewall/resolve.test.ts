@@ -187,6 +187,45 @@ t.test('tiers, order of policies and defaults decide as README says', async t =>
   )
 })
 
+t.test('what switches cannot see cannot be kept out by it', async t => {
+  const complaints = (text: string) =>
+    resolve([policy(text)], facts).complaints.map(({ line, message }) => `${line}: ${message}`)
+  t.same(
+    complaints('default allow\nservice s = sctp 80\na: drop tcp 5, s\nb: reject sctp source 5\n'),
+    [
+      '3: Open vSwitch before 3.2 does not see the ports of SCTP: this would drop nothing',
+      '4: Open vSwitch before 3.2 does not see the ports of SCTP: this would reject nothing',
+    ],
+  )
+  t.same(
+    complaints('default drop\na: allow sctp 80\nb: drop sctp\nc: allow-stateless sctp 80\n'),
+    [],
+  )
+})
+
+t.test('a default between zones leaves hosts their addresses', async t => {
+  const renewal = (text: string) => {
+    const ends = { source: '10.7.0.5' as Ip, destination: '10.1.0.1' as Ip, protocol: 17 }
+    return describe(
+      decide(resolve([policy(text)], facts), { ...ends, sourcePort: 68, destinationPort: 67 }),
+    )
+  }
+  const guests = 'zone guests = 10.7.0.0/16\n'
+  t.equal(
+    renewal(`${guests}default drop from guests to any\ndefault drop\n`),
+    'allow by dhcp (built-in:1)',
+  )
+  t.equal(
+    renewal(`${guests}default drop from guests to any\ndefault allow\n`),
+    'allow by dhcp (built-in:1)',
+  )
+  t.equal(
+    renewal(`${guests}a: drop udp 67 from guests\ndefault allow\n`),
+    'drop by a (p.rules:2)',
+    'a rule may say otherwise',
+  )
+})
+
 t.test('rules come and go with their time', async t => {
   const at = (hour: number, minute = 0) => ({
     ...facts,
