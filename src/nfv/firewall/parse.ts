@@ -342,6 +342,7 @@ const takeOptions = (reader: LineReader, admits: boolean): Options => {
       found.caps = [...(found.caps ?? []), takeCap(reader, found.caps ?? [])]
     } else if (reader.skip('via')) {
       once('via')
+      mustAdmit(reader, admits, 'write it behind an "allow" rule')
       const token = reader.word('the name of the chain', 'write: via CHAIN')
       found.via = { name: token.text, at: token.at }
     } else if (reader.skip('until')) {
@@ -354,14 +355,13 @@ const takeOptions = (reader: LineReader, admits: boolean): Options => {
   }
 }
 
-const mustAdmit = (reader: LineReader, admits: boolean): void => {
-  const { text } = reader.last
-  if (!admits)
-    reader.fail(
-      `"${text}" belongs to rules that allow connections`,
-      'write it behind an "allow" rule; what is beyond it is dropped',
-      reader.last,
-    )
+const mustAdmit = (
+  reader: LineReader,
+  admits: boolean,
+  hint = 'write it behind an "allow" rule; what is beyond it is dropped',
+): void => {
+  const message = `"${reader.last.text}" belongs to rules that allow connections`
+  if (!admits) reader.fail(message, hint, reader.last)
 }
 
 const takeDefault = (reader: LineReader): Default => {

@@ -12,23 +12,10 @@ import { complaintAt, inOrder } from './complaint.js'
 import { contentOf, type Dependency, Environment, type Facts } from './environment.js'
 import { formatRuleBody } from './format.js'
 import type { LoadedPolicy } from './load.js'
-import {
-  isStateless,
-  type PlacedRule,
-  type Resolved,
-  type ResolvedRule,
-  type Term,
-} from './resolved.js'
-import {
-  type Default,
-  isAny,
-  type Line,
-  type Rule,
-  type RuleError,
-  tiers,
-  transports,
-} from './rule.js'
+import { isStateless, type PlacedRule, type Resolved, type ResolvedRule } from './resolved.js'
+import { type Default, isAny, type Line, type Rule, type RuleError, tiers } from './rule.js'
 import { isOn, nextChange } from './times.js'
+import { unseenBy } from './unseen.js'
 
 export interface PolicyInput {
   readonly name: string
@@ -205,7 +192,7 @@ class PolicyResolver {
         'in the last tier say allow, drop or reject',
       )
     this.#checkHalfOpen(line, memo.placed.rule)
-    this.#checkSctp(line, memo.placed.rule)
+    this.#checkSeen(line, memo.placed.rule)
     if (!this.#isInForce(statement)) return
     this.rules[tier].push(memo.placed)
     mix(this.lanes[tier]!, memo.digest)
@@ -272,16 +259,9 @@ class PolicyResolver {
       )
   }
 
-  /** Where switches do not see a port, a rule that names it matches nothing: what it is to keep out would come in. */
-  #checkSctp(line: RuleLine, { verb, isAudit, terms }: ResolvedRule): void {
-    const isShut = verb === 'drop' || verb === 'reject'
-    if (!isShut || isAudit || !terms.some(hasSctpPorts)) return
-    this.#complain(
-      line,
-      verb,
-      `Open vSwitch before 3.2 does not see the ports of SCTP: this would ${verb} nothing`,
-      `write "${verb} sctp" without ports, below rules that allow what may pass`,
-    )
+  #checkSeen(line: RuleLine, rule: ResolvedRule): void {
+    const unseen = unseenBy(rule)
+    if (unseen) this.#complain(line, rule.verb, unseen.message, unseen.hint)
   }
 
   #noChain(line: RuleLine): void {
@@ -376,9 +356,6 @@ const isAuditedFile = ({ loaded }: PolicyInput): boolean =>
   loaded.root.lines.some(({ statement }) => statement.kind === 'file-audit')
 
 const shuts = ({ rule }: PlacedRule): boolean => rule.verb !== 'allow' && !rule.isAudit
-
-const hasSctpPorts = ({ protocol, source, destination }: Term): boolean =>
-  protocol === transports.sctp && (source !== undefined || destination !== undefined)
 
 const noUses: readonly Dependency[] = []
 

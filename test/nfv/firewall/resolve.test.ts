@@ -203,6 +203,26 @@ t.test('what switches cannot see cannot be kept out by it', async t => {
   )
 })
 
+t.test('what rules are not asked about cannot be kept out by them', async t => {
+  const complaints = (text: string) =>
+    resolve([policy(text)], facts).complaints.map(({ line }) => line)
+  t.same(
+    complaints(
+      'drop icmp 3/4\nreject icmp redirect\ndrop tcp 1, icmp6 packet-too-big\ndrop icmp6 134\n',
+    ),
+    [1, 2, 3, 4],
+  )
+  t.same(
+    complaints(
+      'drop icmp\ndrop icmp 8, icmp 13\ndrop icmp6 128\ndrop proto icmp\nallow icmp 3/4\naudit drop icmp 3\n',
+    ),
+    [],
+  )
+  t.match(remarks('default drop\na: allow icmp 0 from 10.0.0.1 to 10.0.0.2\n'), [
+    /only requests of ICMP open connections/,
+  ])
+})
+
 t.test('a default between zones leaves hosts their addresses', async t => {
   const renewal = (text: string) => {
     const ends = { source: '10.7.0.5' as Ip, destination: '10.1.0.1' as Ip, protocol: 17 }

@@ -138,7 +138,6 @@ const plainRule = fc.record(
     to: side,
     name,
     log,
-    via: name.map(text => ({ name: text })),
     until: fc.integer({ min: 0, max: 60_000_000 }).map(minutes => minutes * 60_000),
     schedule,
   },
@@ -148,7 +147,11 @@ const countingRule = fc
   .tuple(
     plainRule,
     fc.record(
-      { limit: fc.record({ rate, isPerSource: fc.boolean() }), caps },
+      {
+        via: name.map(text => ({ name: text })),
+        limit: fc.record({ rate, isPerSource: fc.boolean() }),
+        caps,
+      },
       { requiredKeys: [] },
     ),
   )

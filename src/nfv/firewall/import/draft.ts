@@ -2,6 +2,8 @@
  * What all imports have in common: rules of other firewalls as drafts, which become lines of a rule file; and
  * notes about what has no equivalent here, line by line. What cannot be said is left out, never widened.
  */
+import { icmpRequests } from '../unseen.js'
+import { icmp6Types, icmpTypes } from '../words.js'
 
 export type Verb = 'allow' | 'drop' | 'reject'
 
@@ -62,7 +64,9 @@ export class RuleWriter {
     this.#lines.push(`# ${oneLine(text)}`)
   }
 
+  /** @throws {NoEquivalent} when it is to keep out what rules are not asked about */
   rule(draft: Draft): void {
+    mustBeSeen(draft)
     const name = draft.name === undefined ? '' : `${this.#unique(draft.name)}: `
     const words = [
       `${name}${draft.isAudit ? 'audit ' : ''}${draft.verb}`,
@@ -86,6 +90,24 @@ export class RuleWriter {
     this.#names.set(begun, count)
     return count === 1 ? begun : `${begun}-${count}`
   }
+}
+
+/** @throws {NoEquivalent} as `check` would refuse the rule: see `unseen.ts` */
+export const mustBeSeen = (draft: Draft): void => {
+  const { verb, isAudit, protocol, types = [], sourcePorts = [], destinationPorts = [] } = draft
+  if (verb === 'allow' || isAudit) return
+  if (protocol === 'sctp' && sourcePorts.length + destinationPorts.length > 0)
+    throw new NoEquivalent('ports of SCTP, which Open vSwitch before 3.2 does not see')
+  const version = protocol === 'icmp' ? 4 : protocol === 'icmp6' ? 6 : undefined
+  if (version !== undefined && types.some(type => !opensByIcmp(version, type)))
+    throw new NoEquivalent('keeping out ICMP that opens no connection')
+}
+
+/** @param type a word or a number, with a code behind `/` or without */
+const opensByIcmp = (version: 4 | 6, type: string): boolean => {
+  const [word = ''] = type.split('/')
+  const number = (version === 4 ? icmpTypes : icmp6Types)[word] ?? Number(word)
+  return icmpRequests[version].has(number)
 }
 
 const oneLine = (text: string): string => text.replace(/\s+/g, ' ').trim()

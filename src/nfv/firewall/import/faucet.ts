@@ -6,6 +6,7 @@ import { isMap, isSeq, LineCounter, parseDocument, type YAMLMap } from 'yaml'
 import {
   type Draft,
   type Imported,
+  mustBeSeen,
   NoEquivalent,
   RuleWriter,
   type Side,
@@ -64,7 +65,9 @@ const readAcl = (
       const verb = verbOf((actions ?? {}) as Fields)
       // What matches everything ends the list.
       if (Object.keys(match).length === 0) return { title, rules, rest: verb }
-      rules.push(draftOf(`${title}-${rules.length + 1}`, match, verb))
+      const draft = draftOf(`${title}-${rules.length + 1}`, match, verb)
+      mustBeSeen(draft)
+      rules.push(draft)
     } catch (error) {
       if (!(error instanceof NoEquivalent)) throw error
       writer.note(line(item), `left out of ${title}, no equivalent for ${error.message}`)

@@ -8,6 +8,7 @@ import type { Resolved } from '../resolved.js'
 import { lintDefaults, lintNames } from './names.js'
 import { lintOverlaps, lintStateless } from './overlaps.js'
 import { byPlace, type Remark } from './remark.js'
+import { lintUnseen } from './unseen.js'
 import { lintWide } from './wide.js'
 
 export { lintHits } from './hits.js'
@@ -24,5 +25,6 @@ export const lint = (
     ...lintDefaults(policies),
     ...lintStateless(policies, resolved),
     ...lintOverlaps(resolved, facts),
+    ...lintUnseen(resolved),
     ...lintWide(resolved),
   ].sort(byPlace)

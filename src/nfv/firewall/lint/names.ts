@@ -26,20 +26,8 @@ const lintRule = (line: Line, rule: Rule, facts: Facts): Remark[] => {
     const hint = ', or give it a new date'
     remarks.push(remarkOn('expired', line, message, { edit: { do: 'remove' }, hint }))
   }
-  // Stateless rules look at the packet itself, where the ports are seen.
-  if (rule.verb !== 'allow-stateless' && rule.services.some(hasSctpPorts)) {
-    const message =
-      'Open vSwitch before 3.2 does not see the ports of SCTP: the rule will not match'
-    const hint = 'write "sctp" without ports'
-    remarks.push(remarkOn('not-enforced', line, message, { hint }))
-  }
   return remarks
 }
-
-const hasSctpPorts = (service: ServiceMember): boolean =>
-  service.kind === 'ports' &&
-  service.transport === 'sctp' &&
-  service.ports.length + service.sourcePorts.length > 0
 
 const usedNames = (lines: readonly Line[]): ReadonlySet<string> => {
   const used = new Set<string>()
