@@ -29,6 +29,7 @@ import {
   helperPorts,
   isSameAudit,
   isStateless,
+  isUntracked,
   type PlacedRule,
   type Resolved,
   type ResolvedRule,
@@ -36,7 +37,7 @@ import {
 import type { PortRange } from './rule.js'
 import { portNeeds, ruleFlows } from './rule-flows.js'
 import { type Report, RuleMeters } from './rule-meters.js'
-import { helperRows, isTracked, pipelineRows } from './tables.js'
+import { helperRows, isTracked, pipelineRows, trackIt } from './tables.js'
 import {
   keyOf,
   logLine,
@@ -55,7 +56,7 @@ interface Known {
   readonly needs: readonly PortNeed[]
   /** Its line is kept up to date: the rows stay the same when lines above the rule come or go. */
   readonly origin: Moving<Origin>
-  /** What the rows depend on besides the rule; -1 before there are rows. */
+  /** What the rows depend on besides the rule (a guard's on the generation, with the meters); -1 before there are rows. */
   priority: number
   auditNumber: number
   classes: string
@@ -205,7 +206,7 @@ class Compilation {
     let known = this.#memory.rules.get(rule)
     if (known === undefined) {
       const origin: Moving<Origin> = { kind: 'policy', name: `${rule.policy}/${rule.name}` }
-      const needs = isStateless(rule) ? [] : portNeeds(rule)
+      const needs = isUntracked(rule) ? [] : portNeeds(rule)
       const memo = { priority: -1, auditNumber: 0, classes: '', meters: '', flows: [] }
       known = { rule, needs, origin, ...memo, admission: undefined }
       this.#memory.rules.set(rule, known)
@@ -274,22 +275,25 @@ class Compilation {
     for (const range of helperPorts(rule)) this.#helped.set(`${range.from}-${range.to}`, range)
     const meters = this.#takeMeters(rule)
     if (meters.admit !== undefined) this.#admit(known, meters.admit, meters)
+    const generation = rule.isGuard ? `${this.#generation}` : ''
     const isSame =
       known.priority === priority &&
       known.auditNumber === auditNumber &&
       known.classes === used &&
-      known.meters === keyOf(meters)
+      known.meters === `${keyOf(meters)}${generation}`
     if (isSame) return known.flows
     known.priority = priority
     known.auditNumber = auditNumber
     known.classes = used
-    known.meters = keyOf(meters)
+    known.meters = `${keyOf(meters)}${generation}`
     known.flows = ruleFlows(rule, {
       table,
       priority,
-      then: thenOf(rule, meters, auditNumber, fileBit),
+      then: rule.isGuard
+        ? { actions: trackIt(this.#generation) }
+        : thenOf(rule, meters, auditNumber, fileBit),
       origin,
-      isStateless: isStateless(rule),
+      isStateless: isUntracked(rule),
       classes,
       auditNumber,
       fileBit,
@@ -367,6 +371,7 @@ class Compilation {
 
 const isSpecial = (rule: ResolvedRule, known: Known): boolean =>
   rule.isAudit ||
+  rule.isGuard === true ||
   known.needs.length > 0 ||
   reportsOf(rule).length > 0 ||
   helperPorts(rule).length > 0

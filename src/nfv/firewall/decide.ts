@@ -48,7 +48,7 @@ export interface Decision {
   readonly audits: readonly PlacedRule[]
 }
 
-/** What the rules say. Stateless rules are asked first: their packets are never tracked. */
+/** What the rules say. Stateless rules, and guards among them, are asked first: their packets are never tracked. */
 export const decide = (resolved: Resolved, connection: Connection): Decision => {
   const tierTrail: TierStep[] = []
   const audits: PlacedRule[] = []
@@ -61,8 +61,8 @@ export const decide = (resolved: Resolved, connection: Connection): Decision => 
   const heard = new Set<string>()
   const end = (placed: PlacedRule) => decision(placed, tierTrail, audits)
 
-  const stateless = resolved.stateless.find(speaks)
-  if (stateless) return end(stateless)
+  const untracked = resolved.stateless.find(speaks)
+  if (untracked && !untracked.rule.isGuard) return end(untracked)
   for (const [index, rules] of resolved.tiers.entries()) {
     const winner = firstOf(rules, speaks, heard, audits)
     tierTrail.push(stepOf(tiers[index]!, winner))

@@ -11,8 +11,9 @@ import { tooManyAudits } from './audits.js'
 import { complaintAt, inOrder } from './complaint.js'
 import { contentOf, type Dependency, Environment, type Facts } from './environment.js'
 import { formatRuleBody } from './format.js'
+import { Guards } from './guards.js'
 import type { LoadedPolicy } from './load.js'
-import { isStateless, type PlacedRule, type Resolved, type ResolvedRule } from './resolved.js'
+import type { PlacedRule, Resolved, ResolvedRule } from './resolved.js'
 import { type Default, isAny, type Line, type Rule, type RuleError, tiers } from './rule.js'
 import { isOn, nextChange } from './times.js'
 import { unseenBy } from './unseen.js'
@@ -27,6 +28,7 @@ export interface PolicyInput {
 /** Resolves the same rules to the same objects as long as what they were made from stays the same. */
 export class Resolver {
   #memos = new Map<string, PolicyMemo>()
+  readonly #guards = new Guards()
   /** Rules that no file holds. */
   readonly #fixed = new Map<string, ResolvedRule>()
 
@@ -60,7 +62,7 @@ export class Resolver {
     const changes = parts.flatMap(part => part.changes)
     return {
       tiers: lists,
-      stateless: parts.flatMap(part => part.stateless).sort((a, b) => a.rule.tier - b.rule.tier),
+      stateless: this.#guards.among(lists),
       last,
       complaints: complaints.sort(inOrder),
       hash: hashOf(
@@ -144,7 +146,6 @@ type DefaultLine = Line<Default>
 
 class PolicyResolver {
   readonly rules: [PlacedRule[], PlacedRule[], PlacedRule[], PlacedRule[]] = [[], [], [], []]
-  readonly stateless: PlacedRule[] = []
   readonly pairDefaults: PlacedRule[] = []
   readonly changes: number[] = []
   last: PlacedRule | undefined
@@ -196,7 +197,6 @@ class PolicyResolver {
     if (!this.#isInForce(statement)) return
     this.rules[tier].push(memo.placed)
     mix(this.lanes[tier]!, memo.digest)
-    if (isStateless(memo.placed.rule)) this.stateless.push(memo.placed)
   }
 
   #default(line: DefaultLine, statement: Default): void {

@@ -29,6 +29,8 @@ export interface ResolvedRule {
   /** The whole tier or file around it is audited: then only the first rule of it that matches speaks. */
   readonly auditIn?: 'tier' | 'file'
   readonly isDefault: boolean
+  /** It stands in for a rule above stateless ones: what that one matches is tracked, and asks all rules. */
+  readonly isGuard?: true
   readonly from: AddressSet
   readonly to: AddressSet
   readonly terms: readonly Term[]
@@ -50,7 +52,7 @@ export interface PlacedRule {
 export interface Resolved {
   /** Four lists; in each the first rule that matches wins. */
   readonly tiers: readonly (readonly PlacedRule[])[]
-  /** Those of them that are stateless, and so asked before all others. */
+  /** Those of them that are stateless, and so asked before all others; among them guards of rules above them that shut. */
   readonly stateless: readonly PlacedRule[]
   /** What no rule speaks for. */
   readonly last: PlacedRule
@@ -63,6 +65,10 @@ export interface Resolved {
 
 export const isStateless = (rule: ResolvedRule): boolean =>
   rule.verb === 'allow-stateless' && !rule.isAudit
+
+/** It looks at packets before they are tracked. */
+export const isUntracked = (rule: ResolvedRule): boolean =>
+  rule.isGuard === true || isStateless(rule)
 
 /** The ports at which the rule lets a helper read, as ranges. */
 export const helperPorts = (rule: ResolvedRule): readonly PortRange[] =>

@@ -198,11 +198,14 @@ const blockFlows = (rule: ResolvedRule, placement: Placement, block: Block): Flo
       placement.table,
       placement.priority,
       inWireOrder(match),
-      { ...then, cookie: cookieOf('policy', rule.id) },
+      // What a guard sees is not of its rule yet: it does not count there.
+      { ...then, cookie: cookieOf(rule.isGuard ? 'base' : 'policy', rule.id) },
       because,
       placement.origin,
     )
-  const says = `${rule.isAudit ? 'audit of ' : ''}${rule.verb} by ${who}`
+  const says = rule.isGuard
+    ? `${who} stands above stateless rules: all rules are asked`
+    : `${rule.isAudit ? 'audit of ' : ''}${rule.verb} by ${who}`
   if (wide.length < 2 || product <= clauses)
     return multiply(wide, common).map(match => row(match, placement.then, says))
   const rows = wide.flatMap((dimension, clause) => {

@@ -150,6 +150,12 @@ const ftp = 21
 const read = (actions: readonly Action[]): readonly Action[] =>
   actions.map(action => (action.kind === 'ct' ? { ...action, alg: ftp } : action))
 
+/** What becomes of a packet of which no stateless rule speaks. */
+export const trackIt = (generation: number): readonly Action[] => [
+  load(registers.generation, generation),
+  { kind: 'ct', zone: registers.zone, table: tableId.session },
+]
+
 /** A bit that no packet has, another for each generation until it is the same again 32 generations later. */
 const markOf = (generation: number): Masked => {
   const bit = 2 ** (generation % 32)
@@ -170,7 +176,7 @@ export const pipelineRows = (generation: number): Flow[] => {
   const rows: Partial<Record<TableName, readonly Row[]>> = {
     track: [
       [65_100, { pkt_mark: markOf(generation), eth_type: ipVersions[4], ip_proto: 255 }, {}, 'no packet is meant: that it could be makes cached flows of another generation too wide to stay'],
-      ...each(10, {}, { actions: [load(registers.generation, generation), { kind: 'ct', zone: registers.zone, table: tableId.session }] }, 'a verdict needs the state of the connection'),
+      ...each(10, {}, { actions: trackIt(generation) }, 'a verdict needs the state of the connection'),
       [0, {}, { goto: 'forward' }, 'what is not IP has no sessions'],
     ],
     session: [

@@ -82,3 +82,24 @@ t.test('a stateless rule that is gone lets nothing through', root, async t => {
     t.equal(leaks, 0)
   })
 })
+
+t.test('a drop above a stateless rule wins', root, async t => {
+  await withTwoSwitches(env, async lab => {
+    const way = 'way: allow-stateless udp\n'
+    await lab.rules(`default drop\n${way}`)
+    t.same(
+      [await lab.attempts('a', 'c', 53, 1, 'udp'), await lab.attempts('b', 'c', 53, 1, 'udp')],
+      ['o', 'o'],
+    )
+    await lab.rules(`default drop\n${way}tier admin\nbad: drop udp from 10.1.0.2\n`)
+    t.same(
+      [await lab.attempts('a', 'c', 53, 1, 'udp'), await lab.attempts('b', 'c', 53, 1, 'udp')],
+      ['o', 's'],
+    )
+    // Known connections are tracked behind the guard; their answers are not what is dropped.
+    await lab.rules(
+      `default drop\nown: allow tcp 80\nway: allow-stateless tcp 443\ntier admin\nbad: drop tcp 443 from 10.2.0.10\n`,
+    )
+    t.equal(await lab.attempts('a', 'c', 80, 3), 'ooo')
+  })
+})

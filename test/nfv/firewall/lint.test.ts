@@ -29,10 +29,6 @@ t.test('each remark proposes an edit', async t => {
   t.same(edits('default drop\nzone a = 10.0.0.1\nb: allow tcp 80 to 10.1.0.0/16\n'), [
     ['unused', 2, undefined, { do: 'remove' }],
   ])
-  t.same(
-    edits('default drop\na: drop udp 53\nb: allow-stateless udp 53 from 10.0.0.0/8 # quick\n'),
-    [['stateless', 3, 2, { do: 'replace', text: 'b: allow udp 53 from 10.0.0.0/8 # quick' }]],
-  )
   const [shadowed] = remarks('default drop\na: drop tcp\nb: allow tcp 80\n')
   t.equal(
     formatRemark(shadowed!),

@@ -68,9 +68,8 @@ const selection = (dice: Dice): string => {
   return dice(4) === 0 ? `${of} except ${pick(dice, addresses)}` : of
 }
 
-/** The last tier has none to pass to; stateless rules come first of all, so one tier of them is enough. */
-const isFit = (verb: string, tier: string): boolean =>
-  verb === 'pass' ? tier !== 'baseline' : verb !== 'allow-stateless' || tier === 'main'
+/** The last tier has none to pass to. */
+const isFit = (verb: string, tier: string): boolean => verb !== 'pass' || tier !== 'baseline'
 
 /** Rules enough of one set of ports that it gets a bit. */
 const sharedPorts = (dice: Dice): string[] => {

@@ -111,7 +111,7 @@ const wrongs = (
 }
 
 t.test('stopped at each step, nothing is outside of both policies', async t => {
-  const { said, counts } = wrongs(20_261_125, 120, steps)
+  const { said, counts } = wrongs(20_261_125, 150, steps)
   t.same(said.slice(0, 3), [])
   t.comment(counts)
   t.ok(counts.kept > 100 && counts.denied > 500, 'both kinds were met')

@@ -6,7 +6,7 @@ import type { Facts } from '../environment.js'
 import type { PolicyInput } from '../resolve.js'
 import type { Resolved } from '../resolved.js'
 import { lintDefaults, lintNames } from './names.js'
-import { lintOverlaps, lintStateless } from './overlaps.js'
+import { lintOverlaps } from './overlaps.js'
 import { byPlace, type Remark } from './remark.js'
 import { lintUnseen } from './unseen.js'
 import { lintWide } from './wide.js'
@@ -23,7 +23,6 @@ export const lint = (
   [
     ...policies.flatMap(policy => lintNames(policy, facts)),
     ...lintDefaults(policies),
-    ...lintStateless(policies, resolved),
     ...lintOverlaps(resolved, facts),
     ...lintUnseen(resolved),
     ...lintWide(resolved),

@@ -3,11 +3,10 @@
  * tier to tier.
  */
 import type { Facts } from '../environment.js'
-import type { PolicyInput } from '../resolve.js'
-import { isStateless, type PlacedRule, type Resolved } from '../resolved.js'
+import type { PlacedRule, Resolved } from '../resolved.js'
 import { tiers } from '../rule.js'
 import { type Box, without } from './boxes.js'
-import { type Entry, entriesOf, entryOf, isVoid, mayMeet, Neighbours } from './entries.js'
+import { type Entry, entriesOf, isVoid, mayMeet, Neighbours } from './entries.js'
 import { type Remark, remarkOn, whereOf } from './remark.js'
 
 const pieceLimit = 2000
@@ -181,38 +180,4 @@ const needlessRemarks = (
     }
     return []
   })
-}
-
-/** Stateless rules are asked before all others, wherever they stand. */
-export const lintStateless = (policies: readonly PolicyInput[], resolved: Resolved): Remark[] => {
-  const all = resolved.tiers.flat()
-  return all.flatMap((placed, index) => {
-    const entry = isStateless(placed.rule) ? entryOf(placed) : undefined
-    const other =
-      entry && all.slice(0, index).find(one => isPassedOver(one) && meetsRule(entry, one))
-    if (other === undefined) return []
-    const message = `${nameOf(placed)} is stateless and so comes before ${nameOf(other)} (${whereOf(other)}), which stands above it`
-    const text = textOf(policies, placed)?.replace('allow-stateless', 'allow')
-    const hint = ', or take the shared part out with "except"'
-    return [
-      remarkOn('stateless', placed, message, {
-        other,
-        ...(text !== undefined && { edit: { do: 'replace', text } }),
-        hint: text === undefined ? hint.slice(5) : hint,
-      }),
-    ]
-  })
-}
-
-const isPassedOver = ({ rule }: PlacedRule): boolean =>
-  !isStateless(rule) && rule.verb !== 'allow' && !rule.isAudit
-
-const textOf = (policies: readonly PolicyInput[], { rule, file, line }: PlacedRule) =>
-  policies
-    .find(policy => policy.name === rule.policy)
-    ?.loaded.lines.find(one => one.file === file && one.line === line)?.text
-
-const meetsRule = (entry: Entry, other: PlacedRule): boolean => {
-  const second = entryOf(other)
-  return second !== undefined && mayMeet(entry, second)
 }

@@ -11,7 +11,6 @@ export type RemarkKind =
   | 'expired'
   | 'empty'
   | 'defaults'
-  | 'stateless'
   | 'not-enforced'
 
 /** A line of a file, counted from 1. */
