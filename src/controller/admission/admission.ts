@@ -51,6 +51,10 @@ export interface AdmissionOutput {
   tell(event: NetworkEvent): void
 }
 
+/** Pings differ in an identifier that is not told: each that asks is another connection, as far as rates go. */
+const hidesIdentity = ({ protocol }: CountedConnection): boolean =>
+  protocol === 1 || protocol === 58
+
 const tellPauseMillis = 1_000
 const sweepMillis = 60_000
 const retryMillis = 1_000
@@ -181,6 +185,7 @@ export class Admission {
       this.#output.switch(dpid)?.tell(placeRows(one, ruleId, place.isHalfOpen))
       return true
     }
+    if (hidesIdentity(one)) return false
     const millis = this.#recent.get(`${dpid} ${ruleId} ${key}`)
     return millis !== undefined && this.#env.clock.nowMillis() - millis < recentMillis
   }

@@ -58,6 +58,32 @@ t.test('rates and caps hold on Open vSwitch', root, async t => {
       t.equal(await lab.attempts('c', 'a', 80, 2), 'os', 'it is decided at the other switch')
     })
 
+    await t.test('pings, each a connection of its own; and IPv6', async t => {
+      const ping = (from: HostName, to: string, count: number) =>
+        Array.from({ length: count }).reduce<Promise<string>>(async before => {
+          const said = await before
+          const isBack = await lab.inHost(from, 'ping', '-c1', '-W1', to).then(
+            () => true,
+            () => false,
+          )
+          return said + (isBack ? 'o' : 's')
+        }, Promise.resolve(''))
+      await lab.rules('default drop\nping: allow icmp echo-request limit 3/hour per source\n')
+      t.equal(await ping('a', '10.2.0.10', 5), 'oooss')
+      t.equal(await ping('b', '10.2.0.10', 1), 'o')
+
+      for (const [host, address] of [
+        ['a', 'fd00::1'],
+        ['c', 'fd00::10'],
+      ] as const)
+        await lab.inHost(host, 'ip', 'addr', 'add', `${address}/16`, 'dev', 'eth0', 'nodad')
+      await lab.rules('default drop\nping: allow icmp6 echo-request\n')
+      t.match(await ping('a', 'fd00::10', 3), /o$/, 'known to one another')
+      await lab.rules('default drop\nping: allow icmp6 echo-request limit 2/hour per source\n')
+      t.equal(await ping('a', 'fd00::10', 4), 'ooss')
+      t.match((await lab.events('rule-limited')).at(-1), { source: 'fd00::1', protocol: 58 })
+    })
+
     await t.test('udp: the first answer may be late, and only one place is taken', async t => {
       await lab.rules('default drop\ndns: allow udp 53 from any to any limit 2/hour per source\n')
       t.equal(await lab.attempts('a', 'c', 53, 3, 'udp'), 'oos')
