@@ -125,11 +125,11 @@ const services = [
   'udp 50-60, tcp 443, 22',
 ]
 
-const randomRule = (roll: Dice): string =>
+export const randomRule = (roll: Dice): string =>
   `${pick(roll, ['allow', 'allow', 'allow', 'drop', 'reject'])} ${pick(roll, services)} from ${pick(roll, places)} to ${pick(roll, places)}`
 
 /** One rule more, less, another or elsewhere; mostly above, where it decides. */
-const edited = (roll: Dice, lines: readonly string[]): string[] => {
+export const edited = (roll: Dice, lines: readonly string[]): string[] => {
   const next = [...lines]
   const at = roll(1 + roll(next.length))
   const kind = roll(4)
@@ -141,7 +141,7 @@ const edited = (roll: Dice, lines: readonly string[]): string[] => {
 }
 
 /** Two rules of the same text would have the same name. */
-const sourceOf = (lines: readonly string[]): string =>
+export const sourceOf = (lines: readonly string[]): string =>
   `default drop\n${lines.map((line, at) => `r${at}: ${line}`).join('\n')}\n`
 
 interface Glance {
