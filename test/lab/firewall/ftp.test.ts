@@ -12,8 +12,14 @@ import { type HostName, type TwoSwitches, withTwoSwitches } from './two-switches
 const root = { skip: isRoot() ? false : 'it needs root for network namespaces', timeout: 200_000 }
 const env = realEnv(pino({ level: 'silent' }))
 
-/** A server as small as it can be (RFC 959): PORT and PASV; the data is a stream that does not end. */
-const server = `const net = require('net')
+type Version = 4 | 6
+const at = {
+  4: { client: '10.1.0.1', server: '10.2.0.10', rule: 'from 10.1.0.0/16 to 10.2.0.10' },
+  6: { client: 'fd00::1:1', server: 'fd00::2:10', rule: 'from fd00::1:0/112 to fd00::2:10' },
+} as const
+
+/** A server as small as it can be (RFC 959, RFC 2428): PORT and PASV, EPRT and EPSV; the data is a stream that does not end. */
+const server = (version: Version) => `const net = require('net')
 const stream = socket => {
   const timer = setInterval(() => socket.write('data'), 20)
   socket.on('error', () => {}).on('close', () => clearInterval(timer))
@@ -23,36 +29,45 @@ net.createServer(control => {
   control.write('220 ready\\r\\n')
   control.on('data', text => {
     const port = /^PORT (\\d+,\\d+,\\d+,\\d+),(\\d+),(\\d+)/.exec(text)
-    if (port) {
+    const extended = /^EPRT \\|2\\|([0-9a-f:]+)\\|(\\d+)\\|/.exec(text)
+    if (port || extended) {
       control.write('200 well\\r\\n')
-      stream(net.connect({ host: port[1].replaceAll(',', '.'), port: port[2] * 256 + +port[3] }))
+      stream(net.connect(port ? { host: port[1].replaceAll(',', '.'), port: port[2] * 256 + +port[3] } : { host: extended[1], port: +extended[2] }))
     }
-    if (/^PASV/.test(text)) {
-      const data = net.createServer(stream).listen(0, '10.2.0.10', () => {
+    if (/^(PASV|EPSV)/.test(text)) {
+      const data = net.createServer(stream).listen(0, '${at[version].server}', () => {
         const { port } = data.address()
-        control.write('227 Entering Passive Mode (10,2,0,10,' + (port >> 8) + ',' + (port & 255) + ')\\r\\n')
+        if (/^P/.test(text)) control.write('227 Entering Passive Mode (10,2,0,10,' + (port >> 8) + ',' + (port & 255) + ')\\r\\n')
+        else control.write('229 Entering Extended Passive Mode (|||' + port + '|)\\r\\n')
       })
     }
   })
-}).listen(21, '10.2.0.10')
+}).listen(21, '${at[version].server}')
 process.stdin.on('end', () => process.exit(0)).resume()`
 
 /** Asks for data, and tells every 50 ms how many octets have come. */
-const client = (mode: 'active' | 'passive') => `const net = require('net')
+const client = (mode: 'active' | 'passive', version: Version) => `const net = require('net')
 let octets = 0
+const host = '${at[version].server}'
 const take = socket => socket.on('error', () => {}).on('data', chunk => { octets += chunk.length })
-const control = net.connect({ host: '10.2.0.10', port: 21 })
+const control = net.connect({ host, port: 21 })
 control.on('error', () => {})
 if (${mode === 'active'}) {
-  const data = net.createServer(take).listen(0, '10.1.0.1', () => {
+  const data = net.createServer(take).listen(0, '${at[version].client}', () => {
     const { port } = data.address()
-    control.once('data', () => control.write('PORT 10,1,0,1,' + (port >> 8) + ',' + (port & 255) + '\\r\\n'))
+    control.once('data', () => control.write(${
+      version === 4
+        ? `'PORT 10,1,0,1,' + (port >> 8) + ',' + (port & 255) + '\\r\\n'`
+        : `'EPRT |2|${at[6].client}|' + port + '|\\r\\n'`
+    }))
   })
 } else {
-  control.once('data', () => control.write('PASV\\r\\n'))
+  control.once('data', () => control.write('${version === 4 ? 'PASV' : 'EPSV'}\\r\\n'))
   control.on('data', text => {
     const found = /^227 .*\\((\\d+,\\d+,\\d+,\\d+),(\\d+),(\\d+)\\)/.exec(text)
-    if (found) take(net.connect({ host: found[1].replaceAll(',', '.'), port: found[2] * 256 + +found[3] }))
+    if (found) take(net.connect({ host, port: found[2] * 256 + +found[3] }))
+    const extended = /^229 .*\\(\\|\\|\\|(\\d+)\\|\\)/.exec(text)
+    if (extended) take(net.connect({ host, port: +extended[1] }))
   })
 }
 setInterval(() => console.log(octets), 50)
@@ -68,8 +83,8 @@ const end = async (child: ChildProcess) => {
   await once(child, 'exit')
 }
 
-const transfer = (lab: TwoSwitches, mode: 'active' | 'passive') => {
-  const child = inside(lab, 'a', client(mode))
+const transfer = (lab: TwoSwitches, mode: 'active' | 'passive', version: Version) => {
+  const child = inside(lab, 'a', client(mode, version))
   let octets = 0
   createInterface({ input: child.stdout! }).on('line', line => {
     octets = Number(line)
@@ -85,30 +100,35 @@ const transfer = (lab: TwoSwitches, mode: 'active' | 'passive') => {
   }
 }
 
+const kinds = ([4, 6] as const).flatMap(version =>
+  (['active', 'passive'] as const).map(mode => ({ version, mode })),
+)
+
 t.test('the data of FTP', root, async t => {
   await ensurePackages(ovsNeeds, text => t.comment(text))
   await withTwoSwitches(env, async lab => {
-    const serving = inside(lab, 'c', server)
+    const serving = [inside(lab, 'c', server(4)), inside(lab, 'c', server(6))]
     await sleep(500)
-    const ftp = 'default drop\nftp: allow tcp 21 helper ftp from 10.1.0.0/16 to 10.2.0.10\n'
+    const ftp = `default drop\nftp: allow tcp 21 helper ftp ${at[4].rule}\nftp6: allow tcp 21 helper ftp ${at[6].rule}\n`
     try {
-      for (const mode of ['active', 'passive'] as const) {
-        await lab.rules('default drop\nftp: allow tcp 21 from 10.1.0.0/16 to 10.2.0.10\n')
-        const without = transfer(lab, mode)
+      for (const { mode, version } of kinds) {
+        const named = `${mode}, IPv${version}`
+        await lab.rules(`default drop\nftp: allow tcp 21 ${at[version].rule}\n`)
+        const without = transfer(lab, mode, version)
         await sleep(1_500)
-        t.equal(await without.runs(), false, `${mode}: without the helper there is no data`)
+        t.equal(await without.runs(), false, `${named}: without the helper there is no data`)
         await without.end()
 
         await lab.rules(ftp)
-        const running = transfer(lab, mode)
+        const running = transfer(lab, mode, version)
         await sleep(1_000)
-        t.equal(await running.runs(), true, `${mode}: the data comes`)
+        t.equal(await running.runs(), true, `${named}: the data comes`)
         await lab.rules(`${ftp}more: allow tcp 9999\n`)
         await sleep(200)
-        t.equal(await running.runs(), true, `${mode}: an edit that allows it still keeps it`)
+        t.equal(await running.runs(), true, `${named}: an edit that allows it still keeps it`)
         await lab.rules('default drop\nmore: allow tcp 9999\n')
         await sleep(200)
-        t.equal(await running.runs(), false, `${mode}: it is cut with its control connection`)
+        t.equal(await running.runs(), false, `${named}: it is cut with its control connection`)
         await running.end()
       }
       await lab.rules(ftp)
@@ -121,7 +141,7 @@ t.test('the data of FTP', root, async t => {
       await lab.rules('default drop\nu: allow udp 9 from any to any max 9 connections\n')
       t.equal(await lab.attempts('a', 'c', 9, 2, 'udp'), 'rr', 'also of one that is counted')
     } finally {
-      await end(serving)
+      await Promise.all(serving.map(end))
     }
   })
 })

@@ -27,10 +27,10 @@ switches: [s1, s2]
 links:
   - [s1:3, s2:3]
 hosts:
-  a: { at: s1:1, ips: [10.1.0.1/8] }
-  b: { at: s1:2, ips: [10.1.0.2/8] }
-  c: { at: s2:1, ips: [10.2.0.10/8] }
-  d: { at: s2:2, ips: [10.2.0.20/8] }
+  a: { at: s1:1, ips: [10.1.0.1/8, 'fd00::1:1/64'] }
+  b: { at: s1:2, ips: [10.1.0.2/8, 'fd00::1:2/64'] }
+  c: { at: s2:1, ips: [10.2.0.10/8, 'fd00::2:10/64'] }
+  d: { at: s2:2, ips: [10.2.0.20/8, 'fd00::2:20/64'] }
 steps:
 ${listening.map(port => `  - try: { from: a, to: b, protocol: tcp, port: ${port}, expect: open }`).join('\n')}
 `,
