@@ -196,20 +196,26 @@ export class Programmer extends EventEmitter<ProgrammerEvents> {
     if (this.#isRunning || this.#channel === undefined || this.#wanted === undefined) return
     this.#isRunning = true
     const channel = this.#channel
+    let hasFailed = false
     this.#converge(channel)
       .catch((error: unknown) => {
+        hasFailed = true
         this.#mustReadBack = true
         if (channel === this.#channel)
           this.emit('failed', error instanceof Error ? error : new Error(String(error)))
       })
       .finally(() => {
         this.#isRunning = false
-        const isBehind =
-          this.#channel !== undefined &&
-          (this.#channel !== channel || this.#confirmedRevision < (this.#wanted?.revision ?? -1))
         // A pause: what failed once would fail again at once.
-        if (isBehind) this.#env.timers.after(this.#channel === channel ? 200 : 0, () => this.#run())
+        const isPaused = hasFailed && this.#channel === channel
+        if (this.#isBehind) this.#env.timers.after(isPaused ? 200 : 0, () => this.#run())
       })
+  }
+
+  /** Something was asked for after the last look, or failed. */
+  get #isBehind(): boolean {
+    const isOld = this.#confirmedRevision < (this.#wanted?.revision ?? -1)
+    return this.#channel !== undefined && (this.#mustReadBack || isOld)
   }
 
   async #converge(channel: SwitchChannel): Promise<void> {
