@@ -7,22 +7,14 @@ import { Command, Option } from 'commander'
 import type { Disk } from '../base/env.js'
 import { Failure } from '../base/failures.js'
 import { Client, type ClientOptions, Problem } from './client.js'
+import { diff } from './diff.js'
 import { kindNamed, kinds, listKind } from './get.js'
 import { addLearn } from './learn.js'
 import { addLog } from './log.js'
 import { FileMistakes, isObjectFile, readObjectFiles } from './object-files.js'
 import { applyObjects, type DeclaredItem, declaredSwitches, deleteObject } from './objects.js'
 import { addPath } from './path.js'
-import {
-  apply,
-  type CheckReport,
-  check,
-  confirm,
-  diff,
-  remove,
-  showHistory,
-  undo,
-} from './policies.js'
+import { apply, type CheckReport, check, confirm, remove, showHistory, undo } from './policies.js'
 import { type RuleFile, readRuleFiles } from './rule-files.js'
 import { addTrace, type RulesTrace } from './trace.js'
 
@@ -164,7 +156,12 @@ const addPolicies = (
     .command('diff')
     .description('what applying would change; exit code 1 when there is a difference')
     .requiredOption('-f, --file <path>', 'a .rules file or a folder')
-    .action(async options => exit(await diff(cli, await client(), options.file)))
+    .addOption(
+      new Option('-o, --output <form>', 'wide: with every flow')
+        .choices(['table', 'wide', 'json'])
+        .default('table'),
+    )
+    .action(async options => exit(await diff(cli, await client(), options.file, options.output)))
   program
     .command('delete')
     .description('take a policy out of force, or declare an object no more')

@@ -1,10 +1,9 @@
-/** The verbs about rule files: apply, diff, delete, check. */
-import { resolve } from 'node:path'
+/** The verbs about rule files: apply, delete, check, history. */
 import { Failure } from '../base/failures.js'
 import type { Client } from './client.js'
-import { sessionText, unreadText } from './get.js'
+import { signs } from './diff.js'
 import type { Cli } from './main.js'
-import { policyName, type RuleFile, readRuleFiles } from './rule-files.js'
+import { bodyOf, policyName, readRuleFiles } from './rule-files.js'
 
 interface ApplyOptions {
   readonly file: string
@@ -36,12 +35,6 @@ const changeQuery = (cli: Cli, options: Partial<ApplyOptions>): string => {
   return query.size === 0 ? '' : `?${query}`
 }
 
-const bodyOf = (file: RuleFile) => ({
-  source: file.source,
-  includes: file.includes,
-  file: resolve(file.path),
-})
-
 export const apply = async (cli: Cli, client: Client, options: ApplyOptions): Promise<number> => {
   const files = await readRuleFiles(cli.disk, options.file)
   if (files.length === 0) throw new Error(`${options.file}: no file here ends in .rules`)
@@ -71,50 +64,6 @@ interface AppliedPolicy {
 
 const appliedLine = (policy: AppliedPolicy): string =>
   `policy ${policy.name} ${policy.change}: ${policy.rules} rules, generation ${policy.generation}, ${policy.state}${policy.reason === undefined ? '' : ` (${policy.reason})`}`
-
-interface Plan {
-  readonly sessions: {
-    readonly cut: readonly Readonly<Record<string, unknown>>[]
-    readonly kept: readonly Readonly<Record<string, unknown>>[]
-    readonly unread: readonly { readonly switch: string; readonly reason: string }[]
-  }
-  readonly changes: readonly {
-    readonly policy: string
-    readonly change: string
-    readonly text: string
-  }[]
-  readonly switches: readonly {
-    readonly name: string
-    readonly flows: readonly { readonly change: string; readonly text: string }[]
-  }[]
-}
-
-/** Sessions that are kept are named up to this many; those that are cut are all named. */
-const shownKept = 20
-
-const signs: Readonly<Record<string, string>> = { added: '+', removed: '-', changed: '~' }
-
-export const diff = async (cli: Cli, client: Client, path: string): Promise<number> => {
-  const files = await readRuleFiles(cli.disk, path)
-  const plan = await client.send<Plan>('POST', '/api/v1/plan', {
-    policies: files.map(file => ({ name: file.name, ...bodyOf(file) })),
-  })
-  for (const { policy, change, text } of plan.changes)
-    cli.print(`${signs[change] ?? '?'} ${policy}: ${text}`)
-  for (const each of plan.switches) {
-    if (each.flows.length === 0) continue
-    cli.print(`${each.name}: ${each.flows.length} flows change`)
-    for (const flow of each.flows) cli.print(`  ${signs[flow.change] ?? '?'} ${flow.text}`)
-  }
-  const { cut, kept, unread } = plan.sessions
-  for (const session of cut) cli.print(`cut: ${sessionText(session)}`)
-  for (const session of kept.slice(0, shownKept)) cli.print(`kept: ${sessionText(session)}`)
-  if (kept.length > shownKept) cli.print(`kept: ${kept.length - shownKept} more`)
-  if (unread.length > 0) cli.print(unreadText(unread))
-  const isSame = plan.changes.length === 0 && plan.switches.every(each => each.flows.length === 0)
-  if (isSame) cli.print('nothing would change')
-  return isSame ? 0 : 1
-}
 
 export const remove = async (
   cli: Cli,

@@ -1,5 +1,5 @@
 /** Rule files as they are sent to a controller: the text, and the texts of what it includes. */
-import { basename, dirname, join } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import type { Disk } from '../base/env.js'
 
 export interface RuleFile {
@@ -48,3 +48,10 @@ const collect = async (
     await collect(disk, root, dirname(relative), includes[relative]!, includes)
   }
 }
+
+/** What the API takes of a file. */
+export const bodyOf = (file: RuleFile) => ({
+  source: file.source,
+  includes: file.includes,
+  file: resolve(file.path),
+})

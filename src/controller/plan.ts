@@ -1,21 +1,17 @@
 /** What applying policies would change, in rules and in flows of each switch; nothing is sent. */
-import { formatStatement } from '../nfv/firewall/format.js'
-import { Parser } from '../nfv/firewall/parse.js'
 import type { Flow, Section } from '../pipeline/program.js'
+import { switchesInOrder } from '../topology/model.js'
 import type { Controller } from './controller.js'
-import type { Policy, PolicyWish } from './policies.js'
+import type { PolicyWish } from './policies.js'
 import { canonicalFlow } from './program/canonical.js'
 import { flowText } from './rest/flow-text.js'
+import { type RuleChange, ruleChanges } from './rule-changes.js'
 import { judgeSessions, type Session, type Unread } from './sessions/sessions.js'
 
 type ChangeKind = 'added' | 'removed' | 'changed'
 
 export interface Plan {
-  readonly changes: readonly {
-    readonly policy: string
-    readonly change: ChangeKind
-    readonly text: string
-  }[]
+  readonly changes: readonly RuleChange[]
   /** Running sessions that the policies would cut; those of switches that cannot be read are not known. */
   readonly sessions: {
     readonly cut: readonly Session[]
@@ -42,30 +38,12 @@ export const plan = async (
   return {
     sessions: { ...judgeSessions(items, controller.policies.resolved, resolved), unread },
     changes: wishes.flatMap(wish => ruleChanges(wish, known.get(wish.name))),
-    switches: [...topology.switches.values()].map(self => ({
+    switches: switchesInOrder(topology).map(self => ({
       dpid: self.dpid,
       name: self.name,
       flows: flowChanges(controller.programs.get(self.dpid) ?? [], programs.get(self.dpid) ?? []),
     })),
   }
-}
-
-/** Statements that come and go, comments aside. */
-const ruleChanges = (wish: PolicyWish, before: Policy | undefined): Plan['changes'] => {
-  const old = new Set(statementsOf(before))
-  const next = new Set(statementsOf(wish))
-  const changed = (change: ChangeKind, texts: Iterable<string>, other: ReadonlySet<string>) =>
-    [...texts].filter(text => !other.has(text)).map(text => ({ policy: wish.name, change, text }))
-  return [...changed('removed', old, next), ...changed('added', next, old)]
-}
-
-const statementsOf = (wish: PolicyWish | undefined): string[] => {
-  if (wish === undefined) return []
-  const texts = [wish.source, ...Object.values(wish.includes ?? {})]
-  return texts
-    .flatMap(text => new Parser().parse(text, wish.name).lines)
-    .map(line => formatStatement(line.statement))
-    .filter(text => text !== '')
 }
 
 const flowChanges = (before: readonly Section[], after: readonly Section[]) => {

@@ -9,13 +9,16 @@ const program = new URL('../sluice.js', import.meta.url).pathname
 
 export class ControllerProcess {
   readonly data: string
+  readonly #daemons: string
   readonly #openflow: string
   readonly #rest: string
   #child: ChildProcess | undefined
   #endpoints: Endpoints | undefined
 
-  constructor(data: string, openflow = '127.0.0.1:0', rest = '127.0.0.1:0') {
+  /** @param daemons the folder of those of Open vSwitch whose connections it may read */
+  constructor(data: string, daemons: string, openflow = '127.0.0.1:0', rest = '127.0.0.1:0') {
     this.data = data
+    this.#daemons = daemons
     this.#openflow = openflow
     this.#rest = rest
   }
@@ -32,7 +35,17 @@ export class ControllerProcess {
   /** Resolves when it serves. */
   async start(): Promise<void> {
     rmSync(join(this.data, 'endpoints.json'), { force: true })
-    const words = ['run', '--openflow', this.#openflow, '--rest', this.#rest, '--data', this.data]
+    const words = [
+      'run',
+      '--openflow',
+      this.#openflow,
+      '--rest',
+      this.#rest,
+      '--data',
+      this.data,
+      '--openvswitch',
+      this.#daemons,
+    ]
     this.#child = start(process.execPath, [program, ...words], {
       stdio: ['ignore', 'ignore', 'pipe'],
       env: { ...process.env, SLUICE_LOG: process.env.SLUICE_LOG ?? 'warn' },

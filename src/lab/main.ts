@@ -1,5 +1,5 @@
 /** `sluice lab`: list, run, up, down. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -50,11 +50,11 @@ export const labsRunFolder = join(tmpdir(), `sluice-labs-${process.getuid?.() ??
 const newLedgerPath = (name: string, stage: StageName): string =>
   join(labsRunFolder, ledgerName(`${name}-${stage}`))
 
-export const stageNamed = (env: Env, name: StageName, lab: Lab): Stage => {
-  if (name === 'netns') return new NetnsStage(env, lab.spec, newLedgerPath(lab.spec.name, name))
-  if (name === 'mininet')
-    return new MininetStage(env, lab.spec, lab.folder, newLedgerPath(lab.spec.name, name))
-  return new SimStage(env, lab.spec)
+const stageNamed = (env: Env, name: StageName, { spec, folder }: Lab, daemons: string): Stage => {
+  const ledger = newLedgerPath(spec.name, name)
+  if (name === 'netns') return new NetnsStage(env, spec, ledger, daemons)
+  if (name === 'mininet') return new MininetStage(env, spec, folder, ledger, daemons)
+  return new SimStage(env, spec)
 }
 
 /** Somebody wants the lab to end before its story does. */
@@ -84,11 +84,13 @@ export const withLab = async <T>(
   ports: LabPorts = 'free',
 ): Promise<T> => {
   const data = mkdtempSync(join(tmpdir(), 'sluice-data-'))
+  const daemons = join(data, 'openvswitch')
+  mkdirSync(daemons)
   const controller =
     ports === 'free'
-      ? new ControllerProcess(data)
-      : new ControllerProcess(data, await usualOrFree(6653), await usualOrFree(8080))
-  const stage = stageNamed(env, stageName, lab)
+      ? new ControllerProcess(data, daemons)
+      : new ControllerProcess(data, daemons, await usualOrFree(6653), await usualOrFree(8080))
+  const stage = stageNamed(env, stageName, lab, daemons)
   const run = new LabRun(lab.spec, lab.rules, stage, controller, teller)
   let isWorking = true
   const interrupted = new Promise<never>((_, reject) => {

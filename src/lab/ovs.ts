@@ -25,13 +25,17 @@ export const ovsVariables = (folder: string): Record<string, string> => ({
   OVS_LOGDIR: folder,
 })
 
-/** @throws {CommandFailed} when a namespace or a daemon cannot be made */
+/**
+ * @param parent folder for the daemons' own one
+ * @throws {CommandFailed} when a namespace or a daemon cannot be made
+ */
 export const startOvs = async (
   ledger: Ledger,
   namespace: string,
   isTso: boolean,
+  parent = tmpdir(),
 ): Promise<OvsPlace> => {
-  const folder = mkdtempSync(join(tmpdir(), 'sluice-lab-'))
+  const folder = mkdtempSync(join(parent, 'sluice-lab-'))
   ledger.folder(folder)
   ledger.namespace(namespace)
   await sh('ip', 'netns', 'add', namespace)

@@ -28,14 +28,17 @@ export class Rig {
   readonly #spec: LabSpec
   readonly #ledgerPath: string
   readonly #ledger: Ledger
+  readonly #daemons: string
   /** Distinguishes what several runs make at once. */
   readonly #id: string
   readonly switches = new Map<string, RigSwitch>()
 
-  constructor(env: Env, spec: LabSpec, statePath: string) {
+  /** @param daemons the folder for those of Open vSwitch */
+  constructor(env: Env, spec: LabSpec, statePath: string, daemons: string) {
     this.#env = env
     this.#spec = spec
     this.#ledgerPath = statePath
+    this.#daemons = daemons
     this.#ledger = new Ledger(statePath)
     this.#id = `${(env.random.uint32() & 0xfffff).toString(36)}`
   }
@@ -124,7 +127,12 @@ export class Rig {
   }
 
   async #startSwitch(spec: SwitchSpec, isTso: boolean): Promise<void> {
-    const place = await startOvs(this.#ledger, this.#switchNamespace(spec.name), isTso)
+    const place = await startOvs(
+      this.#ledger,
+      this.#switchNamespace(spec.name),
+      isTso,
+      this.#daemons,
+    )
     const client = await OvsdbClient.connect(this.#env, { path: place.socket })
     const relay = await Relay.start(join(place.folder, 'controller.sock'), 0)
     const ovs = new OpenVswitch(this.#env, client)

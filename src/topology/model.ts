@@ -123,6 +123,10 @@ export interface MulticastGroup {
   readonly ports: readonly PortRef[]
 }
 
+/** By their dpid, as people expect lists. */
+export const switchesInOrder = ({ switches }: Topology): readonly Switch[] =>
+  [...switches.values()].sort((a, b) => (a.dpid < b.dpid ? -1 : 1))
+
 export const emptyTopology: Topology = {
   switches: new Map(),
   links: new Map(),

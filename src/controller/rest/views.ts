@@ -7,12 +7,12 @@ import { ConnectionLost, type FlowStats, formatFlow } from '../../openflow/index
 import { ports as reserved } from '../../openflow/values.js'
 import { cookieNamespace, cookieNamespaceMask } from '../../pipeline/program.js'
 import { tableName } from '../../pipeline/tables.js'
-import type { Link, PortRef, Switch } from '../../topology/model.js'
+import { type Link, type PortRef, type Switch, switchesInOrder } from '../../topology/model.js'
 import type { Controller } from '../controller.js'
 import { canonicalFlow, flowKey } from '../program/canonical.js'
 
 export const switchItems = (controller: Controller) =>
-  [...controller.topology.current.switches.values()].map(self => switchItem(controller, self))
+  switchesInOrder(controller.topology.current).map(self => switchItem(controller, self))
 
 const switchItem = (controller: Controller, self: Switch) => {
   const programmer = controller.programmer(self.dpid)
@@ -55,13 +55,16 @@ const place = (controller: Controller, at: PortRef) => ({
 })
 
 export const linkItems = (controller: Controller) =>
-  [...controller.topology.current.links.values()].map((link: Link) => ({
+  [...controller.topology.current.links.values()].sort(byEnds).map((link: Link) => ({
     from: place(controller, link.from),
     to: place(controller, link.to),
     state: 'up',
     cost: link.cost,
     ...(link.rttMillis !== undefined && { rttMillis: link.rttMillis }),
   }))
+
+const byEnds = (a: Link, b: Link): number =>
+  a.from.dpid === b.from.dpid ? a.from.port - b.from.port : a.from.dpid < b.from.dpid ? -1 : 1
 
 export const hostItems = (controller: Controller) =>
   [...controller.topology.current.hosts.values()].map(host => ({

@@ -11,7 +11,7 @@ const patienceMillis = 5_000
 /** A million connections of 200 octets. */
 const limits = { size: 256 * 1024 * 1024, depth: 8 }
 
-/** Control sockets of ovs-vswitchd among files and folders; what is not there is left out. */
+/** Control sockets of ovs-vswitchd among files, folders, and their folders; what is not there is left out. */
 export const controlSockets = async (
   { disk }: Pick<Env, 'disk'>,
   places: readonly string[],
@@ -22,13 +22,18 @@ export const controlSockets = async (
       if (stat === undefined) return []
       if (!stat.isFolder) return [place]
       const names = await disk.list(place)
-      return names
-        .filter(name => /^(ovs-vswitchd\.\d+|vsw)\.ctl$/.test(name))
-        .map(name => join(place, name))
+      const inner = await Promise.all(names.map(name => socketsIn({ disk }, join(place, name))))
+      return [...socketsAmong(place, names), ...inner.flat()]
     }),
   )
   return found.flat()
 }
+
+const socketsIn = async ({ disk }: Pick<Env, 'disk'>, folder: string): Promise<string[]> =>
+  (await disk.stat(folder))?.isFolder ? socketsAmong(folder, await disk.list(folder)) : []
+
+const socketsAmong = (folder: string, names: readonly string[]): string[] =>
+  names.filter(name => /^(ovs-vswitchd\.\d+|vsw)\.ctl$/.test(name)).map(name => join(folder, name))
 
 /** @throws when nobody answers there, or the daemon refuses */
 export const askDaemon = async (

@@ -21,6 +21,7 @@ export class MininetStage extends AgentHosts implements Stage {
   readonly name = 'mininet' as const
   readonly #env: Env
   readonly #script: string
+  readonly #daemons: string
   readonly #ledgerPath: string
   #relay: Relay | undefined
   #child: ChildProcess | undefined
@@ -28,18 +29,20 @@ export class MininetStage extends AgentHosts implements Stage {
   #pids: Readonly<Record<string, number>> = {}
   #complaint = ''
 
-  constructor(env: Env, spec: LabSpec, folder: string, ledgerPath: string) {
+  /** @param daemons the folder for those of Open vSwitch */
+  constructor(env: Env, spec: LabSpec, folder: string, ledgerPath: string, daemons: string) {
     super(spec)
     this.#env = env
     this.#script = join(folder, 'mininet.py')
     this.#ledgerPath = ledgerPath
+    this.#daemons = daemons
   }
 
   async up(openflowPort: number): Promise<void> {
     await clearStale(dirname(this.#ledgerPath))
     const ledger = new Ledger(this.#ledgerPath)
     const namespace = `slm${(this.#env.random.uint32() & 0xfffff).toString(36)}`
-    const { folder } = await startOvs(ledger, namespace, false)
+    const { folder } = await startOvs(ledger, namespace, false, this.#daemons)
     this.#relay = await Relay.start(join(folder, 'controller.sock'), openflowPort)
     const words = [this.#script, '--serve', '--controller', `unix:${this.#relay.path}`]
     const child = start('ip', ['netns', 'exec', namespace, python, ...words], {

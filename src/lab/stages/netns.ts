@@ -11,10 +11,11 @@ export class NetnsStage extends AgentHosts implements Stage {
   readonly rig: Rig
   readonly #spec: LabSpec
 
-  constructor(env: Env, spec: LabSpec, statePath: string) {
+  /** @param daemons the folder for those of Open vSwitch */
+  constructor(env: Env, spec: LabSpec, statePath: string, daemons: string) {
     super(spec)
     this.#spec = spec
-    this.rig = new Rig(env, spec, statePath)
+    this.rig = new Rig(env, spec, statePath, daemons)
   }
 
   async up(openflowPort: number): Promise<void> {

@@ -5,7 +5,7 @@ import { realEnv } from '../../../src/base/real-env.js'
 import { openLmdbStore } from '../../../src/controller/store/lmdb-store.js'
 import { ensurePackages, isRoot, ovsNeeds } from '../../../src/lab/install.js'
 import { sleep } from '../../../src/lab/shell.js'
-import { type TwoSwitches, withTwoSwitches } from './two-switches.js'
+import { hostAddresses, type TwoSwitches, withTwoSwitches } from './two-switches.js'
 
 const root = { skip: isRoot() ? false : 'it needs root for network namespaces', timeout: 200_000 }
 const env = realEnv(pino({ level: 'silent' }))
@@ -14,6 +14,11 @@ const env = realEnv(pino({ level: 'silent' }))
 const remembered = async (lab: TwoSwitches, port: number): Promise<number> => {
   const text = await lab.stage.rig.appctl('s1', 'dpctl/dump-conntrack')
   return text.split('\n').filter(line => line.includes(`dport=${port})`)).length
+}
+
+interface Sessions {
+  readonly items: readonly Readonly<Record<string, unknown>>[]
+  readonly unread: readonly unknown[]
 }
 
 const generation = async (lab: TwoSwitches): Promise<number> => {
@@ -75,6 +80,10 @@ t.test('changes of policies on Open vSwitch', root, async t => {
       await lab.rules(open)
       await lab.stage.openSession('runs', 'a', 'c', 'tcp', 80, 50)
       await sleep(300)
+      const { items, unread } = await lab.controller.get<Sessions>('/api/v1/sessions')
+      t.same(unread, [], 'a lab lets its controller read the connections of its switches')
+      const here = items.find(each => each.destinationPort === 80 && each.switch === 's1')
+      t.match(here, { rule: 'web', source: hostAddresses.a, destination: hostAddresses.c })
       const used = (await lab.stage.rig.appctl('s1', 'dpctl/ct-get-nconns')).trim()
       await lab.stage.rig.appctl('s1', 'dpctl/ct-set-maxconns', used)
       t.equal(await lab.attempts('b', 'c', 80, 2), 'ss', 'nobody new')
