@@ -20,6 +20,10 @@ const at = (value: unknown): string => {
   return place ? `${place.switch ?? place.dpid}:${place.port}` : ''
 }
 
+/** A share of 1 as people read it. */
+const share = (value: unknown) =>
+  typeof value === 'number' ? `${Math.round(value * 100)} %` : undefined
+
 const tierNames = ['admin', 'main', 'application', 'baseline']
 const protocolNames: Readonly<Record<number, string>> = {
   1: 'icmp',
@@ -56,7 +60,8 @@ export const kinds: Readonly<Record<string, Kind>> = {
   },
   links: {
     path: '/api/v1/links',
-    columns: [['FROM', item => at(item.from)], ['TO', item => at(item.to)], ['STATE', item => item.state], ['COST', item => item.cost], ['RTT-MS', item => item.rttMillis]],
+    columns: [['FROM', item => at(item.from)], ['TO', item => at(item.to)], ['STATE', item => item.state], ['COST', item => item.cost], ['LATENCY-MS', item => item.latencyMillis], ['USE', item => share(item.utilisation)]],
+    wide: [['RTT-MS', item => item.rttMillis], ['FOREIGN', item => item.isForeign], ['DAMPED', item => item.isDamped]],
   },
   hosts: {
     path: '/api/v1/hosts',

@@ -7,12 +7,13 @@ import { Command, Option } from 'commander'
 import type { Disk } from '../base/env.js'
 import { Failure } from '../base/failures.js'
 import { Client, type ClientOptions, Problem } from './client.js'
+import { declaredKind, declaredPlurals, listDeclared } from './declared.js'
 import { diff } from './diff.js'
 import { kindNamed, kinds, listKind } from './get.js'
 import { addLearn } from './learn.js'
 import { addLog } from './log.js'
 import { FileMistakes, isObjectFile, readObjectFiles } from './object-files.js'
-import { applyObjects, type DeclaredItem, declaredSwitches, deleteObject } from './objects.js'
+import { applyObjects, deleteObject } from './objects.js'
 import { addPath } from './path.js'
 import { apply, type CheckReport, check, confirm, remove, showHistory, undo } from './policies.js'
 import { type RuleFile, readRuleFiles } from './rule-files.js'
@@ -81,18 +82,13 @@ const output = () =>
 const addReading = (program: Command, cli: Cli, client: () => Promise<Client>): void => {
   program
     .command('get')
-    .description(`list ${Object.keys(kinds).join(', ')}`)
+    .description(`list ${listed.join(', ')}`)
     .argument('<kind>', 'what to list')
     .argument('[name]', 'only of this switch, or this one')
     .addOption(output())
     .action(async (name: string, only: string | undefined, options: { output: string }) => {
-      const kind = kindNamed(name)
-      if (kind === undefined)
-        throw new Error(`no kind is named ${name}; there are ${Object.keys(kinds).join(', ')}`)
       const query = only === undefined ? '' : `?name=${encodeURIComponent(only)}`
-      if (kind === kinds.switches)
-        cli.print(await listSwitches(await client(), query, options.output))
-      else cli.print(await listKind(await client(), kind, query, options.output))
+      cli.print(await list(await client(), name, query, options.output))
     })
   program
     .command('events')
@@ -165,21 +161,21 @@ const addPolicies = (
   program
     .command('delete')
     .description('take a policy out of force, or declare an object no more')
-    .argument('<kind>', 'policy or switch')
+    .argument('<kind>', `policy, ${declaredPlurals.join(', ')}`)
     .argument('<name>', 'its name')
     .option('--leave', 'what was made for an object stays')
     .option('--wait', 'return when every switch has confirmed')
     .action(async (kind: string, name: string, options) =>
       exit(
-        objectKinds.has(kind)
-          ? await deleteObject(
+        declaredKind(kind) === undefined
+          ? await remove(cli, await client(), kind, name, options.wait === true)
+          : await deleteObject(
               cli,
               await client(),
-              objectKinds.get(kind)!,
+              declaredKind(kind)!,
               name,
               options.leave === true,
-            )
-          : await remove(cli, await client(), kind, name, options.wait === true),
+            ),
       ),
     )
   program
@@ -192,12 +188,6 @@ const addPolicies = (
     .option('-o, --output <form>', 'table or json', 'table')
     .action(async (paths: string[], options) => exit(await check(cli, client, paths, options)))
 }
-
-/** Kinds of declared objects as the API writes them, by what people write. */
-const objectKinds: ReadonlyMap<string, string> = new Map([
-  ['switch', 'switch'],
-  ['switches', 'switch'],
-])
 
 /** Objects first: rules may speak of what they bring. */
 const applyAll = async (
@@ -215,15 +205,28 @@ const applyAll = async (
   return hasRules && !options.dryRun ? Math.max(code, await apply(cli, client, options)) : code
 }
 
-/** Those that are connected, then those that are declared. */
-const listSwitches = async (client: Client, query: string, output: string): Promise<string> => {
-  const path = `/api/v1/objects/switch${query}`
-  const { items } = await client.get<{ items: DeclaredItem[] }>(path)
-  const connected = await listKind(client, kinds.switches!, query, output)
-  if (output === 'json')
-    return JSON.stringify({ ...(JSON.parse(connected) as object), declared: items }, null, 2)
-  return items.length === 0 ? connected : `${connected}\n\n${declaredSwitches(items)}`
+/** What is found, then what is declared. */
+const list = async (
+  client: Client,
+  name: string,
+  query: string,
+  output: string,
+): Promise<string> => {
+  const [kind, declared] = [kindNamed(name), declaredKind(name)]
+  if (kind === undefined && declared === undefined)
+    throw new Error(`no kind is named ${name}; there are ${listed.join(', ')}`)
+  const found = kind && (await listKind(client, kind, query, output))
+  if (declared === undefined) return found!
+  const { items, table } = await listDeclared(client, declared, query, output)
+  if (output === 'json') {
+    const reply = found === undefined ? { items } : { ...JSON.parse(found), declared: items }
+    return JSON.stringify(reply, null, 2)
+  }
+  if (found === undefined) return table ?? 'none'
+  return table === undefined ? found : `${found}\n\n${table}`
 }
+
+const listed = [...new Set([...Object.keys(kinds), ...declaredPlurals])]
 
 const complain = (cli: Cli, error: unknown): number => {
   if (error instanceof FileMistakes) {

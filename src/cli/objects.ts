@@ -1,6 +1,6 @@
-/** The verbs about declared objects: apply, delete, and what `get` adds of them. */
+/** The verbs about declared objects: apply, delete. */
 import { type Client, Problem } from './client.js'
-import { formatColumns } from './columns.js'
+import { stateText } from './declared.js'
 import type { Cli } from './main.js'
 import { FileMistakes, type ObjectDocument } from './object-files.js'
 
@@ -16,9 +16,6 @@ interface Applied {
   readonly revision?: number
   readonly status: Status
 }
-
-const stateText = ({ state, reason }: Status): string =>
-  reason === undefined ? state : `${state} (${reason})`
 
 /** @throws {FileMistakes} with the place in the file of everything that the controller complains about */
 export const applyObjects = async (
@@ -84,28 +81,3 @@ export const deleteObject = async (
   )
   return 0
 }
-
-export interface DeclaredItem {
-  readonly name: string
-  readonly revision: number
-  readonly isLeaving?: boolean
-  readonly spec: {
-    readonly ovsdb: { readonly address: string }
-    readonly bridges?: Readonly<Record<string, unknown>>
-  }
-  readonly status: Status & { readonly version?: string }
-}
-
-/** Declared switches, beneath those that are connected. */
-export const declaredSwitches = (items: readonly DeclaredItem[]): string =>
-  formatColumns(
-    ['DECLARED', 'OVSDB', 'BRIDGES', 'OVS', 'REVISION', 'STATE'],
-    items.map(({ name, spec, status, revision, isLeaving }) => [
-      name,
-      spec.ovsdb.address,
-      Object.keys(spec.bridges ?? {}).join(', ') || '-',
-      status.version ?? '-',
-      String(revision),
-      `${isLeaving ? 'leaving, ' : ''}${stateText(status)}`,
-    ]),
-  )

@@ -73,7 +73,9 @@ export const remove = async (
   isWaiting: boolean,
 ): Promise<number> => {
   if (kind !== 'policy' && kind !== 'policies')
-    throw new Error(`a ${kind} cannot be deleted; only policies are made by people`)
+    throw new Error(
+      `${kind} cannot be deleted: policies, switches, networks, hosts, ports and intents are what people declare`,
+    )
   const query = isWaiting ? '?wait=installed' : ''
   await client.send('DELETE', `/api/v1/policies/${encodeURIComponent(policyName(name))}${query}`)
   cli.print(`policy ${policyName(name)} deleted`)

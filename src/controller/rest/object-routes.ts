@@ -213,7 +213,9 @@ const settle = async (
   if (query.wait !== 'installed' || query.dryRun === 'true') return
   const seconds = Number(query.timeout ?? 10)
   const pending = () =>
-    wishes.filter(({ kind, name }) => (statusOf(kind, name)?.state ?? 'pending') === 'pending')
+    wishes.filter(({ kind, name }) =>
+      ['pending', 'installing'].includes(statusOf(kind, name)?.state ?? 'pending'),
+    )
   const isDone = await objects.until(() => pending().length === 0, seconds * 1_000, pollMillis)
   const [first] = pending()
   if (!isDone && first !== undefined)

@@ -61,6 +61,10 @@ export const linkItems = (controller: Controller) =>
     state: 'up',
     cost: link.cost,
     ...(link.rttMillis !== undefined && { rttMillis: link.rttMillis }),
+    ...(link.latencyMillis !== undefined && { latencyMillis: link.latencyMillis }),
+    ...(link.utilisation !== undefined && { utilisation: link.utilisation }),
+    ...(link.isForeign && { isForeign: true }),
+    ...(link.isDamped && { isDamped: true }),
   }))
 
 const byEnds = (a: Link, b: Link): number =>
