@@ -3,14 +3,17 @@
  * Open vSwitch and through a Linux router with the same rules as nftables. Rounds go through all cases, medians count.
  * Needs root, iperf3 and nft; every load ends by itself.
  *
- *     npm run bench -- throughput [ROUNDS] [SECONDS] [tso]      default 5 rounds of 2 s
+ *     npm run bench -- throughput [ROUNDS] [SECONDS] [tso] [bridge] [FLAVOUR]      default 5 rounds of 2 s, acl
+ *
+ * tso: the switch completes checksums; bridge: without the router. Beside each case of the bridge stands how many
+ * decisions Open vSwitch had cached (megaflows) when the last connection was open.
  */
 import type { ChildProcess } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { end, sh, sleep, start } from '../src/lab/shell.js'
 import { type Place, place, plug, type Stack } from '../test/lab/place.js'
-import { generateRules } from './rules.js'
+import { type Flavour, flavours, generateRules } from './rules.js'
 
 const iperfPort = 5201
 const connectPort = 5202
@@ -24,25 +27,32 @@ interface Case {
   readonly server: string
   readonly serverIp: string
   prepare(): Promise<void>
+  /** Decisions that the switch has cached. */
+  cached?(): Promise<number>
 }
 
 interface Figures {
   readonly mbps: number[]
   readonly connections: number[]
+  readonly cached: number[]
   failed: number
 }
 
 export const run = async (words: readonly string[]): Promise<void> => {
-  const [rounds = 5, seconds = 2] = words.filter(word => word !== 'tso').map(Number)
+  const [rounds = 5, seconds = 2] = words.filter(word => /^\d+$/.test(word)).map(Number)
+  const flavour = flavours.find(each => words.includes(each)) ?? 'acl'
   const undo: (() => unknown)[] = []
   const stack: Stack = { teardown: each => undo.push(each) }
   try {
     const cases = [
-      ...(await bridgeCases(stack, words.includes('tso'))),
-      ...(await routerCases(stack)),
+      ...(await bridgeCases(stack, words.includes('tso'), flavour)),
+      ...(words.includes('bridge') ? [] : await routerCases(stack, words.includes('tso'), flavour)),
     ]
     const figures = new Map(
-      cases.map(each => [each.name, { mbps: [], connections: [], failed: 0 } as Figures]),
+      cases.map(each => [
+        each.name,
+        { mbps: [], connections: [], cached: [], failed: 0 } as Figures,
+      ]),
     )
     for (let round = 0; round < rounds; round++)
       for (const each of cases) await measure(each, figures.get(each.name)!, seconds)
@@ -72,6 +82,7 @@ const measure = async (each: Case, figures: Figures, seconds: number): Promise<v
     .map(Number)
   figures.connections.push(count / seconds)
   figures.failed += failed
+  if (each.cached) figures.cached.push(await each.cached())
 }
 
 const servers = async (stack: Stack, namespace: string): Promise<void> => {
@@ -86,15 +97,15 @@ const servers = async (stack: Stack, namespace: string): Promise<void> => {
 }
 
 /** So many rules, of which the last lets us through. */
-const ruleLines = (count: number): string[] =>
-  generateRules('acl', count + 200, 7)
+const ruleLines = (flavour: Flavour, count: number): string[] =>
+  generateRules(flavour, Math.ceil(count * 1.5) + 200, 7)
     .trim()
     .split('\n')
     .slice(1)
     .filter(line => !line.includes('from any to any'))
     .slice(0, count - 1)
 
-const bridgeCases = async (stack: Stack, isTso: boolean): Promise<Case[]> => {
+const bridgeCases = async (stack: Stack, isTso: boolean, flavour: Flavour): Promise<Case[]> => {
   const at = await place(stack, isTso)
   const add =
     'add-br br0 -- set bridge br0 datapath_type=netdev protocols=OpenFlow13 fail_mode=secure'
@@ -102,13 +113,23 @@ const bridgeCases = async (stack: Stack, isTso: boolean): Promise<Case[]> => {
   const client = await plug(at, 'br0', 1)
   const server = await plug(at, 'br0', 2)
   await servers(stack, server)
-  const ends = { client, server, serverIp: '10.9.0.2' }
+  const cached = async () =>
+    (
+      await sh(
+        'ip',
+        ...inside(at.namespace, 'ovs-appctl', '-t', join(at.folder, 'vsw.ctl')),
+        'dpctl/dump-flows',
+      )
+    )
+      .split('\n')
+      .filter(line => line.includes('actions:')).length
+  const ends = { client, server, serverIp: '10.9.0.2', cached }
   return [
     { name: 'bridge, plain forwarding', ...ends, prepare: () => forwardPlainly(at) },
     ...counts.map(count => ({
       name: `bridge, firewall of ${count}`,
       ...ends,
-      prepare: () => forwardBy(at, count),
+      prepare: () => forwardBy(at, flavour, count),
     })),
   ]
 }
@@ -122,11 +143,11 @@ const forwardPlainly = async (at: Place): Promise<void> => {
   await ofctl('add-flow', bridge, 'actions=NORMAL')
 }
 
-const forwardBy = async (at: Place, count: number): Promise<void> => {
+const forwardBy = async (at: Place, flavour: Flavour, count: number): Promise<void> => {
   const file = join(at.data, 'bench.rules')
   const text = [
     'default drop',
-    ...ruleLines(count),
+    ...ruleLines(flavour, count),
     'own: allow tcp, icmp from 10.9.0.0/24 to 10.9.0.0/24',
   ]
   writeFileSync(file, `${text.join('\n')}\n`)
@@ -154,7 +175,8 @@ const forwardBy = async (at: Place, count: number): Promise<void> => {
     }
 }
 
-const routerCases = async (stack: Stack): Promise<Case[]> => {
+/** Its hosts leave checksums to nobody where those of the bridge cannot. */
+const routerCases = async (stack: Stack, isTso: boolean, flavour: Flavour): Promise<Case[]> => {
   const [router, client, server] = ['r', 'c', 's'].map(name => `slr${process.pid}${name}`) as [
     string,
     string,
@@ -170,6 +192,7 @@ const routerCases = async (stack: Stack): Promise<Case[]> => {
     await ip(`-n ${router} addr add 10.9.${number}.1/24 dev v${number}`)
     await ip(`-n ${router} link set v${number} up`)
     await ip(`-n ${host} addr add 10.9.${number}.2/24 dev eth0`)
+    if (!isTso) await sh('ip', ...inside(host, 'ethtool', '-K', 'eth0', 'tx', 'off'))
     await ip(`-n ${host} link set eth0 up`)
     await ip(`-n ${host} route add default via 10.9.${number}.1`)
   }
@@ -187,17 +210,17 @@ const routerCases = async (stack: Stack): Promise<Case[]> => {
     ...counts.map(count => ({
       name: `Linux router, nftables of ${count}`,
       ...ends,
-      prepare: () => load(nftables(count)),
+      prepare: () => load(nftables(flavour, count)),
     })),
   ]
 }
 
-const nftables = (count: number): string =>
+const nftables = (flavour: Flavour, count: number): string =>
   [
     'table ip fw { chain forward { type filter hook forward priority 0; policy drop;',
     'ct state established,related accept',
     'ct state invalid drop',
-    ...ruleLines(count).map(nftRule),
+    ...ruleLines(flavour, count).map(nftRule),
     'ip saddr 10.9.0.0/16 ip daddr 10.9.0.0/16 meta l4proto { tcp, icmp } accept',
     '}',
     '}',
@@ -236,14 +259,14 @@ const median = (list: readonly number[]): number =>
 /** Each beside the plain forwarding of its own world. */
 const report = (figures: ReadonlyMap<string, Figures>): void => {
   let plain = { mbps: 1, connections: 1 }
-  for (const [name, { mbps, connections, failed }] of figures) {
+  for (const [name, { mbps, connections, cached, failed }] of figures) {
     const now = { mbps: median(mbps), connections: median(connections) }
     if (name.includes('plain')) plain = now
     const ratio = (own: number, other: number) => (own / other).toFixed(2)
     console.log(
       `${name.padEnd(32)} ${now.mbps.toFixed(0).padStart(7)} Mb/s  x${ratio(now.mbps, plain.mbps)}   ` +
         `${now.connections.toFixed(0).padStart(7)} connections/s  x${ratio(now.connections, plain.connections)}   ` +
-        `${failed} failed   (${mbps.map(each => each.toFixed(0)).join(' ')})`,
+        `${failed} failed   ${cached.length > 0 ? `${median(cached)} cached   ` : ''}(${mbps.map(each => each.toFixed(0)).join(' ')})`,
     )
   }
 }

@@ -405,15 +405,15 @@ const portFlows = (plan: PortPlan): Flow[] => {
   const hasSource = plan.tables.some(({ side }) => side === 'source')
   const rows = plan.tables.flatMap(({ side, protocol, sets }) => {
     const [table, next, field] = sideOf(side, hasSource)
-    return portRows(sets)
+    return portRows(sets, side)
       .filter(row => row.length > 0 || row.bits > 0)
-      .map(({ value, mask, length, bits }) =>
+      .map(({ value, mask, length, bits, priority }) =>
         flow(
           table,
-          length + 1,
+          priority,
           {
             ct_state: isTracked,
-            ct_nw_proto: protocol,
+            ...(protocol !== undefined && { ct_nw_proto: protocol }),
             ...(length > 0 && { [field]: length === 16 ? value : { value, mask } }),
           },
           { actions: bits === 0 ? [] : [load(registerOf(side), bits)], goto: next },

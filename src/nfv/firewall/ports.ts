@@ -6,7 +6,7 @@
  *     table ports        ct_tp_dst=0/0xfc00 -> bit 3 off;  any other TCP port -> bit 3 on
  *     rules match        reg4=8/8
  *
- * Bits are counted for each protocol by itself, since a rule that names ports names the protocol too.
+ * Protocols share the bits as long as there are enough of them.
  */
 import type { PortRange } from './rule.js'
 
@@ -50,13 +50,13 @@ export const masksOfRange = (from: number, to: number, width = 16): PortMask[] =
 
 export type PortSide = 'source' | 'destination'
 
-/** That a rule needs a set of ports which is more than one mask. */
+/** That a rule needs a set of ports for which a bit would be better than masks. */
 export interface PortNeed {
   readonly side: PortSide
   readonly protocol: number
   readonly set: readonly PortRange[]
   readonly key: string
-  /** How many flows one bit instead of masks saves this rule. */
+  /** How many flows one bit instead of masks saves this rule, or is worth. */
   readonly saves: number
 }
 
@@ -73,55 +73,88 @@ export interface ClassedSet {
 
 export interface PortPlan {
   readonly classes: PortClasses
-  /** The sets with their bits, by side and protocol. */
-  readonly tables: readonly { side: PortSide; protocol: number; sets: readonly ClassedSet[] }[]
+  /** The sets with their bits, by side; and by protocol, where they are more than a register has bits. */
+  readonly tables: readonly {
+    side: PortSide
+    protocol: number | undefined
+    sets: readonly ClassedSet[]
+  }[]
 }
 
-/** Rows that a set costs in its table, at worst and nearly; a bit must save more than this. */
+const bitCount = 32
+
+/** Rows that a set costs in its table, nearly. */
 const rowsOfSet = (set: readonly PortRange[]): number => masksOf(set).length + 2
 
+/** One set of ports, and what a bit for it would save in all. */
+interface Wanted {
+  readonly side: PortSide
+  readonly key: string
+  readonly set: readonly PortRange[]
+  readonly protocols: Set<number>
+  saves: number
+}
+
 /**
- * Which sets get a bit: those that save most, at most 32 for each side and protocol. A set's bit
+ * Which sets get a bit: those that save most, as many as the register has. Protocols share the bits, since a rule that
+ * names ports names its protocol too; only when the sets are too many, each protocol has bits of its own. A set's bit
  * follows from its hash, and moves only when another set was there first, so that a set more or
  * less leaves the other rules' flows as they are.
  */
 export const planPorts = (needs: Iterable<PortNeed>): PortPlan => {
-  const totals = new Map<string, { need: PortNeed; saves: number }>()
-  for (const need of needs) {
-    const key = classKey(need.side, need.protocol, need.key)
-    const known = totals.get(key)
-    if (known) known.saves += need.saves
-    else totals.set(key, { need, saves: need.saves })
-  }
-  const worth = [...totals.values()].filter(({ need, saves }) => saves > 2 * rowsOfSet(need.set))
-  worth.sort((a, b) => b.saves - a.saves || (a.need.key < b.need.key ? -1 : 1))
-  const groups = new Map<string, PortNeed[]>()
-  for (const { need } of worth) {
-    const key = `${need.side} ${need.protocol}`
-    const group = groups.get(key) ?? []
-    if (group.length < 32) group.push(need)
-    groups.set(key, group)
-  }
+  const all = [...needs]
+  const tables: PortPlan['tables'][number][] = []
   const classes = new Map<string, number>()
-  const tables = [...groups.values()].map(group => {
-    const sets = giveBits(group)
-    for (const [index, { bit }] of sets.entries())
-      classes.set(classKey(group[index]!.side, group[index]!.protocol, group[index]!.key), bit)
-    return { side: group[0]!.side, protocol: group[0]!.protocol, sets }
-  })
+  const give = (side: PortSide, protocol: number | undefined, wanted: readonly Wanted[]) => {
+    const sets = giveBits(wanted.slice(0, bitCount))
+    if (sets.length > 0) tables.push({ side, protocol, sets })
+    for (const { key, bit, protocols } of sets)
+      for (const each of protocols) classes.set(classKey(side, each, key), bit)
+  }
+  for (const side of ['source', 'destination'] as const) {
+    const ofSide = all.filter(need => need.side === side)
+    const shared = worthwhile(ofSide)
+    if (shared.length <= bitCount) {
+      give(side, undefined, shared)
+      continue
+    }
+    for (const protocol of new Set(ofSide.map(need => need.protocol)))
+      give(side, protocol, worthwhile(ofSide.filter(need => need.protocol === protocol)))
+  }
   return { classes, tables }
 }
 
-/** Sorts `group` by key and gives each set the first free bit from its hash on. */
-const giveBits = (group: PortNeed[]): ClassedSet[] => {
+/** Those that save more rows than they cost, the best first. */
+const worthwhile = (needs: readonly PortNeed[]): Wanted[] => {
+  const totals = new Map<string, Wanted>()
+  for (const { side, key, set, protocol, saves } of needs) {
+    const known = totals.get(key)
+    if (known === undefined) {
+      totals.set(key, { side, key, set, protocols: new Set([protocol]), saves })
+      continue
+    }
+    known.saves += saves
+    known.protocols.add(protocol)
+  }
+  return [...totals.values()]
+    .filter(({ set, saves }) => saves > rowsOfSet(set))
+    .sort((a, b) => b.saves - a.saves || (a.key < b.key ? -1 : 1))
+}
+
+/** Gives each set, in the order of their keys, the first free bit from its hash on. */
+const giveBits = (wanted: readonly Wanted[]): (Wanted & ClassedSet)[] => {
   const taken = new Set<number>()
-  return group
+  return [...wanted]
     .sort((a, b) => (a.key < b.key ? -1 : 1))
-    .map(({ key, set }) => {
-      let bit = [...key].reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0)) >>> 0, 7) % 32
-      while (taken.has(bit)) bit = (bit + 1) % 32
+    .map(each => {
+      const start = [...each.key].reduce(
+        (sum, letter) => (sum * 31 + letter.charCodeAt(0)) >>> 0,
+        7,
+      )
+      let bit = start % bitCount
+      while (taken.has(bit)) bit = (bit + 1) % bitCount
       taken.add(bit)
-      return { set, bit }
+      return { ...each, bit }
     })
 }
 
@@ -131,48 +164,82 @@ export interface PortRow {
   readonly mask: number
   readonly length: number
   readonly bits: number
+  /** 1 to 40. */
+  readonly priority: number
 }
 
 /** A block of ports and the bit vectors that may stand at its root. */
 interface Block {
   readonly value: number
   readonly length: number
-  readonly candidates: ReadonlySet<number>
+  /** Undefined: any. */
+  readonly candidates: ReadonlySet<number> | undefined
+  /** What all of its ports are in, when that is the same and the block is large. */
+  readonly own?: number
   readonly halves?: readonly [Block, Block]
 }
 
+/** Ports that clients take for themselves: what a large block is looked for among. */
+const firstOfClients = 32_768
+/** Bits of the prefix of a large block: at least 64 ports share it. */
+const largeLength = 10
+
 /**
- * The fewest rows, the longest prefix winning, that give each port its bits (Draves, King,
- * Venkatachary, Zill: Constructing Optimal IP Routing Tables, 1999). The row of length 0 comes first.
+ * Rows that give each port its bits. Of source ports, large blocks that clients take come first, the largest at the top;
+ * then the fewest rows that say the rest, the longest prefix winning (Draves, King, Venkatachary, Zill:
+ * Constructing Optimal IP Routing Tables, 1999).
+ *
+ * Open vSwitch caches a decision for all packets that agree in the bits it had to look at, and it looks no further
+ * than the first row that no other can beat. So thousands of connections from the ports of a large block share a
+ * decision that would else be made for each of them.
  */
-export const portRows = (sets: readonly ClassedSet[]): PortRow[] => {
+export const portRows = (sets: readonly ClassedSet[], side: PortSide): PortRow[] => {
   const rows: PortRow[] = []
+  const add = ({ value, length }: Block, bits: number, priority: number) =>
+    rows.push({ value, mask: (0xffff << (16 - length)) & 0xffff, length, bits, priority })
   const emit = (block: Block, inherited: number | undefined): void => {
+    if (block.own !== undefined) add(block, block.own, 40 - block.length)
+    if (block.candidates === undefined) {
+      for (const half of block.halves ?? []) emit(half, inherited)
+      return
+    }
     const isFine = inherited !== undefined && block.candidates.has(inherited)
     const bits = isFine ? inherited : Math.min(...block.candidates)
-    if (!isFine) {
-      const mask = (0xffff << (16 - block.length)) & 0xffff
-      rows.push({ value: block.value, mask, length: block.length, bits })
-    }
+    if (!isFine) add(block, bits, block.length + 1)
     for (const half of block.halves ?? []) emit(half, bits)
   }
-  emit(blockOf(sets, 0, 0), undefined)
+  emit(blockOf(sets, 0, 0, side === 'source'), undefined)
   return rows
 }
 
-const blockOf = (sets: readonly ClassedSet[], value: number, length: number): Block => {
+/** @param ofClients large blocks get rows of their own */
+const blockOf = (
+  sets: readonly ClassedSet[],
+  value: number,
+  length: number,
+  ofClients: boolean,
+): Block => {
   const last = value + 2 ** (16 - length) - 1
   const isMixed = sets.some(({ set }) =>
     set.some(({ from, to }) => from <= last && to >= value && !(from <= value && to >= last)),
   )
-  if (!isMixed) return { value, length, candidates: new Set([bitsOfPort(sets, value)]) }
+  if (!isMixed) {
+    const bits = bitsOfPort(sets, value)
+    return ofClients && length <= largeLength && value >= firstOfClients
+      ? { value, length, candidates: undefined, own: bits }
+      : { value, length, candidates: new Set([bits]) }
+  }
   const halves: [Block, Block] = [
-    blockOf(sets, value, length + 1),
-    blockOf(sets, value + 2 ** (15 - length), length + 1),
+    blockOf(sets, value, length + 1, ofClients),
+    blockOf(sets, value + 2 ** (15 - length), length + 1, ofClients),
   ]
-  const [a, b] = [halves[0].candidates, halves[1].candidates]
+  return { value, length, candidates: common(halves[0].candidates, halves[1].candidates), halves }
+}
+
+const common = (a: Block['candidates'], b: Block['candidates']): Block['candidates'] => {
+  if (a === undefined || b === undefined) return a ?? b
   const both = new Set([...a].filter(bits => b.has(bits)))
-  return { value, length, candidates: both.size > 0 ? both : new Set([...a, ...b]), halves }
+  return both.size > 0 ? both : new Set([...a, ...b])
 }
 
 const bitsOfPort = (sets: readonly ClassedSet[], port: number): number =>

@@ -241,21 +241,33 @@ export const inWireOrder = (match: Match): Match => {
   return sorted
 }
 
-/** The sets of ports that take this rule more than one mask, and what a bit would save it. */
+/**
+ * The sets of ports for which a bit would save this rule something: rows, where they take more than one mask; and
+ * where a rule speaks for all addresses, that Open vSwitch looks at each source port before it caches a decision.
+ */
 export const portNeeds = (rule: ResolvedRule): readonly PortNeed[] => {
   let needs: PortNeed[] | undefined
+  // Of DHCP only what no rule speaks for is asked.
+  const isForAll =
+    rule.policy !== 'built-in' && isEveryAddress(rule.from) && isEveryAddress(rule.to)
   for (const term of rule.terms)
     for (const side of ['source', 'destination'] as const) {
       const set = term[side]
       if (set === undefined || term.protocol === undefined) continue
-      if (set.length === 1 && set[0]!.from === set[0]!.to) continue
-      const masks = masksOf(set).length
-      if (masks < 2) continue
+      const isAsked = side === 'source' && isForAll && hasPorts.has(term.protocol)
+      if (set.length === 1 && set[0]!.from === set[0]!.to && !isAsked) continue
+      const saves = masksOf(set).length - 1 + (isAsked ? cachedWorth : 0)
+      if (saves === 0) continue
       needs ??= []
-      const key = keyOfPorts(set)
-      needs.push({ side, protocol: term.protocol, set, key, saves: masks - 1 })
+      needs.push({ side, protocol: term.protocol, set, key: keyOfPorts(set), saves })
     }
   return needs ?? noNeeds
 }
+
+/** TCP, UDP and SCTP; others have no ports of clients. */
+const hasPorts: ReadonlySet<number> = new Set([6, 17, 132])
+
+/** So many rows are paid for decisions that many connections share. */
+const cachedWorth = 8
 
 const noNeeds: readonly PortNeed[] = []

@@ -88,33 +88,106 @@ t.test('a set of ports that many rules share is one bit', async t => {
   )
   const flows = flowsOf(new Workshop().compile(rules.join('')))
   t.same(flows.filter(({ table }) => table === 'ports').map(flowText), [
-    'ports 1 ct_state=-inv+trk,ct_nw_proto=6 => load:0x2000000->reg4[0..31],goto rules0',
-    'ports 7 ct_state=-inv+trk,ct_nw_proto=6,ct_tp_dst=0x0/0xfc00 => goto rules0',
+    'ports 1 ct_state=-inv+trk => load:0x2000000->reg4[0..31],goto rules0',
+    'ports 7 ct_state=-inv+trk,ct_tp_dst=0x0/0xfc00 => goto rules0',
     'ports 0 * => goto rules0',
   ])
   t.equal(
     flowText(flows.find(({ origin }) => origin.name === 'p/r3')!),
     'rules1 64997 ip,reg4=0x2000000/0x2000000,ct_state=-inv+trk,ct_nw_proto=6,ct_nw_src=10.0.0.3 => load:0x77541a5f->reg3[0..31],goto commit',
   )
-  const rows = portRows([
-    { bit: 0, set: [{ from: 0, to: 1023 }] },
-    {
-      bit: 1,
-      set: [
-        { from: 80, to: 80 },
-        { from: 443, to: 443 },
-      ],
-    },
-  ])
+  const wellKnown = { bit: 0, set: [{ from: 0, to: 1023 }] }
+  const web = {
+    bit: 1,
+    set: [
+      { from: 80, to: 80 },
+      { from: 443, to: 443 },
+    ],
+  }
+  const rows = portRows([wellKnown, web], 'destination')
   t.same(
-    rows.map(({ value, length, bits }) => [value, length, bits]),
+    rows.map(({ value, length, bits, priority }) => [value, length, bits, priority]),
     [
-      [0, 0, 0],
-      [0, 6, 1],
-      [80, 16, 3],
-      [443, 16, 3],
+      [0, 0, 0, 1],
+      [0, 6, 1, 7],
+      [80, 16, 3, 17],
+      [443, 16, 3, 17],
     ],
   )
+})
+
+t.test('large blocks of ports that clients take are told before all else', async t => {
+  const rows = (from: number, to: number) =>
+    portRows([{ bit: 3, set: [{ from, to }] }], 'source').map(
+      ({ value, length, bits, priority }) => [value, length, bits, priority],
+    )
+  t.same(rows(0, 1023), [
+    [0, 0, 0, 1],
+    [0, 6, 8, 7],
+    [32768, 1, 0, 39],
+  ])
+  t.same(rows(1024, 65535), [
+    [0, 0, 8, 1],
+    [0, 6, 0, 7],
+    [32768, 1, 8, 39],
+  ])
+  t.same(rows(33434, 33434), [
+    [0, 0, 0, 1],
+    [32768, 7, 0, 33],
+    [33280, 9, 0, 31],
+    [33434, 16, 8, 17],
+    [33472, 10, 0, 30],
+    [33536, 8, 0, 32],
+    [33792, 6, 0, 34],
+    [34816, 5, 0, 35],
+    [36864, 4, 0, 36],
+    [40960, 3, 0, 37],
+    [49152, 2, 0, 38],
+  ])
+  t.same(rows(0, 65535), [[0, 0, 8, 1]])
+})
+
+t.test(
+  'a rule for all addresses looks at source ports by bits, so that others need not look',
+  async t => {
+    const rows = (text: string) => ruleText(new Workshop().compile(text))[0]!
+    t.match(
+      rows('a: allow udp source 53 from any to any\n'),
+      /^rules1 65000 reg5=0x\S+,ct_state=-inv\+trk,ct_nw_proto=17 =>/,
+    )
+    t.match(
+      rows('a: allow udp source 53 from 10.0.0.1 to any\n'),
+      /^rules1 65000 ip,ct_state=-inv\+trk,ct_nw_proto=17,ct_nw_src=10.0.0.1,ct_tp_src=53 =>/,
+    )
+    t.match(
+      rows('a: allow udp 53 from any to any\n'),
+      /^rules1 65000 ct_state=-inv\+trk,ct_nw_proto=17,ct_tp_dst=53 =>/,
+    )
+  },
+)
+
+t.test('two protocols share the bits of ports, unless these are too many', async t => {
+  const rulesOf = (protocol: string, from: number, count: number) =>
+    Array.from({ length: count }, (_, n) =>
+      [1, 2, 3, 4, 5].map(
+        each =>
+          `${protocol}${n}-${each}: allow ${protocol} ${from + n * 16 + 1}-${from + n * 16 + 14} from 10.0.0.${each} to any\n`,
+      ),
+    )
+      .flat()
+      .join('')
+  const portsOf = (text: string) =>
+    flowsOf(new Workshop().compile(text))
+      .filter(({ table }) => table === 'ports')
+      .map(flowText)
+  const few = portsOf(rulesOf('tcp', 1024, 20) + rulesOf('udp', 1024, 20))
+  const many = portsOf(rulesOf('tcp', 1024, 20) + rulesOf('udp', 8192, 20))
+  // 1 to 14 is a block of 16 without its first and its last.
+  t.equal(few.length, 20 * 3 + 1)
+  t.equal(few.filter(row => row.includes('ct_nw_proto')).length, 0)
+  t.equal(many.length, 2 * 20 * 3 + 1)
+  t.equal(many.filter(row => row.includes('ct_nw_proto=6,')).length, 20 * 3)
+  t.equal(many.filter(row => row.includes('ct_nw_proto=17,')).length, 20 * 3)
 })
 
 t.test('the rows around the rules', async t => {
