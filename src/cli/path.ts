@@ -24,6 +24,7 @@ export interface PathsAnswer {
   readonly costKind: string
   readonly paths: readonly Way[]
   readonly disjoint?: readonly Way[]
+  readonly notes?: readonly string[]
 }
 
 /** The best way hop by hop, the others on a line each. */
@@ -33,6 +34,7 @@ export const formatPaths = (answer: PathsAnswer): string => {
   const lines = [
     `${answer.from} to ${answer.to}: ${best.hops.length - 1} links, cost ${number(best.cost)} (${answer.costKind}), ${number(best.latencyMillis)} ms`,
     ...best.hops.map(formatHop),
+    ...(answer.notes ?? []),
   ]
   if (others.length > 0) lines.push('', 'other ways', ...others.map(formatWay))
   if (answer.disjoint)

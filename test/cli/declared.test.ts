@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { sh } from '../../src/lab/shell.js'
-import { office } from '../controller/office.js'
+import { items, office, until } from '../controller/office.js'
 import { asUsersRun } from '../program.js'
 
 const documents = `kind: Intent
@@ -42,11 +42,27 @@ t.test('objects are declared, listed and deleted', { timeout: 60_000 }, async t 
   t.match(await sluice('get', 'networks'), /^blue +7 +10\.7\.0\.0\/16 +- +- +installed$/m)
   t.match(await sluice('get', 'ports', '-o', 'wide'), /^uplink +s1:3 .* gold +\d+$/m)
   t.match(await sluice('get', 'hosts'), /^DECLARED .*\nann +0/m, 'beneath those that are found')
-  const { items, declared } = JSON.parse(await sluice('get', 'hosts', '-o', 'json'))
-  t.equal(items.length, 6)
-  t.equal(declared.length, 2)
+  const both = JSON.parse(await sluice('get', 'hosts', '-o', 'json'))
+  t.equal(both.items.length, 6)
+  t.equal(both.declared.length, 2)
+  t.match(await sluice('path', 'ann', 'web'), /\n {2}3 .*\nintent voice leads it: s1 s[24] s3\n/)
+  t.notMatch(await sluice('path', 'ann', String(at.net.host('bob').ip)), /leads it|no traffic/)
   t.match(await sluice('delete', 'intent', 'voice'), /intent voice deleted/)
   t.equal((await sluice('get', 'intents')).trim(), 'none')
+
+  const bob = at.net.host('bob')
+  const place = (await items(at, 'hosts')).find(each => each.mac === bob.mac)!
+  await at.call('PUT', '/api/v1/objects/network/red', {
+    spec: { number: 8, access: [`${place.switch}:${place.port}`] },
+  })
+  await until(async () => {
+    bob.announce()
+    return (await items(at, 'hosts')).some(each => each.mac === bob.mac && each.network === 8)
+  })
+  t.match(
+    await sluice('path', 'ann', String(bob.ip)),
+    /ann is in network default, \S+ in red: no traffic passes from one to the other/,
+  )
   await t.rejects(
     sluice('get', 'objects'),
     /no kind is named objects; there are switches, .*intents/,

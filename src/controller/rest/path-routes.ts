@@ -5,6 +5,7 @@ import { answerPaths, type PathQuestion } from '../../topology/paths/answer.js'
 import { answerAllPaths } from '../../topology/paths/answer-all.js'
 import { costKinds } from '../../topology/paths/costs.js'
 import type { Controller } from '../controller.js'
+import { pathNotes } from '../path-notes.js'
 
 const place = (description: string) => Type.String({ minLength: 1, maxLength: 256, description })
 const names = (description: string) =>
@@ -62,7 +63,11 @@ export const pathRoutes =
           querystring: pathQuery,
         },
       },
-      async ({ query }) => answerPaths(controller.topology.current, questionOf(query)),
+      async ({ query }) => {
+        const answer = answerPaths(controller.topology.current, questionOf(query))
+        const notes = pathNotes(controller.topology, query.from, query.to)
+        return { ...answer, ...(notes.length > 0 && { notes }) }
+      },
     )
     app.get<{ Querystring: Static<typeof allQuery> }>(
       '/api/v1/paths/all',

@@ -95,12 +95,16 @@ interface Place {
 
 /** A host by name, MAC or address; a switch by name or dpid. */
 const placeOf = (topology: Topology, text: string): Place => {
-  const host = [...topology.hosts.values()].find(each => isNamed(each, text))
+  const host = hostNamed(topology, text)
   if (host) return host.at
   const known = switchNamed(topology, text)
   if (known) return { dpid: known.dpid }
   throw new Failure('no-such-host', { name: text })
 }
+
+/** By name, MAC or address. */
+export const hostNamed = (topology: Topology, text: string): Host | undefined =>
+  [...topology.hosts.values()].find(each => isNamed(each, text))
 
 const isNamed = (host: Host, text: string): boolean =>
   host.name === text ||
