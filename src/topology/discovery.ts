@@ -18,6 +18,7 @@ import { EventEmitter } from 'node:events'
 import type { Dpid } from '../base/addresses.js'
 import type { Cancel, Env } from '../base/env.js'
 import { AwakeClock } from './awake-clock.js'
+import type { DiscoveryEvents, DiscoveryNetwork, Refusal } from './discovery-network.js'
 import { type DiscoveryOptions, defaultDiscovery } from './discovery-options.js'
 import { isGenuine, isSame, type ReadProbe, readProbe } from './lldp.js'
 import { isSamePort, type Link, type Port, type PortKind, type PortRef, portKey } from './model.js'
@@ -26,39 +27,10 @@ import { Roster } from './roster.js'
 import { missRound, partnerOf, takeRound, variantsFor } from './rounds.js'
 import { type Home, Watched } from './watched.js'
 
-/**
- * forged: no proof, or a wrong one · replayed: it has come in already · stale: older than its life ·
- * inhabited: a host lives at one of the ports · edge: the port is declared to have hosts only
- */
-export type Refusal = 'forged' | 'replayed' | 'stale' | 'inhabited' | 'edge' | 'alien'
-
-export interface DiscoveryEvents {
-  'port-decided': [at: PortRef, kind: PortKind]
-  'link-seen': [link: Link]
-  /** The round trip of a known link. */
-  'link-measured': [link: Link, rttMillis: number]
-  'link-lost': [link: Link, reason: string]
-  /** A frame that claims to be a probe but makes no link. */
-  'probe-refused': [at: PortRef, reason: Refusal]
-  /** A probe came from or to a port where hosts are known: somebody should ask them. */
-  'port-contested': [at: PortRef]
-  /** The port leads to itself, or to a segment that another port leads to. */
-  'port-shut': [at: PortRef, reason: string]
-}
-
-/** What discovery needs of the rest. */
-export interface DiscoveryNetwork {
-  /** Sends frames out of ports of one switch; resolves when the switch has confirmed that it did. */
-  sendConfirmed(dpid: Dpid, frames: readonly { port: number; frame: Uint8Array }[]): Promise<void>
-  /** True while hosts are known at a port. */
-  isInhabited(at: PortRef): boolean
-  /** True when a port is declared to have hosts only. */
-  isDeclaredEdge(at: PortRef): boolean
-}
-
 /** What a link gets on top when one of its switches has just come back. */
 const graceMillis = 2_000
 
+export type { DiscoveryEvents, DiscoveryNetwork, Refusal } from './discovery-network.js'
 export { type DiscoveryOptions, defaultDiscovery, fastDiscovery } from './discovery-options.js'
 
 export class Discovery extends EventEmitter<DiscoveryEvents> {

@@ -9,17 +9,16 @@ import type { Dpid } from '../base/addresses.js'
 import type { Cancel, Env } from '../base/env.js'
 import { readPacket } from '../pipeline/packet.js'
 import type { PuntReason } from '../pipeline/userdata.js'
-import { Discovery, type DiscoveryOptions, defaultDiscovery } from './discovery.js'
+import { Discovery, defaultDiscovery } from './discovery.js'
 import { EventLimiter } from './event-limiter.js'
 import { HostAgeing } from './host-ageing.js'
 import { claimOf, reportedNameOf } from './host-frames.js'
-import { defaultHosts, type HostOptions, HostTracker } from './hosts.js'
+import { defaultHosts, HostTracker } from './hosts.js'
 import type { Intent, IntentResult } from './intents/intent.js'
 import { IntentKeeper } from './intents/keeper.js'
-import { isLatencyNews, LinkBook } from './link-book.js'
-import { measureUse } from './link-use.js'
+import { LinkBook } from './link-book.js'
+import { LinkMeter } from './link-meter.js'
 import { Listeners } from './listeners.js'
-import { Measurements } from './measurements.js'
 import { type Memberships, membershipsOf, withTag } from './memberships.js'
 import {
   emptyTopology,
@@ -45,33 +44,20 @@ import {
   upPorts,
 } from './port-reports.js'
 import { Seeker } from './seeker.js'
+import { SwitchBook } from './switch-book.js'
 import type { SwitchOutput } from './switch-output.js'
+import type { TopologyEvents, TopologyOptions } from './topology-events.js'
 import { TreeKeeper } from './tree-keeper.js'
 
-export interface NetworkEvent {
-  readonly kind: string
-  readonly [detail: string]: unknown
-}
-
-export interface TopologyEvents {
-  /** `current` is another now; asked for when it is needed. */
-  changed: []
-  event: [event: NetworkEvent]
-}
-
-export interface TopologyOptions {
-  readonly discovery: DiscoveryOptions
-  readonly hosts: HostOptions
-}
+export type { NetworkEvent, TopologyEvents, TopologyOptions } from './topology-events.js'
 
 export class TopologyService extends EventEmitter<TopologyEvents> {
   readonly #env: Env
-  readonly #output: SwitchOutput
   readonly #discovery: Discovery
   readonly #tracker: HostTracker
   readonly #ageing: HostAgeing
   readonly #book: LinkBook
-  readonly #measurements: Measurements
+  readonly #meter: LinkMeter
   readonly #limiter: EventLimiter
   readonly #treeKeeper: TreeKeeper
   readonly #intents: IntentKeeper
@@ -80,7 +66,7 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
   readonly #cancels: Cancel[] = []
   #declaredPorts: ReadonlyMap<string, DeclaredPort> = new Map()
   #memberships: Memberships = membershipsOf(emptyTopology.networks)
-  readonly #switches = new Map<Dpid, Switch>()
+  readonly #switches = new SwitchBook()
   /** The last snapshot, and what of it is behind. */
   #topology: Topology = emptyTopology
   #stale: {
@@ -92,12 +78,7 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
     /** Latency and use of links: whoever looks sees them, nothing is compiled for them. */
     measures?: boolean
   } = {}
-  /** Numbers that switches have; switches are never forgotten, so the lowest free one only grows. */
-  #indexes = new Set<number>()
-  #lowestIndex = 1
   readonly #seeker: Seeker
-  /** The latency that each link was last said to have. */
-  readonly #toldMillis = new WeakMap<Link, number>()
 
   constructor(
     env: Env,
@@ -107,22 +88,27 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
   ) {
     super()
     this.#env = env
-    this.#measurements = new Measurements(env.clock)
     this.#limiter = new EventLimiter(env, event => this.emit('event', event))
     this.#book = new LinkBook(env, event => this.emit('event', { ...event }))
+    this.#meter = new LinkMeter(env.clock, this.#book, {
+      current: () => this.current,
+      sentBytes: dpid => output.sentBytes(dpid),
+      measured: () => {
+        this.#stale.measures = true
+      },
+    })
     this.#discovery = new Discovery(
       env,
       secret,
       {
         sendConfirmed: (dpid, frames) =>
-          this.#measurements.timed(dpid, output.sendConfirmed(dpid, frames)),
+          this.#meter.timed(dpid, output.sendConfirmed(dpid, frames)),
         isInhabited: at => this.#tracker.isInhabited(at),
         isDeclaredEdge: at =>
           this.#declaredPorts.size > 0 && this.#declaredPorts.get(portKey(at))?.role !== undefined,
       },
       options.discovery,
     )
-    this.#output = output
     this.#seeker = new Seeker(env.clock, (dpid, network, frame) =>
       output.flood(dpid, network, frame),
     )
@@ -148,7 +134,7 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
             at.dpid,
             frames.map(frame => ({ port: at.port, frame: this.tagged(at, network, frame) })),
           ),
-        isUp: at => this.#isUp(at),
+        isUp: at => this.#switches.isUp(at),
         isRoaming: at => this.#declaredPorts.get(portKey(at))?.role === 'roaming',
       },
       options.hosts,
@@ -158,8 +144,8 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
       this.#tracker,
       {
         hostPackets: dpid => output.hostPackets(dpid),
-        isConnected: dpid => this.#switches.get(dpid)?.isConnected === true,
-        isUp: at => this.#isUp(at),
+        isConnected: dpid => this.#switches.isConnected(dpid),
+        isUp: at => this.#switches.isUp(at),
       },
       options.hosts,
     )
@@ -173,7 +159,7 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
     this.#stale = {}
     this.#topology = {
       ...this.#topology,
-      ...(switches && { switches: new Map(this.#switches) }),
+      ...(switches && { switches: this.#switches.snapshot() }),
       ...((links || measures) && { links: this.#book.links }),
       ...(hosts && { hosts: this.#tracker.table.snapshot() }),
     }
@@ -196,7 +182,7 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
         if (this.#multicast.tick()) this.#takeGroups()
         this.#limiter.tick()
       }),
-      this.#env.timers.every(measurePeriodMillis, () => this.#measureUse()),
+      this.#env.timers.every(measurePeriodMillis, () => this.#meter.measureUse()),
     )
     this.#ageing.start()
     this.#listeners.start()
@@ -274,7 +260,7 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
   }): void {
     this.#tracker.restore(facts.hosts)
     this.#book.restore(facts.links)
-    for (const known of facts.switches) this.#switches.set(known.dpid, known)
+    for (const known of facts.switches) this.#switches.put(known)
     this.#topology = { ...this.#topology, tree: new Set(facts.tree) }
     this.#stale = { switches: true, links: true, hosts: true }
     this.emit('changed')
@@ -293,7 +279,7 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
       .filter(port => !ports.get(port.number)?.isUp)
       .map(port => ({ dpid, port: port.number }))
     for (const at of gone) this.#discovery.forget(at, 'port down')
-    const index = known?.index ?? this.#freeIndex()
+    const index = known?.index ?? this.#switches.freeIndex()
     this.#putSwitch({ dpid, name, index, isConnected: true, ports })
     for (const at of gone) if (this.#book.portLost(at, 'port down')) this.#takeLinks()
     this.emit('event', { kind: 'switch-connected', dpid, name, ports: ports.size })
@@ -372,7 +358,7 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
     this.#discovery.on('link-lost', (link, reason) => {
       if (this.#book.lost(link, reason)) this.#takeLinks()
     })
-    this.#discovery.on('link-measured', (link, rttMillis) => this.#measured(link, rttMillis))
+    this.#discovery.on('link-measured', (link, rttMillis) => this.#meter.roundTrip(link, rttMillis))
     this.#discovery.on('probe-refused', (at, reason) =>
       this.#limiter.add({ kind: 'probe-refused', ...at, reason }),
     )
@@ -388,15 +374,6 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
     this.#tracker.on('host-refused', ({ mac, at }, reason) =>
       this.#limiter.add({ kind: 'host-refused', mac, ...at, reason }),
     )
-  }
-
-  /** Looked up only when it is news. */
-  #measured(link: Link, rttMillis: number): void {
-    const latencyMillis = this.#measurements.latencyOf(link, rttMillis)
-    const told = this.#toldMillis.get(link)
-    if (told !== undefined && !isLatencyNews(told, latencyMillis)) return
-    this.#toldMillis.set(link, latencyMillis)
-    if (this.#book.measured(link.from, { rttMillis, latencyMillis })) this.#stale.measures = true
   }
 
   #portDecided(at: PortRef, kind: PortKind): void {
@@ -423,16 +400,6 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
     this.emit('event', { kind: 'port-down', ...at, name })
   }
 
-  #measureUse(): void {
-    measureUse(this.current, this.#measurements, {
-      sentBytes: dpid => this.#output.sentBytes(dpid),
-      link: at => this.#book.link(at),
-      measured: (at, utilisation) => {
-        if (this.#book.measured(at, { utilisation })) this.#stale.measures = true
-      },
-    })
-  }
-
   #isMember({ at, network }: Pick<Host, 'at' | 'network'>): boolean {
     const { untagged, tagged } = this.#memberships.of(at)
     return [untagged, ...tagged.values()].some(each => each?.number === network)
@@ -449,21 +416,8 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
     })
   }
 
-  #isUp(at: PortRef): boolean {
-    const known = this.#switches.get(at.dpid)
-    return known?.isConnected === true && known.ports.get(at.port)?.isUp === true
-  }
-
-  #freeIndex(): number {
-    if (this.#indexes.size !== this.#switches.size)
-      this.#indexes = new Set([...this.#switches.values()].map(known => known.index))
-    while (this.#indexes.has(this.#lowestIndex)) this.#lowestIndex++
-    this.#indexes.add(this.#lowestIndex)
-    return this.#lowestIndex
-  }
-
   #putSwitch(next: Switch): void {
-    this.#switches.set(next.dpid, next)
+    this.#switches.put(next)
     this.#changed('switches')
   }
 
