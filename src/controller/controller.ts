@@ -117,6 +117,9 @@ export class Controller extends EventEmitter<ControllerEvents> {
       {
         flood: (dpid, network, frame) =>
           this.#attached.get(dpid)?.act([{ kind: 'group', group: floodGroup(network) }], frame),
+        send: (dpid, frames) => {
+          for (const { port, frame } of frames) this.#send({ dpid, port }, frame)
+        },
         sendConfirmed: (dpid, frames) =>
           this.#attached.get(dpid)?.sendConfirmed(frames) ??
           Promise.reject(new Error('not connected')),

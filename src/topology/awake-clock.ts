@@ -19,13 +19,17 @@ export class AwakeClock {
   /** To be called by the timer, each period. */
   tick(): void {
     const now = this.#clock.nowMillis()
-    const late = now - this.#tickedMillis - this.#tickMillis
-    // Less than a period late is how timers are.
-    if (late > this.#tickMillis) this.#lostMillis += late
+    this.#lostMillis += this.#lateMillis(now)
     this.#tickedMillis = now
   }
 
   nowMillis(): number {
-    return this.#clock.nowMillis() - this.#lostMillis
+    const now = this.#clock.nowMillis()
+    return now - this.#lostMillis - this.#lateMillis(now)
+  }
+
+  /** Less than a period late is how timers are. */
+  #lateMillis(now: number): number {
+    return Math.max(0, now - this.#tickedMillis - 2 * this.#tickMillis)
   }
 }

@@ -24,7 +24,9 @@ export interface DiscoveryEvents {
 
 /** What discovery needs of the rest. */
 export interface DiscoveryNetwork {
-  /** Sends frames out of ports of one switch; resolves when the switch has confirmed that it did. */
+  /** Sends frames out of ports of one switch. */
+  send(dpid: Dpid, frames: readonly { port: number; frame: Uint8Array }[]): void
+  /** The same; resolves when the switch has confirmed that it did. */
   sendConfirmed(dpid: Dpid, frames: readonly { port: number; frame: Uint8Array }[]): Promise<void>
   /** True while hosts are known at a port. */
   isInhabited(at: PortRef): boolean

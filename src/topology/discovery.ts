@@ -24,7 +24,7 @@ import { isGenuine, isSame, type ReadProbe, readProbe } from './lldp.js'
 import { isSamePort, type Link, type Port, type PortKind, type PortRef, portKey } from './model.js'
 import { Nonces } from './nonces.js'
 import { Roster } from './roster.js'
-import { missRound, partnerOf, takeRound, variantsFor } from './rounds.js'
+import { isProvenBy, missRound, nextTurn, partnerOf, takeRound, variantsFor } from './rounds.js'
 import { type Home, Watched } from './watched.js'
 
 /** What a link gets on top when one of its switches has just come back. */
@@ -125,11 +125,10 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
     const returnedBy = home.members[0]!.takeRound(frame, now - this.#lifeMillis())
     if (returnedBy === undefined || returnedBy !== last.peer?.mac) return false
     home.missCount = 0
-    for (const member of home.members) {
-      prove(member, now)
-      const partner = partnerOf(member)
-      if (partner) prove(partner, now)
-    }
+    const period = this.#options.linkPeriodMillis * this.#stretch
+    for (const member of home.members)
+      for (const end of [member, partnerOf(member)])
+        if (end && isProvenBy(end, now, period)) prove(end, now)
     return true
   }
 
@@ -202,9 +201,8 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
       sender.link = link
       this.#watched.version++
     }
-    sender.seenMillis = now
-    sender.heardMillis = now
-    sender.doubtCount = 0
+    prove(sender, now)
+    sender.provenMillis = now
     this.#decide(sender, 'fabric')
     const receiver = this.#watched.at(link.to)
     if (receiver) {
@@ -283,12 +281,12 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
     // Whatever changes one of its ports meanwhile wakes it again.
     home.wakeMillis = Number.POSITIVE_INFINITY
     const period = this.#options.linkPeriodMillis * this.#stretch
-    if (takeRound(home, now, period, this.#watched.version)) this.#askPartners(home, now)
+    takeRound(home, now, period, this.#watched.version)
     let isDue = false
     let load = 0
     for (const watched of home.byPort.values()) {
       this.#judge(watched, now)
-      watched.nextMillis = Math.min(watched.nextMillis, now + this.#period(watched) * this.#stretch)
+      watched.nextMillis = Math.min(watched.nextMillis, this.#next(watched, now))
       isDue ||= watched.nextMillis <= now
       load += (1000 / this.#period(watched)) * variantsFor(watched).length
     }
@@ -300,15 +298,6 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
     }
     for (const watched of home.byPort.values())
       home.wakeMillis = Math.min(home.wakeMillis, watched.nextMillis, this.#deadline(watched))
-  }
-
-  /** They prove their direction now, too. */
-  #askPartners(home: Home, now: number): void {
-    for (const { peer } of home.members)
-      if (peer) {
-        peer.nextMillis = now
-        this.#watched.wake(peer)
-      }
   }
 
   /** When a port has to be judged, however its probes go. */
@@ -329,6 +318,13 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
     if (watched.kind === 'edge' || watched.shutUntilMillis > this.#clock.nowMillis())
       return edgePeriodMillis
     return quietMillis / 4
+  }
+
+  /** Links that are well go by the turns of their switch. */
+  #next(watched: Watched, now: number): number {
+    const period = this.#period(watched) * this.#stretch
+    const isWell = watched.kind === 'fabric' && watched.doubtCount === 0 && watched.home
+    return isWell ? nextTurn(isWell, now, period) : now + period
   }
 
   #judge(watched: Watched, now: number): void {
@@ -407,18 +403,21 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
   #probe(dpid: Dpid, list: readonly Watched[]): void {
     const now = this.#clock.nowMillis()
     const frames: { port: number; frame: Uint8Array }[] = []
+    let isTimed = false
     for (const watched of list) {
       const variants = variantsFor(watched)
       if (watched.doubtCount > 0) watched.doubtCount++
-      watched.nextMillis = now + this.#period(watched) * this.#stretch
-      if (variants[0] === 'round' && watched.home) watched.home.roundCount++
+      watched.nextMillis = this.#next(watched, now)
       for (const variant of variants) {
+        isTimed ||= variant === 'direct'
         const { frame } = watched.probe(variant, this.#nonces.next(), now)
         frames.push({ port: watched.at.port, frame })
       }
     }
     if (frames.length === 0) return
     const needsProof = list.filter(watched => watched.confirmedMillis === undefined)
+    // A round that comes back says enough; of direct probes the time is taken.
+    if (needsProof.length === 0 && !isTimed) return this.#network.send(dpid, frames)
     this.#network.sendConfirmed(dpid, frames).then(() => {
       const confirmed = this.#clock.nowMillis()
       for (const watched of needsProof) {

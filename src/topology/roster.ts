@@ -6,6 +6,8 @@ import type { Home, Watched } from './watched.js'
 export class Roster {
   readonly #byKey = new Map<string, Watched>()
   readonly #homes = new Map<Dpid, Home>()
+  /** Switches that have come so far. */
+  #count = 0
   /** Grows when a port or a link comes or goes. */
   version = 0
 
@@ -41,7 +43,7 @@ export class Roster {
   put(watched: Watched): void {
     this.remove(watched.key)
     const { dpid } = watched
-    const home = this.#homes.get(dpid) ?? newHome(dpid)
+    const home = this.#homes.get(dpid) ?? newHome(dpid, this.#count++)
     this.#homes.set(dpid, home)
     home.byPort.set(watched.at.port, watched)
     watched.home = home
@@ -66,8 +68,9 @@ export class Roster {
   }
 }
 
-const newHome = (dpid: Dpid): Home => ({
+const newHome = (dpid: Dpid, number: number): Home => ({
   dpid,
+  number,
   byPort: new Map(),
   wakeMillis: 0,
   load: 0,
@@ -76,6 +79,6 @@ const newHome = (dpid: Dpid): Home => ({
   isRounding: false,
   roundVersion: -1,
   roundAfterMillis: Number.NEGATIVE_INFINITY,
-  roundCount: 0,
+  isProving: false,
   missCount: 0,
 })

@@ -6,13 +6,19 @@
  *
  *     us ──> port 1 ──> s2 ──> port 1 ──> port 2 ──> s3 ──> port 2 ──> port 5 ──> s4 ──> port 5 ──> us
  *
- * Now and then, in doubt, and while rounds do not work, each end proves its direction by a frame of its own.
+ * In doubt, and while rounds do not work, each end proves its direction by a frame of its own; and in every sixteenth
+ * turn, beside the round. Where those stay away the round is no proof.
+ *
+ * Switches take their turns in groups, at the same moments again and again: what comes back together costs less.
  */
 import type { Variant } from './lldp.js'
 import type { Home, Watched } from './watched.js'
 
-/** Rounds before all ends are proven one by one again. */
-const roundsBetweenProofs = 15
+/** In one of so many turns each end is proven. */
+const turnsPerProof = 16
+/** Switches that send at the same moment, and how many such moments a period has. */
+const groupSize = 16
+const groups = 8
 /** After links have changed, the rows that rounds follow are on their way. */
 const settleMillis = 2_000
 const maxMisses = 3
@@ -21,6 +27,7 @@ const pauseMillis = 30_000
 const both: readonly Variant[] = ['direct', 'broadcast']
 const direct: readonly Variant[] = ['direct']
 const round: readonly Variant[] = ['round']
+const roundAndDirect: readonly Variant[] = ['round', 'direct']
 const nothing: readonly Variant[] = []
 
 /** The other end of a link that is known in both directions and is a wire. */
@@ -36,31 +43,43 @@ export const variantsFor = (watched: Watched): readonly Variant[] => {
   if (partner === undefined) return direct
   const home = (watched.key < partner.key ? watched : partner).home
   if (home?.isRounding !== true) return direct
-  return home.members[0] === watched ? round : nothing
+  const isFirst = home.members[0] === watched
+  if (watched.home?.isProving) return isFirst ? roundAndDirect : direct
+  return isFirst ? round : nothing
 }
 
-/** Looks again at which links a switch's rounds go over, and whether they may. True when its ends are to be proven one by one. */
+/** When the switch has its next turn. */
+export const nextTurn = (home: Home, nowMillis: number, periodMillis: number): number =>
+  nowMillis + periodMillis - turnOf(home, nowMillis, periodMillis).sinceMillis
+
+const turnOf = (home: Home, nowMillis: number, periodMillis: number) => {
+  const group = Math.floor(home.number / groupSize) % groups
+  const inTurnsMillis = nowMillis - (group * periodMillis) / groups
+  const number = Math.floor(inTurnsMillis / periodMillis)
+  return { number: number + group, sinceMillis: inTurnsMillis - number * periodMillis }
+}
+
+/** False when a round is no proof for this port, since a frame of its own has not come for so long. */
+export const isProvenBy = (watched: Watched, nowMillis: number, periodMillis: number): boolean =>
+  nowMillis - watched.provenMillis <= (2 * turnsPerProof + 1) * periodMillis
+
+/** Looks again at which links a switch's rounds go over, and whether they may; and whether its ends are to be proven in this turn. */
 export const takeRound = (
   home: Home,
   nowMillis: number,
   periodMillis: number,
   version: number,
-): boolean => {
+): void => {
   if (home.roundVersion !== version) takeMembers(home, nowMillis)
   home.roundVersion = version
   const { members } = home
   const [first] = members
-  const isDue = first !== undefined && first.nextMillis <= nowMillis
-  const isProof = isDue && home.isRounding && home.roundCount >= roundsBetweenProofs
-  if (isProof) {
-    home.roundCount = 0
-    home.roundAfterMillis = nowMillis + periodMillis / 2
-  }
   home.isRounding =
     first !== undefined &&
     home.roundAfterMillis <= nowMillis &&
     members.every(each => each.doubtCount === 0 && each.peer?.doubtCount === 0)
-  return isProof
+  const { number } = turnOf(home, nowMillis, periodMillis)
+  home.isProving = number % turnsPerProof === 0
 }
 
 const takeMembers = (home: Home, nowMillis: number): void => {
@@ -74,7 +93,6 @@ const takeMembers = (home: Home, nowMillis: number): void => {
   home.members = members
   home.peers = members.map(each => each.peer)
   home.roundAfterMillis = Math.max(home.roundAfterMillis, nowMillis + settleMillis)
-  home.roundCount = 0
 }
 
 /** Where rounds stay away again and again, and the links are well, none is tried for a while. */

@@ -3,7 +3,9 @@ import type { PortBytes } from './measurements.js'
 
 /** How the topology reaches the switches. */
 export interface SwitchOutput {
-  /** Sends frames out of ports; resolves when the switch has confirmed it with a barrier. */
+  /** Sends frames out of ports. */
+  send(dpid: Dpid, frames: readonly { port: number; frame: Uint8Array }[]): void
+  /** The same; resolves when the switch has confirmed it with a barrier. */
   sendConfirmed(dpid: Dpid, frames: readonly { port: number; frame: Uint8Array }[]): Promise<void>
   /** Sends a frame into a network at a switch: along its tree and out of its edge ports. */
   flood(dpid: Dpid, network: number, frame: Uint8Array): void

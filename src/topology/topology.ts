@@ -101,6 +101,7 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
       env,
       secret,
       {
+        send: (dpid, frames) => output.send(dpid, frames),
         sendConfirmed: (dpid, frames) =>
           this.#meter.timed(dpid, output.sendConfirmed(dpid, frames)),
         isInhabited: at => this.#tracker.isInhabited(at),

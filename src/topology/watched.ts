@@ -17,6 +17,8 @@ interface Outstanding {
 export interface Home {
   readonly dpid: Dpid
   readonly byPort: Map<number, Watched>
+  /** Which of all switches it was when it came: whose turn it is goes by that. */
+  readonly number: number
   wakeMillis: number
   /** Probes a second that they ask for. */
   load: number
@@ -27,8 +29,8 @@ export interface Home {
   /** Of the roster, when the members were looked at. */
   roundVersion: number
   roundAfterMillis: number
-  /** Since all ends were proven one by one. */
-  roundCount: number
+  /** Its ends are to be proven one by one in this turn. */
+  isProving: boolean
   /** Rounds in a row that did not come back although the links are well. */
   missCount: number
 }
@@ -46,6 +48,8 @@ export class Watched {
   nextMillis: number
   /** When the link from here was last proven. */
   seenMillis: number
+  /** When the link from here was last proven by a frame of its own. */
+  provenMillis: number
   /** When a probe last came in here, or came from here to somewhere. */
   heardMillis: number
   /** Probes that went out after the last one came back, while the link is in doubt. */
@@ -85,6 +89,7 @@ export class Watched {
     this.kind = port.kind
     this.nextMillis = nowMillis
     this.seenMillis = heardMillis
+    this.provenMillis = heardMillis
     this.heardMillis = heardMillis
     this.#builder = new ProbeBuilder(at, port, secret)
   }

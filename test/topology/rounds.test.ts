@@ -40,6 +40,25 @@ t.test(
   },
 )
 
+t.test('a round is confirmed by coming back: no barrier goes with it', async t => {
+  const wires = await star()
+  wires.confirmedCount = 0
+  await wires.env.advance(60_000)
+  const [asked, turns] = [wires.confirmedCount, rounds(wires).length]
+  // The three switches, once in sixteen turns each: 60 s are 100 turns.
+  t.ok(asked >= 15 && asked <= 21, `${asked} barriers, ${turns} rounds`)
+})
+
+t.test('a round keeps no link whose ends do not prove themselves any more', async t => {
+  const wires = await star()
+  wires.faint.add('2:1')
+  await wires.env.advance(30_000)
+  t.ok(wires.news().includes('lost 2:1 to 1:1: probes stopped coming'))
+  const same = await star()
+  await same.env.advance(30_000)
+  t.same(same.news(), [], 'nor is one lost that does')
+})
+
 t.test('a link of a round that fails silently is lost within a second, and no other', async t => {
   for (const from of ['1:1', '2:1', '1:2', '3:1']) {
     const wires = await star()
@@ -57,7 +76,7 @@ t.test(
     const wires = await star(3)
     await wires.env.advance(60_000)
     t.same(wires.news(), [])
-    t.ok(rounds(wires).length <= 10, `${rounds(wires).length} rounds in a minute`)
+    t.ok(rounds(wires).length <= 12, `${rounds(wires).length} rounds in a minute`)
   },
 )
 

@@ -35,10 +35,14 @@ export class Wires {
   readonly #wires = new Map<string, { readonly to: readonly string[]; readonly millis: number }>()
   /** Segments that are not ours: only frames to all pass. */
   readonly #foreign = new Set<string>()
+  /** How often a switch was asked to confirm. */
+  confirmedCount = 0
   readonly inhabited = new Set<string>()
   readonly edges = new Set<string>()
   /** Switches that say nothing any more, though they are connected. */
   readonly hung = new Set<Dpid>()
+  /** Ends whose frames of their own get lost, while rounds pass. */
+  readonly faint = new Set<string>()
   /** Switches that do not send rounds back. */
   readonly mute = new Set<Dpid>()
 
@@ -47,7 +51,11 @@ export class Wires {
       this.env,
       secret,
       {
-        sendConfirmed: (dpid, frames) => this.#send(dpid, frames),
+        send: (dpid, frames) => void this.#send(dpid, frames),
+        sendConfirmed: (dpid, frames) => {
+          this.confirmedCount++
+          return this.#send(dpid, frames)
+        },
         isInhabited: ref => this.inhabited.has(nameOf(ref)),
         isDeclaredEdge: ref => this.edges.has(nameOf(ref)),
       },
@@ -144,6 +152,7 @@ export class Wires {
       const from = nameOf({ dpid, port })
       this.sent.push({ at: from, frame, atMillis: this.env.clock.nowMillis() })
       if (this.#foreign.has(from) && frame[0] !== 0xff) continue
+      if (this.faint.has(from) && frame[5] !== 0x03) continue
       const wire = this.#wires.get(from)
       for (const to of wire?.to ?? [])
         this.env.timers.after(wire!.millis, () => {
