@@ -198,6 +198,8 @@ const rest = async (): Promise<void> => {
   await until(() => controller.topology.current.links.size === 2_000)
   // Until the compiler of the runtime has nothing left to do.
   await sleep(25_000)
+  const revision = controller.revision
+  const lastEvent = controller.journal.last
   const before = process.cpuUsage()
   const began = performance.now()
   await sleep(20_000)
@@ -206,6 +208,10 @@ const rest = async (): Promise<void> => {
   const share = (used.user + used.system) / 1e6 / seconds
   console.log('100 switches, 1,000 links at rest, for 20 s after 25 s')
   console.log(`  controller: ${(share * 100).toFixed(1)} % of a core   goal 5`)
+  const kinds = controller.journal.since(lastEvent, 1e6).map(event => event.kind)
+  console.log(
+    `  compiled ${controller.revision - revision} times meanwhile; events: ${[...new Set(kinds)].join(', ') || 'none'}`,
+  )
   child.kill()
   await stop()
 }

@@ -1,5 +1,5 @@
 /** What discovery tells, and what it needs of the rest. */
-import type { Dpid } from '../base/addresses.js'
+import type { Dpid, Mac } from '../base/addresses.js'
 import type { Link, PortKind, PortRef } from './model.js'
 
 /**
@@ -28,6 +28,8 @@ export interface DiscoveryNetwork {
   send(dpid: Dpid, frames: readonly { port: number; frame: Uint8Array }[]): void
   /** The same; resolves when the switch has confirmed that it did. */
   sendConfirmed(dpid: Dpid, frames: readonly { port: number; frame: Uint8Array }[]): Promise<void>
+  /** As the switch last said, whether it is connected or not. */
+  macOf(at: PortRef): Mac | undefined
   /** True while hosts are known at a port. */
   isInhabited(at: PortRef): boolean
   /** True when a port is declared to have hosts only. */

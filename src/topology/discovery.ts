@@ -15,12 +15,12 @@
  * Links that are known in both directions are kept proven by rounds, `rounds.ts`.
  */
 import { EventEmitter } from 'node:events'
-import type { Dpid } from '../base/addresses.js'
+import { type Dpid, macNumber } from '../base/addresses.js'
 import type { Cancel, Env } from '../base/env.js'
 import { AwakeClock } from './awake-clock.js'
 import type { DiscoveryEvents, DiscoveryNetwork, Refusal } from './discovery-network.js'
 import { type DiscoveryOptions, defaultDiscovery } from './discovery-options.js'
-import { isGenuine, isSame, type ReadProbe, readProbe } from './lldp.js'
+import { isGenuine, isSame, type ReadProbe, readProbe, returnerOf } from './lldp.js'
 import { isSamePort, type Link, type Port, type PortKind, type PortRef, portKey } from './model.js'
 import { Nonces } from './nonces.js'
 import { Roster } from './roster.js'
@@ -97,11 +97,19 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
   forget(at: PortRef, reason: string | undefined): void {
     const watched = this.#watched.at(at)
     if (watched === undefined) return
+    const { peer } = watched
     this.#watched.remove(watched.key)
-    if (reason === undefined) return
+    if (reason === undefined) return this.#doubtPeer(peer)
     if (watched.link) this.emit('link-lost', watched.link, reason)
     for (const other of this.#watched.values())
       if (other.link && isSamePort(other.link.to, at)) this.#lose(other, reason)
+  }
+
+  /** The switch of its other end says nothing any more: does it still forward? */
+  #doubtPeer(peer: Watched | undefined): void {
+    if (peer?.link === undefined) return
+    peer.nextMillis = Number.NEGATIVE_INFINITY
+    this.#watched.wake(peer)
   }
 
   /** A discovery frame came in at a port. */
@@ -113,7 +121,9 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
     const sender = this.#watched.at(probe)
     const reason = this.#options.isGuarded ? this.#refusalOf(probe, sender, at) : undefined
     if (reason) return void this.emit('probe-refused', at, reason)
-    if (sender) this.#hear(sender, at, probe)
+    if (sender === undefined) return
+    if (probe.variant === 'echo') this.#hearEcho(sender, at, returnerOf(frame))
+    else this.#hear(sender, at, probe)
   }
 
   /** The common case, found without reading: the round of this switch has come back by its last port. */
@@ -130,6 +140,17 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
       for (const end of [member, partnerOf(member)])
         if (end && isProvenBy(end, now, period)) prove(end, now)
     return true
+  }
+
+  /** Sent back by the other end of the link; while that end cannot prove itself, it is all there is. */
+  #hearEcho(sender: Watched, at: PortRef, returnedBy: number | undefined): void {
+    const { link, peer } = sender
+    const far = link && this.#network.macOf(link.to)
+    const isFar = far !== undefined && macNumber(far) === returnedBy
+    if (link === undefined || link.isForeign || !isFar || !isSamePort(at, sender.at)) return
+    const now = this.#clock.nowMillis()
+    sender.echoedMillis = now
+    if (peer === undefined) prove(sender, now)
   }
 
   #refusalOf(probe: ReadProbe, sender: Watched | undefined, at: PortRef): Refusal | undefined {
@@ -338,8 +359,8 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
   }
 
   #judgeLink(watched: Watched, link: Link, now: number): void {
-    // The far switch is not connected and cannot tell us: that says nothing about the link.
-    if (watched.peer === undefined) {
+    // Nothing comes back through somebody else's switch, and the far one cannot tell us.
+    if (watched.peer === undefined && link.isForeign) {
       watched.seenMillis = now + graceMillis
       watched.doubtCount = 0
       return
@@ -361,19 +382,52 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
       this.#ask(watched, link)
   }
 
-  /** Both switches must have spoken since the last probe; then the silence is the link's. */
+  /**
+   * The switch that sends must have spoken since the last probe. When no echo has come either, the silence is the
+   * link's or the far switch is dead; else that one must have spoken, too.
+   */
   #ask(watched: Watched, link: Link): void {
     const { seenMillis } = watched
+    const isSilent = () =>
+      watched.seenMillis === seenMillis && watched.link === link && watched.home !== undefined
     watched.isBeingAsked = true
     this.#network
       .sendConfirmed(watched.dpid, [])
-      .then(() => this.#network.sendConfirmed(link.to.dpid, []))
       .then(() => {
-        const isSilent = watched.seenMillis === seenMillis && watched.link === link
-        if (isSilent && watched.home !== undefined) this.#lose(watched, silence)
+        if (!isSilent()) return
+        if (link.isForeign || this.#isEchoing(watched)) this.#askPeer(watched, link, isSilent)
+        else this.#loseBoth(watched, link)
       }, noMatter)
       .finally(() => {
         watched.isBeingAsked = false
+      })
+  }
+
+  /** Nothing comes there and back; what still comes by itself shows that only one way is gone. */
+  #loseBoth(watched: Watched, link: Link): void {
+    const { peer } = watched
+    this.#lose(watched, silence)
+    if (peer === undefined)
+      this.emit('link-lost', { from: link.to, to: link.from, cost: link.cost }, silence)
+    else if (peer.doubtCount > 0 && peer.link && isSamePort(peer.link.to, watched.at))
+      this.#lose(peer, silence)
+  }
+
+  #isEchoing(watched: Watched): boolean {
+    const { doubtPeriodMillis, doubtProbes } = this.#options
+    return this.#clock.nowMillis() - watched.echoedMillis <= doubtPeriodMillis * doubtProbes
+  }
+
+  #askPeer(watched: Watched, link: Link, isSilent: () => boolean): void {
+    if (watched.isPeerBeingAsked) return
+    watched.isPeerBeingAsked = true
+    this.#network
+      .sendConfirmed(link.to.dpid, [])
+      .then(() => {
+        if (isSilent()) this.#lose(watched, silence)
+      }, noMatter)
+      .finally(() => {
+        watched.isPeerBeingAsked = false
       })
   }
 

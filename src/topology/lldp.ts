@@ -11,6 +11,7 @@
  * other end of the wire. The broadcast variant passes switches that are not ours. The round variant goes over all links
  * of a switch by itself (`rounds.ts`), between two other addresses that no bridge forwards: there, and, from the MAC
  * of the far port, back. Wherever it is told of, it makes no link: it keeps alive what the others have found.
+ * The echo variant is a round over one link only: by its VLAN tag the switch that sent it knows that it goes no further.
  */
 import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from 'node:crypto'
 import { dpidNumber, formatDpid, macNumber } from '../base/addresses.js'
@@ -25,7 +26,7 @@ export const roundDestination = 0x0180c2000003
 /** Likewise never forwarded: frames that were sent back. */
 export const returnDestination = 0x0180c200000d
 
-export const variants = { direct: 1, broadcast: 2, round: 3 } as const
+export const variants = { direct: 1, broadcast: 2, round: 3, echo: 4 } as const
 export type Variant = keyof typeof variants
 
 const oui = [0x02, 0x53, 0x4c, 0x01] as const
@@ -51,24 +52,21 @@ export interface BuiltProbe {
 export class ProbeBuilder {
   readonly #secret: Uint8Array
   readonly #templates: { readonly [variant in Variant]: Uint8Array }
-  /** Where the signed octets begin. */
-  readonly #signedAt: number
 
   constructor(at: PortRef, port: Port, secret: Uint8Array) {
     this.#secret = secret
-    const direct = template(at, port, 'direct')
     this.#templates = {
-      direct,
+      direct: template(at, port, 'direct'),
       broadcast: template(at, port, 'broadcast'),
       round: template(at, port, 'round'),
+      echo: template(at, port, 'echo'),
     }
-    this.#signedAt = direct.length - 2 - hmacSize - signedSize
   }
 
   build(variant: Variant, nonce: bigint, sentMillis: number): BuiltProbe {
     const frame = this.#templates[variant].slice()
     const view = new DataView(frame.buffer)
-    const at = this.#signedAt
+    const at = frame.length - 2 - hmacSize - signedSize
     view.setBigUint64(at + 13, nonce)
     view.setBigUint64(at + 21, BigInt(Math.floor(sentMillis)))
     const signed = frame.subarray(at, at + signedSize)
@@ -113,6 +111,7 @@ const variantByNumber: readonly (Variant | undefined)[] = [
   'direct',
   'broadcast',
   'round',
+  'echo',
 ]
 
 /** The MAC of the port that sent a frame of a round back; undefined when it was not sent back. */
@@ -150,7 +149,11 @@ const destinations = {
   direct: lldpDestination,
   broadcast,
   round: roundDestination,
+  echo: roundDestination,
 } as const
+
+/** What tells an echo from a round; between the MACs and the type, IEEE 802.1Q. */
+const echoTag = [0x81, 0x00, 0x0f, 0xfe] as const
 
 const template = (at: PortRef, port: Port, variant: Variant): Uint8Array => {
   const proof = new Uint8Array(4 + signedSize + hmacSize)
@@ -161,7 +164,7 @@ const template = (at: PortRef, port: Port, variant: Variant): Uint8Array => {
   view.setUint32(13, at.port)
   const text = new TextEncoder()
   const parts = [
-    ethernetHeader(port, destinations[variant]),
+    ethernetHeader(port, variant),
     tlv(1, [7, ...text.encode(at.dpid)]),
     tlv(2, [7, ...text.encode(String(at.port))]),
     tlv(3, [0, 120]),
@@ -171,15 +174,17 @@ const template = (at: PortRef, port: Port, variant: Variant): Uint8Array => {
   return Uint8Array.from(Buffer.concat(parts))
 }
 
-const ethernetHeader = (port: Port, destination: number): Uint8Array => {
-  const bytes = new Uint8Array(14)
+const ethernetHeader = (port: Port, variant: Variant): Uint8Array => {
+  const destination = destinations[variant]
+  const bytes = new Uint8Array(variant === 'echo' ? 18 : 14)
   const view = new DataView(bytes.buffer)
+  if (variant === 'echo') bytes.set(echoTag, 12)
   const source = macNumber(port.mac)
   view.setUint16(0, Math.floor(destination / 0x100000000))
   view.setUint32(2, destination % 0x100000000)
   view.setUint16(6, Math.floor(source / 0x100000000))
   view.setUint32(8, source % 0x100000000)
-  view.setUint16(12, etherTypes.lldp)
+  view.setUint16(bytes.length - 2, etherTypes.lldp)
   return bytes
 }
 
@@ -192,7 +197,8 @@ const tlv = (type: number, value: ArrayLike<number>): Uint8Array => {
 
 const organisationTlv = (frame: Uint8Array): Uint8Array | undefined => {
   const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength)
-  for (let at = 14; at + 2 <= frame.length; ) {
+  const start = echoTag.every((octet, index) => frame[12 + index] === octet) ? 18 : 14
+  for (let at = start; at + 2 <= frame.length; ) {
     const head = view.getUint16(at)
     const value = frame.subarray(at + 2, at + 2 + (head & 0x1ff))
     if (head >> 9 === 0) return undefined

@@ -6,6 +6,10 @@
  *
  *     us ──> port 1 ──> s2 ──> port 1 ──> port 2 ──> s3 ──> port 2 ──> port 5 ──> s4 ──> port 5 ──> us
  *
+ * A switch that nobody reaches, because its control connection is gone or hangs, still sends back what comes by a link:
+ * an echo, a round over one link, comes back as long as wire and switch are alive. So a switch that is dead is told from one
+ * that only lost its controller, by each of its neighbours, and also while the light on its cables stays on.
+ *
  * In doubt, and while rounds do not work, each end proves its direction by a frame of its own; and in every sixteenth
  * turn, beside the round. Where those stay away the round is no proof.
  *
@@ -28,6 +32,8 @@ const both: readonly Variant[] = ['direct', 'broadcast']
 const direct: readonly Variant[] = ['direct']
 const round: readonly Variant[] = ['round']
 const roundAndDirect: readonly Variant[] = ['round', 'direct']
+const echo: readonly Variant[] = ['echo']
+const directAndEcho: readonly Variant[] = ['direct', 'echo']
 const nothing: readonly Variant[] = []
 
 /** The other end of a link that is known in both directions and is a wire. */
@@ -39,7 +45,9 @@ export const partnerOf = (watched: Watched): Watched | undefined => {
 
 export const variantsFor = (watched: Watched): readonly Variant[] => {
   if (watched.link === undefined || watched.link.isForeign) return both
-  const partner = watched.doubtCount > 0 ? undefined : partnerOf(watched)
+  if (watched.peer === undefined) return echo
+  if (watched.doubtCount > 0) return directAndEcho
+  const partner = partnerOf(watched)
   if (partner === undefined) return direct
   const home = (watched.key < partner.key ? watched : partner).home
   if (home?.isRounding !== true) return direct
@@ -97,6 +105,7 @@ const takeMembers = (home: Home, nowMillis: number): void => {
 
 /** Where rounds stay away again and again, and the links are well, none is tried for a while. */
 export const missRound = (watched: Watched, nowMillis: number): void => {
+  if (watched.peer === undefined) return
   const partner = partnerOf(watched)
   const home = (partner && partner.key < watched.key ? partner : watched).home
   if (home?.isRounding !== true) return

@@ -104,6 +104,7 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
         send: (dpid, frames) => output.send(dpid, frames),
         sendConfirmed: (dpid, frames) =>
           this.#meter.timed(dpid, output.sendConfirmed(dpid, frames)),
+        macOf: at => this.#switches.get(at.dpid)?.ports.get(at.port)?.mac,
         isInhabited: at => this.#tracker.isInhabited(at),
         isDeclaredEdge: at =>
           this.#declaredPorts.size > 0 && this.#declaredPorts.get(portKey(at))?.role !== undefined,

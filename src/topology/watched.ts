@@ -50,11 +50,15 @@ export class Watched {
   seenMillis: number
   /** When the link from here was last proven by a frame of its own. */
   provenMillis: number
+  /** When an echo last came back by the link from here. */
+  echoedMillis = Number.NEGATIVE_INFINITY
   /** When a probe last came in here, or came from here to somewhere. */
   heardMillis: number
   /** Probes that went out after the last one came back, while the link is in doubt. */
   doubtCount = 0
   isBeingAsked = false
+  /** The other end of its link is asked whether it is there. */
+  isPeerBeingAsked = false
   /** Ports of the same switch. */
   home: Home | undefined
   /** A probe of the broadcast variant from here came in there, lately. */

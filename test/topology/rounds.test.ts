@@ -24,7 +24,8 @@ const star = async (...mute: number[]) => {
   wires.sent.length = 0
   return wires
 }
-const rounds = (wires: Wires) => wires.sent.filter(({ frame }) => frame[5] === 0x03)
+const rounds = (wires: Wires) =>
+  wires.sent.filter(({ frame }) => frame[5] === 0x03 && frame[12] === 0x88)
 const direct = (wires: Wires) => wires.sent.filter(({ frame }) => frame[5] === 0x0e)
 
 t.test(

@@ -39,8 +39,10 @@ export class Wires {
   confirmedCount = 0
   readonly inhabited = new Set<string>()
   readonly edges = new Set<string>()
-  /** Switches that say nothing any more, though they are connected. */
+  /** Switches that say nothing any more, though they are connected; they go on forwarding. */
   readonly hung = new Set<Dpid>()
+  /** Switches by which nothing passes. */
+  readonly dead = new Set<Dpid>()
   /** Ends whose frames of their own get lost, while rounds pass. */
   readonly faint = new Set<string>()
   /** Switches that do not send rounds back. */
@@ -56,6 +58,7 @@ export class Wires {
           this.confirmedCount++
           return this.#send(dpid, frames)
         },
+        macOf: ref => portOf(ref.port).mac,
         isInhabited: ref => this.inhabited.has(nameOf(ref)),
         isDeclaredEdge: ref => this.edges.has(nameOf(ref)),
       },
@@ -108,7 +111,7 @@ export class Wires {
   }
 
   #asked(end: string, frame: Uint8Array): void {
-    if (this.mute.has(at(end).dpid)) this.discovery.receive(at(end), frame)
+    if (this.mute.has(at(end).dpid)) this.#tell(end, frame)
     else this.#return(end, frame)
   }
 
@@ -118,19 +121,24 @@ export class Wires {
     returned[5] = 0x0d
     returned.set([0x0e, 0, 0, 0, 0, at(end).port], 6)
     this.#carry(end, to => {
-      const next = this.#nextOf(to)
-      if (next === undefined) return this.discovery.receive(at(to), returned)
+      const isEcho = frame[12] === 0x81
+      const next = isEcho ? undefined : this.#nextOf(to)
+      if (next === undefined) return this.#tell(to, returned)
       const onward = returned.slice()
       onward[5] = 0x03
       this.#carry(next, far => this.#asked(far, onward))
     })
   }
 
+  #tell(end: string, frame: Uint8Array): void {
+    if (!this.hung.has(at(end).dpid)) this.discovery.receive(at(end), frame)
+  }
+
   #carry(from: string, arrive: (to: string) => void): void {
     const wire = this.#wires.get(from)
     for (const to of wire?.to ?? [])
       this.env.timers.after(wire!.millis, () => {
-        if (!this.hung.has(at(to).dpid)) arrive(to)
+        if (!this.dead.has(at(to).dpid)) arrive(to)
       })
   }
 
@@ -156,9 +164,9 @@ export class Wires {
       const wire = this.#wires.get(from)
       for (const to of wire?.to ?? [])
         this.env.timers.after(wire!.millis, () => {
-          if (this.hung.has(at(to).dpid)) return
+          if (this.dead.has(at(to).dpid)) return
           if (frame[5] === 0x03) this.#asked(to, frame)
-          else this.discovery.receive(at(to), frame)
+          else this.#tell(to, frame)
         })
     }
     await new Promise<void>(resolve => this.env.timers.after(0.2, resolve))

@@ -88,7 +88,13 @@ const roundRows = (port: Port, step: RoundStep | undefined, origin: Origin): Flo
       flow(
         'admit',
         420,
-        { ...from, eth_dst: returnDestination, eth_src: step.peerMac },
+        // With a tag it is an echo, which goes no further.
+        {
+          ...from,
+          eth_dst: returnDestination,
+          eth_src: step.peerMac,
+          vlan_vid: vlanVid(undefined),
+        },
         { actions: send(roundDestination, mac, step.next) },
         `a round that was over the link of ${port.name} goes on`,
         origin,
