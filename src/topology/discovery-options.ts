@@ -34,3 +34,6 @@ export const fastDiscovery: DiscoveryOptions = {
   doubtPeriodMillis: 30,
   doubtProbes: 3,
 }
+
+/** What a link gets on top when one of its switches has just come back. */
+export const graceMillis = 2_000

@@ -8,9 +8,7 @@
  * A port carries nothing until it is decided, so rings are safe from the first packet. A port counts as quiet only
  * when the switch has confirmed (barrier) that the probes went out.
  *
- * A link whose probe stays away is in doubt: more probes follow quickly. It is lost when they stay away too,
- * the sending switch has confirmed them, and the receiving switch has answered a barrier since: a control
- * connection that hangs takes no link away.
+ * What happens when probes stay away is in `doubts.ts`.
  *
  * Links that are known in both directions are kept proven by rounds, `rounds.ts`.
  */
@@ -19,16 +17,14 @@ import { type Dpid, macNumber } from '../base/addresses.js'
 import type { Cancel, Env } from '../base/env.js'
 import { AwakeClock } from './awake-clock.js'
 import type { DiscoveryEvents, DiscoveryNetwork, Refusal } from './discovery-network.js'
-import { type DiscoveryOptions, defaultDiscovery } from './discovery-options.js'
+import { type DiscoveryOptions, defaultDiscovery, graceMillis } from './discovery-options.js'
+import { backOf, Doubts } from './doubts.js'
 import { isGenuine, isSame, type ReadProbe, readProbe, returnerOf } from './lldp.js'
 import { isSamePort, type Link, type Port, type PortKind, type PortRef, portKey } from './model.js'
 import { Nonces } from './nonces.js'
 import { Roster } from './roster.js'
-import { isProvenBy, missRound, nextTurn, partnerOf, takeRound, variantsFor } from './rounds.js'
+import { isProvenBy, nextTurn, partnerOf, takeRound, variantsFor } from './rounds.js'
 import { type Home, Watched } from './watched.js'
-
-/** What a link gets on top when one of its switches has just come back. */
-const graceMillis = 2_000
 
 export type { DiscoveryEvents, DiscoveryNetwork, Refusal } from './discovery-network.js'
 export { type DiscoveryOptions, defaultDiscovery, fastDiscovery } from './discovery-options.js'
@@ -42,6 +38,7 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
   readonly #nonces: Nonces
   readonly #tickMillis: number
   readonly #watched = new Roster()
+  readonly #doubts: Doubts
   #stretch = 1
   #cancel: Cancel | undefined
 
@@ -59,6 +56,10 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
     this.#nonces = new Nonces(env.random)
     this.#tickMillis = Math.min(50, options.doubtPeriodMillis / 2)
     this.#clock = new AwakeClock(env.clock, this.#tickMillis)
+    this.#doubts = new Doubts(network, options, this.#clock, {
+      lose: watched => this.#lose(watched, silence),
+      lost: link => this.emit('link-lost', link, silence),
+    })
   }
 
   start(): void {
@@ -144,13 +145,17 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
 
   /** Sent back by the other end of the link; while that end cannot prove itself, it is all there is. */
   #hearEcho(sender: Watched, at: PortRef, returnedBy: number | undefined): void {
-    const { link, peer } = sender
+    const { peer } = sender
+    const link = sender.link ?? sender.awaited
     const far = link && this.#network.macOf(link.to)
     const isFar = far !== undefined && macNumber(far) === returnedBy
     if (link === undefined || link.isForeign || !isFar || !isSamePort(at, sender.at)) return
     const now = this.#clock.nowMillis()
     sender.echoedMillis = now
-    if (peer === undefined) prove(sender, now)
+    if (sender.link === undefined) {
+      this.#believe(sender, link, now, undefined)
+      this.emit('link-seen', backOf(link))
+    } else if (peer === undefined) prove(sender, now)
   }
 
   #refusalOf(probe: ReadProbe, sender: Watched | undefined, at: PortRef): Refusal | undefined {
@@ -224,6 +229,7 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
     }
     prove(sender, now)
     sender.provenMillis = now
+    sender.former = undefined
     this.#decide(sender, 'fabric')
     const receiver = this.#watched.at(link.to)
     if (receiver) {
@@ -335,7 +341,7 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
   #period(watched: Watched): number {
     const { linkPeriodMillis, doubtPeriodMillis, edgePeriodMillis, quietMillis } = this.#options
     if (watched.doubtCount > 0) return doubtPeriodMillis
-    if (watched.kind === 'fabric') return linkPeriodMillis
+    if (watched.kind === 'fabric' || watched.awaited) return linkPeriodMillis
     if (watched.kind === 'edge' || watched.shutUntilMillis > this.#clock.nowMillis())
       return edgePeriodMillis
     return quietMillis / 4
@@ -349,86 +355,13 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
   }
 
   #judge(watched: Watched, now: number): void {
-    if (watched.link) this.#judgeLink(watched, watched.link, now)
+    if (watched.link) this.#doubts.judge(watched, watched.link, now, this.#stretch)
     else if (watched.kind === 'fabric') {
       const allowance = this.#options.linkPeriodMillis * this.#stretch * 3
       if (now - watched.heardMillis <= allowance + graceMillis) return
       watched.confirmedMillis = undefined
       this.#decide(watched, 'unknown')
     } else this.#judgeQuiet(watched, now)
-  }
-
-  #judgeLink(watched: Watched, link: Link, now: number): void {
-    // Nothing comes back through somebody else's switch, and the far one cannot tell us.
-    if (watched.peer === undefined && link.isForeign) {
-      watched.seenMillis = now + graceMillis
-      watched.doubtCount = 0
-      return
-    }
-    const { linkPeriodMillis, doubtPeriodMillis, doubtProbes } = this.#options
-    const silentMillis = now - watched.seenMillis
-    if (
-      watched.doubtCount === 0 &&
-      silentMillis > linkPeriodMillis * this.#stretch + doubtPeriodMillis
-    ) {
-      missRound(watched, now)
-      watched.doubtCount = 1
-      watched.nextMillis = now
-    } else if (
-      watched.doubtCount > doubtProbes &&
-      watched.nextMillis <= now &&
-      !watched.isBeingAsked
-    )
-      this.#ask(watched, link)
-  }
-
-  /**
-   * The switch that sends must have spoken since the last probe. When no echo has come either, the silence is the
-   * link's or the far switch is dead; else that one must have spoken, too.
-   */
-  #ask(watched: Watched, link: Link): void {
-    const { seenMillis } = watched
-    const isSilent = () =>
-      watched.seenMillis === seenMillis && watched.link === link && watched.home !== undefined
-    watched.isBeingAsked = true
-    this.#network
-      .sendConfirmed(watched.dpid, [])
-      .then(() => {
-        if (!isSilent()) return
-        if (link.isForeign || this.#isEchoing(watched)) this.#askPeer(watched, link, isSilent)
-        else this.#loseBoth(watched, link)
-      }, noMatter)
-      .finally(() => {
-        watched.isBeingAsked = false
-      })
-  }
-
-  /** Nothing comes there and back; what still comes by itself shows that only one way is gone. */
-  #loseBoth(watched: Watched, link: Link): void {
-    const { peer } = watched
-    this.#lose(watched, silence)
-    if (peer === undefined)
-      this.emit('link-lost', { from: link.to, to: link.from, cost: link.cost }, silence)
-    else if (peer.doubtCount > 0 && peer.link && isSamePort(peer.link.to, watched.at))
-      this.#lose(peer, silence)
-  }
-
-  #isEchoing(watched: Watched): boolean {
-    const { doubtPeriodMillis, doubtProbes } = this.#options
-    return this.#clock.nowMillis() - watched.echoedMillis <= doubtPeriodMillis * doubtProbes
-  }
-
-  #askPeer(watched: Watched, link: Link, isSilent: () => boolean): void {
-    if (watched.isPeerBeingAsked) return
-    watched.isPeerBeingAsked = true
-    this.#network
-      .sendConfirmed(link.to.dpid, [])
-      .then(() => {
-        if (isSilent()) this.#lose(watched, silence)
-      }, noMatter)
-      .finally(() => {
-        watched.isPeerBeingAsked = false
-      })
   }
 
   #judgeQuiet(watched: Watched, now: number): void {
@@ -439,7 +372,7 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
     if (!isQuiet || watched.shutUntilMillis > now) return
     if (foreign && now - foreign.atMillis < 2 * this.#options.edgePeriodMillis)
       return this.#joinForeign(watched, foreign.to, now)
-    if (watched.kind === 'unknown') this.#decide(watched, 'edge')
+    if (watched.kind === 'unknown' && watched.awaited === undefined) this.#decide(watched, 'edge')
   }
 
   /** A segment with hosts keeps one edge port; one without becomes a link. */

@@ -33,6 +33,7 @@ const direct: readonly Variant[] = ['direct']
 const round: readonly Variant[] = ['round']
 const roundAndDirect: readonly Variant[] = ['round', 'direct']
 const echo: readonly Variant[] = ['echo']
+const all: readonly Variant[] = ['direct', 'broadcast', 'echo']
 const directAndEcho: readonly Variant[] = ['direct', 'echo']
 const nothing: readonly Variant[] = []
 
@@ -44,6 +45,7 @@ export const partnerOf = (watched: Watched): Watched | undefined => {
 }
 
 export const variantsFor = (watched: Watched): readonly Variant[] => {
+  if (watched.awaited) return all
   if (watched.link === undefined || watched.link.isForeign) return both
   if (watched.peer === undefined) return echo
   if (watched.doubtCount > 0) return directAndEcho

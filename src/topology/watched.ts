@@ -50,6 +50,8 @@ export class Watched {
   seenMillis: number
   /** When the link from here was last proven by a frame of its own. */
   provenMillis: number
+  /** The link from here when it fell silent while nobody reached its far switch, which may come back as it was. */
+  former: Link | undefined
   /** When an echo last came back by the link from here. */
   echoedMillis = Number.NEGATIVE_INFINITY
   /** When a probe last came in here, or came from here to somewhere. */
@@ -111,6 +113,12 @@ export class Watched {
   get peer(): Watched | undefined {
     if (this.#link && this.#peer?.home === undefined) this.#peer = this.#find(this.#link.to)
     return this.#peer
+  }
+
+  /** The link that was here, as long as its far switch cannot speak for itself. */
+  get awaited(): Link | undefined {
+    if (this.former && this.#find(this.former.to)) this.former = undefined
+    return this.former
   }
 
   get dpid(): Dpid {

@@ -69,6 +69,28 @@ t.test('a switch that only lost its controller keeps its links, however long it 
   t.same(lost(wires), itsLinks, 'until it dies')
 })
 
+t.test(
+  'a switch without a controller that stops for a while is used again when it goes on',
+  async t => {
+    const wires = await triangle()
+    wires.hung.add(dpid(2))
+    loseController(wires, 2)
+    wires.dead.add(dpid(2))
+    await wires.env.advance(60_000)
+    const news = wires.news()
+    t.notOk(news.includes('1:1 is edge'), 'nobody is let in where it was')
+    wires.dead.delete(dpid(2))
+    await wires.env.advance(1_000)
+    t.same(
+      wires
+        .news()
+        .filter(line => line.startsWith('link'))
+        .sort(),
+      ['link 1:1 to 2:1', 'link 2:1 to 1:1', 'link 2:2 to 3:1', 'link 3:1 to 2:2'],
+    )
+  },
+)
+
 t.test('a switch without a controller whose one cable is cut loses that link alone', async t => {
   const wires = await triangle()
   wires.hung.add(dpid(2))
