@@ -120,11 +120,14 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
     if (probe === undefined) return void this.emit('probe-refused', at, 'alien')
     if (probe === 'malformed') return void this.emit('probe-refused', at, 'forged')
     const sender = this.#watched.at(probe)
+    const sentMillis = sender?.outstanding(probe.nonce)?.clockMillis
+    const rttMillis =
+      sentMillis === undefined ? undefined : this.#env.clock.nowMillis() - sentMillis
     const reason = this.#options.isGuarded ? this.#refusalOf(probe, sender, at) : undefined
     if (reason) return void this.emit('probe-refused', at, reason)
     if (sender === undefined) return
     if (probe.variant === 'echo') this.#hearEcho(sender, at, returnerOf(frame))
-    else this.#hear(sender, at, probe)
+    else this.#hear(sender, at, probe, rttMillis)
   }
 
   /** The common case, found without reading: the round of this switch has come back by its last port. */
@@ -192,13 +195,13 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
     return 2 * this.#options.linkPeriodMillis * this.#stretch
   }
 
-  #hear(sender: Watched, at: PortRef, probe: ReadProbe): void {
+  #hear(sender: Watched, at: PortRef, probe: ReadProbe, rttMillis: number | undefined): void {
     const now = this.#clock.nowMillis()
     if (probe.variant === 'round') return
     if (isSamePort(sender.at, at)) return this.#shut(sender, 'it leads to itself')
     if (probe.variant === 'broadcast') return this.#hearForeign(sender, at, now)
     sender.foreign = undefined
-    this.#believe(sender, { from: sender.at, to: at, cost: 1 }, now, now - probe.sentMillis)
+    this.#believe(sender, { from: sender.at, to: at, cost: 1 }, now, rttMillis)
   }
 
   /** Through somebody else's switch; believed when the direct variant does not come as well. */
@@ -397,7 +400,12 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
       watched.nextMillis = this.#next(watched, now)
       for (const variant of variants) {
         isTimed ||= variant === 'direct'
-        const { frame } = watched.probe(variant, this.#nonces.next(), now)
+        const { frame } = watched.probe(
+          variant,
+          this.#nonces.next(),
+          now,
+          this.#env.clock.nowMillis(),
+        )
         frames.push({ port: watched.at.port, frame })
       }
     }

@@ -7,6 +7,8 @@ import { type Link, type Port, type PortKind, type PortRef, portKey } from './mo
 interface Outstanding {
   readonly variant: Variant
   readonly sentMillis: number
+  /** The same by the clock, which never stands still. */
+  readonly clockMillis: number
   readonly proof: Uint8Array
   readonly signed: Uint8Array
   /** Ports where it has come in; of the broadcast variant only, the others come in once. */
@@ -125,11 +127,13 @@ export class Watched {
     return this.at.dpid
   }
 
-  probe(variant: Variant, nonce: bigint, nowMillis: number): BuiltProbe {
+  /** @param clockMillis to take the time by; the other one stands still while we do */
+  probe(variant: Variant, nonce: bigint, nowMillis: number, clockMillis: number): BuiltProbe {
     const built = this.#builder.build(variant, nonce, nowMillis)
     this.#outstanding.set(nonce, {
       variant,
       sentMillis: nowMillis,
+      clockMillis,
       proof: built.proof,
       signed: built.signed,
       heardAt: undefined,

@@ -103,6 +103,30 @@ t.test('a program that was busy takes no link away', async t => {
   t.same(wires.news(), [])
 })
 
+t.test('round trips are timed by the clock, also while discovery stands still', async t => {
+  const wires = new Wires()
+  wires.cable('1:1', '2:1', 7.5)
+  wires.watch(1, 1)
+  wires.watch(2, 1)
+  const times: number[] = []
+  wires.discovery.on('link-measured', (_, rttMillis) => times.push(rttMillis))
+  // The program is busy again and again: timers come late by half a second.
+  const { clock } = wires.env
+  const nowMillis = clock.nowMillis.bind(clock)
+  let lateMillis = 0
+  Object.assign(clock, { nowMillis: () => nowMillis() + lateMillis })
+  for (let pause = 0; pause < 40; pause++) {
+    lateMillis += 500
+    await wires.env.advance(501)
+  }
+  t.ok(times.length > 5)
+  t.ok(
+    times.every(each => each >= 7.5),
+    `nothing comes back before it went: ${Math.min(...times)}`,
+  )
+  t.ok(times.some(each => each < 8))
+})
+
 t.test('a port that goes down takes its link in both directions', async t => {
   const wires = pair()
   await wires.env.advance(1_000)
