@@ -10,10 +10,11 @@
 import { EventEmitter } from 'node:events'
 import type { Dpid } from '../base/addresses.js'
 import type { Env } from '../base/env.js'
+import { inTurns } from '../base/turns.js'
 import type { SwitchConnection } from '../openflow/index.js'
 import type { Flow, OwnerKind, Section } from '../pipeline/program.js'
 import { createForwarding, floodGroup } from '../topology/forwarding/compile.js'
-import type { PortRef, Switch, Topology } from '../topology/model.js'
+import type { PortRef, Topology } from '../topology/model.js'
 import { type TopologyOptions, TopologyService } from '../topology/topology.js'
 import { Admission } from './admission/admission.js'
 import { Journal } from './events.js'
@@ -22,6 +23,7 @@ import { Learning } from './learning.js'
 import { PolicyKeeper } from './policies.js'
 import { hitEvent } from './policy-facts.js'
 import { Programmer } from './program/programmer.js'
+import { programsOf, sameWhereUnchanged } from './program/programs.js'
 import { PuntLimit, type PuntLimits, puntLimits } from './punt-limit.js'
 import { Punts } from './punts.js'
 import { RuleCounters } from './rule-counters.js'
@@ -225,9 +227,12 @@ export class Controller extends EventEmitter<ControllerEvents> {
     this.policies.awaitConfirmation(this.topology.current)
     this.#stops.push(
       this.admission.start(),
-      this.#env.timers.every(driftPeriodMillis, () => {
-        for (const programmer of this.#programmers.values()) programmer.check()
-      }),
+      inTurns(
+        this.#env.timers,
+        driftPeriodMillis,
+        () => this.#programmers.values(),
+        programmer => programmer.check(),
+      ),
     )
   }
 
@@ -411,45 +416,4 @@ export class Controller extends EventEmitter<ControllerEvents> {
   #send(at: PortRef, frame: Uint8Array): void {
     this.#attached.get(at.dpid)?.send(at.port, frame)
   }
-}
-
-/** The array of before for every switch whose sections are all the same, so that nothing is compared again. */
-const sameWhereUnchanged = (
-  before: Map<Dpid, readonly Section[]>,
-  after: ReadonlyMap<Dpid, readonly Section[]>,
-): ReadonlyMap<Dpid, readonly Section[]> => {
-  for (const dpid of before.keys()) if (!after.has(dpid)) before.delete(dpid)
-  for (const [dpid, sections] of after) {
-    const old = before.get(dpid)
-    const isSame =
-      old?.length === sections.length && sections.every((each, index) => each === old[index])
-    if (!isSame) before.set(dpid, sections)
-  }
-  return before
-}
-
-/** Rules are asked where hosts are; a switch without edge ports only passes frames on. */
-const hasHosts = (self: Switch): boolean =>
-  [...self.ports.values()].some(port => port.kind === 'edge' && port.isUp)
-
-const combined = new WeakMap<
-  readonly Section[],
-  { with: readonly Section[]; program: readonly Section[] }
->()
-
-const programsOf = (
-  topology: Topology,
-  forwarding: ReadonlyMap<Dpid, readonly Section[]>,
-  firewall: readonly Section[],
-): ReadonlyMap<Dpid, readonly Section[]> => {
-  const programs = new Map<Dpid, readonly Section[]>()
-  for (const [dpid, sections] of forwarding) {
-    const known = combined.get(sections)
-    const self = topology.switches.get(dpid)
-    const rules = self && hasHosts(self) ? firewall : []
-    const program = known?.with === rules ? known.program : [...sections, ...rules]
-    combined.set(sections, { with: rules, program })
-    programs.set(dpid, program)
-  }
-  return programs
 }

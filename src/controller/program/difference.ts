@@ -47,15 +47,28 @@ export const difference = (
   held: Holding,
   before: readonly Section[] | undefined,
 ): Difference => {
-  const same = before && new Set(before)
-  const changed = same ? wanted.filter(section => !same.has(section)) : wanted
-  const wantedSet = new Set(wanted)
-  const gone = before?.filter(section => !wantedSet.has(section))
+  const [changed, gone] = before ? exchanged(wanted, before) : [wanted, undefined]
   return {
     ...flowDifference(changed, held, gone),
     ...groupDifference(changed, held, gone),
     ...meterDifference(changed, held, gone),
   }
+}
+
+/** Sections that came, and those that went; what both lists begin and end with is not looked at twice. */
+const exchanged = (
+  wanted: readonly Section[],
+  before: readonly Section[],
+): [came: readonly Section[], went: readonly Section[]] => {
+  const shorter = Math.min(wanted.length, before.length)
+  let start = 0
+  while (start < shorter && wanted[start] === before[start]) start++
+  let end = 0
+  while (end < shorter - start && wanted.at(-1 - end) === before.at(-1 - end)) end++
+  const came = wanted.slice(start, wanted.length - end)
+  const went = before.slice(start, before.length - end)
+  const [cameSet, wentSet] = [new Set(came), new Set(went)]
+  return [came.filter(each => !wentSet.has(each)), went.filter(each => !cameSet.has(each))]
 }
 
 export const isEmpty = (change: Difference): boolean =>

@@ -96,19 +96,13 @@ export const edgePortsOf = (
   return found.sort((a, b) => a.port - b.port)
 }
 
-/** For each network, what each switch does with its broadcast. */
+/** What each switch does with the broadcast of a network that has these edge ports. */
 export const floodPortsOf = (
   topology: Topology,
-  network: Network,
-  memberships: Memberships,
+  edgesOf: (self: Switch) => FloodPorts['edge'],
   tree: Tree,
 ): ReadonlyMap<Dpid, FloodPorts> => {
-  const edges = new Map(
-    [...topology.switches.values()].map(self => [
-      self.dpid,
-      edgePortsOf(self, network, memberships),
-    ]),
-  )
+  const edges = new Map([...topology.switches.values()].map(self => [self.dpid, edgesOf(self)]))
   const wanted = new Set([...edges].filter(([, list]) => list.length > 0).map(([dpid]) => dpid))
   const fabric = tree.towards(wanted)
   return new Map([...edges].map(([dpid, edge]) => [dpid, { edge, fabric: fabric.get(dpid) ?? [] }]))

@@ -16,6 +16,13 @@ export interface Way {
   readonly alternate: number | undefined
 }
 
+interface KnownWay {
+  readonly way: Way
+  /** Links of `way.ports`. */
+  readonly hops: readonly number[]
+  turn: number
+}
+
 const nowhere: Way = { ports: [], alternate: undefined }
 
 export class Ways {
@@ -23,35 +30,69 @@ export class Ways {
   #switches: Topology['switches'] | undefined
   #links: Topology['links'] | undefined
   #linkByKey = new Map<string, number>()
+  /** Counts updates that changed something; no way is another while it is the same. */
+  #turn = 0
+  /** By node: the turn in which ways to it, or links from it, last changed. */
+  #changedAt = new Uint32Array(0)
+  /** By node where they begin, by node where they lead. */
+  #known: (KnownWay | undefined)[][] = []
 
   get graph(): Graph | undefined {
     return this.#all?.graph
   }
 
+  get turn(): number {
+    return this.#turn
+  }
+
   update(topology: Topology): void {
     if (this.#links === topology.links && this.#switches === topology.switches) return
-    const all = this.#all
-    const changes = all && this.#changes(all.graph, topology)
-    if (all && changes) all.update(changes)
+    const changes = this.#all && this.#changes(this.#all.graph, topology)
+    if (this.#all && changes) this.#take(this.#all, changes)
     else this.#begin(topology)
     this.#switches = topology.switches
     this.#links = topology.links
   }
 
-  /** From `self` to `egress`. */
+  /** From `self` to `egress`; the same object as long as it is the same. */
   way(self: Dpid, egress: Dpid): Way {
     const all = this.#all
     const from = all?.graph.nodeByDpid.get(self)
     const to = all?.graph.nodeByDpid.get(egress)
     if (all === undefined || from === undefined || to === undefined) return nowhere
-    const ports = all.nextHops(from, to).map(link => all.graph.links[link]!.from.port)
-    return { ports, alternate: ports.length === 1 ? this.#alternate(all, from, to) : undefined }
+    const known = this.#known[from]![to]
+    if (known && known.turn >= this.#changedAt[from]! && known.turn >= this.#changedAt[to]!)
+      return known.way
+    const hops = all.nextHops(from, to)
+    const alternate = hops.length === 1 ? this.#alternate(all, from, to, hops) : undefined
+    const isSame =
+      known !== undefined &&
+      known.way.alternate === alternate &&
+      known.hops.length === hops.length &&
+      hops.every((link, index) => link === known.hops[index])
+    if (isSame) {
+      known.turn = this.#turn
+      return known.way
+    }
+    const way = { ports: hops.map(link => all.graph.links[link]!.from.port), alternate }
+    this.#known[from]![to] = { way, hops, turn: this.#turn }
+    return way
   }
 
   #begin(topology: Topology): void {
     const graph = buildGraph(topology)
     this.#all = new AllPaths(graph)
     this.#linkByKey = new Map(graph.links.map((link, index) => [portKey(link.from), index]))
+    this.#turn++
+    this.#changedAt = new Uint32Array(graph.nodes.length).fill(this.#turn)
+    this.#known = graph.nodes.map(() => [])
+  }
+
+  #take(all: AllPaths, changes: readonly LinkChange[]): void {
+    if (changes.length === 0) return
+    this.#turn++
+    for (const node of all.update(changes)) this.#changedAt[node] = this.#turn
+    for (const { link } of changes) this.#changedAt[all.graph.source[link]!] = this.#turn
   }
 
   /** Undefined when the graph has to be built anew. */
@@ -71,13 +112,12 @@ export class Ways {
     return changes
   }
 
-  #alternate(all: AllPaths, from: number, to: number): number | undefined {
-    const [primary] = all.nextHops(from, to)
+  #alternate(all: AllPaths, from: number, to: number, hops: readonly number[]): number | undefined {
     const link = alternateTo(
       all.graph,
       all.graph.cost,
       from,
-      primary!,
+      hops,
       all.distancesTo(to),
       all.distancesTo(from),
     )

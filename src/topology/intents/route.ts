@@ -225,7 +225,7 @@ class Router {
       const link = nextHops(graph, distance, node, cost)[0]
       if (link === undefined) continue
       const alternate = isProtected
-        ? alternateTo(graph, cost, node, link, distance, distancesTo(graph, node, { cost }))
+        ? alternateTo(graph, cost, node, [link], distance, distancesTo(graph, node, { cost }))
         : undefined
       if (isProtected && alternate === undefined)
         this.#complaints.add(`${this.#name(dpid)} has no way around its next link that cannot loop`)

@@ -7,7 +7,7 @@ import { dampedCost } from '../model.js'
  * comes and goes, and each time the groups would change for nothing.
  *
  * @param cost by link; Infinity leaves it out
- * @param primary the link that is used
+ * @param used links that are used
  * @param toEnd distances of all to the end
  * @param toUs distances of all to `from`
  */
@@ -15,7 +15,7 @@ export const alternateTo = (
   graph: Graph,
   cost: Float64Array,
   from: number,
-  primary: number,
+  used: readonly number[],
   toEnd: Float64Array,
   toUs: Float64Array,
 ): number | undefined => {
@@ -25,7 +25,7 @@ export const alternateTo = (
   for (let link = first[from]!; link < first[from + 1]!; link++) {
     const next = target[link]!
     const through = cost[link]! + toEnd[next]!
-    if (link === primary || through >= lowest || cost[link]! >= dampedCost) continue
+    if (used.includes(link) || through >= lowest || cost[link]! >= dampedCost) continue
     if (toEnd[next]! >= toUs[next]! + toEnd[from]!) continue
     best = link
     lowest = through
