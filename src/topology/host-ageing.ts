@@ -4,6 +4,7 @@
  */
 import type { Dpid } from '../base/addresses.js'
 import type { Cancel, Env } from '../base/env.js'
+import { inTurns } from '../base/turns.js'
 import { cookieOf, hash32 } from '../pipeline/program.js'
 import type { HostOptions, HostTracker } from './hosts.js'
 import { type Host, hostKey, type PortRef, portKey } from './model.js'
@@ -41,7 +42,12 @@ export class HostAgeing {
 
   start(): void {
     this.#cancels.push(
-      this.#env.timers.every(this.#options.idleMillis / 5, () => this.#count()),
+      inTurns(
+        this.#env.timers,
+        this.#options.idleMillis / 5,
+        () => [...this.#tracker.table.switches()],
+        dpid => this.#count(dpid),
+      ),
       this.#env.timers.every(roundMillis, () => this.#askIdle()),
     )
   }
@@ -50,15 +56,13 @@ export class HostAgeing {
     for (const cancel of this.#cancels.splice(0)) cancel()
   }
 
-  #count(): void {
-    for (const dpid of this.#tracker.table.switches()) {
-      if (!this.#network.isConnected(dpid)) continue
-      // A switch that goes while it is asked is nobody's silence: its hosts are not judged.
-      this.#network.hostPackets(dpid).then(
-        packets => this.#take(dpid, packets),
-        () => undefined,
-      )
-    }
+  #count(dpid: Dpid): void {
+    if (!this.#network.isConnected(dpid)) return
+    // A switch that goes while it is asked is nobody's silence: its hosts are not judged.
+    this.#network.hostPackets(dpid).then(
+      packets => this.#take(dpid, packets),
+      () => undefined,
+    )
   }
 
   #take(dpid: Dpid, packets: ReadonlyMap<bigint, bigint>): void {
