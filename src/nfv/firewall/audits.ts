@@ -10,10 +10,7 @@ export const tooManyAudits = (
 ): RuleError[] => {
   const single = tiers.flat().filter(({ rule }) => rule.isAudit && rule.auditIn === undefined)
   const beyond = single[maxAuditRules]
-  const files = policies.flatMap(({ loaded }) => {
-    const line = loaded.root.lines.find(({ statement }) => statement.kind === 'file-audit')
-    return line ? [line] : []
-  })
+  const files = policies.flatMap(({ loaded }) => loaded.root.fileAudit ?? [])
   const file = files[maxAuditedFiles]
   return [
     ...(beyond

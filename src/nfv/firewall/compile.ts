@@ -11,19 +11,11 @@ import {
   type Section,
   section,
 } from '../../pipeline/program.js'
-import { load, registers } from '../../pipeline/registers.js'
 import type { TableName } from '../../pipeline/tables.js'
 import { admissionMisses, admissionRows } from './admission.js'
 import { joinPorts } from './environment.js'
-import {
-  classKey,
-  type PortClasses,
-  type PortNeed,
-  type PortPlan,
-  type PortSide,
-  planPorts,
-  portRows,
-} from './ports.js'
+import { portFlows } from './port-flows.js'
+import { classKey, type PortClasses, type PortNeed, type PortPlan, planPorts } from './ports.js'
 import { beginsStretch, prioritiesOf } from './priorities.js'
 import {
   helperPorts,
@@ -37,7 +29,7 @@ import {
 import type { PortRange } from './rule.js'
 import { portNeeds, ruleFlows } from './rule-flows.js'
 import { type Report, RuleMeters } from './rule-meters.js'
-import { helperRows, isTracked, pipelineRows, trackIt } from './tables.js'
+import { helperRows, pipelineRows, trackIt } from './tables.js'
 import {
   keyOf,
   logLine,
@@ -70,16 +62,21 @@ interface Known {
  * them: of ten thousand rules, those that stayed are passed by without being looked at.
  */
 interface List {
-  readonly rules: ResolvedRule[]
+  readonly placed: readonly PlacedRule[]
   readonly known: Known[]
   readonly ids: Uint32Array
-  readonly files: string[]
-  readonly lines: Uint32Array
-  /** 1 where rows depend on more than the priority: on audit rules above, sets of ports or meters. */
+  /** What rows depend on besides the priority: `needsPorts`, `needsMore`, or both. */
   readonly special: Uint8Array
   readonly priorities: Uint16Array
+  /** Where the rule stood the last time, and one more; 0 when it did not. */
+  readonly from: Uint32Array
   readonly parts: (readonly Flow[])[]
 }
+
+/** On the bits that sets of ports have. */
+const needsPorts = 1
+/** On audit rules above, meters or the generation. */
+const needsMore = 2
 
 interface Memory {
   readonly rules: WeakMap<ResolvedRule, Known>
@@ -156,8 +153,10 @@ class Compilation {
       lists.set(table, this.#list(table, rules))
     add('track', this.#resolved.stateless)
     for (const [tier, table] of ruleTables.entries()) add(table, this.#tracked(tier))
-    const { plan, section: ports } = this.#plan(lists)
-    for (const [table, list] of lists) this.#flows(table, list, plan.classes)
+    const planBefore = this.#memory.plan
+    const plan = this.#plan(lists)
+    for (const [table, list] of lists)
+      this.#flows(table, list, plan.plan.classes, plan === planBefore)
     this.#keep('firewall/default', [this.#missRows()])
     if (this.#admissions.length > 0)
       this.#keep('firewall/admission', [admissionMisses(), ...this.#admissions])
@@ -165,7 +164,7 @@ class Compilation {
     const meters = this.#meterSection()
     this.#memory.lists = lists
     this.#memory.sections = this.#sections
-    return [meters, ports, ...[...this.#sections.values()].map(({ section }) => section)]
+    return [meters, plan.section, ...[...this.#sections.values()].map(({ section }) => section)]
   }
 
   /** The rules of a tier that look at tracked packets. */
@@ -178,22 +177,26 @@ class Compilation {
   /** Finds what is known of each rule, first where it stood the last time, shifted as its neighbour was. */
   #list(table: TableName, placed: readonly PlacedRule[]): List {
     const before = this.#memory.lists.get(table)
-    const list = emptyList(placed.length)
-    let at = 0
-    for (let index = 0; index < placed.length; index++, at++) {
-      const { rule, file, line } = placed[index]!
-      if (before !== undefined && before.rules[at] !== rule) at = aboutHere(before.rules, at, rule)
-      const isThere = before !== undefined && before.rules[at] === rule
-      const known = isThere ? before.known[at]! : this.#know(rule)
-      list.rules.push(rule)
-      list.known.push(known)
-      list.ids[index] = isThere ? before.ids[at]! : rule.id
-      list.special[index] = isThere ? before.special[at]! : Number(isSpecial(rule, known))
-      list.lines[index] = line
-      list.files.push(file)
-      if (isThere && before.lines[at] === line && before.files[at] === file) continue
-      known.origin.file = file
-      known.origin.line = line
+    const list = emptyList(placed)
+    for (let index = 0, at = 0; index < placed.length; index++, at++) {
+      const each = placed[index]!
+      const isSame = before !== undefined && before.placed[at] === each
+      if (!isSame && before !== undefined) at = aboutHere(before.placed, at, each.rule)
+      if (isSame || before?.placed[at]?.rule === each.rule) {
+        list.known.push(before!.known[at]!)
+        list.ids[index] = before!.ids[at]!
+        list.special[index] = before!.special[at]!
+        list.from[index] = at + 1
+        if (isSame) continue
+      } else {
+        const known = this.#know(each.rule)
+        list.known.push(known)
+        list.ids[index] = each.rule.id
+        list.special[index] = specialOf(each.rule, known)
+      }
+      const { origin } = list.known[index]!
+      origin.file = each.file
+      origin.line = each.line
     }
     const priorities = prioritiesOf(list.ids)
     if (priorities === undefined)
@@ -214,38 +217,61 @@ class Compilation {
     return known
   }
 
-  #plan(lists: ReadonlyMap<TableName, List>): { plan: PortPlan; section: Section } {
+  #plan(lists: ReadonlyMap<TableName, List>): NonNullable<Memory['plan']> {
+    const known = this.#memory.plan
+    if (known !== undefined && this.#needsSamePorts(lists)) return known
     const needs: PortNeed[] = []
-    for (const { known, special } of lists.values())
-      for (let index = special.indexOf(1); index >= 0; index = special.indexOf(1, index + 1))
-        for (const need of known[index]!.needs) needs.push(need)
+    for (const list of lists.values())
+      for (let index = 0; index < list.known.length; index++)
+        if (list.special[index]! & needsPorts) needs.push(...list.known[index]!.needs)
     const plan = planPorts(needs)
     const key = [...plan.classes].map(entry => entry.join('=')).join('; ')
-    const known = this.#memory.plan
     if (known?.key === key) return known
     const made = { key, plan, section: section('firewall/ports', { flows: portFlows(plan) }) }
     this.#memory.plan = made
     return made
   }
 
+  /** No rule that needs sets of ports came, and none went. */
+  #needsSamePorts(lists: ReadonlyMap<TableName, List>): boolean {
+    let count = 0
+    for (const { special, from } of lists.values())
+      for (let index = 0; index < special.length; index++) {
+        if ((special[index]! & needsPorts) === 0) continue
+        if (from[index] === 0) return false
+        count++
+      }
+    for (const { special } of this.#memory.lists.values())
+      for (let index = 0; index < special.length; index++) count -= special[index]! & needsPorts
+    return count === 0
+  }
+
   /** The rows of one table, cut into sections where a stretch of priorities begins. */
-  #flows(table: TableName, list: List, classes: PortClasses): void {
+  #flows(table: TableName, list: List, classes: PortClasses, samePorts: boolean): void {
+    const before = this.#memory.lists.get(table)
     let start = 0
     let name = `firewall/${table}/first`
-    for (let index = 0; index < list.rules.length; index++) {
+    for (let index = 0; index < list.known.length; index++) {
       const id = list.ids[index]!
       if (index > 0 && beginsStretch(id)) {
         this.#keep(name, list.parts.slice(start))
         start = index
         name = `firewall/${table}/${id.toString(16).padStart(8, '0')}`
       }
-      const known = list.known[index]!
       const priority = list.priorities[index]!
-      const isSame = list.special[index] === 0 && known.priority === priority
-      const before = list.rules[index - 1]
-      list.parts.push(isSame ? known.flows : this.#rule(table, known, before, priority, classes))
+      const special = list.special[index]!
+      const from = list.from[index]! - 1
+      const isSame =
+        from >= 0 &&
+        before!.priorities[from] === priority &&
+        (special === 0 || (special === needsPorts && samePorts))
+      list.parts.push(
+        isSame
+          ? before!.parts[from]!
+          : this.#rule(table, list.known[index]!, list.placed[index - 1]?.rule, priority, classes),
+      )
     }
-    if (list.rules.length > 0) this.#keep(name, list.parts.slice(start))
+    if (list.known.length > 0) this.#keep(name, list.parts.slice(start))
   }
 
   /** The section of the last time when all its parts are the same objects. */
@@ -369,27 +395,29 @@ class Compilation {
   }
 }
 
-const isSpecial = (rule: ResolvedRule, known: Known): boolean =>
-  rule.isAudit ||
-  rule.isGuard === true ||
-  known.needs.length > 0 ||
-  reportsOf(rule).length > 0 ||
-  helperPorts(rule).length > 0
+const specialOf = (rule: ResolvedRule, known: Known): number => {
+  const needsOthers =
+    rule.isAudit ||
+    rule.isGuard === true ||
+    reportsOf(rule).length > 0 ||
+    helperPorts(rule).length > 0
+  return (known.needs.length > 0 ? needsPorts : 0) | (needsOthers ? needsMore : 0)
+}
 
-const emptyList = (length: number): List => ({
-  rules: [],
+const emptyList = (placed: readonly PlacedRule[]): List => ({
+  placed,
   known: [],
-  ids: new Uint32Array(length),
-  files: [],
-  lines: new Uint32Array(length),
-  special: new Uint8Array(length),
-  priorities: new Uint16Array(length),
+  ids: new Uint32Array(placed.length),
+  special: new Uint8Array(placed.length),
+  priorities: new Uint16Array(placed.length),
+  from: new Uint32Array(placed.length),
   parts: [],
 })
 
 /** Where `rule` stands near `at`, when a few rules came or went; else `at`. */
-const aboutHere = (rules: readonly ResolvedRule[], at: number, rule: ResolvedRule): number => {
-  for (const offset of [1, -1, 2, -2, 3, -3]) if (rules[at + offset] === rule) return at + offset
+const aboutHere = (placed: readonly PlacedRule[], at: number, rule: ResolvedRule): number => {
+  for (const offset of [0, 1, -1, 2, -2, 3, -3])
+    if (placed[at + offset]?.rule === rule) return at + offset
   return at
 }
 
@@ -398,44 +426,3 @@ const areSame = <T>(a: readonly T[], b: readonly T[]): boolean => {
   for (let index = 0; index < a.length; index++) if (a[index] !== b[index]) return false
   return true
 }
-
-/** The rows of `ports` and `sourcePorts`. */
-const portFlows = (plan: PortPlan): Flow[] => {
-  const origin: Origin = { kind: 'base', name: 'firewall' }
-  const hasSource = plan.tables.some(({ side }) => side === 'source')
-  const rows = plan.tables.flatMap(({ side, protocol, sets }) => {
-    const [table, next, field] = sideOf(side, hasSource)
-    return portRows(sets, side)
-      .filter(row => row.length > 0 || row.bits > 0)
-      .map(({ value, mask, length, bits, priority }) =>
-        flow(
-          table,
-          priority,
-          {
-            ct_state: isTracked,
-            ...(protocol !== undefined && { ct_nw_proto: protocol }),
-            ...(length > 0 && { [field]: length === 16 ? value : { value, mask } }),
-          },
-          { actions: bits === 0 ? [] : [load(registerOf(side), bits)], goto: next },
-          `which shared sets of ${side} ports this port is in`,
-          origin,
-        ),
-      )
-  })
-  const misses = (['destination', 'source'] as const).map(side => {
-    const [table, next] = sideOf(side, hasSource)
-    return flow(table, 0, {}, { goto: next }, 'no set of ports is shared here', origin)
-  })
-  return [...rows, ...misses]
-}
-
-const registerOf = (side: PortSide) =>
-  side === 'source' ? registers.sourcePortClass : registers.destinationPortClass
-
-const sideOf = (
-  side: PortSide,
-  hasSource: boolean,
-): readonly [table: TableName, next: TableName, field: 'ct_tp_src' | 'ct_tp_dst'] =>
-  side === 'destination'
-    ? ['ports', hasSource ? 'sourcePorts' : 'rules0', 'ct_tp_dst']
-    : ['sourcePorts', 'rules0', 'ct_tp_src']

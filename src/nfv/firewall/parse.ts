@@ -18,6 +18,7 @@
  */
 import { complaintAt, didYouMean } from './complaint.js'
 import { formatTokens, LineReader, Mistake, type Token, tokenize } from './line-reader.js'
+import { OldLines } from './old-lines.js'
 import {
   checkName,
   takeCap,
@@ -50,6 +51,8 @@ import {
 export interface ParsedFile {
   readonly file: string
   readonly lines: readonly Line[]
+  /** Where it says that it is audited whole. */
+  readonly fileAudit?: Line
   readonly complaints: readonly RuleError[]
 }
 
@@ -61,15 +64,19 @@ interface Reading {
 }
 
 /**
- * Reads files, and remembers what lines say: a file read again after an edit costs a look-up for
- * each line that stayed, and its statements are the *same objects* as before.
+ * Reads files, and remembers what lines say: a file read again after an edit costs a comparison for
+ * each line that stayed. Its statements are the *same objects* as before; a line that stands where it stood is, too.
  */
 export class Parser {
   #readings = new Map<string, Reading>()
   #older = new Map<string, Reading>()
+  #files = new Map<string, OldLines>()
+  #olderFiles = new Map<string, OldLines>()
 
   parse(text: string, file: string): ParsedFile {
     const lines: Line[] = []
+    const before = this.#files.get(file) ?? this.#olderFiles.get(file) ?? new OldLines([])
+    let fileAudit: Line | undefined
     const complaints: RuleError[] = []
     const source = text.split('\n')
     if (source.at(-1) === '') source.pop()
@@ -81,7 +88,12 @@ export class Parser {
       const line = index + 1
       let piece = source[index]!
       while (goesOn(piece) && index + 1 < source.length) piece += `\n${source[++index]}`
-      const { statement, comment, mistake } = this.#read(piece, words)
+      const old = words.size > 0 ? undefined : before.find(piece)
+      if (old !== undefined && before.stands(old, line, tier, isFileAudit ? 'file' : audit)) {
+        lines.push(old)
+        continue
+      }
+      const { statement, comment, mistake }: Reading = old ?? this.#read(piece, words)
       if (mistake !== undefined) {
         const { at, length, message, hint } = mistake
         complaints.push(complaintAt({ file, line, text: piece }, at, length, message, hint))
@@ -99,19 +111,24 @@ export class Parser {
       }
       const mode = isFileAudit ? 'file' : audit
       const place = { statement: statement!, file, line, text: piece, tier }
-      lines.push({
+      const made: Line = {
         ...place,
         ...(comment !== undefined && { comment }),
         ...(mode !== undefined && { audit: mode }),
-      })
+      }
+      lines.push(made)
+      if (made.statement.kind === 'file-audit') fileAudit ??= made
     }
-    return { file, lines, complaints }
+    this.#files.set(file, new OldLines(words.size > 0 ? [] : lines))
+    return { file, lines, complaints, ...(fileAudit && { fileAudit }) }
   }
 
   /** Forgets what was not read since the last call but one; call it now and then, between files. */
   forgetOld(): void {
     this.#older = this.#readings
     this.#readings = new Map()
+    this.#olderFiles = this.#files
+    this.#files = new Map()
   }
 
   #read(piece: string, words: Words): Reading {

@@ -13,7 +13,8 @@ import { contentOf, type Dependency, Environment, type Facts } from './environme
 import { formatRuleBody } from './format.js'
 import { Guards } from './guards.js'
 import type { LoadedPolicy } from './load.js'
-import type { PlacedRule, Resolved, ResolvedRule } from './resolved.js'
+import { Ids, type Lane, mix, mixTwo, PolicyMemo, type RuleMemo } from './resolve-memo.js'
+import { isStateless, type PlacedRule, type Resolved, type ResolvedRule } from './resolved.js'
 import { type Default, isAny, type Line, type Rule, type RuleError, tiers } from './rule.js'
 import { isOn, nextChange } from './times.js'
 import { unseenBy } from './unseen.js'
@@ -34,7 +35,7 @@ export class Resolver {
 
   resolve(policies: readonly PolicyInput[], facts: Facts): Resolved {
     const complaints: RuleError[] = []
-    const ids = new Ids()
+    const ids = new Ids(policies.reduce((sum, { loaded }) => sum + loaded.lines.length, 0))
     const memos = new Map<string, PolicyMemo>()
     const ordered = [...policies].sort((a, b) => a.order - b.order || (a.name < b.name ? -1 : 1))
     const parts = ordered.map(policy => {
@@ -58,11 +59,11 @@ export class Resolver {
     if (ordered.length > 0 && [...behind, last].some(shuts))
       behind.unshift(this.#keep(builtIn(ids)))
     lists[3]!.push(...behind)
-    complaints.push(...tooManyAudits(lists, ordered))
+    if (parts.some(part => part.hasAudits)) complaints.push(...tooManyAudits(lists, ordered))
     const changes = parts.flatMap(part => part.changes)
     return {
       tiers: lists,
-      stateless: this.#guards.among(lists),
+      stateless: parts.some(part => part.hasStateless) ? this.#guards.among(lists) : [],
       last,
       complaints: complaints.sort(inOrder),
       hash: hashOf(
@@ -85,61 +86,7 @@ export class Resolver {
 export const resolve = (policies: readonly PolicyInput[], facts: Facts): Resolved =>
   new Resolver().resolve(policies, facts)
 
-/**
- * Numbers for rules: the hash of `policy/rule`, and on from there where it is taken. The number with
- * its highest bit turned is kept free as well: it names the rule's IPv6 conjunction.
- */
-class Ids {
-  /** Without the highest bit. */
-  readonly #taken = new Set<number>([0])
-
-  /** @param wanted as made by `wantedId` */
-  take(wanted: number): number {
-    for (let id = wanted; ; id = (id + 1) >>> 0) {
-      const { size } = this.#taken
-      if (this.#taken.add(id & 0x7fffffff).size > size) return id
-    }
-  }
-}
-
 const wantedId = (policy: string, rule: string): number => hash32(`${policy}/${rule}`)
-
-/** How a rule was resolved, and from what. */
-interface RuleMemo {
-  readonly placed: PlacedRule
-  readonly id: number
-  readonly wantedId: number
-  readonly name: string
-  readonly tier: number
-  readonly digest: ResolvedRule['digest']
-  readonly uses: readonly Dependency[]
-}
-
-/** What was resolved the last time, in the order of the file. */
-class PolicyMemo {
-  readonly environment: Environment
-  readonly statements: (Rule | Default)[] = []
-  readonly rules: RuleMemo[] = []
-  #searches = 0
-  #places: Map<Rule | Default, number> | undefined
-
-  constructor(environment: Environment) {
-    this.environment = environment
-  }
-
-  add(statement: Rule | Default, rule: RuleMemo): void {
-    this.statements.push(statement)
-    this.rules.push(rule)
-  }
-
-  /** Where the statement stood, first looked for about `at`; -1 when it is new. */
-  find(statement: Rule | Default, at: number): number {
-    for (const place of [at, at + 1, at - 1]) if (this.statements[place] === statement) return place
-    if (this.#searches++ < 16) return this.statements.indexOf(statement)
-    this.#places ??= new Map(this.statements.map((each, place) => [each, place]))
-    return this.#places.get(statement) ?? -1
-  }
-}
 
 type RuleLine = Line<Rule>
 type DefaultLine = Line<Default>
@@ -154,7 +101,10 @@ class PolicyResolver {
   readonly #ids: Ids
   readonly #before: PolicyMemo | undefined
   readonly memo: PolicyMemo
-  readonly #names = new Set<string>()
+  hasAudits = false
+  hasStateless = false
+  /** Names that are taken; made only when two rules want one number, as those of one name do. */
+  #names: Set<string> | undefined
   /** Two hashes for each tier, over the digests of its rules in their order. */
   readonly lanes = tiers.map(() => [0x811c9dc5, 0x9e3779b9] as [number, number])
   #at = -1
@@ -166,7 +116,10 @@ class PolicyResolver {
     this.#facts = facts
     this.#ids = ids
     this.#before = before
-    this.memo = new PolicyMemo(new Environment(policy.loaded.lines, facts, before?.environment))
+    const { lines } = policy.loaded
+    const environment = new Environment(lines, facts, before?.environment)
+    this.memo = new PolicyMemo(environment, lines.length)
+    this.hasAudits = policy.loaded.root.fileAudit !== undefined
   }
 
   get complaints(): readonly RuleError[] {
@@ -175,14 +128,40 @@ class PolicyResolver {
 
   run(): void {
     for (const line of this.#policy.loaded.lines) {
+      if (this.#keep(line)) continue
       if (line.statement.kind === 'rule') this.#rule(line as RuleLine, line.statement)
       else if (line.statement.kind === 'default') this.#default(line as DefaultLine, line.statement)
     }
   }
 
+  /** Most rules stand where they stood, and come out as they came out. */
+  #keep(line: Line): boolean {
+    const before = this.#before
+    const at = this.#at + 1
+    if (before === undefined || before.lines[at] !== line || before.plain[at] !== 1) return false
+    // Two rules that want one number: who gets it is looked into.
+    if (this.#names !== undefined || !this.#ids.add(before.ids[at]!)) return false
+    this.#at = at
+    this.memo.keep(before, at)
+    const tier = before.tiers[at]!
+    this.rules[tier]!.push(before.rules[at]!.placed)
+    mixTwo(this.lanes[tier]!, before.digests[2 * at]!, before.digests[2 * at + 1]!)
+    return true
+  }
+
   #rule(line: RuleLine, statement: Rule): void {
     const tier = tierNumbers[line.tier]
     const memo = this.#resolve(line, statement, tier)
+    if (memo.isSuspect) this.#suspect(line, statement, tier, memo)
+    const { rule } = memo.placed
+    if (rule.isAudit) this.hasAudits = true
+    if (isStateless(rule)) this.hasStateless = true
+    if (!memo.isPlain && !this.#isInForce(statement)) return
+    this.rules[tier].push(memo.placed)
+    mix(this.lanes[tier]!, memo.digest)
+  }
+
+  #suspect(line: RuleLine, statement: Rule, tier: number, memo: RuleMemo): void {
     if (statement.via !== undefined && !this.#facts.hasChain(statement.via.name))
       this.#noChain(line)
     if (tier === 3 && statement.verb === 'pass' && !memo.placed.rule.isAudit)
@@ -194,9 +173,6 @@ class PolicyResolver {
       )
     this.#checkHalfOpen(line, memo.placed.rule)
     this.#checkSeen(line, memo.placed.rule)
-    if (!this.#isInForce(statement)) return
-    this.rules[tier].push(memo.placed)
-    mix(this.lanes[tier]!, memo.digest)
   }
 
   #default(line: DefaultLine, statement: Default): void {
@@ -219,10 +195,9 @@ class PolicyResolver {
   }
 
   /** The name that nobody else has: a rule's own, or one by its text. */
-  #nameOf(line: Line, statement: Rule | Default): string {
-    const wanted = wantedName(line, statement)
+  #nameOf(line: Line, statement: Rule | Default, wanted: string, names: Set<string>): string {
     let name = wanted
-    for (let number = 2, { size } = this.#names; this.#names.add(name).size === size; number++)
+    for (let number = 2, { size } = names; names.add(name).size === size; number++)
       name = `${wanted}-${number}`
     if (name !== wanted && statement.kind === 'rule' && statement.name !== undefined)
       this.#namedTwice(line, wanted)
@@ -279,24 +254,37 @@ class PolicyResolver {
   }
 
   /** What came out the last time, if it would come out the same. */
-  #resolve(line: Line, statement: Rule | Default, tier: number): RuleMemo {
+  #resolve(line: RuleLine | DefaultLine, statement: Rule | Default, tier: number): RuleMemo {
     const before = this.#before
     const at = before === undefined ? -1 : before.find(statement, this.#at + 1)
     if (at >= 0) this.#at = at
     const old = at < 0 ? undefined : before!.rules[at]!
-    const name = this.#nameOf(line, statement)
-    const hasName = old !== undefined && old.name === name
-    const wanted = hasName ? old.wantedId : wantedId(this.#policy.name, name)
-    const id = this.#ids.take(wanted)
+    const { name, wanted, id } = this.#identify(line, statement, old)
     const isSame =
-      hasName &&
+      old !== undefined &&
+      old.name === name &&
       old.id === id &&
       old.tier === tier &&
       old.placed.rule.auditIn === auditIn(line, statement) &&
       this.#isStill(old.uses)
     const memo = isSame ? moved(old, line) : this.#make(line, statement, id, wanted, name, tier)
-    this.memo.add(statement, memo)
+    this.memo.add(line, memo)
     return memo
+  }
+
+  /** As long as no two want one number, each has the name that it wants: equal names want equal numbers. */
+  #identify(line: Line, statement: Rule | Default, old: RuleMemo | undefined) {
+    const wantedName = old?.isPlain ? old.name : wantedNameOf(line, statement)
+    const numberOf = (name: string) =>
+      old?.name === name ? old.wantedId : wantedId(this.#policy.name, name)
+    if (this.#names === undefined) {
+      const wanted = numberOf(wantedName)
+      if (this.#ids.add(wanted)) return { name: wantedName, wanted, id: wanted }
+      this.#names = new Set(this.memo.rules.map(({ name }) => name))
+    }
+    const name = this.#nameOf(line, statement, wantedName, this.#names)
+    const wanted = numberOf(name)
+    return { name, wanted, id: this.#ids.take(wanted) }
   }
 
   #isStill(uses: readonly Dependency[]): boolean {
@@ -333,6 +321,8 @@ class PolicyResolver {
       ...(rule?.via && { via: rule.via.name }),
     }
     const made = withDigest(parts)
+    const isTimed = rule?.until !== undefined || rule?.schedule !== undefined
+    const isItself = id === wanted && name === wantedNameOf(line, statement)
     return {
       placed: { rule: made, file: line.file, line: line.line },
       id,
@@ -341,6 +331,8 @@ class PolicyResolver {
       tier,
       digest: made.digest,
       uses: uses.length === 0 ? noUses : uses,
+      isPlain: rule !== undefined && uses.length === 0 && !isTimed && isItself,
+      isSuspect: isSuspect(made, tier),
     }
   }
 }
@@ -352,19 +344,38 @@ const auditIn = (line: Line, statement: Rule | Default): Line['audit'] => {
   return statement.isAudit ? undefined : line.audit
 }
 
-const isAuditedFile = ({ loaded }: PolicyInput): boolean =>
-  loaded.root.lines.some(({ statement }) => statement.kind === 'file-audit')
+const isAuditedFile = ({ loaded }: PolicyInput): boolean => loaded.root.fileAudit !== undefined
+
+/** Whether resolving must look, each time, at what may be wrong with it, or whole lists must be looked at for it. */
+const isSuspect = (rule: ResolvedRule, tier: number): boolean =>
+  rule.via !== undefined ||
+  (rule.verb === 'pass' && tier === 3) ||
+  rule.caps !== undefined ||
+  rule.isAudit ||
+  isStateless(rule) ||
+  unseenBy(rule) !== undefined
 
 const shuts = ({ rule }: PlacedRule): boolean => rule.verb !== 'allow' && !rule.isAudit
 
 const noUses: readonly Dependency[] = []
 
+/** Word for word: of ten thousand rules below a new line this is asked of each. */
 const moved = (memo: RuleMemo, { file, line }: Line): RuleMemo =>
   memo.placed.line === line && memo.placed.file === file
     ? memo
-    : { ...memo, placed: { rule: memo.placed.rule, file, line } }
+    : {
+        placed: { rule: memo.placed.rule, file, line },
+        id: memo.id,
+        wantedId: memo.wantedId,
+        name: memo.name,
+        tier: memo.tier,
+        digest: memo.digest,
+        uses: memo.uses,
+        isPlain: memo.isPlain,
+        isSuspect: memo.isSuspect,
+      }
 
-const wantedName = (line: Line, statement: Rule | Default): string => {
+const wantedNameOf = (line: Line, statement: Rule | Default): string => {
   if (statement.kind === 'rule') return statement.name ?? nameByText(statement)
   const isWhole = isAny(statement.from) && isAny(statement.to)
   return isWhole ? 'default' : `default-${shortHash(line.text.trim())}`
@@ -394,14 +405,6 @@ const nameByText = (rule: Rule): string => {
 }
 
 const shortHash = (text: string): string => hash32(text).toString(16).padStart(8, '0')
-
-type Lane = [number, number]
-
-/** FNV-1a over words in the one half, a rotating sum in the other. */
-const mix = (lane: Lane, digest: readonly [number, number]): void => {
-  lane[0] = Math.imul(lane[0] ^ digest[0], 0x01000193)
-  lane[1] = Math.imul(((lane[1] << 5) | (lane[1] >>> 27)) ^ digest[1], 0x85ebca6b)
-}
 
 /** 64 bits over all rules: tier by tier, in each the policies in their order. */
 const hashOf = (lanes: readonly Lane[], others: readonly PlacedRule[]): string => {
