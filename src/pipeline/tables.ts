@@ -38,6 +38,7 @@ const rows = [
   ['guard',    10, 'edge ports: a known (port, MAC, IP) passes; an unknown sender teaches the controller through a meter',    'to the controller: sender unknown'],
   ['answer',   20, 'ARP and neighbour solicitations for known hosts are answered inside the switch',                        'track'],
   ['advertise', 22, 'completes the answer to a neighbour solicitation: only what answer sends comes here',                   'drop'],
+  ['reply',    24, 'sends answers back, with the tag that frames of the network have at that port: only what answer and advertise send comes here', 'back by the port that asked'],
   ['track',    30, 'conntrack, in the zone of the network; frames that are not IP go to forward',                            'forward'],
   ['session',  40, 'known and current: pass; stale or new: ask the rules; invalid: drop; opened elsewhere: remember',          'rules0'],
   ['ports',    45, 'destination port to bits in a register: one for each set of ports that many rules share',                 'rules0'],

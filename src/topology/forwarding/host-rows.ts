@@ -1,6 +1,6 @@
 /** What a switch knows of one host: who may speak as it, who answers for it, how to reach it. */
 import { macNumber, parseIpv4, parseIpv6 } from '../../base/addresses.js'
-import { type Action, type Match, ports, type Subfield } from '../../openflow/values.js'
+import type { Action, Match, Subfield } from '../../openflow/values.js'
 import { etherTypes, ipProtocols } from '../../pipeline/packet.js'
 import { type Flow, flow, type Origin } from '../../pipeline/program.js'
 import { bitsEqual, registers } from '../../pipeline/registers.js'
@@ -123,7 +123,6 @@ const arpAnswer = (host: Host, ip: number): Flow => {
     { kind: 'move', from: whole('arp_spa', 32), to: whole('arp_tpa', 32) },
     { kind: 'set_field', field: 'arp_sha', value: mac },
     { kind: 'set_field', field: 'arp_spa', value: ip },
-    back,
   ]
   const question: Match = {
     eth_type: etherTypes.arp,
@@ -131,11 +130,9 @@ const arpAnswer = (host: Host, ip: number): Flow => {
     arp_tpa: ip,
     reg0: inNetwork(host),
   }
-  return flow('answer', 100, question, { actions }, `${host.mac} has this address`, originOf(host))
+  const then = { actions, goto: 'reply' } as const
+  return flow('answer', 100, question, then, `${host.mac} has this address`, originOf(host))
 }
-
-/** Out of the port that asked, with the tag that frames have there. */
-const back: Action = { kind: 'output', port: ports.inPort }
 
 /**
  * A solicitation becomes a solicited advertisement that overrides (RFC 4861 section 4.4). Its type is changed
@@ -160,7 +157,6 @@ const neighbourAnswer = (host: Host, ip: bigint): Flow[] => {
     { kind: 'move', from: whole('ipv6_src', 128), to: whole('ipv6_dst', 128) },
     { kind: 'set_field', field: 'ipv6_src', value: ip },
     { kind: 'set_field', field: 'nd_tll', value: mac },
-    back,
   ]
   const because = `${host.mac} has this address`
   return [
@@ -172,7 +168,14 @@ const neighbourAnswer = (host: Host, ip: bigint): Flow[] => {
       because,
       originOf(host),
     ),
-    flow('advertise', 100, { ...nd, icmpv6_type: 136 }, { actions: fill }, because, originOf(host)),
+    flow(
+      'advertise',
+      100,
+      { ...nd, icmpv6_type: 136 },
+      { actions: fill, goto: 'reply' },
+      because,
+      originOf(host),
+    ),
   ]
 }
 

@@ -11,7 +11,7 @@ import type { Membership } from '../memberships.js'
 import type { Network, Port, Service, Switch } from '../model.js'
 import { discoverMeter, packetMeter, teachMeter } from './meters.js'
 import { discover, groupBit } from './rows.js'
-import { fabricVlan, vlanVid } from './tags.js'
+import { fabricVlan, tagged, vlanVid } from './tags.js'
 
 /** Discovery frames a second from one edge port. */
 const discoversPerSecond = 10
@@ -151,19 +151,22 @@ export const fabricSection = (
 export const edgeSection = (
   self: Switch,
   port: Port,
-  { untagged, tagged }: Membership,
+  membership: Membership,
   refused: readonly Service[] = [],
 ): Section => {
   const origin: Origin = { kind: 'switch', name: `${self.name}:${port.name}` }
   const then = { actions: [], goto: 'guard' } as const
-  const all: [Network, number | undefined][] = [...tagged].map(([vlan, network]) => [network, vlan])
-  if (untagged) all.unshift([untagged, undefined])
+  const all: [Network, number | undefined][] = [...membership.tagged].map(([vlan, network]) => [
+    network,
+    vlan,
+  ])
+  if (membership.untagged) all.unshift([membership.untagged, undefined])
   const flows = all.flatMap(([network, vlan]) => {
     const because = `edge port ${port.name}: network ${network.name}${vlan === undefined ? '' : ` by VLAN ${vlan}`}`
     return [
       admitRow(self, port, network, vlan, then, because, origin),
       ...teachRows(port.number, network, origin),
-      ...(vlan === undefined ? [] : [unansweredRow(port, network, origin)]),
+      ...(vlan === undefined ? [] : [replyRow(port, network, vlan, origin)]),
     ]
   })
   flows.push(
@@ -220,14 +223,14 @@ const refusalRows = (port: Port, service: Service, origin: Origin): Flow[] => {
   )
 }
 
-/** An answer of the switch would leave without the tag; the host itself answers. */
-const unansweredRow = (port: Port, network: Network, origin: Origin): Flow =>
+/** An answer of the switch leaves with the tag that the question had. */
+const replyRow = (port: Port, network: Network, vlan: number, origin: Origin): Flow =>
   flow(
-    'answer',
-    130,
+    'reply',
+    100,
     { in_port: port.number, reg0: bitsEqual([registers.network, network.number]) },
-    { goto: 'track' },
-    `frames of network ${network.name} have a tag at ${port.name}`,
+    { actions: tagged(vlan, { kind: 'output', port: ports.inPort }) },
+    `answers of network ${network.name} have tag ${vlan} at ${port.name}`,
     origin,
   )
 

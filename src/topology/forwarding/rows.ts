@@ -1,5 +1,5 @@
 /** The rows that never change: the frame of the pipeline around what is learnt. */
-import type { Action, Match } from '../../openflow/values.js'
+import { type Action, type Match, ports } from '../../openflow/values.js'
 import { etherTypes, ipProtocols } from '../../pipeline/packet.js'
 import { type Flow, flow, type Origin, type Section, section } from '../../pipeline/program.js'
 import { writeUserdata } from '../../pipeline/userdata.js'
@@ -44,6 +44,7 @@ const rows: readonly Flow[] = [
   row('guard', 0, {}, {}, 'sender unknown'),
   row('answer', 120, { ...icmpv6(135), ipv6_src: 0n }, { goto: 'track' }, 'a host that asks whether an address is free is answered by whoever has it'),
   row('answer', 0, {}, { goto: 'track' }, 'not a question we answer'),
+  row('reply', 0, {}, { actions: [{ kind: 'output', port: ports.inPort }] }, 'an answer goes back where the question came from'),
   row('advertise', 0, {}, {}, 'no answer to a neighbour solicitation'),
   ...neighbourTypes.map(type =>
     row('track', 100, icmpv6(type), { goto: 'forward' }, 'neighbour discovery and listener reports pass untracked')),

@@ -46,6 +46,7 @@ for index in range(20):
 /** A host behind a trunk port: says who it is with tag 100, pings, and says how many tagged answers came. */
 const tagged = `
 import socket, struct, sys, time
+solicit = len(sys.argv) > 3
 me, peer = [bytes.fromhex(word.replace(':', '')) for word in sys.argv[1:3]]
 own, far = socket.inet_aton('10.0.0.9'), socket.inet_aton('10.0.0.2')
 s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
@@ -55,6 +56,24 @@ s.settimeout(0.2)
 tag = b'\\x81\\x00\\x00\\x64'
 s.send(b'\\xff' * 6 + me + tag + bytes.fromhex('08060001080006040001') + me + own + b'\\0' * 6 + own + b'\\0' * 18)
 time.sleep(0.5)
+if solicit:
+    # Twenty questions for b's address; how many answers have the tag and b's MAC.
+    ask = b'\\xff' * 6 + me + tag + bytes.fromhex('08060001080006040001') + me + own + b'\\0' * 6 + far + b'\\0' * 18
+    count = 0
+    for number in range(20):
+        s.send(ask)
+        end = time.time() + 0.1
+        while time.time() < end:
+            try: data, extra, flags, address = s.recvmsg(2048, 64)
+            except socket.timeout: break
+            vlan = [struct.unpack('IIIHHHH', body[:20])[5] & 0xfff for level, kind, body in extra if level == 263]
+            if data[12:14] == b'\\x81\\x00':
+                vlan, data = [struct.unpack('!H', data[14:16])[0] & 0xfff], data[:12] + data[16:]
+            if vlan == [100] and data[12:14] == b'\\x08\\x06' and data[20:22] == b'\\0\\x02' and data[22:28] == peer:
+                count += 1
+                break
+    print(count)
+    sys.exit()
 def total(data):
     t = sum(struct.unpack('!%dH' % (len(data) // 2), data))
     while t >> 16: t = (t & 0xffff) + (t >> 16)
@@ -100,6 +119,14 @@ t.test('a trunk port and access ports of one network hear each other, and nobody
     await stage.ping('b', 't', 2, 100)
     const words = [await macOf('t'), await macOf('b')]
     t.equal((await inside('t', 'python3', '-c', tagged, ...words)).trim(), '20', 'over the trunk')
+    const answered = async () => {
+      const flows = await stage.rig.ofctl('s1', 'dump-flows', 'table=24,in_port=2')
+      return Number(/n_packets=(\d+)/.exec(flows)?.[1])
+    }
+    const before = await answered()
+    t.equal((await inside('t', 'python3', '-c', tagged, ...words, 'arp')).trim(), '20', 'answers')
+    await stage.rig.appctl('s1', 'revalidator/purge')
+    t.equal((await answered()) - before, 20, 'all of them by the switch')
     const across = await stage.ping('b', 'c', 5, 100)
     t.equal(across.received, 0, 'b and c are in different networks')
     const others = await stage.ping('a', 'c', 20, 20)
