@@ -1,10 +1,20 @@
 /**
  * What was learnt of the network, kept in the store so that a restarted controller compiles the same
- * programs at once: switches with their numbers and port kinds, links, hosts. Never flows.
+ * programs at once: switches with their numbers and port kinds, links and their latency, hosts, who listens to which
+ * multicast group. Never flows.
  */
 import type { Dpid } from '../base/addresses.js'
 import type { Log } from '../base/log.js'
-import type { Host, Link, Port, Switch, Topology } from '../topology/model.js'
+import type {
+  Host,
+  Link,
+  MulticastGroup,
+  MulticastRouter,
+  Port,
+  Switch,
+  Topology,
+} from '../topology/model.js'
+import type { TopologyFacts } from '../topology/topology-events.js'
 import type { Op, Store } from './store/store.js'
 
 interface SwitchFact {
@@ -14,18 +24,19 @@ interface SwitchFact {
   readonly ports: readonly Port[]
 }
 
-type Facts = Parameters<import('../topology/topology.js').TopologyService['restore']>[0]
-
 const prefix = '/fact/'
 const switchKey = (dpid: string) => `${prefix}switch/${dpid}`
 const linkKey = (from: string) => `${prefix}link/${from}`
 const treeKey = `${prefix}tree`
+const routersKey = `${prefix}routers`
+const groupKey = (group: string) => `${prefix}multicast/${group}`
 const hostKey = (mac: string) => `${prefix}host/${mac}`
 
-export const loadFacts = async (store: Store): Promise<Facts> => {
+export const loadFacts = async (store: Store): Promise<TopologyFacts> => {
   const all = await listAll(store, prefix)
   const of = <T>(kind: string) =>
     all.filter(([key]) => key.startsWith(`${prefix}${kind}/`)).map(([, value]) => value as T)
+  const one = (wanted: string) => all.find(([key]) => key === wanted)?.[1]
   return {
     switches: of<SwitchFact>('switch').map(fact => ({
       dpid: fact.dpid,
@@ -36,7 +47,9 @@ export const loadFacts = async (store: Store): Promise<Facts> => {
     })),
     links: of<Link>('link'),
     hosts: of<Host>('host'),
-    tree: (all.find(([key]) => key === treeKey)?.[1] as string[] | undefined) ?? [],
+    tree: (one(treeKey) as string[] | undefined) ?? [],
+    multicast: of<MulticastGroup>('multicast'),
+    multicastRouters: (one(routersKey) as MulticastRouter[] | undefined) ?? [],
   }
 }
 
@@ -94,7 +107,16 @@ const changes = (before: Topology, after: Topology): Op[] => [
     host => host,
     (a, b) => a === b,
   ),
+  ...(before.multicastRouters === after.multicastRouters
+    ? []
+    : [{ op: 'put', key: routersKey, value: after.multicastRouters } as const]),
+  ...(before.multicast === after.multicast
+    ? []
+    : mapChanges(byName(before), byName(after), groupKey, group => group, Object.is)),
 ]
+
+const byName = ({ multicast }: Topology): ReadonlyMap<string, MulticastGroup> =>
+  new Map(multicast.map(group => [`${group.network}/${group.mac}`, group]))
 
 const mapChanges = <K extends string, V>(
   before: ReadonlyMap<K, V>,
@@ -125,4 +147,7 @@ const isSameSwitch = (a: Switch, b: Switch): boolean =>
   a.ports === b.ports && a.name === b.name && a.index === b.index
 
 const isSameLink = (a: Link, b: Link): boolean =>
-  a.to.dpid === b.to.dpid && a.to.port === b.to.port && a.cost === b.cost
+  a.to.dpid === b.to.dpid &&
+  a.to.port === b.to.port &&
+  a.cost === b.cost &&
+  a.latencyMillis === b.latencyMillis

@@ -1,4 +1,4 @@
-/** Asks who listens to which multicast group: every two minutes, and when a switch is here (again), since what was heard is not kept. */
+/** Asks who listens to which multicast group: every two minutes, and when a switch is here (again), since what was said meanwhile was not heard. */
 import type { Dpid } from '../base/addresses.js'
 import type { Cancel, Timers } from '../base/env.js'
 import { buildFrame } from '../pipeline/build.js'

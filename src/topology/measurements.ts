@@ -31,7 +31,10 @@ export class Measurements {
     return answer.then(() => this.#answered(dpid, this.#clock.nowMillis() - sentMillis))
   }
 
-  /** Milliseconds on the wire: the round trip less what it takes to reach the one switch and to hear of the other. */
+  /**
+   * Milliseconds on the wire: the round trip less what it takes to reach the one switch and to hear of the other.
+   * With few samples it may be too high: then it says nothing against a latency that is known from before.
+   */
   latencyOf(link: Link, rttMillis: number): number {
     const { from, to } = link
     const control =
@@ -47,7 +50,10 @@ export class Measurements {
     let least = Number.POSITIVE_INFINITY
     const known = Math.min(last.count, remembered)
     for (let index = 0; index < known; index++) least = Math.min(least, last.millis[index]!)
-    return least
+    const { latencyMillis } = link
+    return known < remembered && latencyMillis !== undefined
+      ? Math.min(least, latencyMillis)
+      : least
   }
 
   /** The share of a port's speed in use since it was asked last; undefined when that cannot be said. */

@@ -105,6 +105,8 @@ export interface Topology {
   readonly tree: ReadonlySet<string>
   /** Who listens to which multicast group. */
   readonly multicast: readonly MulticastGroup[]
+  /** Ports where a multicast router asks; every group of the network goes there. */
+  readonly multicastRouters: readonly MulticastRouter[]
   /** Paths that people asked for, by name. */
   readonly intents: readonly Intent[]
   /** Ports that are declared for a service, by `dpid/port`; a service that no port is declared for is anybody's. */
@@ -123,6 +125,11 @@ export interface MulticastGroup {
   readonly ports: readonly PortRef[]
 }
 
+export interface MulticastRouter {
+  readonly network: number
+  readonly at: PortRef
+}
+
 /** By their dpid, as people expect lists. */
 export const switchesInOrder = ({ switches }: Topology): readonly Switch[] =>
   [...switches.values()].sort((a, b) => (a.dpid < b.dpid ? -1 : 1))
@@ -134,6 +141,7 @@ export const emptyTopology: Topology = {
   networks: [{ number: 1, name: 'default' }],
   tree: new Set(),
   multicast: [],
+  multicastRouters: [],
   intents: [],
   serving: new Map(),
   laid: [],

@@ -2,11 +2,18 @@
  * Who listens to which multicast group: IGMP (RFC 1112, 2236, 3376) and MLD (RFC 2710, 3810) as heard from edge
  * ports. A group that somebody listens to goes to its listeners and to routers only; others follow the tree.
  * Listeners are asked every two minutes, and soon after a switch is here, and forgotten when they stop to answer.
+ * What was known before a restart is so for one more life, so that nobody misses anything meanwhile.
  */
 import { isGroupMac } from '../base/addresses.js'
 import type { Clock } from '../base/env.js'
 import { ipProtocols, readPacket } from '../pipeline/packet.js'
-import { isSamePort, type MulticastGroup, type PortRef, portKey } from './model.js'
+import {
+  isSamePort,
+  type MulticastGroup,
+  type MulticastRouter,
+  type PortRef,
+  portKey,
+} from './model.js'
 
 /** RFC 3376 section 8.4, with its defaults. */
 const lifeMillis = 260_000
@@ -19,6 +26,8 @@ interface Group {
   readonly index: number
   /** By port: until when. */
   readonly listeners: Map<string, { readonly at: PortRef; readonly untilMillis: number }>
+  /** What it was listed as, as long as that is so. */
+  listed: MulticastGroup | undefined
 }
 
 type Report = { readonly mac: number; readonly isJoining: boolean }
@@ -31,6 +40,17 @@ export class MulticastTable {
 
   constructor(clock: Clock) {
     this.#clock = clock
+  }
+
+  /** Takes over what was known before a restart. */
+  restore(groups: readonly MulticastGroup[], routers: readonly MulticastRouter[]): void {
+    const untilMillis = this.#clock.nowMillis() + lifeMillis
+    for (const { network, at } of routers)
+      this.#routers.set(portKey(at), { network, at, untilMillis })
+    for (const { network, mac, index, ports } of groups) {
+      const listeners = new Map(ports.map(at => [portKey(at), { at, untilMillis }]))
+      this.#groups.set(`${network} ${mac}`, { network, mac, index, listeners, listed: undefined })
+    }
   }
 
   /** A membership message came in at an edge port. True when groups have changed. */
@@ -58,22 +78,43 @@ export class MulticastTable {
     )
   }
 
-  /** By network and address. */
+  /** Those at ports that are in their network no more. */
+  forgetStrangers(isMember: (at: PortRef, network: number) => boolean): boolean {
+    return this.#forget(
+      () => true,
+      (at, network) => !isMember(at, network),
+    )
+  }
+
+  /** By network and address; the same objects as before where nothing has changed. */
   list(): MulticastGroup[] {
-    return [...this.#groups.values()]
-      .sort((a, b) => a.network - b.network || a.mac - b.mac)
-      .map(({ network, mac, index, listeners }) => {
-        const ports = new Map([...listeners].map(([key, { at }]) => [key, at]))
-        for (const [key, router] of this.#routers)
-          if (router.network === network) ports.set(key, router.at)
-        const sorted = [...ports].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, at]) => at)
-        return { network, mac, index, ports: sorted }
-      })
+    const groups = [...this.#groups.values()]
+    for (const group of groups) group.listed ??= this.#listed(group)
+    return groups.map(group => group.listed!).sort((a, b) => a.network - b.network || a.mac - b.mac)
+  }
+
+  listRouters(): MulticastRouter[] {
+    return [...this.#routers]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([, { network, at }]) => ({ network, at }))
+  }
+
+  #listed({ network, mac, index, listeners }: Group): MulticastGroup {
+    const ports = new Map([...listeners].map(([key, { at }]) => [key, at]))
+    for (const [key, router] of this.#routers)
+      if (router.network === network) ports.set(key, router.at)
+    const sorted = [...ports].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, at]) => at)
+    return { network, mac, index, ports: sorted }
+  }
+
+  #routersChanged(): void {
+    for (const group of this.#groups.values()) group.listed = undefined
   }
 
   #router(at: PortRef, network: number): boolean {
     const key = portKey(at)
-    const isNew = !this.#routers.has(key)
+    const isNew = this.#routers.get(key)?.network !== network
+    if (isNew) this.#routersChanged()
     this.#routers.set(key, { at, network, untilMillis: this.#clock.nowMillis() + lifeMillis })
     return isNew
   }
@@ -83,13 +124,19 @@ export class MulticastTable {
     const known = this.#groups.get(key)
     if (!isJoining) {
       if (!known?.listeners.delete(portKey(at))) return false
+      known.listed = undefined
       if (known.listeners.size === 0) this.#groups.delete(key)
       return true
     }
     if (known === undefined && this.#groups.size >= maxGroups) return false
-    const group = known ?? { network, mac, index: this.#freeIndex(), listeners: new Map() }
+    const group = known ?? {
+      ...{ network, mac, index: this.#freeIndex() },
+      listeners: new Map(),
+      listed: undefined,
+    }
     if (group.listeners.size >= maxListeners) return false
     const isNew = !group.listeners.has(portKey(at))
+    if (isNew) group.listed = undefined
     group.listeners.set(portKey(at), { at, untilMillis: this.#clock.nowMillis() + lifeMillis })
     this.#groups.set(key, group)
     return isNew
@@ -102,15 +149,25 @@ export class MulticastTable {
     return index
   }
 
-  #forget(isOver: (untilMillis: number) => boolean, isThere: (at: PortRef) => boolean): boolean {
+  #forget(
+    isOver: (untilMillis: number) => boolean,
+    isThere: (at: PortRef, network: number) => boolean,
+  ): boolean {
     let isChanged = false
-    for (const [key, { listeners }] of this.#groups) {
+    for (const [key, group] of this.#groups) {
+      const { listeners } = group
       for (const [port, { at, untilMillis }] of listeners)
-        if (isThere(at) && isOver(untilMillis)) isChanged = listeners.delete(port) || isChanged
+        if (isThere(at, group.network) && isOver(untilMillis)) {
+          isChanged = listeners.delete(port) || isChanged
+          group.listed = undefined
+        }
       if (listeners.size === 0) this.#groups.delete(key)
     }
-    for (const [port, { at, untilMillis }] of this.#routers)
-      if (isThere(at) && isOver(untilMillis)) isChanged = this.#routers.delete(port) || isChanged
+    for (const [port, { at, network, untilMillis }] of this.#routers)
+      if (isThere(at, network) && isOver(untilMillis)) {
+        isChanged = this.#routers.delete(port) || isChanged
+        this.#routersChanged()
+      }
     return isChanged
   }
 }

@@ -1,6 +1,7 @@
 /** What the topology tells, and how it is made. */
 import type { DiscoveryOptions } from './discovery.js'
 import type { HostOptions } from './hosts.js'
+import type { Host, Link, MulticastGroup, MulticastRouter, Switch } from './model.js'
 
 export interface NetworkEvent {
   readonly kind: string
@@ -16,4 +17,14 @@ export interface TopologyEvents {
 export interface TopologyOptions {
   readonly discovery: DiscoveryOptions
   readonly hosts: HostOptions
+}
+
+/** What was known before a restart. */
+export interface TopologyFacts {
+  readonly switches: readonly Switch[]
+  readonly links: readonly Link[]
+  readonly hosts: readonly Host[]
+  readonly tree: readonly string[]
+  readonly multicast: readonly MulticastGroup[]
+  readonly multicastRouters: readonly MulticastRouter[]
 }

@@ -25,7 +25,6 @@ import {
   type Host,
   hostKey,
   isSamePort,
-  type Link,
   type Network,
   type Port,
   type PortKind,
@@ -46,7 +45,7 @@ import {
 import { Seeker } from './seeker.js'
 import { SwitchBook } from './switch-book.js'
 import type { SwitchOutput } from './switch-output.js'
-import type { TopologyEvents, TopologyOptions } from './topology-events.js'
+import type { TopologyEvents, TopologyFacts, TopologyOptions } from './topology-events.js'
 import { TreeKeeper } from './tree-keeper.js'
 
 export type { NetworkEvent, TopologyEvents, TopologyOptions } from './topology-events.js'
@@ -213,6 +212,8 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
     this.#memberships = membershipsOf(networks)
     for (const host of [...this.#tracker.table.all()])
       if (!this.#isMember(host)) this.#tracker.forget(host, 'its port left the network')
+    if (this.#multicast.forgetStrangers((at, network) => this.#isMember({ at, network })))
+      this.#takeGroups()
     this.#set({ networks })
   }
 
@@ -254,16 +255,17 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
   }
 
   /** Takes over what was known before a restart. */
-  restore(facts: {
-    readonly switches: readonly Switch[]
-    readonly links: readonly Link[]
-    readonly hosts: readonly Host[]
-    readonly tree: readonly string[]
-  }): void {
+  restore(facts: TopologyFacts): void {
     this.#tracker.restore(facts.hosts)
     this.#book.restore(facts.links)
     for (const known of facts.switches) this.#switches.put(known)
-    this.#topology = { ...this.#topology, tree: new Set(facts.tree) }
+    const { multicast, multicastRouters } = facts
+    this.#multicast.restore(multicast, multicastRouters)
+    this.#topology = {
+      ...this.#topology,
+      ...{ multicast: this.#multicast.list(), multicastRouters },
+      tree: new Set(facts.tree),
+    }
     this.#stale = { switches: true, links: true, hosts: true }
     this.emit('changed')
   }
@@ -283,7 +285,10 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
     for (const at of gone) this.#discovery.forget(at, 'port down')
     const index = known?.index ?? this.#switches.freeIndex()
     this.#putSwitch({ dpid, name, index, isConnected: true, ports })
-    for (const at of gone) if (this.#book.portLost(at, 'port down')) this.#takeLinks()
+    for (const at of gone) {
+      if (this.#book.portLost(at, 'port down')) this.#takeLinks()
+      if (this.#multicast.forgetPort(at)) this.#takeGroups()
+    }
     this.emit('event', { kind: 'switch-connected', dpid, name, ports: ports.size })
   }
 
@@ -392,7 +397,10 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
   }
 
   #takeGroups(): void {
-    this.#set({ multicast: this.#multicast.list() })
+    this.#set({
+      multicast: this.#multicast.list(),
+      multicastRouters: this.#multicast.listRouters(),
+    })
   }
 
   #portDown(at: PortRef, name: string): void {
@@ -429,7 +437,7 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
     this.emit('changed')
   }
 
-  #set(change: Pick<Partial<Topology>, 'networks' | 'multicast' | 'intents' | 'serving'>): void {
+  #set(change: Partial<Omit<Topology, 'switches' | 'links' | 'hosts' | 'tree' | 'laid'>>): void {
     this.#topology = { ...this.#topology, ...change }
     this.emit('changed')
   }
