@@ -1,7 +1,8 @@
 /** `sluice diff`: what applying rule files would change; nothing is sent. */
+
+import type { Cli } from './cli.js'
 import type { Client } from './client.js'
 import { sessionText, unreadText } from './get.js'
-import type { Cli } from './main.js'
 import { bodyOf, readRuleFiles } from './rule-files.js'
 
 interface Change {

@@ -1,7 +1,7 @@
 /** `sluice learn`: watches what is used for a while, and proposes the rules that allow it. */
 import type { Command } from 'commander'
+import type { Cli } from './cli.js'
 import type { Client } from './client.js'
-import type { Cli } from './main.js'
 
 interface Learning {
   readonly state: 'none' | 'watching' | 'ended'

@@ -4,8 +4,8 @@
  * Exit codes: 0 done · 1 it could not be done, or a check found mistakes · 2 the command was wrong.
  */
 import { Command, Option } from 'commander'
-import type { Disk } from '../base/env.js'
 import { Failure } from '../base/failures.js'
+import type { Cli } from './cli.js'
 import { Client, type ClientOptions, Problem } from './client.js'
 import { declaredKind, declaredPlurals, listDeclared } from './declared.js'
 import { diff } from './diff.js'
@@ -15,27 +15,9 @@ import { addLog } from './log.js'
 import { FileMistakes, isObjectFile, readObjectFiles } from './object-files.js'
 import { applyObjects, deleteObject } from './objects.js'
 import { addPath } from './path.js'
-import { apply, type CheckReport, check, confirm, remove, showHistory, undo } from './policies.js'
-import { type RuleFile, readRuleFiles } from './rule-files.js'
-import { addTrace, type RulesTrace } from './trace.js'
-
-export interface Cli {
-  readonly disk: Disk
-  readonly variables: Readonly<Record<string, string | undefined>>
-  print(text: string): void
-  complain(text: string): void
-  readonly signal: AbortSignal
-  /** Resolves after so many milliseconds, or when the command is interrupted. */
-  pause(millis: number): Promise<void>
-  /** Checks rule files without a controller. */
-  checkRules(files: readonly RuleFile[], notes: boolean): Promise<CheckReport>
-  /** What rule files say about one connection, without a controller. @param known addresses as `NAME=ADDRESS` */
-  traceRules(
-    files: readonly RuleFile[],
-    question: Readonly<Record<string, unknown>>,
-    known: readonly string[],
-  ): Promise<RulesTrace>
-}
+import { apply, check, confirm, remove, showHistory, undo } from './policies.js'
+import { readRuleFiles } from './rule-files.js'
+import { addTrace } from './trace.js'
 
 /** @returns the exit code */
 export const runCli = async (

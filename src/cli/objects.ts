@@ -1,7 +1,8 @@
 /** The verbs about declared objects: apply, delete. */
+
+import type { Cli } from './cli.js'
 import { type Client, Problem } from './client.js'
 import { stateText } from './declared.js'
-import type { Cli } from './main.js'
 import { FileMistakes, type ObjectDocument } from './object-files.js'
 
 interface Status {

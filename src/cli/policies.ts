@@ -1,8 +1,8 @@
 /** The verbs about rule files: apply, delete, check, history. */
 import { Failure } from '../base/failures.js'
+import type { Cli } from './cli.js'
 import type { Client } from './client.js'
 import { signs } from './diff.js'
-import type { Cli } from './main.js'
 import { bodyOf, policyName, readRuleFiles } from './rule-files.js'
 
 interface ApplyOptions {
@@ -80,13 +80,6 @@ export const remove = async (
   await client.send('DELETE', `/api/v1/policies/${encodeURIComponent(policyName(name))}${query}`)
   cli.print(`policy ${policyName(name)} deleted`)
   return 0
-}
-
-/** What a check found, as text and as data; made by the firewall, which the command line does not know. */
-export interface CheckReport {
-  readonly text: string
-  readonly isGood: boolean
-  readonly data: unknown
 }
 
 interface CheckOptions {

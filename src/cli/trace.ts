@@ -1,27 +1,8 @@
 /** `sluice trace`: what would happen to a connection or a frame, in the network or by rule files alone. */
 import { type Command, Option } from 'commander'
+import type { Cli, RulesTrace } from './cli.js'
 import type { Client } from './client.js'
-import type { Cli } from './main.js'
 import { readRuleFiles } from './rule-files.js'
-
-interface TierStep {
-  readonly tier: string
-  readonly rule?: string
-  readonly verb?: string
-  readonly file?: string
-  readonly line?: number
-}
-
-/** The part of an answer that is about rules alone. */
-export interface RulesTrace {
-  readonly verdict: string
-  readonly rule?: { readonly name: string; readonly file?: string; readonly line?: number }
-  readonly tiers?: readonly TierStep[]
-  /** Audit rules on the way. */
-  readonly audits?: readonly TierStep[]
-  /** Names without an address. */
-  readonly unknown?: readonly string[]
-}
 
 export interface TraceAnswer extends RulesTrace {
   readonly because: string

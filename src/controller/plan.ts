@@ -2,7 +2,7 @@
 import type { Flow, Section } from '../pipeline/program.js'
 import { switchesInOrder } from '../topology/model.js'
 import type { Controller } from './controller.js'
-import type { PolicyWish } from './policies.js'
+import type { PolicyWish } from './policy.js'
 import { canonicalFlow } from './program/canonical.js'
 import { flowText } from './rest/flow-text.js'
 import { type RuleChange, ruleChanges } from './rule-changes.js'

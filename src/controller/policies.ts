@@ -8,15 +8,17 @@ import type { Cancel, Env } from '../base/env.js'
 import { Failure } from '../base/failures.js'
 import { type Compiler, createCompiler } from '../nfv/firewall/compile.js'
 import type { Facts } from '../nfv/firewall/environment.js'
+import type { PolicyInput } from '../nfv/firewall/load.js'
 import { type LoadedPolicy, loadPolicy } from '../nfv/firewall/load.js'
 import { Parser } from '../nfv/firewall/parse.js'
-import { type PolicyInput, Resolver } from '../nfv/firewall/resolve.js'
+import { Resolver } from '../nfv/firewall/resolve.js'
 import { type PlacedRule, type Resolved, ruleById } from '../nfv/firewall/resolved.js'
 import type { Section } from '../pipeline/program.js'
 import type { Topology } from '../topology/model.js'
 import type { NetworkEvent } from '../topology/topology.js'
 import { listAll } from './facts.js'
 import { learningSection } from './firewall-meters.js'
+import { etagOf, type Policy, type PolicyWish } from './policy.js'
 import { describeComplaint, factsOf } from './policy-facts.js'
 import {
   digestOf,
@@ -28,26 +30,6 @@ import {
 } from './policy-history.js'
 import type { Refusal } from './program/programmer.js'
 import type { Op, Store } from './store/store.js'
-
-/** A policy as somebody asked for it. */
-export interface PolicyWish {
-  readonly name: string
-  /** The text of the rule file. */
-  readonly source: string
-  /** Texts of included files, by the path in the `include`. */
-  readonly includes?: Readonly<Record<string, string>>
-  /** The file it was read from, for messages. */
-  readonly file?: string
-  /** Lower comes first; then by name. */
-  readonly order?: number
-  /** Edits of `file` are put in force as they come. */
-  readonly watch?: boolean
-}
-
-export interface Policy extends PolicyWish {
-  readonly order: number
-  readonly changed: string
-}
 
 interface Known {
   readonly policy: Policy
@@ -65,9 +47,6 @@ export interface PolicyEvents {
 }
 
 type Changes = ReadonlyMap<string, 'added' | 'changed' | 'unchanged'>
-
-/** The entity tag of a policy as it is kept now. */
-export const etagOf = (policy: Policy): string => `"${policy.changed}"`
 
 const prefix = '/policy/'
 const stampKey = '/firewall/generation'

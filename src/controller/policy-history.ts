@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { Failure } from '../base/failures.js'
 import { listAll } from './facts.js'
-import type { Policy } from './policies.js'
+import type { Policy } from './policy.js'
 import type { Op, Store } from './store/store.js'
 
 /** Who asks, and why; as they say themselves. */

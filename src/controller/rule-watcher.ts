@@ -6,7 +6,7 @@ import { basename, dirname, join, resolve } from 'node:path'
 import type { Cancel, Env } from '../base/env.js'
 import { Failure } from '../base/failures.js'
 import type { Controller } from './controller.js'
-import type { PolicyWish } from './policies.js'
+import type { PolicyWish } from './policy.js'
 
 /** An editor writes a file in several steps; they count as one. */
 const settleMillis = 20

@@ -1,6 +1,6 @@
 /** What is audited costs a packet another way through its table: there is an end to it. */
 import { complaintAt } from './complaint.js'
-import type { PolicyInput } from './resolve.js'
+import type { PolicyInput } from './load.js'
 import { maxAuditedFiles, maxAuditRules, type PlacedRule } from './resolved.js'
 import type { RuleError } from './rule.js'
 

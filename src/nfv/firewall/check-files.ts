@@ -2,9 +2,9 @@
 import { posix } from 'node:path'
 import { check, formatReport } from './check.js'
 import { noFacts } from './environment.js'
+import type { PolicyInput } from './load.js'
 import { loadPolicy } from './load.js'
 import { Parser } from './parse.js'
-import type { PolicyInput } from './resolve.js'
 
 export interface FileToCheck {
   readonly name: string

@@ -6,7 +6,8 @@ import { complaintAt, formatComplaint } from './complaint.js'
 import { type Connection, type Decision, decide } from './decide.js'
 import type { Facts } from './environment.js'
 import { formatRemark, lint, type Remark } from './lint/index.js'
-import { type PolicyInput, Resolver } from './resolve.js'
+import type { PolicyInput } from './load.js'
+import { Resolver } from './resolve.js'
 import type { Resolved } from './resolved.js'
 import {
   type Line,

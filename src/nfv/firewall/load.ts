@@ -17,6 +17,13 @@ export interface LoadedPolicy {
   readonly root: ParsedFile
 }
 
+export interface PolicyInput {
+  readonly name: string
+  /** Lower numbers come first. */
+  readonly order: number
+  readonly loaded: LoadedPolicy
+}
+
 /**
  * Reads a policy and, in place, the files it includes; paths are relative to the file that names
  * them. A file counts once, where it is named first. Each file begins in tier `main`, and the

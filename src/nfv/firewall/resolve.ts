@@ -12,19 +12,12 @@ import { complaintAt, inOrder } from './complaint.js'
 import { contentOf, type Dependency, Environment, type Facts } from './environment.js'
 import { formatRuleBody } from './format.js'
 import { Guards } from './guards.js'
-import type { LoadedPolicy } from './load.js'
+import type { PolicyInput } from './load.js'
 import { Ids, type Lane, mix, mixTwo, PolicyMemo, type RuleMemo } from './resolve-memo.js'
 import { isStateless, type PlacedRule, type Resolved, type ResolvedRule } from './resolved.js'
 import { type Default, isAny, type Line, type Rule, type RuleError, tiers } from './rule.js'
 import { isOn, nextChange } from './times.js'
 import { unseenBy } from './unseen.js'
-
-export interface PolicyInput {
-  readonly name: string
-  /** Lower numbers come first. */
-  readonly order: number
-  readonly loaded: LoadedPolicy
-}
 
 /** Resolves the same rules to the same objects as long as what they were made from stays the same. */
 export class Resolver {

@@ -6,9 +6,10 @@ import { check, connectionOf, describe, formatReport } from '../../../src/nfv/fi
 import { formatComplaint } from '../../../src/nfv/firewall/complaint.js'
 import { decide } from '../../../src/nfv/firewall/decide.js'
 import { type Facts, noFacts } from '../../../src/nfv/firewall/environment.js'
+import type { PolicyInput } from '../../../src/nfv/firewall/load.js'
 import { loadText } from '../../../src/nfv/firewall/load.js'
 import { Parser } from '../../../src/nfv/firewall/parse.js'
-import { type PolicyInput, Resolver, resolve } from '../../../src/nfv/firewall/resolve.js'
+import { Resolver, resolve } from '../../../src/nfv/firewall/resolve.js'
 
 const policy = (text: string, name = 'p', order = 0, parser = new Parser()): PolicyInput => ({
   name,

@@ -3,7 +3,7 @@
  * rules whose order matters silently, rules that allow too much, names that nobody uses.
  */
 import type { Facts } from '../environment.js'
-import type { PolicyInput } from '../resolve.js'
+import type { PolicyInput } from '../load.js'
 import type { Resolved } from '../resolved.js'
 import { lintDefaults, lintNames } from './names.js'
 import { lintOverlaps } from './overlaps.js'

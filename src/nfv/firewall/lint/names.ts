@@ -1,6 +1,6 @@
 /** Remarks on single lines and names: unused, expired, not seen by the switches, defaults that do not count. */
 import type { Facts } from '../environment.js'
-import type { PolicyInput } from '../resolve.js'
+import type { PolicyInput } from '../load.js'
 import { isAny, type Line, type Member, type Rule, type ServiceMember } from '../rule.js'
 import { formatUntil } from '../times.js'
 import { type Remark, remarkOn, whereOf } from './remark.js'

@@ -1,0 +1,47 @@
+/** What the verbs of the command line are given to work with. */
+import type { Disk } from '../base/env.js'
+import type { RuleFile } from './rule-files.js'
+
+/** What a check found, as text and as data; made by the firewall, which the command line does not know. */
+export interface CheckReport {
+  readonly text: string
+  readonly isGood: boolean
+  readonly data: unknown
+}
+
+interface TierStep {
+  readonly tier: string
+  readonly rule?: string
+  readonly verb?: string
+  readonly file?: string
+  readonly line?: number
+}
+
+/** The part of an answer that is about rules alone. */
+export interface RulesTrace {
+  readonly verdict: string
+  readonly rule?: { readonly name: string; readonly file?: string; readonly line?: number }
+  readonly tiers?: readonly TierStep[]
+  /** Audit rules on the way. */
+  readonly audits?: readonly TierStep[]
+  /** Names without an address. */
+  readonly unknown?: readonly string[]
+}
+
+export interface Cli {
+  readonly disk: Disk
+  readonly variables: Readonly<Record<string, string | undefined>>
+  print(text: string): void
+  complain(text: string): void
+  readonly signal: AbortSignal
+  /** Resolves after so many milliseconds, or when the command is interrupted. */
+  pause(millis: number): Promise<void>
+  /** Checks rule files without a controller. */
+  checkRules(files: readonly RuleFile[], notes: boolean): Promise<CheckReport>
+  /** What rule files say about one connection, without a controller. @param known addresses as `NAME=ADDRESS` */
+  traceRules(
+    files: readonly RuleFile[],
+    question: Readonly<Record<string, unknown>>,
+    known: readonly string[],
+  ): Promise<RulesTrace>
+}
