@@ -14,6 +14,7 @@ import {
   ports,
   type Subfield,
 } from '../openflow/values.js'
+import { chosenBuckets, chosenMember, hashOf, maxGroupDepth, oneOf } from './choice.js'
 import type { Conntrack } from './conntrack.js'
 import { type FlowTable, fieldValue, masked, type Row } from './flow-table.js'
 import type { Fields, Packet } from './packet.js'
@@ -246,7 +247,7 @@ class Run implements Outcome {
       case 'multipath':
         return this.#write(
           action.to,
-          BigInt(pick(symmetricHash(this.#fields), action.linkCount, action.hash.basis)),
+          BigInt(oneOf(hashOf(action.hash, this.#fields), action.linkCount)),
         )
       case 'bundle':
         return this.#bundle(action, row)
@@ -352,13 +353,9 @@ class Run implements Outcome {
   }
 
   #bundle(action: Extract<Action, { kind: 'bundle' }>, row: RunRow | undefined): void {
-    const alive = action.ports.filter(port => this.#view.isLive(port))
-    const chosen =
-      action.algorithm === 'active_backup'
-        ? alive[0]
-        : alive[pick(symmetricHash(this.#fields), alive.length, action.hash.basis)]
-    if (action.to) this.#write(action.to, BigInt(chosen ?? ports.any))
-    else if (chosen !== undefined) this.#output(chosen, row)
+    const port = chosenMember(action, this.#fields, member => this.#view.isLive(member))
+    if (action.to) this.#write(action.to, BigInt(port ?? ports.any))
+    else if (port !== undefined) this.#output(port, row)
   }
 
   #group(id: number, row: RunRow | undefined): void {
@@ -454,80 +451,3 @@ class Run implements Outcome {
 /** A row of lowest priority that matches everything, section 5.4. */
 const isTableMiss = (row: RunRow | undefined): boolean =>
   row !== undefined && row.priority === 0 && Object.keys(row.match).length === 0
-
-/** Bounds on groups that name each other. */
-const maxGroupDepth = 64
-
-const isAlive = (view: SwitchView, bucket: Bucket, depth = 0): boolean => {
-  const isPortWatched = bucket.watchPort !== undefined && bucket.watchPort !== ports.any
-  const isGroupWatched = bucket.watchGroup !== undefined && bucket.watchGroup !== ports.any
-  if (!isPortWatched && !isGroupWatched) return true
-  if (isPortWatched && view.isLive(bucket.watchPort)) return true
-  const watched = isGroupWatched ? view.group(bucket.watchGroup) : undefined
-  if (watched === undefined || depth >= maxGroupDepth) return false
-  return watched.buckets.some(inner => isAlive(view, inner, depth + 1))
-}
-
-const chosenBuckets = (view: SwitchView, group: RunGroup, fields: Fields): readonly Bucket[] => {
-  if (group.type === 'all') return group.buckets
-  if (group.type === 'indirect') return group.buckets.slice(0, 1)
-  if (group.type === 'ff') {
-    const first = group.buckets.find(bucket => isAlive(view, bucket))
-    return first ? [first] : []
-  }
-  const alive = group.buckets.filter(bucket => isAlive(view, bucket))
-  const chosen =
-    alive[
-      pick(
-        symmetricHash(fields),
-        alive.map(bucket => bucket.weight ?? 1),
-        0,
-      )
-    ]
-  return chosen ? [chosen] : []
-}
-
-/**
- * One of several by highest random weight: when the choices become fewer or more, only those
- * connections move that must. 0 when there is nothing to choose from.
- */
-const pick = (hash: number, choices: number | readonly number[], basis: number): number => {
-  const count = typeof choices === 'number' ? choices : choices.length
-  let best = -1
-  let chosen = 0
-  for (let index = 0; index < count; index++) {
-    const weight = typeof choices === 'number' ? 1 : choices[index]!
-    const score = weight * (mix(hash ^ mix(index + 1 + basis)) & 0xffff)
-    if (score > best) {
-      best = score
-      chosen = index
-    }
-  }
-  return chosen
-}
-
-/** The finaliser of MurmurHash3: every bit of the input moves half of the output. */
-const mix = (value: number): number => {
-  let hash = value | 0
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
-  return (hash ^ (hash >>> 16)) >>> 0
-}
-
-/** The same for both directions of a connection. */
-const symmetricHash = (fields: Fields): number => {
-  const side = (...values: readonly (FieldValue | undefined)[]) =>
-    values.reduce<number>(
-      (hash, value) => (Math.imul(hash, 31) + Number(BigInt.asUintN(32, BigInt(value ?? 0)))) >>> 0,
-      7,
-    )
-  const a = side(
-    fields.ip_src ?? fields.ipv6_src ?? fields.eth_src,
-    fields.tcp_src ?? fields.udp_src,
-  )
-  const b = side(
-    fields.ip_dst ?? fields.ipv6_dst ?? fields.eth_dst,
-    fields.tcp_dst ?? fields.udp_dst,
-  )
-  return mix(a ^ b)
-}
