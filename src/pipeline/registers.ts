@@ -9,6 +9,7 @@
  *     reg4   port classes of the destination port      reg5   of the source port
  *     reg6   [16..31] instance                         [0..15] chain
  *     reg7   [0..15] conntrack zone
+ *     reg8   [0..19] switch where the frame leaves the fabric, while several ways lead there
  *
  *     ct_label  [0..15] generation · [16..47] rule · [48..63] chain · [64..79] instance · [80] decided elsewhere
  */
@@ -35,6 +36,7 @@ export const registers = {
   chain:       bits('reg6', 0, 16),
   instance:    bits('reg6', 16, 16),
   zone:        bits('reg7', 0, 16),
+  egress:      bits('reg8', 0, 20),
 } as const
 
 // biome-ignore format: a table

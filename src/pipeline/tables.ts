@@ -18,7 +18,9 @@
  *                                      │                     accepted          │
  *                                      v                        v              v
  *                                   forward <───────────────────┴──────────────┘
- *                                      └──> a port here, or the group of the egress switch
+ *                                      └──> a port here, or the group of the egress switch:
+ *                                              one way ──> that port, or a way around it
+ *                                              several ──> transit ──> one of them, by a hash
  *
  * Ids leave gaps for tables to come. Within a table the first row that matches wins.
  */
@@ -52,6 +54,7 @@ const rows = [
   ['commit',   60, 'write the session: generation, rule and chain into ct_label',                                             'drop'],
   ['accepted', 70, 'pieces of a datagram whose first piece was accepted; late pieces come out invalid and are dropped',       'forward'],
   ['forward',  90, '(network, destination MAC) to a port here or to the group of the egress switch; broadcast along the tree', 'to the controller: destination unknown'],
+  ['transit',  95, 'frames that several ways lead on: UDP goes by its ports too, what else there is by the group that shares', 'drop'],
 ] as const
 
 export type TableName = (typeof rows)[number][0]

@@ -1,12 +1,18 @@
 /** What leads to hosts of other switches: rows for the hosts of one egress switch, and the group they point to. */
 import type { Dpid } from '../../base/addresses.js'
+import type { Action, Bucket } from '../../openflow/values.js'
+import { etherTypes, ipProtocols } from '../../pipeline/packet.js'
 import {
+  type Flow,
+  flow,
   type Group,
   groupNumber,
   type Origin,
   type Section,
   section,
 } from '../../pipeline/program.js'
+import { bitsEqual, load, registers } from '../../pipeline/registers.js'
+import { tableId } from '../../pipeline/tables.js'
 import type { Memberships } from '../memberships.js'
 import type { Host, Network, Switch, Topology } from '../model.js'
 import { answerRows, localRows, remoteRows } from './host-rows.js'
@@ -153,23 +159,75 @@ const isSameWay = (a: Way, b: Way): boolean =>
     a.ports.length === b.ports.length &&
     a.ports.every((port, index) => port === b.ports[index]))
 
-const groupSection = (egress: Egress, way: Way): Section =>
-  section(`egress/${egress.dpid}`, { groups: [egressGroupOf(egress, way)] })
-
-/** Equal ways share the load; a single one has a stand-in that takes over inside the switch. */
-const egressGroupOf = (egress: Egress, { ports, alternate }: Way): Group => {
-  const origin: Origin = { kind: 'switch', name: egress.dpid }
-  const isShared = ports.length > 1
-  const all = alternate === undefined ? ports : [...ports, alternate]
-  return {
-    id: egressGroup(egress.index),
-    type: isShared ? 'select' : 'ff',
-    buckets: all.map(port => ({
-      ...(isShared && { weight: 1 }),
-      watchPort: port,
-      actions: [{ kind: 'output', port }],
-    })),
-    because: `shortest ways to ${egress.name}`,
+/**
+ * A single way has the group for itself; several share the load in table transit. A way around takes over inside the
+ * switch when all of them are dead.
+ *
+ *     forward ──> group of the egress switch ──> port               dead ──> the way around
+ *                              │ several ways                    all dead ──> the way around
+ *                              └──> transit ── UDP ──> bundle over live ports, by addresses and ports
+ *                                      └── others ──> group that shares, over live ports
+ */
+const groupSection = (egress: Egress, { ports, alternate }: Way): Section => {
+  const { dpid, index, name } = egress
+  const origin: Origin = { kind: 'switch', name: dpid }
+  const because = `shortest ways to ${name}`
+  const id = egressGroup(index)
+  const around = alternate === undefined ? [] : [outOf(alternate)]
+  if (ports.length < 2) {
+    const buckets = [...ports.map(outOf), ...around]
+    return section(`egress/${dpid}`, { groups: [{ id, type: 'ff', buckets, because, origin }] })
+  }
+  const share: Group = {
+    id: groupNumber('share', index),
+    type: 'select',
+    buckets: ports.map(port => ({ weight: 1, ...outOf(port) })),
+    because,
     origin,
   }
+  const shared: Bucket = {
+    watchGroup: share.id,
+    actions: [load(registers.egress, index), { kind: 'resubmit', table: tableId.transit }],
+  }
+  return section(`egress/${dpid}`, {
+    flows: shareRows(egress, ports, share.id, origin),
+    groups: [share, { id, type: 'ff', buckets: [shared, ...around], because, origin }],
+  })
+}
+
+const outOf = (port: number): Bucket => ({ watchPort: port, actions: [{ kind: 'output', port }] })
+
+/** Groups of Open vSwitch leave the ports of UDP out of their hash: docs/adr/0006. */
+const shareRows = (
+  { index, name }: Egress,
+  ports: readonly number[],
+  share: number,
+  origin: Origin,
+): Flow[] => {
+  const reg8 = bitsEqual([registers.egress, index])
+  const bundle: Action = {
+    kind: 'bundle',
+    hash: { fields: 'symmetric_l3l4+udp', basis: 0 },
+    algorithm: 'hrw',
+    ports,
+  }
+  const udp = [etherTypes.ipv4, etherTypes.ipv6].map(eth_type =>
+    flow(
+      'transit',
+      100,
+      { eth_type, ip_proto: ipProtocols.udp, reg8 },
+      { actions: [bundle] },
+      `connections of UDP share the ways to ${name}`,
+      origin,
+    ),
+  )
+  const others = flow(
+    'transit',
+    10,
+    { reg8 },
+    { actions: [{ kind: 'group', group: share }] },
+    `what else there is shares the ways to ${name}`,
+    origin,
+  )
+  return [...udp, others]
 }

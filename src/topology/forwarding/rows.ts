@@ -51,6 +51,7 @@ const rows: readonly Flow[] = [
   row('track', 100, { eth_type: etherTypes.ipv4, ip_proto: ipProtocols.igmp }, { goto: 'forward' }, 'group membership reports pass untracked'),
   row('forward', 10, { eth_dst: groupBit }, {}, 'broadcast in a network that has no tree here'),
   row('forward', 0, {}, {}, 'destination unknown'),
+  row('transit', 0, {}, {}, 'no ways to this switch'),
 ]
 
 export const baseSection: Section = section('forwarding/base', {

@@ -12,7 +12,7 @@ import { alternateTo } from '../paths/alternate.js'
 export interface Way {
   /** All on shortest paths, ascending. */
   readonly ports: readonly number[]
-  /** With a single port: one that leads there too, and not back through here. */
+  /** One that leads there too, and not back through here: for when all of `ports` are dead. */
   readonly alternate: number | undefined
 }
 
@@ -64,7 +64,7 @@ export class Ways {
     if (known && known.turn >= this.#changedAt[from]! && known.turn >= this.#changedAt[to]!)
       return known.way
     const hops = all.nextHops(from, to)
-    const alternate = hops.length === 1 ? this.#alternate(all, from, to, hops) : undefined
+    const alternate = hops.length > 0 ? this.#alternate(all, from, to, hops) : undefined
     const isSame =
       known !== undefined &&
       known.way.alternate === alternate &&
