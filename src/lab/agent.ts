@@ -186,23 +186,48 @@ const openUdp = async (
 
 let lastFlowPort = 0
 
-/** So many TCP connections, each from a port of its own; how many were answered. */
-const flows = async (to: string, port: number, count: number): Promise<number> => {
+/** So many connections, each from a port of its own; how many were answered. */
+const flows = async (
+  to: string,
+  protocol: Command['protocol'],
+  port: number,
+  count: number,
+): Promise<number> => {
+  const one = protocol === 'udp' ? flowOfUdp : flowOfTcp
   let answered = 0
   await inTurns(count, async () => {
-    lastFlowPort++
-    const socket = connect({ host: to, port, localPort: flowPort(lastFlowPort), noDelay: true })
-    const isAnswered = await new Promise<boolean>(resolve => {
-      socket.on('connect', () => socket.write('flow'))
-      socket.on('data', () => resolve(true))
-      socket.on('error', () => resolve(false))
-      socket.setTimeout(flowPatienceMillis, () => resolve(false))
-    })
-    if (isAnswered) answered++
-    // Not closed politely: its port is not to be held for a minute.
-    socket.resetAndDestroy()
+    if (await one(to, port, flowPort(++lastFlowPort))) answered++
   })
   return answered
+}
+
+const flowOfTcp = async (to: string, port: number, localPort: number): Promise<boolean> => {
+  const socket = connect({ host: to, port, localPort, noDelay: true })
+  const isAnswered = await new Promise<boolean>(resolve => {
+    socket.on('connect', () => socket.write('flow'))
+    socket.on('data', () => resolve(true))
+    socket.on('error', () => resolve(false))
+    socket.setTimeout(flowPatienceMillis, () => resolve(false))
+  })
+  // Not closed politely: its port is not to be held for a minute.
+  socket.resetAndDestroy()
+  return isAnswered
+}
+
+const flowOfUdp = async (to: string, port: number, localPort: number): Promise<boolean> => {
+  const socket = createSocket(to.includes(':') ? 'udp6' : 'udp4')
+  const isAnswered = await new Promise<boolean>(resolve => {
+    const timer = setTimeout(() => resolve(false), flowPatienceMillis)
+    const done = (isGood: boolean) => {
+      clearTimeout(timer)
+      resolve(isGood)
+    }
+    socket.on('message', () => done(true))
+    socket.on('error', () => done(false))
+    socket.bind(localPort, () => socket.send('flow', port, to))
+  })
+  socket.close()
+  return isAnswered
 }
 
 const carryOut = async (command: Command): Promise<unknown> => {
@@ -223,7 +248,7 @@ const carryOut = async (command: Command): Promise<unknown> => {
     case 'state':
       return sessions.get(name)?.state()
     case 'flows':
-      return flows(to, port, command.count ?? 1)
+      return flows(to, protocol, port, command.count ?? 1)
     case 'heard':
       return Object.fromEntries(heard)
     case 'close':

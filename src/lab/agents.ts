@@ -134,8 +134,14 @@ export abstract class AgentHosts
     })
   }
 
-  flows(from: string, to: string, port: number, count: number): Promise<number> {
-    return this.#of(from).call('flows', { to: this.#address(to), port, count })
+  flows(
+    from: string,
+    to: string,
+    protocol: 'tcp' | 'udp',
+    port: number,
+    count: number,
+  ): Promise<number> {
+    return this.#of(from).call('flows', { to: this.#address(to), protocol, port, count })
   }
 
   /** The words that run a command inside a host. */

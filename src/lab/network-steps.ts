@@ -194,14 +194,14 @@ const datagrams = (mac: HostSpec, ip: HostSpec, to: readonly HostSpec[]): Uint8A
   })
 
 export const spread = async (telling: Telling, step: Of<'spread'>): Promise<void> => {
-  const { from, to, port, flows, over, percent } = step
+  const { from, to, protocol = 'tcp', port, flows, over, percent } = step
   const { stage } = telling
   const before = await carriedBy(telling, over)
   await telling.judge(
-    `${flows} connections from ${from} to ${to}`,
+    `${flows} connections of ${protocol} from ${from} to ${to}`,
     `${flows} answered`,
     async () => {
-      const back = await stage.flows(from, to, port, flows)
+      const back = await stage.flows(from, to, protocol, port, flows)
       return `${back} answered`
     },
   )

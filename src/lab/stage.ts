@@ -41,10 +41,15 @@ export interface Stage {
     intervalMillis: number,
   ): Promise<{ sent: number; received: number }>
   /**
-   * Opens so many TCP connections, each from a port of its own; how many were answered. TCP, because Open vSwitch
-   * chooses among the buckets of a select group by ports of TCP, and sends all UDP between two hosts one way.
+   * Opens so many connections, each from a port of its own; how many were answered.
    */
-  flows(from: string, to: string, port: number, count: number): Promise<number>
+  flows(
+    from: string,
+    to: string,
+    protocol: 'tcp' | 'udp',
+    port: number,
+    count: number,
+  ): Promise<number>
   /** A switch loses its power: its cables are dark, and it speaks with nobody; or it has power again. */
   setPower(name: string, isOn: boolean): Promise<void>
   /** Datagrams that a host has had at the ports of the story, by `udp ADDRESS PORT` of their sender. */

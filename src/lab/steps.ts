@@ -96,6 +96,11 @@ export const step = Type.Union([
           from: Type.String(),
           to: Type.String(),
           port: Type.Integer(),
+          protocol: Type.Optional(
+            Type.Union([Type.Literal('tcp'), Type.Literal('udp')], {
+              description: 'tcp, unless said otherwise',
+            }),
+          ),
           flows: Type.Integer({ minimum: 1, maximum: 10_000 }),
           over: Type.Array(Type.String(), { minItems: 1 }),
           percent: Type.Number({ description: 'how far a share may be from even' }),
@@ -105,7 +110,7 @@ export const step = Type.Union([
     },
     {
       ...strict,
-      description: 'TCP connections that must share the load, as the switches have counted',
+      description: 'connections that must share the load, as the switches have counted',
     },
   ),
   Type.Object(

@@ -85,13 +85,19 @@ export class SimStage implements Stage {
     return { sent: count, received }
   }
 
-  async flows(from: string, to: string, port: number, count: number): Promise<number> {
+  async flows(
+    from: string,
+    to: string,
+    protocol: 'tcp' | 'udp',
+    port: number,
+    count: number,
+  ): Promise<number> {
     const host = this.#network.host(from)
     const target = this.#address(to)
     let answered = 0
     await inTurns(count, async () => {
       const patience = { timeoutMillis: flowPatienceMillis }
-      if ((await host.attempt(target, 'tcp', port, patience)) === 'open') answered++
+      if ((await host.attempt(target, protocol, port, patience)) === 'open') answered++
     })
     return answered
   }
