@@ -21,6 +21,8 @@ interface TierStep {
 export interface RulesTrace {
   readonly verdict: string
   readonly rule?: { readonly name: string; readonly file?: string; readonly line?: number }
+  /** What the rule counts. */
+  readonly within?: string
   readonly tiers?: readonly TierStep[]
   /** Audit rules on the way. */
   readonly audits?: readonly TierStep[]

@@ -94,8 +94,8 @@ const traceFiles = async (
 const placeOf = ({ file, line }: { file?: string; line?: number }): string =>
   file === undefined || file === 'built-in' ? '' : ` (${file}:${line})`
 
-const headLines = ({ verdict, rule }: RulesTrace): string[] => [
-  `verdict  ${verdict}`,
+const headLines = ({ verdict, rule, within }: RulesTrace): string[] => [
+  `verdict  ${verdict}${within === undefined ? '' : `, within ${within}`}`,
   ...(rule ? [`rule     ${rule.name}${placeOf(rule)}`] : []),
 ]
 

@@ -1,13 +1,14 @@
 /** What watches the connections that are accepted, and its meter. */
+import { helpedPorts, type Resolved } from '../nfv/firewall/resolved.js'
 import { learningRows } from '../nfv/firewall/tables.js'
 import { meterNumber, type Section, section } from '../pipeline/program.js'
 
 export const learnMeter = meterNumber('learn')
 
 /** While rules are learnt: what watches the connections that are accepted. */
-export const learningSection = (generation: number): Section =>
+export const learningSection = (generation: number, resolved: Resolved): Section =>
   section('firewall/learning', {
-    flows: learningRows(generation, learnMeter),
+    flows: learningRows(generation, learnMeter, helpedPorts(resolved)),
     meters: [
       {
         id: learnMeter,

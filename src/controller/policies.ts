@@ -304,7 +304,7 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
     const sections = compiler.compile(resolved, generation)
     if (!this.#isLearning) return sections
     if (this.#learning?.generation !== generation)
-      this.#learning = { generation, section: learningSection(generation) }
+      this.#learning = { generation, section: learningSection(generation, resolved) }
     return [...sections, this.#learning.section]
   }
 

@@ -19,6 +19,7 @@ export interface TraceQuestion extends Partial<Asked> {
 
 /** The way through the switches; with what the rules say, where rules are asked. */
 export interface TraceAnswer extends Explanation {
+  readonly within?: string
   readonly tiers?: RulesAnswer['tiers']
   readonly audits?: RulesAnswer['audits']
 }
@@ -32,8 +33,9 @@ export const trace = (controller: Controller, question: TraceQuestion): TraceAns
   const connection = connectionOfFields(fields)
   // Packets that never come to the rules, because the guard has dropped them, have no answer of them.
   if (way.rule === undefined || resolved === undefined || connection === undefined) return way
-  const { tiers, audits } = rulesAnswer(decide(resolved, connection))
-  return { ...way, tiers, ...(audits.length > 0 && { audits }) }
+  const { tiers, audits, within } = rulesAnswer(decide(resolved, connection))
+  const isWithin = way.verdict === 'delivered' && within !== undefined
+  return { ...way, ...(isWithin && { within }), tiers, ...(audits.length > 0 && { audits }) }
 }
 
 type Start = { readonly at: PortRef; readonly fields: Fields }

@@ -34,6 +34,15 @@ t.test('rules with the built-in ones before them, and doubts about them', async 
   const one = await call<{ items: Rule[] }>('GET', '/api/v1/rules?name=web')
   t.match(one.items, [{ name: 'web', text: 'web:  allow tcp 443 from 10.1.0.0/16 to 10.2.0.10' }])
 
+  await call('PUT', '/api/v1/policies/slow', {
+    source:
+      'slow: allow tcp 22 from any to 10.2.0.10 limit 10/minute per source max 3 connections\n',
+  })
+  const slow = await call<{ items: Rule[] }>('GET', '/api/v1/rules?name=slow')
+  t.match(slow.items, [{ verb: 'allow', within: 'limit 10/minute per source, max 3 connections' }])
+  t.notOk('within' in one.items[0]!, 'a rule that does not count')
+  await call('DELETE', '/api/v1/policies/slow')
+
   const remarks = await call<{ items: { kind: string; line: number }[] }>('GET', '/api/v1/remarks')
   const kinds = remarks.items.map(({ kind, line }) => `${kind} ${line}`)
   t.ok(kinds.includes('too-wide 2'))

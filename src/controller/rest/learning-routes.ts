@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import Type, { type Static } from 'typebox'
 import { Environment } from '../../nfv/firewall/environment.js'
 import { type KnownZone, type LearnContext, proposeRules } from '../../nfv/firewall/learn.js'
+import { helpedPorts } from '../../nfv/firewall/resolved.js'
 import type { Controller } from '../controller.js'
 import type { LearningStatus } from '../learning.js'
 
@@ -72,7 +73,7 @@ const contextOf = (
   controller: Controller,
   { sinceMillis, watchedMillis }: LearningStatus,
 ): LearnContext => {
-  const { topology } = controller
+  const { topology, policies } = controller
   const names = new Map(
     [...topology.current.hosts.values()].flatMap(host =>
       host.name === undefined ? [] : host.ips.map(ip => [ip, host.name!] as const),
@@ -82,6 +83,7 @@ const contextOf = (
     sinceMillis,
     untilMillis: watchedMillis,
     zones: zonesOf(controller),
+    helped: policies.resolved ? helpedPorts(policies.resolved) : [],
     hostOf: ip => names.get(ip),
   }
 }

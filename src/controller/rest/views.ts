@@ -2,7 +2,9 @@
 
 import type { Dpid } from '../../base/addresses.js'
 import { type BuiltInRule, builtInRules } from '../../nfv/firewall/built-in.js'
+import { formatCounted } from '../../nfv/firewall/format.js'
 import { lint, lintHits, type Remark } from '../../nfv/firewall/lint/index.js'
+import type { ResolvedRule } from '../../nfv/firewall/resolved.js'
 import { ConnectionLost, type FlowStats, formatFlow } from '../../openflow/index.js'
 import { ports as reserved } from '../../openflow/values.js'
 import { cookieNamespace, cookieNamespaceMask } from '../../pipeline/program.js'
@@ -170,6 +172,7 @@ export const ruleItems = async (controller: Controller, wantsSessions: boolean) 
       name: rule.name,
       id: rule.id,
       verb: rule.verb,
+      ...withinOf(rule),
       file,
       line,
       isDefault: rule.isDefault,
@@ -181,6 +184,11 @@ export const ruleItems = async (controller: Controller, wantsSessions: boolean) 
     }
   })
   return [...builtInRules.map(builtInItem), ...rules]
+}
+
+const withinOf = (rule: ResolvedRule) => {
+  const within = formatCounted(rule)
+  return within === undefined ? {} : { within }
 }
 
 /** They pass before any rule is asked, and are not counted. */

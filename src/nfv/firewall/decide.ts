@@ -6,7 +6,15 @@ import type { Ip } from '../../base/addresses.js'
 import { ipNumber } from '../../base/addresses.js'
 import type { AddressSet } from './address-set.js'
 import { isSameAudit, isStateless, type PlacedRule, type Resolved, type Term } from './resolved.js'
-import { type LogWish, type PortRange, type TierName, tiers, type Verb } from './rule.js'
+import {
+  type Cap,
+  type Limit,
+  type LogWish,
+  type PortRange,
+  type TierName,
+  tiers,
+  type Verb,
+} from './rule.js'
 
 /** The packet that opens a connection. */
 export interface Connection {
@@ -42,6 +50,9 @@ export interface Decision {
   readonly line: number
   readonly log?: LogWish
   readonly via?: string
+  /** It allows only so many, or so fast. */
+  readonly limit?: Limit
+  readonly caps?: readonly Cap[]
   /** The tiers that were asked, in their order, and who spoke there. */
   readonly tierTrail: readonly TierStep[]
   /** Audit rules that matched on the way. */
@@ -134,6 +145,8 @@ const decision = (
   line,
   ...(rule.log && { log: rule.log }),
   ...(rule.via !== undefined && { via: rule.via }),
+  ...(rule.verb === 'allow' && rule.limit && { limit: rule.limit }),
+  ...(rule.verb === 'allow' && rule.caps && { caps: rule.caps }),
   tierTrail,
   audits,
 })

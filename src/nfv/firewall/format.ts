@@ -64,18 +64,27 @@ export const formatStatement = (statement: Statement): string => {
 /** A rule without its name. */
 export const formatRuleBody = (rule: Rule): string => {
   const verb = rule.isAudit ? (rule.verb === 'pass' ? 'audit' : `audit ${rule.verb}`) : rule.verb
-  const limit = rule.limit
-    ? ` limit ${formatRate(rule.limit.rate)}${rule.limit.isPerSource ? ' per source' : ''}`
-    : ''
-  const caps = (rule.caps ?? [])
-    .map(cap => ` max ${cap.count} ${cap.of}${cap.isPerSource ? ' per source' : ''}`)
+  const counted = countedParts(rule)
+    .map(part => ` ${part}`)
     .join('')
   const via = rule.via ? ` via ${rule.via.name}` : ''
   const until = rule.until === undefined ? '' : ` until ${formatUntil(rule.until)}`
   const schedule = rule.schedule ? ` schedule ${formatSchedule(rule.schedule)}` : ''
   const head = `${verb} ${formatServices(rule.services)}${formatEnds(rule.from, rule.to)}`
-  return `${head}${via}${limit}${caps}${until}${schedule}${formatLog(rule.log)}`
+  return `${head}${via}${counted}${until}${schedule}${formatLog(rule.log)}`
 }
+
+const countedParts = ({ limit, caps = [] }: Pick<Rule, 'limit' | 'caps'>): string[] => {
+  const each = (isPerSource: boolean) => (isPerSource ? ' per source' : '')
+  return [
+    ...(limit ? [`limit ${formatRate(limit.rate)}${each(limit.isPerSource)}`] : []),
+    ...caps.map(cap => `max ${cap.count} ${cap.of}${each(cap.isPerSource)}`),
+  ]
+}
+
+/** What a rule allows within; undefined when it does not count. */
+export const formatCounted = (rule: Pick<Rule, 'limit' | 'caps'>): string | undefined =>
+  countedParts(rule).join(', ') || undefined
 
 const formatEnds = (from: Selection, to: Selection): string =>
   ` from ${formatSelection(from)} to ${formatSelection(to)}`

@@ -35,6 +35,8 @@ export interface LearnContext {
   readonly untilMillis: number
   /** Zones that rules have already; the first that fits is taken. */
   readonly zones: readonly KnownZone[]
+  /** Ports at which rules let a helper read. */
+  readonly helped?: readonly PortRange[]
   /** The declared name of the host that has an address. */
   hostOf(ip: Ip): string | undefined
 }
@@ -106,7 +108,7 @@ const grouped = (seen: readonly Seen[], context: LearnContext): Group[] => {
   )
   const servers = [...perServer.values()].map(parts => {
     const all = parts.flatMap(({ list }) => list)
-    return { from: parts[0]!.from, seen: all, ...servicesOf(all) }
+    return { from: parts[0]!.from, seen: all, ...servicesOf(all, context.helped) }
   })
   const rules = groupBy(servers, server => JSON.stringify([server.from, server.services], bigint))
   return [...rules.values()]
@@ -182,6 +184,7 @@ const memberOf = (ip: Ip, context: LearnContext): Member => {
 
 const servicesOf = (
   seen: readonly Seen[],
+  helped: readonly PortRange[] = [],
 ): { readonly services: readonly ServiceMember[]; readonly isRange: boolean } => {
   let isRange = false
   const services = [...groupBy(seen, ({ connection }) => `${connection.protocol}`).values()]
@@ -190,9 +193,16 @@ const servicesOf = (
       const { protocol } = list[0]!.connection
       if (isIcmp(list[0]!.connection)) return icmpOf(list)
       if (protocol !== 6 && protocol !== 17) return [{ kind: 'protocol', number: protocol }]
-      const { ports, isMany } = portsOf(list.map(one => one.connection.destinationPort))
-      isRange ||= isMany
-      return [{ kind: 'ports', transport: protocol === 6 ? 'tcp' : 'udp', ports, sourcePorts: [] }]
+      const transport = protocol === 6 ? 'tcp' : 'udp'
+      const isRead = ({ connection: { destinationPort: port } }: Seen) =>
+        protocol === 6 && helped.some(({ from, to }) => from <= port && port <= to)
+      const service = (part: readonly Seen[], helper?: 'ftp'): ServiceMember[] => {
+        if (part.length === 0) return []
+        const { ports, isMany } = portsOf(part.map(one => one.connection.destinationPort))
+        isRange ||= isMany
+        return [{ kind: 'ports', transport, ports, sourcePorts: [], ...(helper && { helper }) }]
+      }
+      return [...service(list.filter(isRead), 'ftp'), ...service(list.filter(one => !isRead(one)))]
     })
   return { services, isRange }
 }

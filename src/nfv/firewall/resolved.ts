@@ -1,5 +1,6 @@
 /** Rules with every name replaced by what it means: what is compiled, decided and linted. */
 import type { AddressSet } from './address-set.js'
+import { joinPorts } from './environment.js'
 import type { Cap, Helper, Limit, LogWish, PortRange, RuleError, Verb } from './rule.js'
 
 /**
@@ -75,6 +76,10 @@ export const helperPorts = (rule: ResolvedRule): readonly PortRange[] =>
   rule.verb === 'allow' && !rule.isAudit
     ? rule.terms.flatMap(({ helper, destination }) => (helper ? (destination ?? []) : []))
     : []
+
+/** The ports at which any rule does. */
+export const helpedPorts = ({ tiers }: Resolved): readonly PortRange[] =>
+  joinPorts(tiers.flatMap(rules => rules.flatMap(({ rule }) => helperPorts(rule)))) ?? []
 
 /** Each of its connections is admitted one by one, by the controller. */
 export const asksToAdmit = (rule: ResolvedRule): boolean =>

@@ -96,33 +96,51 @@ export const generationOfRow = (
  * Rows that send up the first packet of each connection that is accepted, besides keeping it.
  *
  * @param meter bounds what comes up
+ * @param ports those at which a rule lets a helper read
  */
-export const learningRows = (generation: number, meter: number): Flow[] =>
-  each(
-    20,
-    { ct_state: state(['new', 'trk']) },
-    {
-      actions: [
-        { kind: 'controller', maxLength: 128, userdata: writeUserdata('learn'), meter },
-        ...commitHere(generation, { kind: 'move', from: registers.rule, to: label.rule }),
-      ],
-    },
-    'accepted, and watched to learn rules from',
-  ).map(([priority, match, then, because]) =>
+export const learningRows = (
+  generation: number,
+  meter: number,
+  ports: readonly PortRange[],
+): Flow[] => {
+  const learn: Action = {
+    kind: 'controller',
+    maxLength: 128,
+    userdata: writeUserdata('learn'),
+    meter,
+  }
+  const here = commitHere(generation, { kind: 'move', from: registers.rule, to: label.rule })
+  const watched = 'accepted, and watched to learn rules from'
+  const rows = [
+    ...each(20, { ct_state: state(['new', 'trk']) }, { actions: [learn, ...here] }, watched),
+    ...helped(ports).flatMap(port =>
+      each(
+        35,
+        { ct_state: state(['new', 'trk'], ['rel']), ...isRead(1), ...port },
+        { actions: [learn, ...read(here)] },
+        `${watched}, with what it agrees upon`,
+      ),
+    ),
+  ]
+  return rows.map(([priority, match, then, because]) =>
     flow('commit', priority, match, then, because, origin),
   )
+}
+
+/** TCP connections to these ports. */
+const helped = (ports: readonly PortRange[]): readonly Match[] =>
+  masksOf(ports).map(({ value, mask }) => ({
+    ip_proto: tcp,
+    ct_nw_proto: tcp,
+    ct_tp_dst: mask === 0xffff ? value : { value, mask },
+  }))
 
 /**
  * Rows for connections that a helper reads (FTP): here those of rules that say so, and those that another switch has
  * let in, so that what they agree upon is known at both ends.
  */
 export const helperRows = (generation: number, ports: readonly PortRange[]): Flow[] =>
-  masksOf(ports).flatMap(mask => {
-    const port: Match = {
-      ip_proto: tcp,
-      ct_nw_proto: tcp,
-      ct_tp_dst: mask.mask === 0xffff ? mask.value : mask,
-    }
+  helped(ports).flatMap(port => {
     const here = commitHere(generation, { kind: 'move', from: registers.rule, to: label.rule })
     const opening = state(['new', 'trk'], ['rel'])
     const rows: readonly (readonly [TableName, Row])[] = [

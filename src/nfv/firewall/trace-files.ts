@@ -7,6 +7,7 @@ import { formatComplaint } from './complaint.js'
 import { type Asked, connectionAsked, connectionOfFields, readIp } from './connection.js'
 import { type Connection, type Decision, decide, type TierStep } from './decide.js'
 import { type Facts, noFacts } from './environment.js'
+import { formatCounted } from './format.js'
 import { resolve } from './resolve.js'
 import type { Resolved } from './resolved.js'
 import { tiers as tierNames } from './rule.js'
@@ -20,6 +21,8 @@ export interface RulesAnswer {
     readonly file: string
     readonly line: number
   }
+  /** What the rule counts: it allows this much, and no more. */
+  readonly within?: string
   readonly tiers: readonly TierStep[]
   /** Audit rules on the way, and what they would have done. */
   readonly audits: readonly TierStep[]
@@ -27,9 +30,11 @@ export interface RulesAnswer {
 
 export const rulesAnswer = (decision: Decision): RulesAnswer => {
   const { verdict, policy, rule, file, line, tierTrail, audits } = decision
+  const within = formatCounted(decision)
   return {
     verdict,
     rule: { policy, name: rule, file, line },
+    ...(within !== undefined && { within }),
     tiers: tierTrail,
     audits: audits.map(({ rule, file, line }) => ({
       tier: tierNames[rule.tier]!,

@@ -135,6 +135,15 @@ t.test('the data of FTP', root, async t => {
       t.equal(await lab.attempts('a', 'c', 80, 1), 's', 'nothing else is let in')
       t.equal(await lab.attempts('c', 'a', 80, 1), 's', 'nor the other way round')
 
+      await lab.controller.send('POST', '/api/v1/learning', { seconds: 60 })
+      await sleep(500)
+      const watched = transfer(lab, 'passive', 4)
+      await sleep(1_500)
+      t.equal(await watched.runs(), true, 'the data comes while it is watched')
+      await watched.end()
+      const { rules } = await lab.controller.get<{ rules: string }>('/api/v1/learning')
+      t.match(rules, 'allow tcp 21 helper ftp from', 'the control connection was seen')
+
       // Nobody listens at UDP 9: c says so by an ICMP error that quotes the datagram.
       await lab.rules('default drop\nu: allow udp 9 from any to any\n')
       t.equal(await lab.attempts('a', 'c', 9, 1, 'udp'), 'r', 'errors about a connection pass')

@@ -145,3 +145,17 @@ t.test(
     }
   },
 )
+
+t.test('a connection that a helper has read is proposed with the helper', async t => {
+  const list = [
+    seen('10.9.0.3', '10.2.0.20', 6, 21, 3),
+    seen('10.9.0.3', '10.2.0.20', 6, 22),
+    seen('10.9.0.3', '10.2.0.20', 17, 21),
+  ]
+  const rule = (text: string) => text.split('\n').find(line => line.startsWith('learnt-1:'))
+  t.match(
+    rule(proposeRules(list, { ...context, helped: [{ from: 20, to: 21 }] })),
+    'allow tcp 21 helper ftp, tcp 22, udp 21 from 10.9.0.3 to 10.2.0.20',
+  )
+  t.match(rule(proposeRules(list, context)), 'allow tcp 21 22, udp 21 from 10.9.0.3 to 10.2.0.20')
+})

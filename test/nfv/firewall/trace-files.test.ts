@@ -124,3 +124,21 @@ t.test('mistakes of the files are told instead of an answer', async t => {
     /campus.rules:1:7: no service is named "web"/,
   )
 })
+
+t.test('what a rule counts is told with the verdict', async t => {
+  const slow = {
+    ...files[0]!,
+    source:
+      'slow: allow tcp 22 from any to any limit 10/minute per source max 3 connections\nhard: drop tcp 23\n',
+  }
+  const port = (destinationPort: number) => ({
+    from: '10.9.0.1',
+    to: '10.2.0.10',
+    protocol: 'tcp' as const,
+    destinationPort,
+  })
+  const allowed = await traceFiles([slow], port(22), [], now)
+  t.equal(allowed.verdict, 'allow')
+  t.equal(allowed.within, 'limit 10/minute per source, max 3 connections')
+  t.notOk('within' in (await traceFiles([slow], port(23), [], now)))
+})
