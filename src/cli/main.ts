@@ -183,6 +183,10 @@ const applyAll = async (
   const hasRules = isFolder && (await readRuleFiles(cli.disk, options.file)).length > 0
   if (documents.length === 0 && !hasRules)
     throw new Error(`${options.file}: there is no object and no rule file here`)
+  if (documents.length > 0 && options.confirm !== undefined)
+    throw new Error(
+      `${options.file}: objects are not taken back by themselves; apply them without --confirm, and rule files with it`,
+    )
   const code = documents.length > 0 ? await applyObjects(cli, client, documents, options) : 0
   return hasRules && !options.dryRun ? Math.max(code, await apply(cli, client, options)) : code
 }

@@ -123,6 +123,12 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
     return factsOf(topology, this.#env.clock.wallMillis())
   }
 
+  /** Rules and defaults of a policy, as they are written; 0 when there is none of that name. */
+  ruleCount(policy: string): number {
+    const lines = this.#known.get(policy)?.loaded.lines ?? []
+    return lines.filter(({ statement: { kind } }) => kind === 'rule' || kind === 'default').length
+  }
+
   /** A file of a policy as it is written, or one that it includes. */
   textOf(policy: string, file: string): string | undefined {
     return this.#known.get(policy)?.loaded.texts.get(file)

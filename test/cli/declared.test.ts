@@ -29,6 +29,11 @@ t.test('objects are declared, listed and deleted', { timeout: 60_000 }, async t 
     await at.call('PUT', `/api/v1/objects/host/${name}`, { spec: { mac } })
   const file = join(at.data, 'objects.yaml')
   writeFileSync(file, documents)
+  await t.rejects(
+    sluice('apply', '-f', file, '--confirm', '60s'),
+    /objects are not taken back by themselves/,
+    'what would not happen is not promised',
+  )
   t.match(
     await sluice('apply', '-f', file, '--wait'),
     /Intent voice added: revision \d+, installed\n/,

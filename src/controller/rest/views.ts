@@ -93,7 +93,7 @@ export const policyItem = (controller: Controller, name: string) => {
     state:
       refusals.length > 0 ? 'failed' : controller.arePoliciesInstalled ? 'installed' : 'pending',
     ...(refusals[0] && { reason: `${refusals[0].error}: ${refusals[0].request}` }),
-    rules: controller.policies.rules().filter(({ rule }) => rule.policy === name).length,
+    rules: controller.policies.ruleCount(name),
     generation: controller.policies.generation,
     changed: policy.changed,
     ...(policy.file !== undefined && { file: policy.file }),
