@@ -1,9 +1,10 @@
 #!/usr/bin/env node
-import type { Command } from 'commander'
 /**
  * The program: `sluice run` is the controller, `sluice lab` the labs, every other verb speaks REST to a
  * controller. Each part is loaded only when it is asked for.
  */
+import { userInfo } from 'node:os'
+import type { Command } from 'commander'
 import { pino } from 'pino'
 import { Failure } from './base/failures.js'
 import { dataFolder } from './base/places.js'
@@ -18,6 +19,15 @@ const log = pino(
 )
 const env = realEnv(log)
 const ended = new AbortController()
+
+/** As the system knows it; a process may run as a number that has no name. */
+const userName = (): string | undefined => {
+  try {
+    return userInfo().username
+  } catch {
+    return undefined
+  }
+}
 
 const runController = async (
   options: {
@@ -206,7 +216,7 @@ const main = async (): Promise<void> => {
   process.exitCode = await runCli(
     {
       disk: env.disk,
-      variables: process.env,
+      variables: { USER: userName(), ...process.env },
       print,
       complain: text => process.stderr.write(`${text}\n`),
       signal: ended.signal,
