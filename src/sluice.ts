@@ -4,6 +4,7 @@
  * controller. Each part is loaded only when it is asked for.
  */
 import { userInfo } from 'node:os'
+import { fileURLToPath } from 'node:url'
 import type { Command } from 'commander'
 import { pino } from 'pino'
 import { Failure } from './base/failures.js'
@@ -19,6 +20,11 @@ const log = pino(
 )
 const env = realEnv(log)
 const ended = new AbortController()
+
+const version = async (): Promise<string> => {
+  const file = fileURLToPath(new URL('../../package.json', import.meta.url))
+  return (JSON.parse(await env.disk.readText(file)) as { version: string }).version
+}
 
 /** As the system knows it; a process may run as a number that has no name. */
 const userName = (): string | undefined => {
@@ -216,6 +222,7 @@ const main = async (): Promise<void> => {
   process.exitCode = await runCli(
     {
       disk: env.disk,
+      version: await version(),
       variables: { USER: userName(), ...process.env },
       print,
       complain: text => process.stderr.write(`${text}\n`),

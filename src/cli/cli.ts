@@ -32,6 +32,8 @@ export interface RulesTrace {
 
 export interface Cli {
   readonly disk: Disk
+  /** Of the program. */
+  readonly version: string
   readonly variables: Readonly<Record<string, string | undefined>>
   print(text: string): void
   complain(text: string): void

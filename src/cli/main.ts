@@ -28,6 +28,7 @@ export const runCli = async (
   let code = 0
   const program = new Command('sluice')
     .description('An SDN controller for Open vSwitch with a stateful firewall.')
+    .version(cli.version, '-V, --version', 'which version this is')
     .addOption(new Option('--server <url>', 'the controller (SLUICE_SERVER)'))
     .addOption(new Option('--token <token>', 'for writes (SLUICE_TOKEN)').hideHelp())
     .addOption(new Option('--data <folder>', "the controller's data folder, for its token"))

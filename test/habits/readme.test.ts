@@ -22,6 +22,11 @@ t.test('the commands of the first ten minutes do what they say', { timeout: 120_
   }
 })
 
+t.test('the program says which version it is', async t => {
+  const { version } = JSON.parse(readFileSync('package.json', 'utf8'))
+  t.equal((await sh('env', ...asUsersRun('--version'))).trim(), version)
+})
+
 t.test("README's first two commands are the contract", async t => {
   const commands = [...readme.matchAll(/^ {4}(npm .*)$/gm)].map(([, command]) => command)
   t.same(commands.slice(0, 2), ['npm ci && npm start', 'npm ci && npm test'])
