@@ -16,7 +16,7 @@ export interface SwitchAnswer {
   /** `table priority` of each row that matched, in order. */
   readonly rows: readonly string[]
   readonly outputs: readonly number[]
-  /** A group that chooses by hash: trace ends there. */
+  /** A group or a bundle that chooses by hash: trace tells no port. */
   readonly hasChoice: boolean
   readonly controller: readonly string[]
 }
@@ -68,5 +68,5 @@ export const readTrace = (text: string): SwitchAnswer => {
     const up = /^\s+controller\(.*userdata=([0-9a-f.]+)/.exec(line)
     if (up) controller.push(up[1]!.replaceAll('.', ''))
   }
-  return { rows, outputs, hasChoice: /hash\(/.test(text), controller }
+  return { rows, outputs, hasChoice: /hash\(|bundle\(/.test(text), controller }
 }
