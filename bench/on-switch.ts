@@ -14,7 +14,7 @@ import { type Lab, withLab } from '../src/lab/main.js'
 import { sh, sleep } from '../src/lab/shell.js'
 import { readLab } from '../src/lab/spec.js'
 import { NetnsStage } from '../src/lab/stages/netns.js'
-import { flavours, generateRules } from './rules.js'
+import { around, flavours, generateRules } from './rules.js'
 
 const lab: Lab = {
   spec: readLab(
@@ -49,7 +49,11 @@ export const run = async (words: readonly string[]): Promise<void> => {
   await inWorld(realEnv(pino({ level: 'silent' })), async world => {
     for (const count of sizes)
       for (const flavour of flavours)
-        await install(world, `${flavour} ${count}`, generateRules(flavour, count, 7))
+        await install(
+          world,
+          `${flavour} ${count}`,
+          around(generateRules(flavour, count, 7), '10.9.0.1'),
+        )
     await holdSessions(world, sessions)
   })
 }
@@ -86,7 +90,7 @@ const install = async (world: World, name: string, rules: string): Promise<void>
   const edits: number[] = []
   for (let edit = 0; edit < 7; edit++) {
     const at = 1 + ((edit * 7919) % (lines.length - 2))
-    lines[at] = `edited${edit}: allow tcp 4${edit} from 10.77.${edit}.0/24 to 10.78.0.1`
+    lines[at] = `edited${edit}: allow tcp 4${edit} from 10.9.0.1 to 10.78.${edit}.1`
     edits.push(await put(world, lines.join('\n') + own))
   }
   const saved = await saves(world, lines)
@@ -107,7 +111,7 @@ const saves = async ({ controller }: World, lines: string[]): Promise<number[]> 
   const times: number[] = []
   for (let edit = 0; edit < 5; edit++) {
     const { generation } = await status(controller)
-    lines[2 + edit] = `saved${edit}: allow tcp 5${edit} from 10.77.${edit}.0/24 to 10.78.0.1`
+    lines[2 + edit] = `saved${edit}: allow tcp 5${edit} from 10.9.0.1 to 10.78.${edit}.1`
     await sleep(300)
     const began = performance.now()
     writeFileSync(file, text())

@@ -73,6 +73,19 @@ export const generateRules = (flavour: Flavour, count: number, seed: number): st
   return `${lines.join('\n')}\n`
 }
 
+/**
+ * The same rules with sources as wide as before, each around one address: a switch gets only the rules for its own
+ * hosts as sources, and with these it gets them all.
+ */
+export const around = (rules: string, address: string): string => {
+  const [a = 0, b = 0, c = 0, d = 0] = address.split('.').map(Number)
+  const number = ((a * 256 + b) * 256 + c) * 256 + d
+  return rules.replace(/ from (\d[\d.]*)(?:\/(\d+))? to /g, (_, __, length) => {
+    const size = 2 ** (32 - Number(length ?? 32))
+    return ` from ${dotted(Math.floor(number / size) * size)}/${length ?? 32} to `
+  })
+}
+
 const ruleOf = (dice: Dice, shape: Shape, sites: readonly number[]): string => {
   const from = endOf(dice, shape.anySource, shape.hostSource, sites)
   const to = endOf(dice, shape.anyDestination, shape.hostDestination, sites)

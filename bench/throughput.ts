@@ -13,7 +13,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { end, sh, sleep, start } from '../src/lab/shell.js'
 import { type Place, place, plug, type Stack } from '../test/lab/place.js'
-import { type Flavour, flavours, generateRules } from './rules.js'
+import { around, type Flavour, flavours, generateRules } from './rules.js'
 
 const iperfPort = 5201
 const connectPort = 5202
@@ -98,7 +98,7 @@ const servers = async (stack: Stack, namespace: string): Promise<void> => {
 
 /** So many rules, of which the last lets us through. */
 const ruleLines = (flavour: Flavour, count: number): string[] =>
-  generateRules(flavour, Math.ceil(count * 1.5) + 200, 7)
+  around(generateRules(flavour, Math.ceil(count * 1.5) + 200, 7), '10.9.0.1')
     .trim()
     .split('\n')
     .slice(1)

@@ -23,7 +23,7 @@ import { Learning } from './learning.js'
 import { PolicyKeeper } from './policies.js'
 import { hitEvent } from './policy-facts.js'
 import { Programmer } from './program/programmer.js'
-import { programsOf, sameWhereUnchanged } from './program/programs.js'
+import { Programs, sameWhereUnchanged } from './program/programs.js'
 import { PuntLimit, type PuntLimits, puntLimits } from './punt-limit.js'
 import { Punts } from './punts.js'
 import { RuleCounters } from './rule-counters.js'
@@ -97,6 +97,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
   /** The revision in which the rules last changed; infinite while a change of theirs waits for its compile. */
   #policyRevision = 0
   #firewall: readonly Section[] = []
+  readonly #programsOf = new Programs()
 
   private constructor(
     env: Env,
@@ -287,7 +288,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
 
   /** What programs would be under other policies; nothing is kept. */
   compileWith(sections: readonly Section[]): ReadonlyMap<Dpid, readonly Section[]> {
-    return programsOf(
+    return this.#programsOf.of(
       this.topology.current,
       this.#forwarding.compile(this.topology.current),
       sections,
@@ -348,7 +349,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
   #compile(topology: Topology, target: number): void {
     const beganMillis = this.#env.clock.nowMillis()
     const firewall = this.policies.compile(topology)
-    const programs = programsOf(
+    const programs = this.#programsOf.of(
       topology,
       sameWhereUnchanged(this.#forwardingNow, this.#forwarding.compile(topology)),
       firewall,

@@ -1,7 +1,9 @@
 /** The program of each switch: forwarding, and rules where hosts are; the same list as long as it is the same. */
 import type { Dpid } from '../../base/addresses.js'
+import { Concern, Openers } from '../../nfv/firewall/concern.js'
 import type { Section } from '../../pipeline/program.js'
-import type { Switch, Topology } from '../../topology/model.js'
+import { HostsBySwitch } from '../../topology/hosts-by-switch.js'
+import type { Host, Switch, Topology } from '../../topology/model.js'
 
 /** The array of before for every switch whose sections are all the same, so that nothing is compared again. */
 export const sameWhereUnchanged = (
@@ -20,27 +22,57 @@ export const sameWhereUnchanged = (
 }
 
 /** Rules are asked where hosts are; a switch without edge ports only passes frames on. */
-const hasHosts = (self: Switch): boolean =>
+const hasEdge = (self: Switch): boolean =>
   [...self.ports.values()].some(port => port.kind === 'edge' && port.isUp)
 
-const combined = new WeakMap<
-  readonly Section[],
-  { with: readonly Section[]; program: readonly Section[] }
->()
-
-export const programsOf = (
-  topology: Topology,
-  forwarding: ReadonlyMap<Dpid, readonly Section[]>,
-  firewall: readonly Section[],
-): ReadonlyMap<Dpid, readonly Section[]> => {
-  const programs = new Map<Dpid, readonly Section[]>()
-  for (const [dpid, sections] of forwarding) {
-    const known = combined.get(sections)
-    const self = topology.switches.get(dpid)
-    const rules = self && hasHosts(self) ? firewall : []
-    const program = known?.with === rules ? known.program : [...sections, ...rules]
-    combined.set(sections, { with: rules, program })
-    programs.set(dpid, program)
-  }
-  return programs
+/** What is remembered of one switch. */
+interface Known {
+  readonly concern: Concern
+  readonly hosts: readonly Host[]
+  readonly openers: Openers
 }
+
+export class Programs {
+  readonly #hosts = new HostsBySwitch()
+  readonly #known = new Map<Dpid, Known>()
+  readonly #combined = new WeakMap<
+    readonly Section[],
+    { with: readonly Section[]; program: readonly Section[] }
+  >()
+
+  /** @param firewall rows for any switch; each gets what concerns its hosts */
+  of(
+    topology: Topology,
+    forwarding: ReadonlyMap<Dpid, readonly Section[]>,
+    firewall: readonly Section[],
+  ): ReadonlyMap<Dpid, readonly Section[]> {
+    const hosts = this.#hosts.of(topology.hosts)
+    for (const dpid of this.#known.keys()) if (!forwarding.has(dpid)) this.#known.delete(dpid)
+    const programs = new Map<Dpid, readonly Section[]>()
+    for (const [dpid, sections] of forwarding) {
+      const self = topology.switches.get(dpid)
+      const rules = self && hasEdge(self) ? this.#rules(dpid, hosts.get(dpid), firewall) : none
+      const known = this.#combined.get(sections)
+      const program = known?.with === rules ? known.program : [...sections, ...rules]
+      this.#combined.set(sections, { with: rules, program })
+      programs.set(dpid, program)
+    }
+    return programs
+  }
+
+  #rules(
+    dpid: Dpid,
+    hosts: readonly Host[] = noHosts,
+    firewall: readonly Section[],
+  ): readonly Section[] {
+    const known = this.#known.get(dpid)
+    const concern = known?.concern ?? new Concern()
+    const isSame = known !== undefined && known.hosts === hosts
+    const openers = isSame ? known.openers : new Openers(hosts.flatMap(host => host.ips))
+    if (!isSame) this.#known.set(dpid, { concern, hosts, openers })
+    return concern.sections(firewall, openers)
+  }
+}
+
+const none: readonly Section[] = []
+const noHosts: readonly Host[] = []

@@ -18,7 +18,7 @@ export const withoutFirewall = (change: Difference, { flows }: Holding): Differe
   const isOther = (flow: Flow) => !isOfFirewall(flow)
   return {
     ...change,
-    addFlows: change.addFlows.filter(isOther),
+    addFlows: change.addFlows.filter(flow => isOther(flow) && !letsIn(flow)),
     modifyFlows: change.modifyFlows.filter(isOther),
     // Rows that stay may send through meters that are to go.
     deleteMeters: [],
@@ -28,6 +28,9 @@ export const withoutFirewall = (change: Difference, { flows }: Holding): Differe
     }),
   }
 }
+
+/** Lets a host in, or an address of it: the rules that concern it may be among those that are withheld. */
+const letsIn = ({ table, origin }: Flow): boolean => table === 'guard' && origin.kind === 'host'
 
 /** Whether one of these was for a row of the firewall. */
 export const hitsFirewall = (changes: readonly Change[]): boolean =>

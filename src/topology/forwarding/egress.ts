@@ -13,6 +13,7 @@ import {
 } from '../../pipeline/program.js'
 import { bitsEqual, load, registers } from '../../pipeline/registers.js'
 import { tableId } from '../../pipeline/tables.js'
+import { HostsBySwitch } from '../hosts-by-switch.js'
 import type { Memberships } from '../memberships.js'
 import type { Host, Network, Switch, Topology } from '../model.js'
 import { answerRows, localRows, remoteRows } from './host-rows.js'
@@ -35,15 +36,13 @@ export interface Egress {
 /** All egress switches; the same array as long as nothing of it changes. */
 export class Egresses {
   readonly #memo = new Memo()
-  #hosts: Topology['hosts'] = new Map()
-  #byDpid: ReadonlyMap<Dpid, readonly Host[]> = new Map()
+  readonly #hosts = new HostsBySwitch()
   #list: readonly Egress[] = []
 
   update(topology: Topology, memberships: Memberships): readonly Egress[] {
-    this.#sort(topology.hosts)
     const known = new Map(this.#list.map(egress => [egress.dpid, egress]))
     const list: Egress[] = []
-    for (const [dpid, hosts] of this.#byDpid) {
+    for (const [dpid, hosts] of this.#hosts.of(topology.hosts)) {
       const self = topology.switches.get(dpid)
       if (self)
         list.push(this.#egress(self, hosts, memberships, topology.networks, known.get(dpid)))
@@ -53,26 +52,6 @@ export class Egresses {
       list.length === this.#list.length && list.every((each, index) => each === this.#list[index])
     if (!isSame) this.#list = list
     return this.#list
-  }
-
-  /** Hosts of each switch; the same array as long as they are the same. */
-  #sort(hosts: Topology['hosts']): void {
-    if (this.#hosts === hosts) return
-    const by = new Map<Dpid, Host[]>()
-    for (const host of hosts.values()) {
-      const list = by.get(host.at.dpid)
-      if (list) list.push(host)
-      else by.set(host.at.dpid, [host])
-    }
-    const kept = new Map<Dpid, readonly Host[]>()
-    for (const [dpid, list] of by) {
-      const known = this.#byDpid.get(dpid)
-      const isSame =
-        known?.length === list.length && list.every((host, index) => known[index] === host)
-      kept.set(dpid, isSame ? known : list)
-    }
-    this.#hosts = hosts
-    this.#byDpid = kept
   }
 
   #egress(

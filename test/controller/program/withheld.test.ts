@@ -85,6 +85,27 @@ t.test('one refused row withholds all rules, and nothing else', async t => {
   )
 })
 
+const guard = (port: number): Section =>
+  section('hosts/1', {
+    flows: [
+      flow('guard', 100, { in_port: port }, { goto: 'track' }, 'a host', {
+        kind: 'host',
+        name: 'h',
+      }),
+    ],
+  })
+
+t.test(
+  'a host that is new stays outside while rules that may speak of it are withheld',
+  async t => {
+    const { one, want } = await start()
+    await want(forwarding(1), rules(22))
+    one.refuses = '81'
+    t.equal(await want(forwarding(1), rules(80, 81), guard(7)), '1 22')
+    t.equal(await want(forwarding(1), rules(80), guard(7)), '1 7 80', 'and comes in with its rules')
+  },
+)
+
 t.test('the same rules are not tried again with every other change; others are', async t => {
   const { one, want } = await start()
   await want(forwarding(1), rules(22))

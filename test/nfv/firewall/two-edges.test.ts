@@ -3,7 +3,9 @@
  * policies deny, and all passes that both allow, new connections and running ones, in both directions.
  */
 import t from 'tap'
+import type { Ip } from '../../../src/base/addresses.js'
 import { createCompiler } from '../../../src/nfv/firewall/compile.js'
+import { Concern, Openers } from '../../../src/nfv/firewall/concern.js'
 import { type Connection, decide } from '../../../src/nfv/firewall/decide.js'
 import type { Resolved } from '../../../src/nfv/firewall/resolved.js'
 import type { Fields } from '../../../src/pipeline/packet.js'
@@ -60,6 +62,10 @@ const steps = (before: readonly Section[], after: readonly Section[]): readonly 
   ['both', after, after],
 ]
 
+/** What a switch with this host alone has of the rules. */
+const concerning = (host: Ip, sections: readonly Section[]): readonly Section[] =>
+  new Concern().sections(sections, new Openers([host]))
+
 const isAllowed = (rules: Resolved, connection: Connection): boolean =>
   decide(rules, connection).verdict === 'allow'
 
@@ -83,17 +89,16 @@ const wrongs = (
       const both = [before, after].map(rules => isAllowed(rules, connection))
       for (const [step, a, b] of stepsOf(old, next)) {
         const edges = new TwoEdges()
-        const load = (first: readonly Section[], second: readonly Section[]) => {
-          edges.a.load(first)
-          edges.b.load(second)
+        const load = (first: readonly Section[], second: readonly Section[], at = edges) => {
+          at.a.load(concerning(connection.source, first))
+          at.b.load(concerning(connection.destination, second))
         }
         load(old, old)
         const ran = edges.opens(connection) && edges.answers(connection)
         load(a, b)
         const running = ran && edges.answers(connection) && edges.goesOn(connection)
         const fresh = new TwoEdges()
-        fresh.a.load(a)
-        fresh.b.load(b)
+        load(a, b, fresh)
         const opens = fresh.opens(connection) && fresh.answers(connection)
         const what = JSON.stringify({ step, round, connection })
         if (both.every(Boolean)) {
