@@ -5,6 +5,7 @@
  */
 import type { Dpid } from '../base/addresses.js'
 import type { Log } from '../base/log.js'
+import type { Lease } from '../topology/leases.js'
 import type {
   Host,
   Link,
@@ -30,6 +31,7 @@ const linkKey = (from: string) => `${prefix}link/${from}`
 const treeKey = `${prefix}tree`
 const routersKey = `${prefix}routers`
 const groupKey = (group: string) => `${prefix}multicast/${group}`
+const leaseKey = (lease: string) => `${prefix}lease/${lease}`
 const hostKey = (mac: string) => `${prefix}host/${mac}`
 
 export const loadFacts = async (store: Store): Promise<TopologyFacts> => {
@@ -48,6 +50,7 @@ export const loadFacts = async (store: Store): Promise<TopologyFacts> => {
     links: of<Link>('link'),
     hosts: of<Host>('host'),
     tree: (one(treeKey) as string[] | undefined) ?? [],
+    leases: of<Lease>('lease'),
     multicast: of<MulticastGroup>('multicast'),
     multicastRouters: (one(routersKey) as MulticastRouter[] | undefined) ?? [],
   }
@@ -107,6 +110,7 @@ const changes = (before: Topology, after: Topology): Op[] => [
     host => host,
     (a, b) => a === b,
   ),
+  ...mapChanges(before.leases, after.leases, leaseKey, lease => lease, Object.is),
   ...(before.multicastRouters === after.multicastRouters
     ? []
     : [{ op: 'put', key: routersKey, value: after.multicastRouters } as const]),

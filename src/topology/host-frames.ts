@@ -11,7 +11,7 @@ import {
   parseIpv6,
 } from '../base/addresses.js'
 import { buildFrame } from '../pipeline/build.js'
-import { etherTypes, type Fields, ipProtocols, type Packet } from '../pipeline/packet.js'
+import { etherTypes, type Fields, ipProtocols } from '../pipeline/packet.js'
 import type { PortRef } from './model.js'
 
 export interface Claim {
@@ -50,53 +50,6 @@ const advertisedIp = (fields: Fields): Ip | undefined =>
 
 const hostIpv6 = (value: bigint): Ip | undefined =>
   value > 1n && value >> 120n !== 0xffn ? formatIpv6(value) : undefined
-
-const dhcpClient = 68
-const dhcpv6Client = 546
-
-/** The name in a client's DHCP message: option 12 (RFC 2132), or option 39 of DHCPv6 (RFC 4704). */
-export const reportedNameOf = (frame: Uint8Array, packet: Packet): string | undefined => {
-  const body = frame.subarray(packet.payload)
-  if (packet.fields.udp_src === dhcpClient) return cleanName(dhcpName(body))
-  if (packet.fields.udp_src === dhcpv6Client) return cleanName(dhcpv6Name(body))
-  return undefined
-}
-
-const magicCookie = 0x63825363
-
-const dhcpName = (body: Uint8Array): Uint8Array | undefined => {
-  const view = new DataView(body.buffer, body.byteOffset, body.byteLength)
-  if (body.length < 240 || view.getUint32(236) !== magicCookie) return undefined
-  for (let at = 240; at + 1 < body.length && body[at] !== 255; ) {
-    if (body[at] === 0) {
-      at++
-      continue
-    }
-    const size = body[at + 1]!
-    if (body[at] === 12) return body.subarray(at + 2, at + 2 + size)
-    at += 2 + size
-  }
-  return undefined
-}
-
-/** The first label of the name. */
-const dhcpv6Name = (body: Uint8Array): Uint8Array | undefined => {
-  const view = new DataView(body.buffer, body.byteOffset, body.byteLength)
-  for (let at = 4; at + 4 <= body.length; ) {
-    const size = view.getUint16(at + 2)
-    if (view.getUint16(at) === 39 && size > 2)
-      return body.subarray(at + 6, Math.min(at + 6 + body[at + 5]!, at + 4 + size))
-    at += 4 + size
-  }
-  return undefined
-}
-
-/** Letters, digits and hyphens of a host's name; undefined when it is none. */
-const cleanName = (bytes: Uint8Array | undefined): string | undefined => {
-  if (bytes === undefined) return undefined
-  const name = new TextDecoder('latin1').decode(bytes).replace(/\0+$/, '').split('.')[0]!
-  return /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/i.test(name) ? name.toLowerCase() : undefined
-}
 
 /** Addresses of one host that are asked for at once: one answer is enough. */
 const askedAddresses = 4

@@ -12,10 +12,11 @@
  * declared (pinned places, addresses) is asked of nobody.
  */
 import { EventEmitter } from 'node:events'
-import type { Ip } from '../base/addresses.js'
+import type { Ip, Mac } from '../base/addresses.js'
 import type { Cancel, Env } from '../base/env.js'
 import { type Claim, questions } from './host-frames.js'
 import { HostTable } from './host-table.js'
+import { LeaseBook } from './leases.js'
 import { type Host, hostKey, isSamePort, type PortRef, portKey } from './model.js'
 
 export interface HostOptions {
@@ -72,6 +73,7 @@ export class HostTracker extends EventEmitter<HostEvents> {
   readonly #network: HostNetwork
   readonly #options: HostOptions
   readonly #table = new HostTable()
+  readonly leases: LeaseBook
   /** By key: when it was last heard of. */
   readonly #heardMillis = new Map<string, number>()
   #names: ReadonlyMap<string, string> = new Map()
@@ -85,6 +87,7 @@ export class HostTracker extends EventEmitter<HostEvents> {
     this.#env = env
     this.#network = network
     this.#options = options
+    this.leases = new LeaseBook(env.clock)
   }
 
   get table(): HostTable {
@@ -140,6 +143,22 @@ export class HostTracker extends EventEmitter<HostEvents> {
     if (claim.reportedName !== undefined && known.reportedName !== claim.reportedName)
       this.#change(known, { reportedName: claim.reportedName })
     return this.#addIps(claim, this.#table.get(claim.network, claim.mac)!)
+  }
+
+  /**
+   * A DHCP server that people vouch for gave an address to a host. While the lease runs nobody else gets the address, unless
+   * the server gives it to them; a host that has it now is asked as ever.
+   */
+  lease(network: number, mac: Mac, ip: Ip, seconds: number): void {
+    if (!this.#isOrdinary(network, ip)) return
+    this.leases.put(network, ip, mac, seconds)
+    const host = this.#table.get(network, mac)
+    if (host && seconds > 0) this.#addIps({ network, mac, ips: [ip], at: host.at }, host)
+  }
+
+  /** What people have declared is not a server's to give. */
+  #isOrdinary(network: number, ip: Ip): boolean {
+    return this.#table.holderOf(network, ip)?.isPinned !== true
   }
 
   /** Its packets were counted: it is there. */
@@ -243,13 +262,26 @@ export class HostTracker extends EventEmitter<HostEvents> {
 
   #isTaken(ip: Ip, claim: Claim): boolean {
     const holder = this.#table.holderOf(claim.network, ip)
-    return holder !== undefined && holder.mac !== claim.mac
+    return (holder !== undefined && holder.mac !== claim.mac) || this.#isLeased(ip, claim)
+  }
+
+  /** To somebody else. */
+  #isLeased(ip: Ip, { network, mac }: Claim): boolean {
+    const leased = this.#options.isGuarded ? this.leases.holderOf(network, ip) : undefined
+    return leased !== undefined && leased !== mac
   }
 
   #contestTaken(claim: Claim, granted: readonly Ip[]): boolean {
     const taken = claim.ips.filter(ip => !granted.includes(ip))
     let isSettled = true
     for (const ip of taken) {
+      if (this.#isLeased(ip, claim)) {
+        isSettled = this.#refuse(
+          claim,
+          `${ip} is leased to ${this.leases.holderOf(claim.network, ip)}`,
+        )
+        continue
+      }
       const holder = this.#table.holderOf(claim.network, ip)
       if (holder && !this.#contest(claim, holder, ip)) isSettled = false
     }

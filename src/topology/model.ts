@@ -2,6 +2,7 @@
 import type { Dpid, Ip, Mac } from '../base/addresses.js'
 import type { Intent } from './intents/intent.js'
 import type { LaidIntent } from './intents/keeper.js'
+import type { Lease } from './leases.js'
 
 /**
  * unknown: not decided yet, nothing passes · edge: hosts · fabric: another switch of ours
@@ -105,6 +106,8 @@ export interface Topology {
   readonly tree: ReadonlySet<string>
   /** Who listens to which multicast group. */
   readonly multicast: readonly MulticastGroup[]
+  /** Addresses that DHCP servers have given, by network and address; whoever looks sees them, nothing is compiled for them. */
+  readonly leases: ReadonlyMap<string, Lease>
   /** Ports where a multicast router asks; every group of the network goes there. */
   readonly multicastRouters: readonly MulticastRouter[]
   /** Paths that people asked for, by name. */
@@ -140,6 +143,7 @@ export const emptyTopology: Topology = {
   hosts: new Map(),
   networks: [{ number: 1, name: 'default' }],
   tree: new Set(),
+  leases: new Map(),
   multicast: [],
   multicastRouters: [],
   intents: [],

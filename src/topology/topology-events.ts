@@ -1,6 +1,7 @@
 /** What the topology tells, and how it is made. */
 import type { DiscoveryOptions } from './discovery.js'
 import type { HostOptions } from './hosts.js'
+import type { Lease } from './leases.js'
 import type { Host, Link, MulticastGroup, MulticastRouter, Switch } from './model.js'
 
 export interface NetworkEvent {
@@ -25,6 +26,7 @@ export interface TopologyFacts {
   readonly links: readonly Link[]
   readonly hosts: readonly Host[]
   readonly tree: readonly string[]
+  readonly leases: readonly Lease[]
   readonly multicast: readonly MulticastGroup[]
   readonly multicastRouters: readonly MulticastRouter[]
 }

@@ -7,12 +7,10 @@
 import { EventEmitter } from 'node:events'
 import type { Dpid } from '../base/addresses.js'
 import type { Cancel, Env } from '../base/env.js'
-import { readPacket } from '../pipeline/packet.js'
 import type { PuntReason } from '../pipeline/userdata.js'
 import { Discovery, defaultDiscovery } from './discovery.js'
 import { EventLimiter } from './event-limiter.js'
 import { HostAgeing } from './host-ageing.js'
-import { claimOf, reportedNameOf } from './host-frames.js'
 import { defaultHosts, HostTracker } from './hosts.js'
 import type { Intent, IntentResult } from './intents/intent.js'
 import { IntentKeeper } from './intents/keeper.js'
@@ -45,10 +43,14 @@ import {
 import { Seeker } from './seeker.js'
 import { SwitchBook } from './switch-book.js'
 import type { SwitchOutput } from './switch-output.js'
+import { Teacher } from './teacher.js'
 import type { TopologyEvents, TopologyFacts, TopologyOptions } from './topology-events.js'
 import { TreeKeeper } from './tree-keeper.js'
 
 export type { NetworkEvent, TopologyEvents, TopologyOptions } from './topology-events.js'
+
+/** Measures are latency and use of links, and leases: whoever looks sees them, nothing is compiled for them. */
+type Part = 'switches' | 'links' | 'hosts' | 'tree' | 'intents' | 'measures'
 
 export class TopologyService extends EventEmitter<TopologyEvents> {
   readonly #env: Env
@@ -62,21 +64,14 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
   readonly #intents: IntentKeeper
   readonly #multicast: MulticastTable
   readonly #listeners: Listeners
+  readonly #teacher: Teacher
   readonly #cancels: Cancel[] = []
   #declaredPorts: ReadonlyMap<string, DeclaredPort> = new Map()
   #memberships: Memberships = membershipsOf(emptyTopology.networks)
   readonly #switches = new SwitchBook()
   /** The last snapshot, and what of it is behind. */
   #topology: Topology = emptyTopology
-  #stale: {
-    switches?: boolean
-    links?: boolean
-    hosts?: boolean
-    tree?: boolean
-    intents?: boolean
-    /** Latency and use of links: whoever looks sees them, nothing is compiled for them. */
-    measures?: boolean
-  } = {}
+  #stale: { [part in Part]?: boolean } = {}
   readonly #seeker: Seeker
 
   constructor(
@@ -150,6 +145,13 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
       },
       options.hosts,
     )
+    this.#teacher = new Teacher(this.#tracker, this.#multicast, {
+      isDhcpServer: at => this.#declaredPorts.get(portKey(at))?.serves?.includes('dhcp') === true,
+      groupsChanged: () => this.#takeGroups(),
+      leased: () => {
+        this.#stale.measures = true
+      },
+    })
     this.#listen()
   }
 
@@ -163,6 +165,7 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
       ...(switches && { switches: this.#switches.snapshot() }),
       ...((links || measures) && { links: this.#book.links }),
       ...(hosts && { hosts: this.#tracker.table.snapshot() }),
+      ...(measures && { leases: this.#tracker.leases.all }),
     }
     if (switches || links || tree) {
       const next = this.#treeKeeper.next(this.#topology)
@@ -181,6 +184,7 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
       this.#env.timers.every(bookPeriodMillis, () => {
         if (this.#book.tick()) this.#takeLinks()
         if (this.#multicast.tick()) this.#takeGroups()
+        if (this.#tracker.leases.tick()) this.#stale.measures = true
         this.#limiter.tick()
       }),
       this.#env.timers.every(measurePeriodMillis, () => this.#meter.measureUse()),
@@ -257,6 +261,7 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
   /** Takes over what was known before a restart. */
   restore(facts: TopologyFacts): void {
     this.#tracker.restore(facts.hosts)
+    this.#tracker.leases.restore(facts.leases)
     this.#book.restore(facts.links)
     for (const known of facts.switches) this.#switches.put(known)
     const { multicast, multicastRouters } = facts
@@ -264,6 +269,7 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
     this.#topology = {
       ...this.#topology,
       ...{ multicast: this.#multicast.list(), multicastRouters },
+      leases: this.#tracker.leases.all,
       tree: new Set(facts.tree),
     }
     this.#stale = { switches: true, links: true, hosts: true }
@@ -349,12 +355,7 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
     const port = this.#switches.get(at.dpid)?.ports.get(at.port)
     // A switch that has not been told yet may send what has just become another network's.
     if (port?.kind !== 'edge' || !this.#isMember({ at, network })) return false
-    const packet = readPacket(frame)
-    const claim = claimOf(packet.fields, at, network)
-    if (claim === undefined) return false
-    if (reason === 'hear' && this.#multicast.hear(at, network, frame)) this.#takeGroups()
-    const reportedName = reportedNameOf(frame, packet)
-    return this.#tracker.learn(reportedName === undefined ? claim : { ...claim, reportedName })
+    return this.#teacher.hear(at, reason, frame, network)
   }
 
   #listen(): void {
@@ -432,7 +433,7 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
   }
 
   /** Changes of one turn make one snapshot: it is taken when somebody looks. */
-  #changed(part: 'switches' | 'links' | 'hosts' | 'tree' | 'intents'): void {
+  #changed(part: Exclude<Part, 'measures'>): void {
     this.#stale[part] = true
     this.emit('changed')
   }

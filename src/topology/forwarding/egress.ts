@@ -15,7 +15,7 @@ import { bitsEqual, load, registers } from '../../pipeline/registers.js'
 import { tableId } from '../../pipeline/tables.js'
 import { HostsBySwitch } from '../hosts-by-switch.js'
 import type { Memberships } from '../memberships.js'
-import type { Host, Network, Switch, Topology } from '../model.js'
+import { type Host, portKey, type Switch, type Topology } from '../model.js'
 import { answerRows, localRows, remoteRows } from './host-rows.js'
 import { Memo } from './memo.js'
 import type { Way, Ways } from './ways.js'
@@ -44,8 +44,7 @@ export class Egresses {
     const list: Egress[] = []
     for (const [dpid, hosts] of this.#hosts.of(topology.hosts)) {
       const self = topology.switches.get(dpid)
-      if (self)
-        list.push(this.#egress(self, hosts, memberships, topology.networks, known.get(dpid)))
+      if (self) list.push(this.#egress(self, hosts, memberships, topology, known.get(dpid)))
     }
     this.#memo.sweep()
     const isSame =
@@ -58,16 +57,18 @@ export class Egresses {
     { dpid, name, index }: Switch,
     hosts: readonly Host[],
     memberships: Memberships,
-    networks: readonly Network[],
+    { networks, serving }: Topology,
     known: Egress | undefined,
   ): Egress {
     const answers = this.#memo.get(`answers ${dpid}`, [hosts], () =>
       section(`answers/${dpid}`, { flows: hosts.flatMap(answerRows) }),
     )
-    const local = this.#memo.get(`local ${dpid}`, [hosts, networks], () =>
-      section(`hosts/${dpid}`, {
-        flows: hosts.flatMap(host => localRows(host, memberships.tagAt(host.at, host.network))),
-      }),
+    const rowsOf = (host: Host) => {
+      const isServer = serving.get(portKey(host.at))?.includes('dhcp') === true
+      return localRows(host, memberships.tagAt(host.at, host.network), isServer)
+    }
+    const local = this.#memo.get(`local ${dpid}`, [hosts, networks, serving], () =>
+      section(`hosts/${dpid}`, { flows: hosts.flatMap(rowsOf) }),
     )
     const remote = this.#memo.get(`remote ${dpid}`, [hosts, index], () =>
       section(`hosts/${dpid}`, {

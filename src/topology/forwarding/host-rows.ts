@@ -31,12 +31,17 @@ export const remoteRows = (host: Host, egressGroup: number): Flow[] => [
   ),
 ]
 
-/** Rows on the switch that has it, at a port where its frames have this tag. */
-export const localRows = (host: Host, vlan: number | undefined): Flow[] => {
+/**
+ * Rows on the switch that has it, at a port where its frames have this tag.
+ *
+ * @param isServer its port is declared for DHCP: what it gives away is heard
+ */
+export const localRows = (host: Host, vlan: number | undefined, isServer: boolean): Flow[] => {
   const destination: Match = { eth_dst: macNumber(host.mac), reg0: inNetwork(host) }
   const origin = originOf(host)
   return [
     ...guardRows(host, origin),
+    ...(isServer ? serverRows(host, origin) : []),
     flow('arrive', 100, destination, { goto: 'track' }, `${host.mac} is here`, origin),
     flow(
       'forward',
@@ -50,6 +55,33 @@ export const localRows = (host: Host, vlan: number | undefined): Flow[] => {
   ]
 }
 
+const serverRows = (host: Host, origin: Origin): Flow[] => {
+  const sender: Match = {
+    in_port: host.at.port,
+    eth_src: macNumber(host.mac),
+    ip_proto: ipProtocols.udp,
+    reg0: inNetwork(host),
+  }
+  const because = `${host.mac} gives away addresses`
+  const actions = [hearFrom(host)]
+  return host.ips.map(ip => {
+    const v4 = parseIpv4(ip)
+    const match: Match =
+      v4 === undefined
+        ? { ...sender, eth_type: etherTypes.ipv6, ipv6_src: parseIpv6(ip)!, udp_src: 547 }
+        : { ...sender, eth_type: etherTypes.ipv4, ip_src: v4, udp_src: 67 }
+    const goto = v4 === undefined ? 'answer' : 'track'
+    return flow('guard', 130, match, { actions, goto }, because, origin)
+  })
+}
+
+const hearFrom = (host: Host): Action => ({
+  kind: 'controller',
+  maxLength: 0xffff,
+  userdata: writeUserdata('hear', host.network),
+  meter: teachMeter(host.at.port),
+})
+
 /** Which frames a port may send as this host; the last row is for frames that are neither IP nor ARP. */
 const guardRows = (host: Host, origin: Origin): Flow[] => {
   const mac = macNumber(host.mac)
@@ -58,12 +90,7 @@ const guardRows = (host: Host, origin: Origin): Flow[] => {
   const udp4: Match = { ...sender, eth_type: etherTypes.ipv4, ip_proto: ipProtocols.udp }
   const udp6: Match = { ...sender, eth_type: etherTypes.ipv6, ip_proto: ipProtocols.udp }
   const icmpv6: Match = { ...sender, eth_type: etherTypes.ipv6, ip_proto: ipProtocols.icmpv6 }
-  const hear: Action = {
-    kind: 'controller',
-    maxLength: 0xffff,
-    userdata: writeUserdata('hear', host.network),
-    meter: teachMeter(host.at.port),
-  }
+  const hear = hearFrom(host)
   const row = (
     priority: number,
     match: Match,
