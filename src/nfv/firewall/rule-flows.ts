@@ -242,21 +242,18 @@ export const inWireOrder = (match: Match): Match => {
 }
 
 /**
- * The sets of ports for which a bit would save this rule something: rows, where they take more than one mask; and
- * where a rule speaks for all addresses, that Open vSwitch looks at each source port before it caches a decision.
+ * The sets of ports for which a bit would save this rule something: rows, where they take more than one mask; and of
+ * source ports, that Open vSwitch looks at each of them before it caches a decision.
  */
 export const portNeeds = (rule: ResolvedRule): readonly PortNeed[] => {
   let needs: PortNeed[] | undefined
-  // Of DHCP only what no rule speaks for is asked.
-  const isForAll =
-    rule.policy !== 'built-in' && isEveryAddress(rule.from) && isEveryAddress(rule.to)
   for (const term of rule.terms)
     for (const side of ['source', 'destination'] as const) {
       const set = term[side]
       if (set === undefined || term.protocol === undefined) continue
-      const isAsked = side === 'source' && isForAll && hasPorts.has(term.protocol)
-      if (set.length === 1 && set[0]!.from === set[0]!.to && !isAsked) continue
-      const saves = masksOf(set).length - 1 + (isAsked ? cachedWorth : 0)
+      const shares = side === 'source' && hasPorts.has(term.protocol) ? sharingWorth(rule) : 0
+      if (shares === 0 && set.length === 1 && set[0]!.from === set[0]!.to) continue
+      const saves = masksOf(set).length - 1 + shares
       if (saves === 0) continue
       needs ??= []
       needs.push({ side, protocol: term.protocol, set, key: keyOfPorts(set), saves })
@@ -267,7 +264,11 @@ export const portNeeds = (rule: ResolvedRule): readonly PortNeed[] => {
 /** TCP, UDP and SCTP; others have no ports of clients. */
 const hasPorts: ReadonlySet<number> = new Set([6, 17, 132])
 
-/** So many rows are paid for decisions that many connections share. */
-const cachedWorth = 8
+/** So many rows are paid for decisions that many connections share; most where everybody's are looked at. */
+const sharingWorth = ({ policy, from, to }: ResolvedRule): number => {
+  // Of DHCP only what no rule speaks for is asked.
+  if (policy === 'built-in') return 0
+  return isEveryAddress(from) && isEveryAddress(to) ? 8 : 2
+}
 
 const noNeeds: readonly PortNeed[] = []
