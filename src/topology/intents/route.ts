@@ -4,7 +4,7 @@ import type { Host, Topology } from '../model.js'
 import { alternateTo } from '../paths/alternate.js'
 import { type Conditions, constrainedPath, keeps, openCosts } from '../paths/constrained.js'
 import { type CostKind, costFunction } from '../paths/costs.js'
-import { disjointPair } from '../paths/disjoint.js'
+import { disjointPairThrough } from '../paths/disjoint.js'
 import { distancesTo, nextHops, nodesOf, type Path } from '../paths/shortest.js'
 import { type End, endsOf, everybody } from './ends.js'
 import type {
@@ -197,7 +197,8 @@ class Router {
     if (protection === 'none') return undefined
     const graph = this.#graph
     const suitable = (sharesNo: 'node' | 'link') => {
-      const pair = disjointPair(graph, from, to, sharesNo, this.#open)
+      const { waypoints = [] } = this.#conditions
+      const pair = disjointPairThrough(graph, from, to, waypoints, sharesNo, this.#open)
       return pair?.every(({ links }) => keeps(graph, from, links, this.#conditions))
         ? pair
         : undefined

@@ -6,9 +6,9 @@
  *
  *     node n:   in = 2n ── arc ──> out = 2n + 1        a link u -> v:   out of u ──> in of v
  */
-import type { Graph } from '../graph.js'
+import { absent, type Graph } from '../graph.js'
 import { Heap } from './heap.js'
-import { comparePaths, costOf, type Path } from './shortest.js'
+import { comparePaths, costOf, nodesOf, type Path } from './shortest.js'
 
 /**
  * @returns the cheaper way first; undefined when there are no two such ways. O(E log V)
@@ -31,6 +31,64 @@ export const disjointPair = (
   }))
   paths.sort(comparePaths)
   return [paths[0]!, paths[1]!]
+}
+
+/**
+ * Two ways that both pass these nodes, in this order, and share no link; with `node` no switch either but those and the
+ * ends. Leg by leg: the next leg leaves out what the legs before took, so a pair may be missed where legs compete.
+ */
+export const disjointPairThrough = (
+  graph: Graph,
+  from: number,
+  to: number,
+  waypoints: readonly number[],
+  sharesNo: 'link' | 'node',
+  cost: Float64Array = graph.cost,
+): readonly [Path, Path] | undefined => {
+  const stops = [from, ...waypoints, to].filter((stop, at, all) => stop !== all[at - 1])
+  if (new Set(stops).size !== stops.length) return undefined
+  const open = cost.slice()
+  const ways: [number[], number[]] = [[], []]
+  for (let leg = 0; leg + 1 < stops.length; leg++) {
+    const [start, end] = [stops[leg]!, stops[leg + 1]!]
+    const others = new Set(stops.filter(stop => stop !== start && stop !== end))
+    const legCost = open.map((each, link) =>
+      others.has(graph.source[link]!) || others.has(graph.target[link]!) ? absent : each,
+    )
+    const pair = disjointPair(graph, start, end, sharesNo, legCost)
+    if (pair === undefined) return undefined
+    for (const [side, { links }] of pair.entries()) {
+      ways[side]!.push(...links)
+      close(graph, open, links, sharesNo)
+    }
+  }
+  const isSimple = ways.every(links => {
+    const nodes = nodesOf(graph, from, links)
+    return new Set(nodes).size === nodes.length
+  })
+  if (!isSimple) return undefined
+  const paths = ways.map(links => ({ links, cost: costOf(links, cost) })).sort(comparePaths)
+  return [paths[0]!, paths[1]!]
+}
+
+/** No leg after this one takes these cables, in either direction; nor, for `node`, the switches between them. */
+const close = (
+  graph: Graph,
+  open: Float64Array,
+  links: readonly number[],
+  sharesNo: 'link' | 'node',
+): void => {
+  for (const link of links) {
+    open[link] = absent
+    if (graph.reverse[link]! >= 0) open[graph.reverse[link]!] = absent
+  }
+  if (sharesNo === 'link') return
+  for (const link of links.slice(0, -1)) {
+    const node = graph.target[link]!
+    for (let each = graph.first[node]!; each < graph.first[node + 1]!; each++) open[each] = absent
+    for (let at = graph.firstArriving[node]!; at < graph.firstArriving[node + 1]!; at++)
+      open[graph.arriving[at]!] = absent
+  }
 }
 
 /** Arcs in pairs: `2i` is there, `2i + 1` the way back, open when the first is used. */

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { constrainedPath, keeps, latencyOfPath } from '../../../src/topology/paths/constrained.js'
-import { disjointPair } from '../../../src/topology/paths/disjoint.js'
+import { disjointPair, disjointPairThrough } from '../../../src/topology/paths/disjoint.js'
 import { shortestPaths } from '../../../src/topology/paths/k-shortest.js'
 import { allWays, graphOf, randomCables, randomOf, type Way } from '../networks.js'
 
@@ -77,6 +77,36 @@ for (const kind of ['link', 'node'] as const)
       t.ok(a && b && !shares(a, b), 'both are ways, and they share nothing')
     }
     t.ok(without > 0 && without < seeds.length, 'some networks have two such ways, some have not')
+  })
+
+for (const kind of ['link', 'node'] as const)
+  t.test(`two ways through one switch that share no other ${kind}`, async t => {
+    let [found, missed, none] = [0, 0, 0]
+    for (const seed of seeds) {
+      const graph = networkOf(seed)
+      const ways = allWays(graph, 0, 6).filter(way => way.nodes.includes(3))
+      const inner = (way: Way) => way.nodes.slice(1, -1).filter(node => node !== 3)
+      const shares = (a: Way, b: Way) =>
+        sharesLink(a, b) || (kind === 'node' && inner(a).some(node => inner(b).includes(node)))
+      const best = bestPair(ways, shares)
+      const pair = disjointPairThrough(graph, 0, 6, [3], kind)
+      if (pair === undefined) {
+        if (best === undefined) none++
+        else missed++
+        continue
+      }
+      found++
+      const [a, b] = pair.map(path => ways.find(way => way.links.join() === path.links.join()))
+      t.ok(
+        a && b && !shares(a, b),
+        `seed ${seed}: both are ways through it, and share nothing else`,
+      )
+      t.ok(pair[0].cost + pair[1].cost >= best!, 'and none is cheaper than the best')
+    }
+    t.comment({ found, missed, none })
+    t.ok(found > 3 && none > 0)
+    // Legs are found one after the other: what the first takes the second may want.
+    if (kind === 'node') t.ok(missed <= found, 'legs that compete are rare')
   })
 
 t.test('the shortest way is given up when that makes the pair cheaper', async t => {
