@@ -135,3 +135,59 @@ t.test('a host that sends a probe back shuts no port where hosts live', async t 
   t.ok(news.includes('refused at 1:1: inhabited'))
   t.notOk(news.some(line => line.startsWith('shut')))
 })
+
+/** Frames that come back to their sender, rounds and echoes, as the port at the far end (MAC 0e:..:01) sends them back. */
+const returning = (wires: Wires, from: string) =>
+  wires.sent
+    .filter(each => each.at === from && each.frame[5] === 3)
+    .map(({ frame }) => {
+      const back = frame.slice()
+      back.set([0x01, 0x80, 0xc2, 0, 0, 0x0d, 0x0e, 0, 0, 0, 0, 1])
+      return back
+    })
+
+t.test('1,000 forged and 1,000 replayed rounds and echoes keep no dead link', async t => {
+  const wires = new Wires()
+  wires.cable('1:1', '2:1')
+  wires.watch(1, 1)
+  wires.watch(2, 1)
+  await wires.env.advance(10_000)
+  t.ok(returning(wires, '1:1').length > 3, 'rounds were sent')
+  wires.news()
+  const old = returning(wires, '1:1').slice(0, -1)
+  wires.cut('1:1')
+  wires.cut('2:1')
+  for (let count = 0; count < 1_000; count++) {
+    await wires.env.advance(2)
+    const latest = returning(wires, '1:1').at(-1)!
+    latest[12 + (count % (latest.length - 12))]! ^= 1 + (count % 255)
+    wires.discovery.receive(at('1:1'), latest)
+    wires.discovery.receive(at('1:1'), old[count % old.length]!)
+  }
+  const news = wires.news()
+  t.ok(
+    news.some(line => line.startsWith('lost 1:1 to 2:1')),
+    'it is lost all the same',
+  )
+  t.same(links(news), [])
+  t.ok(news.filter(line => line.startsWith('refused at 1:1')).length >= 1_000, 'and they are told')
+})
+
+t.test('what comes back as it was sent keeps the link: these are the right frames', async t => {
+  const wires = new Wires()
+  wires.cable('1:1', '2:1')
+  wires.watch(1, 1)
+  wires.watch(2, 1)
+  await wires.env.advance(10_000)
+  wires.news()
+  wires.cut('1:1')
+  wires.cut('2:1')
+  for (let count = 0; count < 1_000; count++) {
+    await wires.env.advance(2)
+    wires.discovery.receive(at('1:1'), returning(wires, '1:1').at(-1)!)
+  }
+  t.same(
+    wires.news().filter(line => line.startsWith('lost 1:1')),
+    [],
+  )
+})

@@ -139,7 +139,7 @@ t.test('rules that only one of two switches has yet', root, async t => {
   await ensurePackages(ovsNeeds, text => t.comment(text))
   t.comment(`SLUICE_SEED=${seed}`)
   await withTwoSwitches(env, async lab => {
-    const { counts, complaints } = await changes(lab, 8)
+    const { counts, complaints } = await changes(lab, 5)
     t.comment(counts)
     t.same(complaints.slice(0, 3), [])
     t.ok(counts.kept > 20 && counts.opened > 20 && counts.denied > 20, 'all kinds were met')
