@@ -28,8 +28,8 @@ export class AwakeClock {
     return now - this.#lostMillis - this.#lateMillis(now)
   }
 
-  /** Less than a period late is how timers are. */
+  /** Half a period late is how timers are. */
   #lateMillis(now: number): number {
-    return Math.max(0, now - this.#tickedMillis - 2 * this.#tickMillis)
+    return Math.max(0, now - this.#tickedMillis - 1.5 * this.#tickMillis)
   }
 }

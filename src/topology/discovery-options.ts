@@ -4,7 +4,7 @@ export interface DiscoveryOptions {
   readonly linkPeriodMillis: number
   /** How quickly probes follow while a link is in doubt. */
   readonly doubtPeriodMillis: number
-  /** A link is lost after this many probes in doubt. */
+  /** After this many probes in doubt the switches are asked; a link is lost when one more stays away, and they are asked again. */
   readonly doubtProbes: number
   /** How often an edge port is probed: somebody may plug in a switch. */
   readonly edgePeriodMillis: number
@@ -16,11 +16,11 @@ export interface DiscoveryOptions {
   readonly isGuarded: boolean
 }
 
-/** A silent failure is found within linkPeriod + doubtPeriod x (doubtProbes + 1) and two ticks: 0.95 s. */
+/** A silent failure is found within linkPeriod + doubtPeriod x (doubtProbes + 2) and two ticks: 0.95 s. */
 export const defaultDiscovery: DiscoveryOptions = {
   linkPeriodMillis: 600,
   doubtPeriodMillis: 75,
-  doubtProbes: 3,
+  doubtProbes: 2,
   edgePeriodMillis: 5_000,
   quietMillis: 400,
   probesPerSecond: 5_000,
@@ -32,7 +32,7 @@ export const fastDiscovery: DiscoveryOptions = {
   ...defaultDiscovery,
   linkPeriodMillis: 130,
   doubtPeriodMillis: 30,
-  doubtProbes: 3,
+  doubtProbes: 2,
 }
 
 /** What a link gets on top when one of its switches has just come back. */

@@ -52,6 +52,7 @@ export class Doubts {
     if (watched.doubtCount === 0 && silentMillis > linkPeriodMillis * stretch + doubtPeriodMillis) {
       missRound(watched, now)
       watched.doubtCount = 1
+      watched.wasAsked = false
       watched.nextMillis = now
     } else if (
       watched.doubtCount > doubtProbes &&
@@ -75,7 +76,9 @@ export class Doubts {
       .then(() => {
         if (!isSilent()) return
         if (link.isForeign || this.#isEchoing(watched)) this.#askPeer(watched, link, isSilent)
-        else this.#loseBoth(watched, link)
+        else if (watched.wasAsked) this.#loseBoth(watched, link)
+        // Where everything is slow, an answer may be on its way: once more, behind another probe.
+        else watched.wasAsked = true
       }, noMatter)
       .finally(() => {
         watched.isBeingAsked = false

@@ -61,6 +61,8 @@ export class Watched {
   /** Probes that went out after the last one came back, while the link is in doubt. */
   doubtCount = 0
   isBeingAsked = false
+  /** Since the link is in doubt the switch that sends has answered once. */
+  wasAsked = false
   /** The other end of its link is asked whether it is there. */
   isPeerBeingAsked = false
   /** Ports of the same switch. */
