@@ -20,7 +20,7 @@ import { edgeSection, fabricSection, type RoundStep } from './port-rows.js'
 import { baseSection } from './rows.js'
 import { Ways } from './ways.js'
 
-export { egressGroup } from './egress.js'
+export { egressGroup } from './egress-group.js'
 export { floodGroup } from './network-rows.js'
 
 export interface Forwarding {
