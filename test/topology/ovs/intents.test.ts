@@ -65,7 +65,12 @@ t.test(
       )
       t.equal(change, 0, 'a change of path loses nothing')
       await apply('Intent', 'voice', wish)
-      await reaches('Intent', 'voice', 'installed')
+      // The path of before is installed too, for a moment.
+      for (let tries = 0; tries < 100; tries++) {
+        const { state, path } = await status('Intent', 'voice')
+        if (state === 'installed' && String(path) === 's1,s2,s3,s4') break
+        await sleep(50)
+      }
       const before = await received('s2', 1)
       const running = await leastOf(async () => {
         await reaches('Intent', 'voice', 'installed')
@@ -85,5 +90,60 @@ t.test(
       })
       t.comment(`without it, of ${pings} lost: ${alone.join(', ')}`)
       t.ok(alone.at(-1)! <= 5)
+    }),
+)
+
+/*
+ *        1 s2 2     3 s5 1
+ *      2/      \1  /     2\2
+ *  a ─ s1       s4          s7 ─ b       and a cable s1:4 - s7:4 that passes s4 by
+ *      3\      /2  \      /3
+ *        1 s3 2     4 s6 1
+ */
+const bow = `title: Two ways through one switch
+switches: [s1, s2, s3, s4, s5, s6, s7]
+links:
+  - [s1:2, s2:1]
+  - [s2:2, s4:1]
+  - [s1:3, s3:1]
+  - [s3:2, s4:2]
+  - [s4:3, s5:1]
+  - [s5:2, s7:2]
+  - [s4:4, s6:1]
+  - [s6:2, s7:3]
+  - [s1:4, s7:4]
+hosts:
+  a: { at: s1:1, ips: [10.0.0.1/24] }
+  b: { at: s7:1, ips: [10.0.0.2/24] }
+`
+
+t.test(
+  'a protected path through a switch has another one through it, without the controller',
+  root,
+  t =>
+    withOvs(bow, async ({ stage, controller, apply, reaches, received, status }) => {
+      const wish = { from: 'a', to: 'b', through: ['s4'], protection: 'disjoint' }
+      await apply('Intent', 'voice', wish)
+      await reaches('Intent', 'voice', 'installed')
+      t.match(await status('Intent', 'voice'), {
+        path: ['s1', 's2', 's4', 's5', 's7'],
+        backup: ['s1', 's3', 's4', 's6', 's7'],
+      })
+      t.equal((await stage.ping('a', 'b', 100, 2)).received, 100)
+      await controller.kill()
+      const cut = { a: { name: 's4', port: 3 }, b: { name: 's5', port: 1 } }
+      const lostOver = async () => {
+        const before = await received('s4', 2)
+        const pinging = stage.ping('a', 'b', pings, 1)
+        await sleep(pings / 2)
+        await stage.setLink(cut, false)
+        const { sent, received: answered } = await pinging
+        t.ok((await received('s4', 2)) - before > 500, 'the second way goes through s4 too')
+        await stage.setLink(cut, true)
+        return sent - answered
+      }
+      const lost = await leastOf(lostOver)
+      t.comment(`of ${pings} lost: ${lost.join(', ')}`)
+      t.ok(lost.at(-1)! <= 5)
     }),
 )
