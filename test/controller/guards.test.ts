@@ -105,13 +105,16 @@ t.test('the API', async t => {
 
   t.test('events come over a WebSocket and as a stream', async t => {
     const socket = new WebSocket(`ws://${at.rest}/api/v1/events/socket`)
-    const first = new Promise<Record<string, unknown>>((resolve, reject) => {
-      socket.on('message', message => resolve(JSON.parse(String(message))))
+    const applied = new Promise<Record<string, unknown>>((resolve, reject) => {
+      socket.on('message', message => {
+        const event = JSON.parse(String(message))
+        if (event.kind === 'policy-applied') resolve(event)
+      })
       socket.on('error', reject)
     })
     await new Promise(resolve => socket.once('open', resolve))
     await at.call('PUT', '/api/v1/policies/seen', { source: 'default allow\n' })
-    t.match(await first, { kind: 'policy-applied', policies: ['seen'] })
+    t.match(await applied, { kind: 'policy-applied', policies: ['seen'] })
     socket.close()
     const stop = new AbortController()
     const reply = await at.raw('/api/v1/events?since=0', {

@@ -142,7 +142,7 @@ t.test('rules that only one of two switches has yet', root, async t => {
     const { counts, complaints } = await changes(lab, 5)
     t.comment(counts)
     t.same(complaints.slice(0, 3), [])
-    t.ok(counts.kept > 20 && counts.opened > 20 && counts.denied > 20, 'all kinds were met')
+    t.ok(counts.kept > 10 && counts.opened > 20 && counts.denied > 20, 'all kinds were met')
 
     const open = await changes(lab, 2, () => 'default allow\n')
     t.match(open.complaints.join('\n'), /both deny it, and it is open/, 'rules let too much in')
