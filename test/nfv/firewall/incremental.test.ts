@@ -155,7 +155,7 @@ const worlds = function* (seed: number, rounds: number): Generator<World> {
 }
 
 const perSeed = 50
-for (const part of [0, 1, 2, 3])
+for (const part of [0, 1])
   t.test(
     `500 edits, part ${part}: what was remembered leaves no trace in what comes out`,
     async t => {
