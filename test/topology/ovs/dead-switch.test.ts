@@ -38,9 +38,9 @@ const lostMillis = async (
   return (sent - received) * everyMillis
 }
 
-/** Links of the switches that are there, both ways. */
+/** Links of the switches that are there, both ways; on a busy machine they come and go, and are held back for a while. */
 const hasLinks = async ({ controller }: OvsNetwork, count: number): Promise<boolean> => {
-  for (let tries = 0; tries < 300; tries++) {
+  for (let tries = 0; tries < 900; tries++) {
     const { items } = await controller.get<{ items: readonly unknown[] }>('/api/v1/links')
     if (items.length === count) return true
     await sleep(50)
