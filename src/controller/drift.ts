@@ -54,8 +54,10 @@ const driftOf = async (controller: Controller, self: Switch): Promise<Found[]> =
     if (channel === undefined || programmer === undefined)
       return unreadable('not connected: what it holds cannot be read')
     const before = programmer.state
+    if (before.isWithheld)
+      return unreadable('it refused a row, so its rules are withheld: see "sluice get policies"')
     if (before.agreed === undefined) {
-      await programmer.confirmed(controller.nextRevision, settleMillis)
+      await programmer.passed(settleMillis)
       continue
     }
     try {

@@ -69,8 +69,6 @@ t.test(
     await ensurePackages(ovsNeeds, text => t.comment(text))
     await office(async ({ stage, drift, sent, right, quiet }) => {
       const { rig } = stage
-      // Hosts are still heard of for a moment: rows on their way would look like drift.
-      await quiet()
       t.same(await drift(), [], 'what Open vSwitch reads back is what was sent')
 
       await rig.ofctl(

@@ -105,13 +105,17 @@ export class Programmer extends EventEmitter<ProgrammerEvents> {
   }
 
   /**
-   * What the switch has confirmed last, absent while it is not known; `version` changes with everything that is sent
-   * or read.
+   * What the switch has confirmed last, absent while it is not known or while its rules are withheld; `version` changes
+   * with everything that is sent or read.
    */
-  get state(): { readonly agreed: readonly Section[] | undefined; readonly version: string } {
+  get state(): {
+    readonly agreed: readonly Section[] | undefined
+    readonly isWithheld: boolean
+    readonly version: string
+  } {
     const { flowModsSent, groupModsSent, meterModsSent, readBacks } = this.counters
     const version = [flowModsSent, groupModsSent, meterModsSent, readBacks].join()
-    return { agreed: this.#agreed, version }
+    return { agreed: this.#agreed, isWithheld: this.#withheld !== undefined, version }
   }
 
   get heldFlowCount(): number {
@@ -178,14 +182,23 @@ export class Programmer extends EventEmitter<ProgrammerEvents> {
   /** Resolves when the switch has confirmed this revision or a later one; false when it cannot by then. */
   confirmed(revision: number, timeoutMillis: number): Promise<boolean> {
     if (this.#confirmedRevision >= revision) return Promise.resolve(true)
+    return this.#confirmation(reached => reached >= revision, timeoutMillis)
+  }
+
+  /** Resolves with the end of the pass that is under way; false when there is none by then. */
+  passed(timeoutMillis: number): Promise<boolean> {
+    return this.#confirmation(() => true, timeoutMillis)
+  }
+
+  #confirmation(isMeant: (revision: number) => boolean, timeoutMillis: number): Promise<boolean> {
     return new Promise(resolve => {
       const done = (ok: boolean) => {
         cancel()
         this.off('confirmed', onConfirmed)
         resolve(ok)
       }
-      const onConfirmed = (reached: number) => {
-        if (reached >= revision) done(true)
+      const onConfirmed = (revision: number) => {
+        if (isMeant(revision)) done(true)
       }
       const cancel = this.#env.timers.after(timeoutMillis, () => done(false))
       this.on('confirmed', onConfirmed)
@@ -228,7 +241,11 @@ export class Programmer extends EventEmitter<ProgrammerEvents> {
       if (channel !== this.#channel) return
       const change = this.#changeTo(wish.sections)
       if (wasRead && this.#confirmedRevision >= wish.revision) this.#tellDrift(change)
-      if (!isEmpty(change)) await this.#send(channel, change, wish.sections)
+      if (!isEmpty(change)) {
+        // Until it is confirmed nobody knows which of the two the switch holds.
+        this.#agreed = undefined
+        await this.#send(channel, change, wish.sections)
+      }
       this.#agreed = this.#withheld ? undefined : wish.sections
       this.#confirm(wish.revision)
     }

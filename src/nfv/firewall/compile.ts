@@ -3,6 +3,7 @@
  * objects, so that comparing two programs costs only what changed.
  */
 
+import { areSame } from '../../base/same.js'
 import {
   cookieOf,
   type Flow,
@@ -419,10 +420,4 @@ const aboutHere = (placed: readonly PlacedRule[], at: number, rule: ResolvedRule
   for (const offset of [0, 1, -1, 2, -2, 3, -3])
     if (placed[at + offset]?.rule === rule) return at + offset
   return at
-}
-
-const areSame = <T>(a: readonly T[], b: readonly T[]): boolean => {
-  if (a.length !== b.length) return false
-  for (let index = 0; index < a.length; index++) if (a[index] !== b[index]) return false
-  return true
 }

@@ -9,7 +9,9 @@
  * What a helper has let in is judged by its control connection, which may have been opened elsewhere: where a rule has
  * a helper, switches with hosts have all rows.
  */
+
 import { type Ip, ipNumber } from '../../base/addresses.js'
+import { areSame } from '../../base/same.js'
 import type { FieldValue, Masked, Match } from '../../openflow/values.js'
 import type { Flow, Section } from '../../pipeline/program.js'
 
@@ -90,12 +92,6 @@ export class Concern {
     this.#known.set(section, { openers, section: kept })
     return kept
   }
-}
-
-const areSame = <T>(a: readonly T[], b: readonly T[]): boolean => {
-  if (a.length !== b.length) return false
-  for (let index = 0; index < a.length; index++) if (a[index] !== b[index]) return false
-  return true
 }
 
 /** The section without rows that can match no connection that these open; itself when it has none. */

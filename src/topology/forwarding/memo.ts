@@ -1,10 +1,8 @@
 /** Sections and lists of them from one compile to the next: the same objects as long as what they are made of is. */
+import { areSame } from '../../base/same.js'
 import type { Section } from '../../pipeline/program.js'
 
 export type Key = readonly unknown[]
-
-const isSameKey = (a: Key, b: Key): boolean =>
-  a.length === b.length && a.every((part, index) => part === b[index])
 
 /** Remembers sections by name and by what they were made of. */
 export class Memo {
@@ -13,7 +11,7 @@ export class Memo {
 
   get(name: string, key: Key, make: () => Section): Section {
     const known = this.#known.get(name)
-    if (known && isSameKey(known.key, key)) {
+    if (known && areSame(known.key, key)) {
       known.turn = this.#turn
       return known.section
     }
@@ -36,7 +34,7 @@ export class Part {
   readonly #memo = new Memo()
 
   of(key: Key, make: (memo: Memo) => readonly Section[]): readonly Section[] {
-    if (this.#key && isSameKey(this.#key, key)) return this.#sections
+    if (this.#key && areSame(this.#key, key)) return this.#sections
     this.#sections = make(this.#memo)
     this.#memo.sweep()
     this.#key = key
