@@ -30,8 +30,8 @@ export interface DiscoveryNetwork {
   sendConfirmed(dpid: Dpid, frames: readonly { port: number; frame: Uint8Array }[]): Promise<void>
   /** As the switch last said, whether it is connected or not. */
   macOf(at: PortRef): Mac | undefined
-  /** True while hosts are known at a port. */
-  isInhabited(at: PortRef): boolean
+  /** Hosts that are known at a port. */
+  hostsAt(at: PortRef): readonly Mac[]
   /** True when a port is declared to have hosts only. */
   isDeclaredEdge(at: PortRef): boolean
 }

@@ -178,16 +178,25 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
     const isTelling = probe.variant !== 'broadcast' || isSamePort(at, sender.at)
     for (const end of [at, sender.at]) {
       if (this.#network.isDeclaredEdge(end)) return 'edge'
-      if (isTelling && this.#isContested(end)) return 'inhabited'
+      if (isTelling && this.#isContested(end, end === at ? sender.at : at)) return 'inhabited'
     }
     return undefined
   }
 
   /** A host lives there; whoever hears of it asks the host, and it is forgotten when it does not answer. */
-  #isContested(at: PortRef): boolean {
-    if (this.#watched.at(at)?.kind !== 'edge' || !this.#network.isInhabited(at)) return false
+  #isContested(at: PortRef, other: PortRef): boolean {
+    if (this.#watched.at(at)?.kind !== 'edge' || !this.#isInhabited(at, other)) return false
     this.emit('port-contested', at)
     return true
+  }
+
+  /**
+   * A port of a switch is an interface of a machine, which speaks by itself while the switch is down (IPv6 does, on any
+   * interface): at the other end of its link it looks like a host.
+   */
+  #isInhabited(at: PortRef, other: PortRef): boolean {
+    const far = this.#network.macOf(other)
+    return this.#network.hostsAt(at).some(mac => mac !== far)
   }
 
   /** Two periods, as long as they are now. */
@@ -383,10 +392,9 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
     const receiver = this.#watched.at(to)
     if (receiver === undefined || receiver.shutUntilMillis > now) return
     if (receiver.link && !isSamePort(receiver.link.to, watched.at)) return
-    const isInhabited = [watched.at, to].some(
-      end => this.#network.isInhabited(end) || this.#network.isDeclaredEdge(end),
-    )
-    if (isInhabited) return this.#shutHigher(watched, to, now)
+    const isTaken = [watched.at, to].some(end => this.#network.isDeclaredEdge(end))
+    if (isTaken || this.#isInhabited(watched.at, to) || this.#isInhabited(to, watched.at))
+      return this.#shutHigher(watched, to, now)
     this.#believe(watched, foreignLink(watched.at, to), now, undefined)
   }
 

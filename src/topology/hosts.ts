@@ -176,8 +176,8 @@ export class HostTracker extends EventEmitter<HostEvents> {
     return 0
   }
 
-  isInhabited(at: PortRef): boolean {
-    return this.#table.countAt(at) > 0
+  hostsAt(at: PortRef): readonly Mac[] {
+    return this.#table.at(at).map(({ mac }) => mac)
   }
 
   /** Another switch seems to be there: hosts that do not answer were never there, or have gone. */

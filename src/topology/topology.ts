@@ -99,7 +99,7 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
         sendConfirmed: (dpid, frames) =>
           this.#meter.timed(dpid, output.sendConfirmed(dpid, frames)),
         macOf: at => this.#switches.get(at.dpid)?.ports.get(at.port)?.mac,
-        isInhabited: at => this.#tracker.isInhabited(at),
+        hostsAt: at => this.#tracker.hostsAt(at),
         isDeclaredEdge: at =>
           this.#declaredPorts.size > 0 && this.#declaredPorts.get(portKey(at))?.role !== undefined,
       },

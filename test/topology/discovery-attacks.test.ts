@@ -1,7 +1,8 @@
 /** Frames that must make no link. Each attack succeeds when its guard is off: the tests would notice. */
 import t from 'tap'
+import type { Mac } from '../../src/base/addresses.js'
 import { ProbeBuilder } from '../../src/topology/lldp.js'
-import { at, Wires } from './wires.js'
+import { aHost, at, portOf, Wires } from './wires.js'
 
 /** Two switches with nothing between them: ports 1 lead to hosts of the attacker. */
 const apart = async (isGuarded = true) => {
@@ -76,8 +77,8 @@ for (const [guard, isGuarded] of [
 
   t.test(`a fresh frame relayed between two hosts that live there, guard ${guard}`, async t => {
     const wires = await apart(isGuarded)
-    wires.inhabited.add('1:1')
-    wires.inhabited.add('2:1')
+    wires.inhabited.set('1:1', aHost)
+    wires.inhabited.set('2:1', aHost)
     wires.cable('2:1', '1:1', 0.4)
     await wires.env.advance(20_000)
     const news = wires.news()
@@ -128,13 +129,28 @@ t.test('LLDP of somebody else makes no link and is told', async t => {
 
 t.test('a host that sends a probe back shuts no port where hosts live', async t => {
   const wires = await apart()
-  wires.inhabited.add('1:1')
+  wires.inhabited.set('1:1', aHost)
   wires.lay('1:1', '1:1')
   await wires.env.advance(10_000)
   const news = wires.news()
   t.ok(news.includes('refused at 1:1: inhabited'))
   t.notOk(news.some(line => line.startsWith('shut')))
 })
+
+t.test(
+  'the interface of a switch that speaks by itself, while the switch is down, keeps no link away',
+  async t => {
+    const seen = async (mac: Mac) => {
+      const wires = await apart()
+      wires.inhabited.set('1:1', mac)
+      wires.cable('1:1', '2:1')
+      await wires.env.advance(20_000)
+      return links(wires.news())
+    }
+    t.same(await seen(portOf(1).mac), ['link 1:1 to 2:1', 'link 2:1 to 1:1'])
+    t.same(await seen(aHost), [], 'a host there does')
+  },
+)
 
 /** Frames that come back to their sender, rounds and echoes, as the port at the far end (MAC 0e:..:01) sends them back. */
 const returning = (wires: Wires, from: string) =>

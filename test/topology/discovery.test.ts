@@ -1,6 +1,6 @@
 import t from 'tap'
 import { defaultDiscovery, fastDiscovery } from '../../src/topology/discovery.js'
-import { at, Wires } from './wires.js'
+import { aHost, at, Wires } from './wires.js'
 
 /** Two switches and a cable between their first ports; port 2 of each has nothing. */
 const pair = (...options: ConstructorParameters<typeof Wires>) => {
@@ -222,7 +222,7 @@ t.test('two edge ports on a segment where hosts live: one stays, the other is sh
   wires.watch(2, 1)
   await wires.env.advance(1_000)
   wires.news()
-  wires.inhabited.add('1:1')
+  wires.inhabited.set('1:1', aHost)
   wires.segment('1:1', '2:1')
   await wires.env.advance(12_000)
   t.same(wires.news(), ['2:1 is unknown', 'shut 2:1: another port leads to the same segment'])

@@ -88,8 +88,8 @@ t.test('a host is learnt with its addresses, one after the other', async t => {
   t.same(news(), ['learnt 01 1:1 10.0.0.1', 'changed 01 1:1 10.0.0.1,fd00::1'])
   t.equal(sit(1, '1:1', ipOf(1)), true)
   t.same(news(), [], 'what is known is no news')
-  t.equal(tracker.isInhabited(at('1:1')), true)
-  t.equal(tracker.isInhabited(at('1:2')), false)
+  t.same(tracker.hostsAt(at('1:1')), ['02:00:00:00:00:01'])
+  t.same(tracker.hostsAt(at('1:2')), [])
 })
 
 t.test('a move is believed when the old place is silent', async t => {

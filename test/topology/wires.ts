@@ -1,5 +1,5 @@
 /** Wires between ports, for tests of discovery: what goes out of one end comes in at the other. */
-import type { Dpid } from '../../src/base/addresses.js'
+import type { Dpid, Mac } from '../../src/base/addresses.js'
 import { SimulatedEnv } from '../../src/base/simulated-env.js'
 import { Discovery, type DiscoveryOptions, defaultDiscovery } from '../../src/topology/discovery.js'
 import { type Port, type PortRef, portKey } from '../../src/topology/model.js'
@@ -14,7 +14,7 @@ export const at = (text: string): PortRef => {
 }
 export const nameOf = (ref: PortRef): string => `${Number.parseInt(ref.dpid, 16)}:${ref.port}`
 
-const portOf = (number: number): Port => ({
+export const portOf = (number: number): Port => ({
   number,
   name: `eth${number}`,
   mac: `0e:00:00:00:00:0${number}` as Port['mac'],
@@ -22,6 +22,8 @@ const portOf = (number: number): Port => ({
   kind: 'unknown',
   speedKbps: 1_000_000,
 })
+
+export const aHost = '02:00:00:00:00:07' as Mac
 
 export class Wires {
   readonly env = new SimulatedEnv({ seed: 3 })
@@ -37,7 +39,7 @@ export class Wires {
   readonly #foreign = new Set<string>()
   /** How often a switch was asked to confirm. */
   confirmedCount = 0
-  readonly inhabited = new Set<string>()
+  readonly inhabited = new Map<string, Mac>()
   readonly edges = new Set<string>()
   /** Switches that say nothing any more, though they are connected; they go on forwarding. */
   readonly hung = new Set<Dpid>()
@@ -59,7 +61,7 @@ export class Wires {
           return this.#send(dpid, frames)
         },
         macOf: ref => portOf(ref.port).mac,
-        isInhabited: ref => this.inhabited.has(nameOf(ref)),
+        hostsAt: ref => [this.inhabited.get(nameOf(ref)) ?? []].flat(),
         isDeclaredEdge: ref => this.edges.has(nameOf(ref)),
       },
       { ...defaultDiscovery, ...options },
