@@ -23,7 +23,7 @@ import { Learning } from './learning.js'
 import { PolicyKeeper } from './policies.js'
 import { hitEvent } from './policy-facts.js'
 import { Programmer } from './program/programmer.js'
-import { Programs, sameWhereUnchanged } from './program/programs.js'
+import { hasEdge, Programs, sameWhereUnchanged } from './program/programs.js'
 import { PuntLimit, type PuntLimits, puntLimits } from './punt-limit.js'
 import { Punts } from './punts.js'
 import { RuleCounters } from './rule-counters.js'
@@ -42,6 +42,8 @@ export interface ControllerOptions {
   readonly openvswitch?: readonly string[]
   /** Usually the defaults. */
   readonly punts?: Partial<PuntLimits>
+  /** Whether what only its database can set has been set at a switch. */
+  readonly isSetUp?: (dpid: Dpid) => boolean
 }
 
 /** How often every switch is read back and compared. */
@@ -199,6 +201,17 @@ export class Controller extends EventEmitter<ControllerEvents> {
     return [...this.#attached.keys()].every(
       dpid => (this.#programmers.get(dpid)?.confirmedRevision ?? -1) >= this.#policyRevision,
     )
+  }
+
+  /** Connected switches with rules that do not know the timeouts of services, since nothing reaches their databases. */
+  untimed(): string[] {
+    if (this.policies.timeouts.zones.length === 0) return []
+    const { isSetUp = () => false } = this.#options
+    return [...this.topology.current.switches.values()]
+      .filter(({ dpid }) => this.#attached.has(dpid) && !isSetUp(dpid))
+      .filter(self => hasEdge(self))
+      .map(({ name }) => name)
+      .sort()
   }
 
   /** True when a switch has confirmed all that is known now. */

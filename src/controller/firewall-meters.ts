@@ -8,7 +8,7 @@ export const learnMeter = meterNumber('learn')
 /** While rules are learnt: what watches the connections that are accepted. */
 export const learningSection = (generation: number, resolved: Resolved): Section =>
   section('firewall/learning', {
-    flows: learningRows(generation, learnMeter, helpedPorts(resolved)),
+    flows: learningRows(generation, learnMeter, helpedPorts(resolved.tiers)),
     meters: [
       {
         id: learnMeter,

@@ -28,6 +28,7 @@ import { endpointOf, listening, openSouthbound, type SouthboundOptions } from '.
 import { openLmdbStore } from './store/lmdb-store.js'
 import { switchKind } from './switch-setup/kind.js'
 import { SwitchSetup } from './switch-setup/switch-setup.js'
+import { zonesOfSwitch } from './switch-setup/zone-timeouts.js'
 
 export interface RunOptions {
   readonly southbound: SouthboundOptions
@@ -94,6 +95,7 @@ const start = async (
     secret,
     generationId: BigInt(starts + 1),
     openvswitch: options.openvswitch ?? [options.variables.OVS_RUNDIR ?? '/var/run/openvswitch'],
+    isSetUp: dpid => setup.isRight(dpid),
     ...(options.discovery === 'fast' && {
       topology: { discovery: fastDiscovery, hosts: defaultHosts },
     }),
@@ -114,7 +116,13 @@ const start = async (
     intent => controller.refusalOf('intent', intent),
   )
   declared.start()
-  const setup = new SwitchSetup(env, objects)
+  const setup = new SwitchSetup(env, objects, dpid =>
+    zonesOfSwitch(
+      controller.policies.timeouts,
+      controller.topology.current.switches.get(dpid)?.index,
+    ),
+  )
+  followTimeouts(controller, setup)
   setup.on('state', (name, { state, reason }) =>
     controller.journal.add({
       kind: 'switch-setup',
@@ -164,6 +172,18 @@ const start = async (
   undo.push(await announce(env, options, endpoints))
   env.log.info({ rest: endpoints.rest, openflow: endpoints.openflow }, 'ready')
   return { endpoints, reload: () => southbound.reload(), stop }
+}
+
+/** Databases are looked at again when services have other timeouts, or there are other switches to set them at. */
+const followTimeouts = (controller: Controller, setup: SwitchSetup): void => {
+  let told = { timeouts: controller.policies.timeouts, switches: 0 }
+  controller.on('compiled', () => {
+    const { timeouts } = controller.policies
+    const switches = timeouts.zones.length === 0 ? 0 : controller.topology.current.switches.size
+    if (told.timeouts === timeouts && told.switches === switches) return
+    told = { timeouts, switches }
+    setup.zonesChanged()
+  })
 }
 
 /** Off unless asked for: scripts written for Ryu know no token. */

@@ -13,6 +13,7 @@ import { type LoadedPolicy, loadPolicy } from '../nfv/firewall/load.js'
 import { Parser } from '../nfv/firewall/parse.js'
 import { Resolver } from '../nfv/firewall/resolve.js'
 import { type PlacedRule, type Resolved, ruleById } from '../nfv/firewall/resolved.js'
+import { emptyBook, planZones, type TimeoutBook } from '../nfv/firewall/timeout-zones.js'
 import type { Section } from '../pipeline/program.js'
 import type { Topology } from '../topology/model.js'
 import type { NetworkEvent } from '../topology/topology.js'
@@ -50,6 +51,7 @@ type Changes = ReadonlyMap<string, 'added' | 'changed' | 'unchanged'>
 
 const prefix = '/policy/'
 const stampKey = '/firewall/generation'
+const bookKey = '/firewall/timeouts'
 const maxGeneration = 0xffff
 
 export class PolicyKeeper extends EventEmitter<PolicyEvents> {
@@ -62,6 +64,7 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
   readonly #known = new Map<string, Known>()
   readonly #refusals = new Map<string, Refusal>()
   #stamp: Stamp
+  #book: TimeoutBook
   #resolved: Resolved | undefined
   #sections: readonly Section[] = []
   #rules: ReadonlyMap<number, PlacedRule> = new Map()
@@ -71,18 +74,28 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
   #learning: { readonly generation: number; readonly section: Section } | undefined
   #isLearning = false
 
-  private constructor(env: Env, store: Store, stamp: Stamp, history: PolicyHistory) {
+  private constructor(
+    env: Env,
+    store: Store,
+    history: PolicyHistory,
+    { stamp, book }: { readonly stamp: Stamp; readonly book: TimeoutBook },
+  ) {
     super()
     this.history = history
     this.#env = env
     this.#store = store
     this.#stamp = stamp
+    this.#book = book
   }
 
   static async load(env: Env, store: Store): Promise<PolicyKeeper> {
     const stamp = (await store.get(stampKey))?.value as Stamp | undefined
+    const book = (await store.get(bookKey))?.value as TimeoutBook | undefined
     const history = await PolicyHistory.load(store)
-    const keeper = new PolicyKeeper(env, store, stamp ?? { hash: '', generation: 0 }, history)
+    const keeper = new PolicyKeeper(env, store, history, {
+      stamp: stamp ?? { hash: '', generation: 0 },
+      book: book ?? emptyBook,
+    })
     for (const [, value] of await listAll(store, prefix)) {
       const policy = value as Policy
       keeper.#known.set(policy.name, { policy, loaded: await keeper.#read(policy) })
@@ -92,6 +105,11 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
 
   get generation(): number {
     return this.#stamp.generation
+  }
+
+  /** Zones of timeouts, as they are installed. */
+  get timeouts(): TimeoutBook {
+    return this.#book
   }
 
   get resolved(): Resolved | undefined {
@@ -127,6 +145,12 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
   ruleCount(policy: string): number {
     const lines = this.#known.get(policy)?.loaded.lines ?? []
     return lines.filter(({ statement: { kind } }) => kind === 'rule' || kind === 'default').length
+  }
+
+  /** Whether a service of the policy has a timeout. */
+  hasTimeouts(policy: string): boolean {
+    const lines = this.#known.get(policy)?.loaded.lines ?? []
+    return lines.some(({ statement }) => statement.kind === 'service' && statement.timeout)
   }
 
   /** A file of a policy as it is written, or one that it includes. */
@@ -261,7 +285,10 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
       const key = prefix + name
       return value ? { op: 'put', key, value } : { op: 'delete', key }
     })
-    await this.#store.txn({ if: [], then: [...ops, ...told.ops] })
+    const book = bookWith(this.#book, this.#resolve(next, topology), topology)
+    const kept: Op[] = book === this.#book ? [] : [{ op: 'put', key: bookKey, value: book }]
+    await this.#store.txn({ if: [], then: [...ops, ...kept, ...told.ops] })
+    this.#book = book
     this.history.note(told.entry, told.unconfirmed)
     for (const name of names) {
       const known = next.get(name)
@@ -296,7 +323,8 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
     const resolved = this.#check(next, topology)
     const stamp = this.#nextStamp(resolved)
     const compiler = createCompiler()
-    return { resolved, sections: this.#sectionsOf(compiler, resolved, stamp.generation) }
+    const book = bookWith(this.#book, resolved, topology)
+    return { resolved, sections: this.#sectionsOf(compiler, resolved, stamp.generation, book) }
   }
 
   /** Whether connections that are accepted are watched. */
@@ -306,8 +334,13 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
     this.emit('changed')
   }
 
-  #sectionsOf(compiler: Compiler, resolved: Resolved, generation: number): readonly Section[] {
-    const sections = compiler.compile(resolved, generation)
+  #sectionsOf(
+    compiler: Compiler,
+    resolved: Resolved,
+    generation: number,
+    book: TimeoutBook,
+  ): readonly Section[] {
+    const sections = compiler.compile(resolved, generation, book)
     if (!this.#isLearning) return sections
     if (this.#learning?.generation !== generation)
       this.#learning = { generation, section: learningSection(generation, resolved) }
@@ -316,9 +349,11 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
 
   /** The firewall's sections for the network as it is; the same objects while nothing changes. */
   compile(topology: Topology): readonly Section[] {
-    const resolved = this.#resolver.resolve(inputsOf(this.#known), this.facts(topology))
+    const resolved = this.#resolve(this.#known, topology)
     const stamp = this.#nextStamp(resolved)
     if (stamp !== this.#stamp) this.#keepStamp(stamp)
+    const book = bookWith(this.#book, resolved, topology)
+    if (book !== this.#book) this.#keepBook(book)
     this.#cancelChange?.()
     if (resolved.nextChangeMillis !== undefined)
       this.#cancelChange = this.#env.timers.after(
@@ -328,7 +363,7 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
         ),
         () => this.emit('changed'),
       )
-    const sections = this.#sectionsOf(this.#compiler, resolved, stamp.generation)
+    const sections = this.#sectionsOf(this.#compiler, resolved, stamp.generation, book)
     const isSame =
       sections.length === this.#sections.length &&
       sections.every((each, at) => each === this.#sections[at])
@@ -374,8 +409,12 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
     return next
   }
 
+  #resolve(known: ReadonlyMap<string, Known>, topology: Topology): Resolved {
+    return this.#resolver.resolve(inputsOf(known), this.facts(topology))
+  }
+
   #check(known: ReadonlyMap<string, Known>, topology: Topology): Resolved {
-    const resolved = this.#resolver.resolve(inputsOf(known), this.facts(topology))
+    const resolved = this.#resolve(known, topology)
     if (resolved.complaints.length === 0) return resolved
     const texts = new Map([...known.values()].flatMap(each => [...each.loaded.texts]))
     throw new Failure('bad-rules', {
@@ -398,16 +437,31 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
     return { hash: resolved.hash, generation: (this.#stamp.generation % maxGeneration) + 1 }
   }
 
+  /** Should that fail: after a restart the same rules get the next generation, every session is asked once more, none is lost. */
   #keepStamp(stamp: Stamp): void {
     this.#stamp = stamp
+    this.#put(stampKey, stamp, 'the generation could not be kept')
+  }
+
+  /** Networks have come or gone. */
+  #keepBook(book: TimeoutBook): void {
+    this.#book = book
+    this.#put(bookKey, book, 'the zones of timeouts could not be kept')
+  }
+
+  #put(key: string, value: unknown, trouble: string): void {
     this.#store
-      .txn({ if: [], then: [{ op: 'put', key: stampKey, value: stamp }] })
-      .catch((error: unknown) => {
-        // After a restart the same rules get the next generation: every session is asked once more, none is lost.
-        this.#env.log.warn({ err: error }, 'the generation could not be kept')
-      })
+      .txn({ if: [], then: [{ op: 'put', key, value }] })
+      .catch((error: unknown) => this.#env.log.warn({ err: error }, trouble))
   }
 }
+
+const bookWith = (book: TimeoutBook, { timeouts }: Resolved, { networks }: Topology): TimeoutBook =>
+  planZones(
+    book,
+    timeouts,
+    networks.map(({ number }) => number),
+  )
 
 const inputsOf = (known: ReadonlyMap<string, Known>): PolicyInput[] =>
   [...known.values()].map(({ policy, loaded }) => ({

@@ -8,8 +8,9 @@
  *     reg3   rule that decided (32 bits)
  *     reg4   port classes of the destination port      reg5   of the source port
  *     reg6   [16..31] instance                         [0..15] chain
- *     reg7   [0..15] conntrack zone
+ *     reg7   [0..15] conntrack zone: [0..9] switch, [10..15] network, or a timeout in it
  *     reg8   [0..19] switch where the frame leaves the fabric, while several ways lead there
+ *     reg9   [0..7] which zones the connection may be in       [8..15] how many of them were looked into
  *
  *     ct_label  [0..15] generation · [16..47] rule · [48..63] chain · [64..79] instance · [80] decided elsewhere
  */
@@ -36,7 +37,10 @@ export const registers = {
   chain:       bits('reg6', 0, 16),
   instance:    bits('reg6', 16, 16),
   zone:        bits('reg7', 0, 16),
+  zoneSlot:    bits('reg7', 10, 6),
   egress:      bits('reg8', 0, 20),
+  zoneOrder:   bits('reg9', 0, 8),
+  zonesSeen:   bits('reg9', 8, 8),
 } as const
 
 // biome-ignore format: a table

@@ -9,6 +9,7 @@ import type { Message } from '../../openflow/index.js'
 import type { Section } from '../../pipeline/program.js'
 import { registers } from '../../pipeline/registers.js'
 import { tableId } from '../../pipeline/tables.js'
+import { siblingZone } from '../../pipeline/zones.js'
 import type { Difference } from './difference.js'
 
 /** Open vSwitch 3.1 skips entries, since its table shrinks while it is walked. */
@@ -29,13 +30,17 @@ export const flushesAtWrap = (change: Difference, wanted: readonly Section[]): M
   )
 }
 
-/** Every zone that some row chooses. */
+/** Every zone that some row chooses, whole or by its upper bits. */
 const zonesOf = (sections: readonly Section[]): number[] => {
   const zones = new Set<number>()
+  const slots = new Set<number>()
   for (const { flows } of sections)
     for (const { actions } of flows)
       for (const action of actions ?? [])
-        if (action.kind === 'load' && action.to.field === registers.zone.field)
-          zones.add(Number(action.value))
-  return [...zones]
+        if (action.kind === 'load' && action.to.field === registers.zone.field) {
+          const found = action.to.size === registers.zone.size ? zones : slots
+          found.add(Number(action.value))
+        }
+  const more = [...zones].flatMap(zone => [...slots].map(slot => siblingZone(zone, slot)))
+  return [...new Set([...zones, ...more])]
 }

@@ -22,7 +22,7 @@ export const sameWhereUnchanged = (
 }
 
 /** Rules are asked where hosts are; a switch without edge ports only passes frames on. */
-const hasEdge = (self: Switch): boolean =>
+export const hasEdge = (self: Switch): boolean =>
   [...self.ports.values()].some(port => port.kind === 'edge' && port.isUp)
 
 /** What is remembered of one switch. */

@@ -83,7 +83,7 @@ const contextOf = (
     sinceMillis,
     untilMillis: watchedMillis,
     zones: zonesOf(controller),
-    helped: policies.resolved ? helpedPorts(policies.resolved) : [],
+    helped: policies.resolved ? helpedPorts(policies.resolved.tiers) : [],
     hostOf: ip => names.get(ip),
   }
 }

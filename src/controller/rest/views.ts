@@ -86,12 +86,16 @@ export const hostItems = (controller: Controller) =>
 export const policyItem = (controller: Controller, name: string) => {
   const policy = controller.policies.get(name)
   const refusals = controller.policies.refusalsOf(name)
+  const untimed = controller.policies.hasTimeouts(name) ? controller.untimed() : []
+  const state = controller.arePoliciesInstalled ? 'installed' : 'pending'
   return {
     kind: 'Policy',
     name,
     order: policy.order,
-    state:
-      refusals.length > 0 ? 'failed' : controller.arePoliciesInstalled ? 'installed' : 'pending',
+    state: refusals.length > 0 ? 'failed' : untimed.length > 0 ? 'degraded' : state,
+    ...(untimed.length > 0 && {
+      reason: `timeouts of services are not set at ${untimed.join(', ')}: declare the switch, kind Switch, so that its database is reached`,
+    }),
     ...(refusals[0] && { reason: `${refusals[0].error}: ${refusals[0].request}` }),
     rules: controller.policies.ruleCount(name),
     generation: controller.policies.generation,

@@ -6,7 +6,7 @@ import type { Ip } from '../../base/addresses.js'
 import type { Env } from '../../base/env.js'
 import { decide } from '../../nfv/firewall/decide.js'
 import type { Resolved } from '../../nfv/firewall/resolved.js'
-import { zoneOf } from '../../topology/forwarding/port-rows.js'
+import { slotOf, zoneOf } from '../../pipeline/zones.js'
 import type { Topology } from '../../topology/model.js'
 import type { PolicyKeeper } from '../policies.js'
 import { parseConntrack, type TrackedConnection } from './conntrack-dump.js'
@@ -90,12 +90,14 @@ export class SessionReader {
     names: readonly string[],
     connections: readonly TrackedConnection[],
   ): Session[] {
+    const slots = [
+      ...topology.networks.map(({ number }) => slotOf(number)),
+      ...this.#policies.timeouts.zones.flatMap(zone => Object.values(zone.slots)),
+    ]
     const zones = new Map(
       [...topology.switches.values()]
         .filter(each => names.includes(each.name))
-        .flatMap(each =>
-          topology.networks.map(({ number }) => [zoneOf(each.index, number), each.name] as const),
-        ),
+        .flatMap(each => slots.map(slot => [zoneOf(each.index, slot), each.name] as const)),
     )
     const hosts = new Map(
       [...topology.hosts.values()].flatMap(host =>

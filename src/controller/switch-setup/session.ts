@@ -3,6 +3,7 @@
  * behind our back, asks for a pass; a pass that finds no difference sends nothing.
  */
 import { EventEmitter } from 'node:events'
+import type { Dpid } from '../../base/addresses.js'
 import type { Cancel, Env } from '../../base/env.js'
 import type { OvsdbClient } from '../../ovsdb/client.js'
 import { ColumnError } from '../../ovsdb/datum.js'
@@ -15,6 +16,7 @@ import type { Objection } from './row-writer.js'
 import type { SwitchSpec } from './spec.js'
 import { type PartStatus, partsOf, type SwitchStatus, summary } from './status.js'
 import { database, lockNameOf, mapOf, watched } from './tables.js'
+import { bridgesOf, withTimeouts, type ZonesOf } from './zone-timeouts.js'
 
 export interface SessionEvents {
   changed: []
@@ -39,6 +41,7 @@ export class SwitchSession extends EventEmitter<SessionEvents> {
   readonly link: DatabaseLink
   readonly #env: Env
   #object: Object
+  readonly #zonesOf: ZonesOf
   #objections: readonly Objection[] = []
   #parts: readonly PartStatus[] = []
   #failure: string | undefined
@@ -60,10 +63,16 @@ export class SwitchSession extends EventEmitter<SessionEvents> {
   #nudgeCount = 0
   #isStopped = false
 
-  constructor(env: Env, object: Object, connect: (() => Promise<OvsdbClient>) | undefined) {
+  constructor(
+    env: Env,
+    object: Object,
+    connect: (() => Promise<OvsdbClient>) | undefined,
+    zonesOf: ZonesOf,
+  ) {
     super()
     this.#env = env
     this.#object = object
+    this.#zonesOf = zonesOf
     this.link = new DatabaseLink(env, {
       database,
       watched,
@@ -100,6 +109,19 @@ export class SwitchSession extends EventEmitter<SessionEvents> {
     this.#pauseMillis = firstPauseMillis
     this.#ask()
     this.emit('changed')
+  }
+
+  /** Services have other timeouts now. */
+  zonesChanged(): void {
+    this.#wasRight = false
+    this.#ask()
+  }
+
+  /** True when a bridge with this id is here, and as it should be. */
+  isRight(dpid: Dpid): boolean {
+    const { replica, isLive } = this.link
+    if (!isLive || replica === undefined || !this.#wasRight) return false
+    return bridgesOf(replica).some(bridge => bridge.dpid === dpid)
   }
 
   /** Why the switch cannot call us, when it cannot. */
@@ -176,7 +198,7 @@ export class SwitchSession extends EventEmitter<SessionEvents> {
     const object = this.#object
     const owner = `switch/${object.name}`
     const { operations, objections } = difference(
-      object.isLeaving ? undefined : object.spec,
+      object.isLeaving ? undefined : withTimeouts(object.spec, replica, this.#zonesOf),
       replica,
       owner,
     )

@@ -1,5 +1,6 @@
 /** The service: a session for every declared Switch, as long as it is declared and until it is taken down. */
 import { EventEmitter } from 'node:events'
+import type { Dpid } from '../../base/addresses.js'
 import type { Env } from '../../base/env.js'
 import {
   type DatabaseAddress,
@@ -14,6 +15,7 @@ import { switchKind } from './kind.js'
 import { SwitchSession } from './session.js'
 import type { OvsdbSpec, SwitchSpec } from './spec.js'
 import type { SwitchStatus } from './status.js'
+import type { ZonesOf } from './zone-timeouts.js'
 
 export interface SwitchSetupEvents {
   /** The state of a declared switch changed. */
@@ -31,13 +33,16 @@ interface Entry {
 export class SwitchSetup extends EventEmitter<SwitchSetupEvents> {
   readonly #env: Env
   readonly #objects: ObjectKeeper
+  readonly #zonesOf: ZonesOf
   readonly #entries = new Map<string, Entry>()
   readonly #callers = new Map<string, Callers>()
   readonly #told = new Map<string, string>()
   readonly #stops: (() => void)[] = []
 
-  constructor(env: Env, objects: ObjectKeeper) {
+  /** @param zonesOf timeouts that services have on a switch */
+  constructor(env: Env, objects: ObjectKeeper, zonesOf: ZonesOf = () => ({})) {
     super()
+    this.#zonesOf = zonesOf
     this.#env = env
     this.#objects = objects
   }
@@ -68,6 +73,16 @@ export class SwitchSetup extends EventEmitter<SwitchSetupEvents> {
     return this.#entries.get(name)?.session.status
   }
 
+  /** Services have other timeouts now, or there are other switches. */
+  zonesChanged(): void {
+    for (const { session } of this.#entries.values()) session.zonesChanged()
+  }
+
+  /** True when the database of a switch is reached and as it should be. */
+  isRight(dpid: Dpid): boolean {
+    return [...this.#entries.values()].some(({ session }) => session.isRight(dpid))
+  }
+
   #bring(name: string): void {
     const object = this.#objects.find(switchKind, name) as StoredObject<SwitchSpec> | undefined
     const known = this.#entries.get(name)
@@ -89,7 +104,7 @@ export class SwitchSetup extends EventEmitter<SwitchSetupEvents> {
       ? undefined
       : async () =>
           OvsdbClient.connect(this.#env, await resolveAddress(this.#env.disk, address, ovsdb))
-    const session = new SwitchSession(this.#env, object, connect)
+    const session = new SwitchSession(this.#env, object, connect, this.#zonesOf)
     const release = address.isPassive ? this.#await(session, address, ovsdb) : () => undefined
     this.#entries.set(object.name, { session, ovsdb: JSON.stringify(ovsdb), release })
     session.on('changed', () => this.#tell(object.name, session))

@@ -14,9 +14,15 @@ import {
 } from '../../pipeline/program.js'
 import type { TableName } from '../../pipeline/tables.js'
 import { admissionMisses, admissionRows } from './admission.js'
-import { joinPorts } from './environment.js'
 import { portFlows } from './port-flows.js'
-import { classKey, type PortClasses, type PortNeed, type PortPlan, planPorts } from './ports.js'
+import {
+  classKey,
+  joinPorts,
+  type PortClasses,
+  type PortNeed,
+  type PortPlan,
+  planPorts,
+} from './ports.js'
 import { beginsStretch, prioritiesOf } from './priorities.js'
 import {
   helperPorts,
@@ -31,6 +37,8 @@ import type { PortRange } from './rule.js'
 import { portNeeds, ruleFlows } from './rule-flows.js'
 import { type Report, RuleMeters } from './rule-meters.js'
 import { helperRows, pipelineRows, trackIt } from './tables.js'
+import { timeoutSections } from './timeout-rows.js'
+import { emptyBook, type TimeoutBook } from './timeout-zones.js'
 import {
   keyOf,
   logLine,
@@ -83,7 +91,10 @@ interface Memory {
   readonly rules: WeakMap<ResolvedRule, Known>
   lists: Map<TableName, List>
   sections: Map<string, { readonly parts: readonly (readonly Flow[])[]; readonly section: Section }>
-  pipeline: { readonly generation: number; readonly section: Section } | undefined
+  pipeline:
+    | { readonly generation: number; readonly isTimed: boolean; readonly section: Section }
+    | undefined
+  timeouts: { readonly book: TimeoutBook; readonly sections: readonly Section[] }
   plan: { readonly key: string; readonly plan: PortPlan; readonly section: Section } | undefined
   misses:
     | {
@@ -103,6 +114,7 @@ export class Compiler {
     lists: new Map(),
     sections: new Map(),
     pipeline: undefined,
+    timeouts: { book: emptyBook, sections: [] },
     plan: undefined,
     misses: undefined,
     meters: undefined,
@@ -111,19 +123,27 @@ export class Compiler {
 
   /**
    * @param generation 1 to 65535, stamped on the sessions that these rules accept
+   * @param book zones of timeouts; absent: no service has or had one
    * @throws {RangeError} when a tier has more rules than a table has priorities (64,000)
    */
-  compile(resolved: Resolved, generation: number): Section[] {
-    const run = new Compilation(resolved, generation, this.#memory)
-    return [this.#pipeline(generation), ...run.sections()]
+  compile(resolved: Resolved, generation: number, book: TimeoutBook = emptyBook): Section[] {
+    const isTimed = book.zones.length > 0
+    const run = new Compilation(resolved, generation, isTimed, this.#memory)
+    return [this.#pipeline(generation, isTimed), ...this.#timeouts(book), ...run.sections()]
   }
 
-  #pipeline(generation: number): Section {
+  #pipeline(generation: number, isTimed: boolean): Section {
     const known = this.#memory.pipeline
-    if (known?.generation === generation) return known.section
-    const made = section('firewall/pipeline', { flows: pipelineRows(generation) })
-    this.#memory.pipeline = { generation, section: made }
+    if (known?.generation === generation && known.isTimed === isTimed) return known.section
+    const made = section('firewall/pipeline', { flows: pipelineRows(generation, isTimed) })
+    this.#memory.pipeline = { generation, isTimed, section: made }
     return made
+  }
+
+  #timeouts(book: TimeoutBook): readonly Section[] {
+    if (this.#memory.timeouts.book !== book)
+      this.#memory.timeouts = { book, sections: timeoutSections(book) }
+    return this.#memory.timeouts.sections
   }
 }
 
@@ -133,6 +153,7 @@ export const createCompiler = (): Compiler => new Compiler()
 class Compilation {
   readonly #resolved: Resolved
   readonly #generation: number
+  readonly #isTimed: boolean
   readonly #memory: Memory
   readonly #meters = new RuleMeters()
   readonly #sections: Memory['sections'] = new Map()
@@ -142,9 +163,10 @@ class Compilation {
   readonly #helped = new Map<string, PortRange>()
   readonly #admissions: (readonly Flow[])[] = []
 
-  constructor(resolved: Resolved, generation: number, memory: Memory) {
+  constructor(resolved: Resolved, generation: number, isTimed: boolean, memory: Memory) {
     this.#resolved = resolved
     this.#generation = generation
+    this.#isTimed = isTimed
     this.#memory = memory
   }
 
@@ -302,22 +324,22 @@ class Compilation {
     for (const range of helperPorts(rule)) this.#helped.set(`${range.from}-${range.to}`, range)
     const meters = this.#takeMeters(rule)
     if (meters.admit !== undefined) this.#admit(known, meters.admit, meters)
-    const generation = rule.isGuard ? `${this.#generation}` : ''
+    const guarded = rule.isGuard ? `${this.#generation} ${this.#isTimed}` : ''
     const isSame =
       known.priority === priority &&
       known.auditNumber === auditNumber &&
       known.classes === used &&
-      known.meters === `${keyOf(meters)}${generation}`
+      known.meters === `${keyOf(meters)}${guarded}`
     if (isSame) return known.flows
     known.priority = priority
     known.auditNumber = auditNumber
     known.classes = used
-    known.meters = `${keyOf(meters)}${generation}`
+    known.meters = `${keyOf(meters)}${guarded}`
     known.flows = ruleFlows(rule, {
       table,
       priority,
       then: rule.isGuard
-        ? { actions: trackIt(this.#generation) }
+        ? trackIt(this.#generation, this.#isTimed)
         : thenOf(rule, meters, auditNumber, fileBit),
       origin,
       isStateless: isUntracked(rule),

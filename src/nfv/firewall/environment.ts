@@ -10,6 +10,7 @@ import {
   union,
 } from './address-set.js'
 import { complaintAt, didYouMean } from './complaint.js'
+import { joinPorts } from './ports.js'
 import type { Term } from './resolved.js'
 import {
   type Line,
@@ -47,6 +48,13 @@ export const noFacts = (nowMillis: number): Facts => ({
 
 type ZoneLine = Line<Extract<Statement, { kind: 'zone' }>>
 type ServiceLine = Line<Extract<Statement, { kind: 'service' }>>
+
+/** A service whose connections may be silent for so many seconds. */
+export interface TimedService {
+  readonly line: Line
+  readonly seconds: number
+  readonly terms: readonly Term[]
+}
 
 /** What a rule was resolved from; the rule stays as it is while these stay the same objects. */
 export type Dependency = readonly [
@@ -110,6 +118,13 @@ export class Environment {
   service(name: string): readonly Term[] | undefined {
     const line = this.#services.get(name)
     return line && this.#once(`service ${name}`, () => this.terms(line.statement.members, line))
+  }
+
+  timedServices(): TimedService[] {
+    return [...this.#services.values()].flatMap(line => {
+      const { name, timeout: seconds } = line.statement
+      return seconds === undefined ? [] : [{ line, seconds, terms: this.service(name)! }]
+    })
   }
 
   fact(kind: 'host' | 'network' | 'port', name: string): AddressSet {
@@ -268,20 +283,6 @@ const termOf = (member: Exclude<ServiceMember, { kind: 'service' }>): Term => {
       }
     }
   }
-}
-
-/** Sorted, joined where they touch; undefined for none given and for all. */
-export const joinPorts = (ranges: readonly PortRange[]): readonly PortRange[] | undefined => {
-  if (ranges.length === 0) return undefined
-  const joined: { from: number; to: number }[] = []
-  for (const range of [...ranges].sort((a, b) => a.from - b.from)) {
-    const open = joined.at(-1)
-    if (open === undefined || range.from > open.to + 1) joined.push({ ...range })
-    else open.to = Math.max(open.to, range.to)
-  }
-  return joined.length === 1 && joined[0]!.from === 0 && joined[0]!.to === 65535
-    ? undefined
-    : joined
 }
 
 /** Terms that differ in their destination ports only become one: a set of ports is one match. */

@@ -14,7 +14,7 @@ import {
   type ServiceMember,
   type Statement,
 } from './rule.js'
-import { formatUntil } from './times.js'
+import { formatSpan, formatUntil } from './times.js'
 import { icmpTypeWord, protocolWord } from './words.js'
 
 /** A whole file. Rules and defaults below a `tier` are set in by two. */
@@ -37,7 +37,7 @@ export const formatStatement = (statement: Statement): string => {
     case 'zone':
       return `zone ${statement.name} = ${formatSelection(statement.members)}`
     case 'service':
-      return `service ${statement.name} = ${formatServices(statement.members)}`
+      return `service ${statement.name} = ${formatServices(statement.members)}${formatTimeout(statement.timeout)}`
     case 'include':
       return `include "${statement.path}"`
     case 'tier':
@@ -60,6 +60,9 @@ export const formatStatement = (statement: Statement): string => {
       return `${statement.name === undefined ? '' : `${statement.name}: `}${formatRuleBody(statement)}`
   }
 }
+
+const formatTimeout = (seconds: number | undefined): string =>
+  seconds === undefined ? '' : ` timeout ${formatSpan(seconds)}`
 
 /** A rule without its name. */
 export const formatRuleBody = (rule: Rule): string => {

@@ -29,6 +29,7 @@ const options = [
   'until',
   'schedule',
   'helper',
+  'timeout',
   'by',
 ]
 const rate = '\\d+/(?:s|second|m|minute|h|hour)'
@@ -51,6 +52,7 @@ const patterns: readonly Pattern[] = [
   { name: 'constant.numeric.date', match: whole('\\d{4}-\\d\\d-\\d\\d(?:T\\d\\d:\\d\\d(?::\\d\\d)?Z?)?') },
   { name: 'constant.numeric.time', match: whole('\\d\\d:\\d\\d-\\d\\d:\\d\\d') },
   { name: 'constant.language.day', match: whole(`(?:daily|(?:${days.join('|')})(?:-(?:${days.join('|')}))?)`) },
+  { name: 'constant.numeric.span', match: whole('\\d+[smhd]') },
   { name: 'constant.numeric.rate', match: whole(rate) },
   { name: 'constant.other.address', match: whole(`${address}(?:/\\d{1,3}|-${address})?`) },
   { name: 'constant.numeric.port', match: whole('\\d+(?:-\\d+|/\\d+)?') },

@@ -4,7 +4,7 @@
  */
 import { formatMember, formatRate, formatSchedule, formatService } from './format.js'
 import { LineReader, Mistake, tokenize } from './line-reader.js'
-import { takeMember, takeSchedule, takeService } from './parse-parts.js'
+import { takeMember, takeSchedule, takeService, takeSpan } from './parse-parts.js'
 import { isAny, type Line, type LogWish, type Member, type Rule, type Selection } from './rule.js'
 import type {
   LogObject,
@@ -13,7 +13,7 @@ import type {
   SelectionObject,
   StatementObject,
 } from './schema.js'
-import { formatUntil } from './times.js'
+import { formatSpan, formatUntil } from './times.js'
 
 /** A mistake in a policy that came as JSON. */
 export interface JsonMistake {
@@ -50,6 +50,7 @@ const objectOf = (statement: Line['statement']): StatementObject => {
         kind: 'service',
         name: statement.name,
         members: statement.members.map(formatService),
+        ...(statement.timeout !== undefined && { timeout: formatSpan(statement.timeout) }),
       }
     case 'tier':
       return { kind: 'tier', tier: statement.tier, ...(statement.isAudit && { audit: true }) }
@@ -149,7 +150,7 @@ class Piece {
       case 'zone':
         return `zone ${statement.name} = ${this.#selection('members', statement.members)}`
       case 'service':
-        return `service ${statement.name} = ${this.#services('members', statement.members)}`
+        return `service ${statement.name} = ${this.#services('members', statement.members)}${this.#timeout(statement.timeout)}`
       case 'tier':
         return `tier ${statement.tier}${statement.audit ? ' audit' : ''}`
       case 'include':
@@ -201,6 +202,10 @@ class Piece {
 
   #services(path: string, texts: readonly string[]): string {
     return texts.map((text, at) => this.#part(`${path}[${at}]`, text, takeService)).join(', ')
+  }
+
+  #timeout(text: string | undefined): string {
+    return text === undefined ? '' : ` timeout ${this.#part('timeout', text, takeSpan)}`
   }
 
   #log(log: LogObject | undefined): string {

@@ -21,7 +21,7 @@ import {
   type Transport,
   transports,
 } from './rule.js'
-import { parseUntil } from './times.js'
+import { parseSpan, parseUntil } from './times.js'
 import { icmp6Types, icmpTypes, ipProtocols, reserved } from './words.js'
 
 const namePattern = /^[A-Za-z_][\w.-]*$/
@@ -177,13 +177,8 @@ export const takeService = (reader: LineReader): ServiceMember => {
   return { kind: 'service', name: word, at: token.at }
 }
 
-/** `tcp 21 helper ftp`; and what people look for in the same place. */
+/** `tcp 21 helper ftp` */
 const withHelper = (reader: LineReader, member: Ports): Ports => {
-  if (reader.isWord('timeout'))
-    reader.fail(
-      'a service has no timeout of its own',
-      'Open vSwitch keeps timeouts for a whole network: declare them for its zone in kind Switch, conntrack',
-    )
   if (!reader.skip('helper')) return member
   const token = reader.word('the helper', 'write: tcp 21 helper ftp')
   const helper = helpers.find(name => name === token.text)
@@ -348,6 +343,14 @@ export const takeCap = (reader: LineReader, others: readonly Cap[]): Cap => {
 const untilHint = 'write a day, 2027-01-31 (to its end, UTC), or a time, 2027-01-31T18:00Z'
 
 /** After `until`: milliseconds since 1970. */
+/** `8h`: seconds. */
+export const takeSpan = (reader: LineReader): number => {
+  const token = reader.word('a time', spanHint)
+  return parseSpan(token.text) ?? reader.fail(`"${token.text}" is no time`, spanHint, token)
+}
+
+const spanHint = 'write for example 30s, 20m, 8h or 7d; a second at least and 365 days at most'
+
 export const takeUntil = (reader: LineReader): number => {
   const token = reader.word('a date', untilHint)
   return parseUntil(token.text) ?? reader.fail(`"${token.text}" is no date`, untilHint, token)

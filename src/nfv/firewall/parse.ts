@@ -4,7 +4,7 @@
  *
  *     file      = line*                      a line that ends in a comma goes on in the next
  *     zone      = 'zone' NAME '=' selection
- *     service   = 'service' NAME '=' services
+ *     service   = 'service' NAME '=' services ['timeout' SPAN]
  *     rule      = [NAME ':'] ['audit'] verb services ['from' selection] ['to' selection] option*
  *     option    = 'log' ['new'] [RATE] [TEXT] | 'limit' RATE ['per' 'source'] | 'via' NAME
  *               | 'max' COUNT ('connections' | 'half-open') ['per' 'source']
@@ -30,6 +30,7 @@ import {
   takeSelection,
   takeService,
   takeServices,
+  takeSpan,
   takeUntil,
 } from './parse-parts.js'
 import {
@@ -226,9 +227,12 @@ const failAtRest = (reader: LineReader, statement: Statement): never => {
           ]
         : [[], 'one statement a line; a comment begins with #']
   const isWritten = words.includes(token.text)
-  const hint = isWritten
-    ? `"${token.text}" stands further to the left: from, to, then the rest`
-    : didYouMean(token.text, words, otherwise)
+  const hint =
+    token.text === 'timeout'
+      ? 'a timeout belongs to a service with a name: service ssh = tcp 22 timeout 8h'
+      : isWritten
+        ? `"${token.text}" stands further to the left: from, to, then the rest`
+        : didYouMean(token.text, words, otherwise)
   return reader.fail(`"${token.text}" is not expected here`, hint, token)
 }
 
@@ -246,7 +250,9 @@ const takeStatement = (reader: LineReader): Statement => {
     case 'service': {
       const name = takeName(reader, 'service')
       reader.take('equals', '"="', 'write: service NAME = tcp 80, tcp 443')
-      return { kind: 'service', name, members: takeServices(reader) }
+      const members = takeServices(reader)
+      const timeout = reader.skip('timeout') ? takeSpan(reader) : undefined
+      return { kind: 'service', name, members, ...(timeout !== undefined && { timeout }) }
     }
     case 'include': {
       const path = reader.take('string', 'the path', 'write: include "objects/campus.rules"')

@@ -48,6 +48,39 @@ export const masksOfRange = (from: number, to: number, width = 16): PortMask[] =
   return masks
 }
 
+/** Sorted, joined where they touch; undefined for none given and for all. */
+export const joinPorts = (ranges: readonly PortRange[]): readonly PortRange[] | undefined => {
+  if (ranges.length === 0) return undefined
+  const joined: { from: number; to: number }[] = []
+  for (const range of [...ranges].sort((a, b) => a.from - b.from)) {
+    const open = joined.at(-1)
+    if (open === undefined || range.from > open.to + 1) joined.push({ ...range })
+    else open.to = Math.max(open.to, range.to)
+  }
+  return joined.length === 1 && joined[0]!.from === 0 && joined[0]!.to === 65535
+    ? undefined
+    : joined
+}
+
+export const everyPort: readonly PortRange[] = [{ from: 0, to: 65_535 }]
+
+export const overlap = (a: readonly PortRange[], b: readonly PortRange[]): boolean =>
+  a.some(one => b.some(({ from, to }) => one.from <= to && from <= one.to))
+
+/** What is in the first and not in the second. */
+export const subtractPorts = (
+  ports: readonly PortRange[],
+  without: readonly PortRange[],
+): readonly PortRange[] => {
+  let left = joinPorts(ports) ?? (ports.length > 0 ? everyPort : [])
+  for (const { from, to } of without)
+    left = left.flatMap(range => [
+      ...(range.from < from ? [{ from: range.from, to: Math.min(range.to, from - 1) }] : []),
+      ...(range.to > to ? [{ from: Math.max(range.from, to + 1), to: range.to }] : []),
+    ])
+  return left
+}
+
 export type PortSide = 'source' | 'destination'
 
 /** That a rule needs a set of ports for which a bit would be better than masks. */

@@ -14,8 +14,15 @@ import { formatRuleBody } from './format.js'
 import { Guards } from './guards.js'
 import type { PolicyInput } from './load.js'
 import { Ids, type Lane, mix, mixTwo, PolicyMemo, type RuleMemo } from './resolve-memo.js'
-import { isStateless, type PlacedRule, type Resolved, type ResolvedRule } from './resolved.js'
+import {
+  helpedPorts,
+  isStateless,
+  type PlacedRule,
+  type Resolved,
+  type ResolvedRule,
+} from './resolved.js'
 import { type Default, isAny, type Line, type Rule, type RuleError, tiers } from './rule.js'
+import { resolveTimeouts } from './timeouts.js'
 import { isOn, nextChange } from './times.js'
 import { unseenBy } from './unseen.js'
 
@@ -54,8 +61,14 @@ export class Resolver {
     lists[3]!.push(...behind)
     if (parts.some(part => part.hasAudits)) complaints.push(...tooManyAudits(lists, ordered))
     const changes = parts.flatMap(part => part.changes)
+    const timed = parts
+      .filter((_, at) => !isAuditedFile(ordered[at]!))
+      .flatMap(part => part.memo.environment.timedServices())
+    const timeouts = resolveTimeouts(timed, timed.length > 0 ? helpedPorts(lists) : [])
+    complaints.push(...timeouts.complaints)
     return {
       tiers: lists,
+      timeouts: timeouts.timeouts,
       stateless: parts.some(part => part.hasStateless) ? this.#guards.among(lists) : [],
       last,
       complaints: complaints.sort(inOrder),

@@ -1,7 +1,8 @@
 /** Rules with every name replaced by what it means: what is compiled, decided and linted. */
 import type { AddressSet } from './address-set.js'
-import { joinPorts } from './environment.js'
+import { joinPorts } from './ports.js'
 import type { Cap, Helper, Limit, LogWish, PortRange, RuleError, Verb } from './rule.js'
+import type { Timeout } from './timeouts.js'
 
 /**
  * One kind of packet. For ICMP the source port is the type and the destination port the code,
@@ -57,6 +58,8 @@ export interface Resolved {
   readonly stateless: readonly PlacedRule[]
   /** What no rule speaks for. */
   readonly last: PlacedRule
+  /** How long connections may be silent, by their ports; empty: as the network has it. */
+  readonly timeouts: readonly Timeout[]
   readonly complaints: readonly RuleError[]
   /** Changes when, and only when, a verdict or the rule behind it may change. */
   readonly hash: string
@@ -78,7 +81,7 @@ export const helperPorts = (rule: ResolvedRule): readonly PortRange[] =>
     : []
 
 /** The ports at which any rule does. */
-export const helpedPorts = ({ tiers }: Resolved): readonly PortRange[] =>
+export const helpedPorts = (tiers: Resolved['tiers']): readonly PortRange[] =>
   joinPorts(tiers.flatMap(rules => rules.flatMap(({ rule }) => helperPorts(rule)))) ?? []
 
 /** Each of its connections is admitted one by one, by the controller. */

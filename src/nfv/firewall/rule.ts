@@ -162,6 +162,8 @@ export type Statement =
       readonly kind: 'service'
       readonly name: string
       readonly members: readonly ServiceMember[]
+      /** Seconds for which its connections may be silent before switches forget them. */
+      readonly timeout?: number
     }
   | (Spot & { readonly kind: 'include'; readonly path: string })
   | { readonly kind: 'tier'; readonly tier: TierName; readonly isAudit?: true }

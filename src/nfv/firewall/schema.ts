@@ -101,7 +101,17 @@ const statements = Type.Union([
     log: Type.Optional(log),
   }),
   statement('zone', { name, members: selection }),
-  statement('service', { name, members: services }),
+  statement('service', {
+    name,
+    members: services,
+    timeout: Type.Optional(
+      Type.String({
+        pattern: '^[1-9][0-9]{0,8}[smhd]$',
+        description: 'how long its connections may be silent before switches forget them',
+        examples: ['30s', '8h'],
+      }),
+    ),
+  }),
   statement('tier', {
     tier: words(tiers, 'of the rules below'),
     audit: Type.Optional(Type.Boolean({ description: 'none of them is enforced' })),

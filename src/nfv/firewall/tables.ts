@@ -168,11 +168,18 @@ const ftp = 21
 const read = (actions: readonly Action[]): readonly Action[] =>
   actions.map(action => (action.kind === 'ct' ? { ...action, alg: ftp } : action))
 
-/** What becomes of a packet of which no stateless rule speaks. */
-export const trackIt = (generation: number): readonly Action[] => [
-  load(registers.generation, generation),
-  { kind: 'ct', zone: registers.zone, table: tableId.session },
-]
+/** Looks the connection up in the zone that is chosen, and goes on to its session. */
+export const toSession: Action = { kind: 'ct', zone: registers.zone, table: tableId.session }
+
+/**
+ * What becomes of a packet of which no stateless rule speaks.
+ *
+ * @param isTimed some service has a timeout, and so a zone, of its own
+ */
+export const trackIt = (generation: number, isTimed: boolean): Then => {
+  const stamp = load(registers.generation, generation)
+  return isTimed ? { actions: [stamp], goto: 'services' } : { actions: [stamp, toSession] }
+}
 
 /** A bit that no packet has, another for each generation until it is the same again 32 generations later. */
 const markOf = (generation: number): Masked => {
@@ -181,7 +188,7 @@ const markOf = (generation: number): Masked => {
 }
 
 /** The rows of track, session, commit and accepted. @param generation 1 to 65535 */
-export const pipelineRows = (generation: number): Flow[] => {
+export const pipelineRows = (generation: number, isTimed: boolean): Flow[] => {
   const known = state(['trk'], ['new'])
   // One that another has agreed upon carries that one's label before it is remembered itself.
   const unanswered = state(['new', 'trk'], ['rel'])
@@ -194,7 +201,7 @@ export const pipelineRows = (generation: number): Flow[] => {
   const rows: Partial<Record<TableName, readonly Row[]>> = {
     track: [
       [65_100, { pkt_mark: markOf(generation), eth_type: ipVersions[4], ip_proto: 255 }, {}, 'no packet is meant: that it could be makes cached flows of another generation too wide to stay'],
-      ...each(10, {}, { actions: trackIt(generation) }, 'a verdict needs the state of the connection'),
+      ...each(10, {}, trackIt(generation, isTimed), 'a verdict needs the state of the connection'),
       [0, {}, { goto: 'forward' }, 'what is not IP has no sessions'],
     ],
     session: [

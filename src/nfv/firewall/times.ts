@@ -32,6 +32,23 @@ export const formatUntil = (millis: number): string => {
   return isDayEnd ? day : `${day}T${parts.hour}:${parts.minute}Z`
 }
 
+const spanUnits = { d: 86_400, h: 3_600, m: 60, s: 1 } as const
+const maxSpan = 365 * spanUnits.d
+
+/** Seconds of `30s`, `20m`, `8h` or `7d`; undefined when it is no such time, or more than a year. */
+export const parseSpan = (text: string): number | undefined => {
+  const found = /^([1-9]\d{0,8})([smhd])$/.exec(text)
+  if (found === null) return undefined
+  const seconds = Number(found[1]) * spanUnits[found[2] as keyof typeof spanUnits]
+  return seconds <= maxSpan ? seconds : undefined
+}
+
+/** In the largest unit that leaves no rest. */
+export const formatSpan = (seconds: number): string => {
+  const [unit, size] = Object.entries(spanUnits).find(([, size]) => seconds % size === 0)!
+  return `${seconds / size}${unit}`
+}
+
 const formats = new Map<string, Intl.DateTimeFormat>()
 
 const partsOf = (millis: number, timeZone: string): Record<string, string> => {

@@ -5,6 +5,7 @@ import { etherTypes, ipProtocols } from '../../pipeline/packet.js'
 import { type Flow, flow, type Origin, type Section, section } from '../../pipeline/program.js'
 import { bitsEqual, load, registers } from '../../pipeline/registers.js'
 import { writeUserdata } from '../../pipeline/userdata.js'
+import { slotOf, zoneOf } from '../../pipeline/zones.js'
 import { controllerMac } from '../host-frames.js'
 import { returnDestination, roundDestination } from '../lldp.js'
 import type { Membership } from '../memberships.js'
@@ -18,16 +19,9 @@ const discoversPerSecond = 10
 /** Packets a second from one edge port that may teach the controller. */
 const teachesPerSecond = 200
 
-/**
- * The conntrack zone of a network on a switch. Bridges of one ovs-vswitchd share one connection table, so
- * the switch is part of it: 6 bits of network, 10 bits of switch.
- */
-export const zoneOf = (switchIndex: number, network: number): number =>
-  ((network & 0x3f) << 10) | (switchIndex & 0x3ff)
-
 const enter = (self: Switch, network: Network): Action[] => [
   load(registers.network, network.number),
-  load(registers.zone, zoneOf(self.index, network.number)),
+  load(registers.zone, zoneOf(self.index, slotOf(network.number))),
 ]
 
 /** Frames with this tag, or without any, are of this network. */

@@ -109,7 +109,8 @@ t.test('the data of FTP', root, async t => {
   await withTwoSwitches(env, async lab => {
     const serving = [inside(lab, 'c', server(4)), inside(lab, 'c', server(6))]
     await sleep(500)
-    const ftp = `default drop\nftp: allow tcp 21 helper ftp ${at[4].rule}\nftp6: allow tcp 21 helper ftp ${at[6].rule}\n`
+    // What is agreed upon is found also where data ports have a zone of their own.
+    const ftp = `service data = tcp 1024-65535 timeout 1h\ndefault drop\nftp: allow tcp 21 helper ftp ${at[4].rule}\nftp6: allow tcp 21 helper ftp ${at[6].rule}\n`
     try {
       for (const { mode, version } of kinds) {
         const named = `${mode}, IPv${version}`

@@ -8,6 +8,7 @@ import type { Fields, Packet } from '../../../src/pipeline/packet.js'
 import type { Section } from '../../../src/pipeline/program.js'
 import { tableId } from '../../../src/pipeline/tables.js'
 import { readUserdata } from '../../../src/pipeline/userdata.js'
+import { slotOf, zoneOf } from '../../../src/pipeline/zones.js'
 
 export const outPort = 99
 
@@ -39,8 +40,14 @@ export class OneSwitch {
     })
   }
 
-  send(fields: Fields, register: Fields = {}): Outcome {
-    const packet: Packet = { fields: { ...fields, ...register }, l3: 14, payload: 34 }
+  /** Of network 1, as `admit` leaves it. @param quoted what an ICMP error is about */
+  send(fields: Fields, register: Fields = {}, quoted?: Fields): Outcome {
+    const packet: Packet = {
+      fields: { ...fields, reg0: 1, reg7: zoneOf(0, slotOf(1)), ...register },
+      l3: 14,
+      payload: 34,
+      ...(quoted && { quoted: { fields: quoted, l3: 0, payload: 20 } }),
+    }
     const view = {
       table: (id: number) => this.#tables.get(id),
       group: () => undefined,

@@ -6,6 +6,7 @@ import { noFacts } from '../../../src/nfv/firewall/environment.js'
 import { loadText } from '../../../src/nfv/firewall/load.js'
 import { Parser } from '../../../src/nfv/firewall/parse.js'
 import { resolve } from '../../../src/nfv/firewall/resolve.js'
+import { emptyBook, planZones } from '../../../src/nfv/firewall/timeout-zones.js'
 import { type Answer, OneSwitch } from './one-switch.js'
 
 /** Numbers that look random and are the same each time (mulberry32). */
@@ -85,6 +86,14 @@ const sharedPorts = (dice: Dice): string[] => {
   )
 }
 
+/** Services that nobody names: a timeout is of ports, whichever rule lets them in. */
+const randomTimeouts = (dice: Dice): string =>
+  dice(2) === 0
+    ? ''
+    : `service slow = tcp ${pick(dice, ['80', '1-1023', '40000'])}, udp 53 timeout 1h
+service quick = udp 1000-1030, tcp ${pick(dice, ['1024-1050', '8050'])} timeout 5s
+`
+
 export const randomPolicy = (dice: Dice): string => {
   const lines = [
     'zone left = 10.0.0.0-10.0.0.3, fd00::1',
@@ -148,12 +157,13 @@ export function* disagreements(
   policies: number,
   connections: number,
 ): Generator<Disagreement> {
-  const dice = seeded(seed)
+  const [dice, others] = [seeded(seed), seeded(seed + 1)]
   const net = new OneSwitch()
   for (let round = 0; round < policies; round++) {
-    const policy = randomPolicy(dice)
+    const policy = `${randomTimeouts(others)}${randomPolicy(dice)}`
     const resolved = rulesOf(policy)
-    net.load(createCompiler().compile(resolved, 7))
+    const book = planZones(emptyBook, resolved.timeouts, [1])
+    net.load(createCompiler().compile(resolved, 7, book))
     for (let count = 0; count < connections; count++) {
       const connection = randomConnection(dice)
       const said = decide(resolved, connection)

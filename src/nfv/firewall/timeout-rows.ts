@@ -1,0 +1,196 @@
+/**
+ * Rows that look a connection up where it may be, when services have timeouts:
+ *
+ *     track ──> services ── no timeout ─────────── ct(zone of the network) ──────────────────────> session
+ *                  │ ports that have or had one, pieces of datagrams, ICMP errors
+ *                  v
+ *               zones ── ct(zone of its timeout) ──> zones ── known ─────────────────────────────> session
+ *                  ^                                   │ not known
+ *                  └── ct(next zone it may be in) <────┘ none left: ct(zone of its timeout) ─────> session
+ *
+ * So what was opened before its ports got a timeout, and what was opened by a datagram in pieces, of which only the first
+ * shows its ports, goes on where it is. Only what is not known where it should be is looked for elsewhere: first packets.
+ */
+import type { Match } from '../../openflow/values.js'
+import { etherTypes, ipProtocols } from '../../pipeline/packet.js'
+import { type Flow, flow, type Origin, type Section, section } from '../../pipeline/program.js'
+import { bitsEqual, load, registers } from '../../pipeline/registers.js'
+import { type TableName, tableId } from '../../pipeline/tables.js'
+import { slotOf } from '../../pipeline/zones.js'
+import { masksOf, subtractPorts } from './ports.js'
+import type { PortRange } from './rule.js'
+import { state, toSession } from './tables.js'
+import type { TimedZone, TimeoutBook } from './timeout-zones.js'
+import { type TimedProtocol, timedProtocols } from './timeouts.js'
+import { formatSpan } from './times.js'
+
+const origin: Origin = { kind: 'base', name: 'timeouts' }
+
+/** The zone of the network first, then all others; each timeout has the order of its own zone. */
+const searchOrder = 0xff
+const orderOf = (at: number): number => at + 1
+
+export const timeoutSections = (book: TimeoutBook): Section[] => [
+  section('firewall/services', { flows: serviceRows(book.zones) }),
+  section('firewall/zones', { flows: zoneRows(book) }),
+]
+
+const ipTypes = [etherTypes.ipv4, etherTypes.ipv6] as const
+
+const goOn = (order: number) => ({
+  actions: [load(registers.zoneOrder, order)],
+  goto: 'zones' as const,
+})
+
+const serviceRows = (zones: readonly TimedZone[]): Flow[] => {
+  const search = goOn(searchOrder)
+  const piece = 'a piece of a datagram: only the first shows its ports'
+  const error = 'an ICMP error: the ports of its connection are inside of it'
+  // What few ports have comes first: a client's port is taken from many.
+  const bySize = zones
+    .map(({ ports, seconds }, at) => ({ ports, at, seconds, size: sizeOf(ports) }))
+    .sort((a, b) => a.size - b.size || a.at - b.at)
+  return [
+    ...usedBy(zones).flatMap(protocol =>
+      ipTypes.map(eth_type => {
+        const match = { eth_type, ip_proto: ipProtocols[protocol], ip_frag: anyPiece }
+        return flow('services', 100, match, search, piece, origin)
+      }),
+    ),
+    ...errors.map(match => flow('services', 100, match, search, error, origin)),
+    ...bySize.flatMap(({ ports, at, seconds }, rank) =>
+      portRows(ports, 90 - rank, orderOf(at), `timeout ${formatSpan(seconds)}`),
+    ),
+    ...portRows(formerPorts(zones), 10, searchOrder, 'ports that had a timeout'),
+    ...ipTypes.map(eth_type =>
+      flow('services', 1, { eth_type }, { actions: [toSession] }, 'no timeout of its own', origin),
+    ),
+    flow('services', 0, {}, {}, 'only IP has sessions', origin),
+  ]
+}
+
+const anyPiece = { value: 1, mask: 1 }
+
+/** RFC 792, RFC 4443: those that quote the packet they are about. */
+const errors: readonly Match[] = [
+  ...[3, 4, 5, 11, 12].map(icmp_type => ({
+    eth_type: etherTypes.ipv4,
+    ip_proto: ipProtocols.icmp,
+    icmp_type,
+  })),
+  ...[1, 2, 3, 4].map(icmpv6_type => ({
+    eth_type: etherTypes.ipv6,
+    ip_proto: ipProtocols.icmpv6,
+    icmpv6_type,
+  })),
+]
+
+type Ports = TimedZone['ports']
+
+const sizeOf = (ports: Ports): number =>
+  Object.values(ports)
+    .flat()
+    .reduce((sum, { from, to }) => sum + to - from + 1, 0)
+
+const usedBy = (zones: readonly TimedZone[]): TimedProtocol[] =>
+  timedProtocols.filter(protocol => zones.some(({ portsEver }) => portsEver[protocol]))
+
+const formerPorts = (zones: readonly TimedZone[]): Ports => {
+  const of = (protocol: TimedProtocol): readonly PortRange[] => {
+    const now = zones.flatMap(({ ports }) => ports[protocol] ?? [])
+    return subtractPorts(
+      zones.flatMap(({ portsEver }) => portsEver[protocol] ?? []),
+      now,
+    )
+  }
+  return { tcp: of('tcp'), udp: of('udp') }
+}
+
+/** The ports at either end. */
+const portRows = (ports: Ports, priority: number, order: number, because: string): Flow[] =>
+  timedProtocols.flatMap(protocol =>
+    masksOf(ports[protocol] ?? []).flatMap(({ value, mask }) =>
+      (mask === 0 ? [undefined] : (['dst', 'src'] as const)).flatMap(side =>
+        ipTypes.map(eth_type => {
+          const match = {
+            eth_type,
+            ip_proto: ipProtocols[protocol],
+            ...(side && { [`${protocol}_${side}`]: mask === 0xffff ? value : { value, mask } }),
+          }
+          return flow('services', priority, match, goOn(order), because, origin)
+        }),
+      ),
+    ),
+  )
+
+const zoneRows = ({ networks, zones }: TimeoutBook): Flow[] => {
+  const isKnown = state(['trk'], ['new', 'inv'])
+  const isAgreedUpon = state(['trk', 'new', 'rel'], ['inv'])
+  return [
+    flow('zones', 100, { ct_state: isKnown }, { goto: 'session' }, 'it is in this zone', origin),
+    flow(
+      'zones',
+      99,
+      { ct_state: isAgreedUpon },
+      { goto: 'session' },
+      'one of this zone has agreed upon it',
+      origin,
+    ),
+    ...networks.flatMap(network =>
+      ordersOf(network, zones).flatMap(([order, slots]) => lookUps(network, order, slots)),
+    ),
+    ...ipTypes.map(eth_type =>
+      flow(
+        'zones',
+        1,
+        { eth_type },
+        { actions: [toSession] },
+        'no zone was left for this timeout',
+        origin,
+      ),
+    ),
+    flow('zones', 0, {}, {}, 'only IP has sessions', origin),
+  ]
+}
+
+/** The slots to look into, by order; a network that got none for a timeout looks where it has one. */
+const ordersOf = (
+  network: number,
+  zones: readonly TimedZone[],
+): [order: number, slots: number[]][] => {
+  const base = slotOf(network)
+  const all = [base, ...zones.flatMap(({ slots }) => slots[network] ?? [])]
+  return [
+    [searchOrder, all],
+    ...zones.map(({ slots }, at): [number, number[]] => {
+      const first = slots[network] ?? base
+      return [orderOf(at), [first, ...all.filter(slot => slot !== first)]]
+    }),
+  ]
+}
+
+/** One look into each zone, then into the first again: there it is new, or nowhere. */
+const lookUps = (network: number, order: number, slots: readonly number[]): Flow[] => {
+  const [first] = slots
+  const looks = slots.length === 1 ? slots : [...slots, first!]
+  return looks.flatMap((slot, seen) => {
+    const isLast = seen === looks.length - 1
+    const table: TableName = isLast ? 'session' : 'zones'
+    const actions = [
+      load(registers.zoneSlot, slot),
+      load(registers.zonesSeen, seen + 1),
+      { kind: 'ct', zone: registers.zone, table: tableId[table] } as const,
+    ]
+    const because = isLast
+      ? 'it is in no other zone'
+      : `the ${seen === 0 ? 'first' : 'next'} zone it may be in`
+    return ipTypes.map(eth_type => {
+      const match = {
+        eth_type,
+        reg0: bitsEqual([registers.network, network]),
+        reg9: bitsEqual([registers.zoneOrder, order], [registers.zonesSeen, seen]),
+      }
+      return flow('zones', 50, match, { actions }, because, origin)
+    })
+  })
+}

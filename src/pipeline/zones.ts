@@ -1,0 +1,21 @@
+/**
+ * Conntrack zones: 6 bits of slot, 10 bits of switch. A slot is a network, or a timeout in it; bridges of one
+ * ovs-vswitchd share one connection table, so the switch is part of it.
+ */
+import { registers } from './registers.js'
+
+const { offset, size } = registers.zoneSlot
+
+/** Slot 0 is nobody's: programs that know nothing of zones use zone 0. */
+export const lastSlot = 2 ** size - 1
+
+/** The slot of connections of a network that have no timeout of their own. @param network its number */
+export const slotOf = (network: number): number => network & lastSlot
+
+export const zoneOf = (switchIndex: number, slot: number): number =>
+  (slot << offset) | switchPart(switchIndex)
+
+/** The same slot's zone on the switch of another zone. */
+export const siblingZone = (zone: number, slot: number): number => zoneOf(switchPart(zone), slot)
+
+const switchPart = (zone: number): number => zone & (2 ** offset - 1)
