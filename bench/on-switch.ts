@@ -73,12 +73,31 @@ interface Installed {
   readonly generation: number
 }
 
-const put = async ({ controller }: World, source: string): Promise<number> => {
+const put = async (world: World, source: string): Promise<number> =>
+  (await timedPut(world, source)).confirmed
+
+/** Milliseconds from the request until the bundle has been sent, and until the switch has confirmed it. */
+const timedPut = async ({ controller, stage }: World, source: string) => {
+  const { relay } = stage.rig.switches.get('s1')!
+  let sent = Number.NaN
   const began = performance.now()
+  relay.onToSwitch = chunk => {
+    if (hasCommit(chunk)) sent = performance.now() - began
+  }
   const path = '/api/v1/policies/bench?wait=installed&timeout=120'
   const { state } = await controller.send<Installed>('PUT', path, { source })
   if (state !== 'installed') throw new Error(`the policy is ${state}`)
-  return performance.now() - began
+  return { sent, confirmed: performance.now() - began }
+}
+
+/** ONF extension 230, behind the header: experimenter ONF, bundle control; four octets further on: commit request. */
+const bundleControl = Buffer.from('4f4e4600000008fc', 'hex')
+const commitRequest = 4
+
+const hasCommit = (chunk: Buffer): boolean => {
+  for (let at = chunk.indexOf(bundleControl); at >= 0; at = chunk.indexOf(bundleControl, at + 1))
+    if (at + 14 <= chunk.length && chunk.readUInt16BE(at + 12) === commitRequest) return true
+  return false
 }
 
 /** From nothing, then edits of single rules: as a request, and as a file that is saved. */
@@ -87,16 +106,20 @@ const install = async (world: World, name: string, rules: string): Promise<void>
   await put(world, `default drop\n${own}`)
   const millis = await put(world, rules + own)
   const lines = rules.split('\n')
-  const edits: number[] = []
+  const edits: { readonly sent: number; readonly confirmed: number }[] = []
   for (let edit = 0; edit < 7; edit++) {
     const at = 1 + ((edit * 7919) % (lines.length - 2))
     lines[at] = `edited${edit}: allow tcp 4${edit} from 10.9.0.1 to 10.78.${edit}.1`
-    edits.push(await put(world, lines.join('\n') + own))
+    edits.push(await timedPut(world, lines.join('\n') + own))
   }
   const saved = await saves(world, lines)
   const memory = await rssMib(controller)
+  const medianOf = (part: 'sent' | 'confirmed') =>
+    median(edits.map(edit => edit[part]))
+      .toFixed(0)
+      .padStart(4)
   console.log(
-    `${name.padEnd(10)} installed ${millis.toFixed(0).padStart(6)} ms   edit ${median(edits).toFixed(0).padStart(4)} ms   ` +
+    `${name.padEnd(10)} installed ${millis.toFixed(0).padStart(6)} ms   edit sent ${medianOf('sent')} ms, confirmed ${medianOf('confirmed')} ms   ` +
       `saved file to confirmed ${median(saved).toFixed(0).padStart(4)} ms   controller ${memory.toFixed(0)} MiB`,
   )
 }

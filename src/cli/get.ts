@@ -69,7 +69,7 @@ export const kinds: Readonly<Record<string, Kind>> = {
   },
   policies: {
     path: '/api/v1/policies',
-    columns: [['NAME', item => item.name], ['ORDER', item => item.order], ['STATE', item => item.state], ['RULES', item => item.rules], ['GENERATION', item => item.generation], ['FILE', item => item.file]],
+    columns: [['NAME', item => item.name], ['ORDER', item => item.order], ['STATE', item => item.state], ['RULES', item => item.rules], ['GENERATION', item => item.generation], ['FILE', item => item.file], ['REASON', item => item.reason]],
   },
   rules: {
     path: '/api/v1/rules',

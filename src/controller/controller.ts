@@ -42,8 +42,8 @@ export interface ControllerOptions {
   readonly openvswitch?: readonly string[]
   /** Usually the defaults. */
   readonly punts?: Partial<PuntLimits>
-  /** Whether what only its database can set has been set at a switch. */
-  readonly isSetUp?: (dpid: Dpid) => boolean
+  /** Whether what only its database can set has been set at a switch; undefined when that is not reached. */
+  readonly setupOf?: (dpid: Dpid) => 'right' | 'pending' | undefined
 }
 
 /** How often every switch is read back and compared. */
@@ -53,6 +53,7 @@ const quickMillis = 5
 /** How long a link waits to join the broadcast tree for switches to confirm that others have left it. */
 const treeTimeoutMillis = 2_000
 const failedPauseMillis = 1_000
+const timedPollMillis = 20
 /** How long a packet waits for switches to learn its sender. */
 const programmedTimeoutMillis = 500
 
@@ -203,15 +204,28 @@ export class Controller extends EventEmitter<ControllerEvents> {
     )
   }
 
-  /** Connected switches with rules that do not know the timeouts of services, since nothing reaches their databases. */
-  untimed(): string[] {
-    if (this.policies.timeouts.zones.length === 0) return []
-    const { isSetUp = () => false } = this.#options
-    return [...this.topology.current.switches.values()]
-      .filter(({ dpid }) => this.#attached.has(dpid) && !isSetUp(dpid))
-      .filter(self => hasEdge(self))
-      .map(({ name }) => name)
-      .sort()
+  /** Connected switches with rules that do not know the timeouts of services: not yet, or since nothing reaches their databases. */
+  untimed(): { readonly pending: readonly string[]; readonly unreached: readonly string[] } {
+    const { setupOf = () => undefined } = this.#options
+    const isTimed = this.policies.timeouts.zones.length > 0
+    const switches = isTimed ? [...this.topology.current.switches.values()] : []
+    const names = (progress: 'pending' | undefined) =>
+      switches
+        .filter(self => this.#attached.has(self.dpid) && hasEdge(self))
+        .filter(({ dpid }) => setupOf(dpid) === progress)
+        .map(({ name }) => name)
+        .sort()
+    return { pending: names('pending'), unreached: names(undefined) }
+  }
+
+  /** Resolves to true when the databases that are reached hold the timeouts of services. */
+  async timed(timeoutMillis: number): Promise<boolean> {
+    const endMillis = this.#env.clock.nowMillis() + timeoutMillis
+    while (this.untimed().pending.length > 0) {
+      if (this.#env.clock.nowMillis() >= endMillis) return false
+      await new Promise<void>(resolve => this.#env.timers.after(timedPollMillis, resolve))
+    }
+    return true
   }
 
   /** True when a switch has confirmed all that is known now. */

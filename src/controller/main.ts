@@ -95,7 +95,7 @@ const start = async (
     secret,
     generationId: BigInt(starts + 1),
     openvswitch: options.openvswitch ?? [options.variables.OVS_RUNDIR ?? '/var/run/openvswitch'],
-    isSetUp: dpid => setup.isRight(dpid),
+    setupOf: dpid => setup.progressOf(dpid),
     ...(options.discovery === 'fast' && {
       topology: { discovery: fastDiscovery, hosts: defaultHosts },
     }),

@@ -13,7 +13,7 @@ import { type LoadedPolicy, loadPolicy } from '../nfv/firewall/load.js'
 import { Parser } from '../nfv/firewall/parse.js'
 import { Resolver } from '../nfv/firewall/resolve.js'
 import { type PlacedRule, type Resolved, ruleById } from '../nfv/firewall/resolved.js'
-import { emptyBook, planZones, type TimeoutBook } from '../nfv/firewall/timeout-zones.js'
+import type { TimeoutBook } from '../nfv/firewall/timeout-zones.js'
 import type { Section } from '../pipeline/program.js'
 import type { Topology } from '../topology/model.js'
 import type { NetworkEvent } from '../topology/topology.js'
@@ -29,17 +29,13 @@ import {
   PolicyHistory,
   type Reason,
 } from './policy-history.js'
+import { type Marks, PolicyMarks } from './policy-marks.js'
 import type { Refusal } from './program/programmer.js'
 import type { Op, Store } from './store/store.js'
 
 interface Known {
   readonly policy: Policy
   readonly loaded: LoadedPolicy
-}
-
-interface Stamp {
-  readonly hash: string
-  readonly generation: number
 }
 
 export interface PolicyEvents {
@@ -50,9 +46,6 @@ export interface PolicyEvents {
 type Changes = ReadonlyMap<string, 'added' | 'changed' | 'unchanged'>
 
 const prefix = '/policy/'
-const stampKey = '/firewall/generation'
-const bookKey = '/firewall/timeouts'
-const maxGeneration = 0xffff
 
 export class PolicyKeeper extends EventEmitter<PolicyEvents> {
   readonly history: PolicyHistory
@@ -63,8 +56,7 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
   readonly #compiler = createCompiler()
   readonly #known = new Map<string, Known>()
   readonly #refusals = new Map<string, Refusal>()
-  #stamp: Stamp
-  #book: TimeoutBook
+  readonly #marks: PolicyMarks
   #resolved: Resolved | undefined
   #sections: readonly Section[] = []
   #rules: ReadonlyMap<number, PlacedRule> = new Map()
@@ -74,28 +66,17 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
   #learning: { readonly generation: number; readonly section: Section } | undefined
   #isLearning = false
 
-  private constructor(
-    env: Env,
-    store: Store,
-    history: PolicyHistory,
-    { stamp, book }: { readonly stamp: Stamp; readonly book: TimeoutBook },
-  ) {
+  private constructor(env: Env, store: Store, history: PolicyHistory, marks: PolicyMarks) {
     super()
     this.history = history
     this.#env = env
     this.#store = store
-    this.#stamp = stamp
-    this.#book = book
+    this.#marks = marks
   }
 
   static async load(env: Env, store: Store): Promise<PolicyKeeper> {
-    const stamp = (await store.get(stampKey))?.value as Stamp | undefined
-    const book = (await store.get(bookKey))?.value as TimeoutBook | undefined
     const history = await PolicyHistory.load(store)
-    const keeper = new PolicyKeeper(env, store, history, {
-      stamp: stamp ?? { hash: '', generation: 0 },
-      book: book ?? emptyBook,
-    })
+    const keeper = new PolicyKeeper(env, store, history, await PolicyMarks.load(env, store))
     for (const [, value] of await listAll(store, prefix)) {
       const policy = value as Policy
       keeper.#known.set(policy.name, { policy, loaded: await keeper.#read(policy) })
@@ -104,12 +85,12 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
   }
 
   get generation(): number {
-    return this.#stamp.generation
+    return this.#marks.now.stamp.generation
   }
 
   /** Zones of timeouts, as they are installed. */
   get timeouts(): TimeoutBook {
-    return this.#book
+    return this.#marks.now.timeouts
   }
 
   get resolved(): Resolved | undefined {
@@ -285,10 +266,10 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
       const key = prefix + name
       return value ? { op: 'put', key, value } : { op: 'delete', key }
     })
-    const book = bookWith(this.#book, this.#resolve(next, topology), topology)
-    const kept: Op[] = book === this.#book ? [] : [{ op: 'put', key: bookKey, value: book }]
+    const marks = this.#marks.next(this.#resolve(next, topology), topology)
+    const kept = this.#marks.opsFor(marks)
     await this.#store.txn({ if: [], then: [...ops, ...kept, ...told.ops] })
-    this.#book = book
+    this.#marks.wrote(marks)
     this.history.note(told.entry, told.unconfirmed)
     for (const name of names) {
       const known = next.get(name)
@@ -321,10 +302,8 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
   ): Promise<{ resolved: Resolved; sections: readonly Section[] }> {
     const next = await this.#with(wishes)
     const resolved = this.#check(next, topology)
-    const stamp = this.#nextStamp(resolved)
-    const compiler = createCompiler()
-    const book = bookWith(this.#book, resolved, topology)
-    return { resolved, sections: this.#sectionsOf(compiler, resolved, stamp.generation, book) }
+    const marks = this.#marks.next(resolved, topology)
+    return { resolved, sections: this.#sectionsOf(createCompiler(), resolved, marks) }
   }
 
   /** Whether connections that are accepted are watched. */
@@ -337,10 +316,9 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
   #sectionsOf(
     compiler: Compiler,
     resolved: Resolved,
-    generation: number,
-    book: TimeoutBook,
+    { stamp: { generation }, timeouts }: Marks,
   ): readonly Section[] {
-    const sections = compiler.compile(resolved, generation, book)
+    const sections = compiler.compile(resolved, generation, timeouts)
     if (!this.#isLearning) return sections
     if (this.#learning?.generation !== generation)
       this.#learning = { generation, section: learningSection(generation, resolved) }
@@ -350,10 +328,8 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
   /** The firewall's sections for the network as it is; the same objects while nothing changes. */
   compile(topology: Topology): readonly Section[] {
     const resolved = this.#resolve(this.#known, topology)
-    const stamp = this.#nextStamp(resolved)
-    if (stamp !== this.#stamp) this.#keepStamp(stamp)
-    const book = bookWith(this.#book, resolved, topology)
-    if (book !== this.#book) this.#keepBook(book)
+    const marks = this.#marks.next(resolved, topology)
+    this.#marks.keep(marks)
     this.#cancelChange?.()
     if (resolved.nextChangeMillis !== undefined)
       this.#cancelChange = this.#env.timers.after(
@@ -363,7 +339,7 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
         ),
         () => this.emit('changed'),
       )
-    const sections = this.#sectionsOf(this.#compiler, resolved, stamp.generation, book)
+    const sections = this.#sectionsOf(this.#compiler, resolved, marks)
     const isSame =
       sections.length === this.#sections.length &&
       sections.every((each, at) => each === this.#sections[at])
@@ -430,38 +406,7 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
       return text
     })
   }
-
-  /** Other rules, another generation: running sessions are asked again. Skips 0, which no session carries. */
-  #nextStamp(resolved: Resolved): Stamp {
-    if (resolved.hash === this.#stamp.hash) return this.#stamp
-    return { hash: resolved.hash, generation: (this.#stamp.generation % maxGeneration) + 1 }
-  }
-
-  /** Should that fail: after a restart the same rules get the next generation, every session is asked once more, none is lost. */
-  #keepStamp(stamp: Stamp): void {
-    this.#stamp = stamp
-    this.#put(stampKey, stamp, 'the generation could not be kept')
-  }
-
-  /** Networks have come or gone. */
-  #keepBook(book: TimeoutBook): void {
-    this.#book = book
-    this.#put(bookKey, book, 'the zones of timeouts could not be kept')
-  }
-
-  #put(key: string, value: unknown, trouble: string): void {
-    this.#store
-      .txn({ if: [], then: [{ op: 'put', key, value }] })
-      .catch((error: unknown) => this.#env.log.warn({ err: error }, trouble))
-  }
 }
-
-const bookWith = (book: TimeoutBook, { timeouts }: Resolved, { networks }: Topology): TimeoutBook =>
-  planZones(
-    book,
-    timeouts,
-    networks.map(({ number }) => number),
-  )
 
 const inputsOf = (known: ReadonlyMap<string, Known>): PolicyInput[] =>
   [...known.values()].map(({ policy, loaded }) => ({

@@ -9,6 +9,8 @@ import { connect, createServer, type Server, type Socket } from 'node:net'
 
 export class Relay {
   readonly path: string
+  /** Sees what goes to the switch. */
+  onToSwitch: ((chunk: Buffer) => void) | undefined
   readonly #server: Server
   readonly #open = new Set<Socket>()
   #port: number
@@ -53,6 +55,7 @@ export class Relay {
     ] as const) {
       this.#open.add(from)
       from.on('data', chunk => {
+        if (to === socket) this.onToSwitch?.(chunk)
         if (!to.write(chunk)) {
           from.pause()
           to.once('drain', () => from.resume())

@@ -248,7 +248,9 @@ const applyPolicies = async (
 const settle = async (controller: Controller, query: Static<typeof waitQuery>): Promise<void> => {
   if (query.wait !== 'installed') return
   const seconds = Number(query.timeout ?? 10)
-  const isDone = await controller.programmed(controller.nextRevision, seconds * 1_000)
+  const isDone =
+    (await controller.programmed(controller.nextRevision, seconds * 1_000)) &&
+    (await controller.timed(seconds * 1_000))
   if (!isDone)
     throw new Failure('timed-out', {
       detail: `Not every switch has confirmed within ${seconds} s; what was asked stays wanted. See "sluice get switches".`,

@@ -86,23 +86,34 @@ export const hostItems = (controller: Controller) =>
 export const policyItem = (controller: Controller, name: string) => {
   const policy = controller.policies.get(name)
   const refusals = controller.policies.refusalsOf(name)
-  const untimed = controller.policies.hasTimeouts(name) ? controller.untimed() : []
-  const state = controller.arePoliciesInstalled ? 'installed' : 'pending'
   return {
     kind: 'Policy',
     name,
     order: policy.order,
-    state: refusals.length > 0 ? 'failed' : untimed.length > 0 ? 'degraded' : state,
-    ...(untimed.length > 0 && {
-      reason: `timeouts of services are not set at ${untimed.join(', ')}: declare the switch, kind Switch, so that its database is reached`,
-    }),
-    ...(refusals[0] && { reason: `${refusals[0].error}: ${refusals[0].request}` }),
+    ...(refusals[0]
+      ? { state: 'failed', reason: `${refusals[0].error}: ${refusals[0].request}` }
+      : policyState(controller, name)),
     rules: controller.policies.ruleCount(name),
     generation: controller.policies.generation,
     changed: policy.changed,
     ...(policy.file !== undefined && { file: policy.file }),
     ...(policy.watch && { watch: true }),
   }
+}
+
+/** Of a policy of which no switch has refused anything. */
+const policyState = (controller: Controller, name: string): { state: string; reason?: string } => {
+  if (!controller.arePoliciesInstalled) return { state: 'pending' }
+  if (!controller.policies.hasTimeouts(name)) return { state: 'installed' }
+  const { pending, unreached } = controller.untimed()
+  if (unreached.length > 0)
+    return {
+      state: 'degraded',
+      reason: `timeouts of services are not set at ${unreached.join(', ')}, since no kind Switch reaches the database`,
+    }
+  return pending.length === 0
+    ? { state: 'installed' }
+    : { state: 'pending', reason: `timeouts of services are on their way to ${pending.join(', ')}` }
 }
 
 /** Rows as the switches hold them now, with counters, and with what we know of each. */

@@ -35,8 +35,8 @@ interface Watching {
   readonly handlers: WatchHandlers
 }
 
-/** Changes that are remembered for watches and for reading the past. */
-const keptChanges = 10_000
+/** What is remembered for watches and for reading the past. */
+const kept = { changes: 10_000, characters: 32_000_000 }
 
 export class MemoryStore implements Store {
   readonly #env: Pick<Env, 'timers' | 'clock'>
@@ -60,7 +60,7 @@ export class MemoryStore implements Store {
     this.#env = env
     this.#byKey = contents.byKey
     this.#rev = contents.rev
-    this.#history = new History(contents.rev, keptChanges)
+    this.#history = new History(contents.rev, kept)
     this.#persist = persist
     // Numbers of leases are not used again, also after a restart.
     this.#lastLease = contents.rev * 1_000

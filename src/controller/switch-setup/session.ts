@@ -117,11 +117,12 @@ export class SwitchSession extends EventEmitter<SessionEvents> {
     this.#ask()
   }
 
-  /** True when a bridge with this id is here, and as it should be. */
-  isRight(dpid: Dpid): boolean {
-    const { replica, isLive } = this.link
-    if (!isLive || replica === undefined || !this.#wasRight) return false
-    return bridgesOf(replica).some(bridge => bridge.dpid === dpid)
+  /** How far a bridge with this id is; undefined when it is not here, or not for us to set. */
+  progressOf(dpid: Dpid): 'right' | 'pending' | undefined {
+    const { replica, isLive, hasLock } = this.link
+    const isOurs = isLive && hasLock && replica !== undefined && this.#failure === undefined
+    if (!isOurs || !bridgesOf(replica).some(bridge => bridge.dpid === dpid)) return undefined
+    return this.#wasRight ? 'right' : 'pending'
   }
 
   /** Why the switch cannot call us, when it cannot. */

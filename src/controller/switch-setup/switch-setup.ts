@@ -78,9 +78,13 @@ export class SwitchSetup extends EventEmitter<SwitchSetupEvents> {
     for (const { session } of this.#entries.values()) session.zonesChanged()
   }
 
-  /** True when the database of a switch is reached and as it should be. */
-  isRight(dpid: Dpid): boolean {
-    return [...this.#entries.values()].some(({ session }) => session.isRight(dpid))
+  /** How far the database of a switch is; undefined when none is reached. */
+  progressOf(dpid: Dpid): 'right' | 'pending' | undefined {
+    for (const { session } of this.#entries.values()) {
+      const progress = session.progressOf(dpid)
+      if (progress) return progress
+    }
+    return undefined
   }
 
   #bring(name: string): void {

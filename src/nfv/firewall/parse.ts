@@ -24,15 +24,14 @@ import {
   takeCap,
   takeLimit,
   takeLog,
-  takeMember,
   takeName,
   takeSchedule,
   takeSelection,
-  takeService,
   takeServices,
   takeSpan,
   takeUntil,
 } from './parse-parts.js'
+import { takeTest } from './parse-test.js'
 import {
   any,
   type Default,
@@ -42,7 +41,6 @@ import {
   type RuleError,
   type Selection,
   type Statement,
-  type Test,
   type TierName,
   tiers,
   type Verb,
@@ -400,56 +398,4 @@ const takeDefault = (reader: LineReader): Default => {
   const { from, to } = takeEnds(reader)
   const log: LogWish | undefined = reader.skip('log') ? takeLog(reader) : undefined
   return { kind: 'default', verb, from, to, ...(log && { log }) }
-}
-
-const testHint = 'write: test "title" 10.1.0.7 -> 10.2.0.10 tcp 443 allow by RULE'
-
-const takeTest = (reader: LineReader): Test => {
-  const title = reader.take('string', 'the title of the test', testHint).text
-  const from = takeOne(reader)
-  const arrow = reader.word('"->"', testHint)
-  if (arrow.text !== '->') reader.fail('"->" is expected here', testHint, arrow)
-  const to = takeOne(reader)
-  const service = takePacket(reader)
-  const token = reader.word('the verdict', testHint)
-  const verdict = (['allow', 'drop', 'reject'] as const).find(word => word === token.text)
-  if (verdict === undefined)
-    reader.fail(
-      `"${token.text}" is no verdict`,
-      didYouMean(token.text, ['allow', 'drop', 'reject'], 'a test expects allow, drop or reject'),
-      token,
-    )
-  const by = reader.skip('by') ? reader.word('the name of the rule', testHint).text : undefined
-  return { kind: 'test', title, from, to, service, verdict, ...(by !== undefined && { by }) }
-}
-
-/** One address or host. */
-const takeOne = (reader: LineReader) => {
-  const token = reader.peek()
-  const member = takeMember(reader)
-  const isOne =
-    member.kind === 'host' ||
-    (member.kind === 'cidr' && member.cidr.length === (member.cidr.version === 4 ? 32 : 128))
-  if (!isOne) reader.fail('a test speaks of one address', 'write an address or "host NAME"', token)
-  return member
-}
-
-/** A service that one packet can have. */
-const takePacket = (reader: LineReader) => {
-  const token = reader.peek()
-  const service = takeService(reader)
-  const isOne =
-    service.kind === 'icmp' ||
-    service.kind === 'protocol' ||
-    (service.kind === 'ports' &&
-      service.ports.length === 1 &&
-      service.sourcePorts.length <= 1 &&
-      [...service.ports, ...service.sourcePorts].every(range => range.from === range.to))
-  if (!isOne)
-    reader.fail(
-      'a test speaks of one packet',
-      'write for example tcp 443, udp 53 or icmp echo-request',
-      token,
-    )
-  return service
 }

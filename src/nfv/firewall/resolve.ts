@@ -6,14 +6,13 @@
  * policy everything is allowed.
  */
 import { hash32 } from '../../pipeline/program.js'
-import { everyAddress } from './address-set.js'
 import { tooManyAudits } from './audits.js'
 import { complaintAt, inOrder } from './complaint.js'
-import { contentOf, type Dependency, Environment, type Facts } from './environment.js'
+import { type Dependency, Environment, type Facts } from './environment.js'
 import { formatRuleBody } from './format.js'
 import { Guards } from './guards.js'
 import type { PolicyInput } from './load.js'
-import { Ids, type Lane, mix, mixTwo, PolicyMemo, type RuleMemo } from './resolve-memo.js'
+import { Ids, mix, mixTwo, PolicyMemo, type RuleMemo } from './resolve-memo.js'
 import {
   helpedPorts,
   isStateless,
@@ -22,9 +21,11 @@ import {
   type ResolvedRule,
 } from './resolved.js'
 import { type Default, isAny, type Line, type Rule, type RuleError, tiers } from './rule.js'
+import { hashOf, withDigest } from './rule-digest.js'
 import { resolveTimeouts } from './timeouts.js'
 import { isOn, nextChange } from './times.js'
 import { unseenBy } from './unseen.js'
+import { builtIn, undeclared, wantedId } from './unwritten-rules.js'
 
 /** Resolves the same rules to the same objects as long as what they were made from stays the same. */
 export class Resolver {
@@ -91,8 +92,6 @@ export class Resolver {
 /** Rules once, without memory. */
 export const resolve = (policies: readonly PolicyInput[], facts: Facts): Resolved =>
   new Resolver().resolve(policies, facts)
-
-const wantedId = (policy: string, rule: string): number => hash32(`${policy}/${rule}`)
 
 type RuleLine = Line<Rule>
 type DefaultLine = Line<Default>
@@ -390,15 +389,6 @@ const wantedNameOf = (line: Line, statement: Rule | Default): string => {
 // biome-ignore format: a table
 const tierNumbers = { admin: 0, main: 1, application: 2, baseline: 3 } as const
 
-const withDigest = (rule: Omit<ResolvedRule, 'digest'>): ResolvedRule => {
-  const verb = `${rule.isAudit ? 'audit ' : ''}${rule.auditIn ?? ''}${rule.verb} via ${rule.via ?? ''}`
-  const content = `${rule.id} ${rule.tier} ${verb} ${contentOf(rule.terms)} ${contentOf(rule.from)} ${contentOf(rule.to)}${admissionOf(rule)}`
-  return { ...rule, digest: [hash32(content), hash32(`${content} again`)] }
-}
-
-const admissionOf = ({ limit, caps }: Omit<ResolvedRule, 'digest'>): string =>
-  limit || caps ? ` ${JSON.stringify([limit, caps])}` : ''
-
 const namesByText = new WeakMap<Rule, string>()
 
 const nameByText = (rule: Rule): string => {
@@ -411,47 +401,3 @@ const nameByText = (rule: Rule): string => {
 }
 
 const shortHash = (text: string): string => hash32(text).toString(16).padStart(8, '0')
-
-/** 64 bits over all rules: tier by tier, in each the policies in their order. */
-const hashOf = (lanes: readonly Lane[], others: readonly PlacedRule[]): string => {
-  const sum: Lane = [0, 0]
-  for (const lane of lanes) mix(sum, lane)
-  for (const { rule } of others) mix(sum, rule.digest)
-  return sum.map(half => (half >>> 0).toString(16).padStart(8, '0')).join('')
-}
-
-const whole = { from: everyAddress, to: everyAddress, terms: [{}], isAudit: false } as const
-
-/** Without a policy: allow. With policies that declare no default: drop. */
-const undeclared = (policy: PolicyInput | undefined, ids: Ids): PlacedRule => {
-  const [name, verb] = policy ? [policy.name, 'drop' as const] : ['none', 'allow' as const]
-  const id = policy ? ids.take(wantedId(name, 'default')) : 0
-  const rule = withDigest({
-    id,
-    policy: name,
-    name: 'default',
-    tier: 3,
-    verb,
-    isDefault: true,
-    ...whole,
-  })
-  return { rule, file: policy?.loaded.root.file ?? 'built-in', line: 0 }
-}
-
-/** What hosts need to get an address also under a default drop. */
-const builtIn = (ids: Ids): PlacedRule => {
-  const pair = (version: 4 | 6, from: number, to: number) => ({
-    version,
-    protocol: 17,
-    source: [{ from, to: from }],
-    destination: [{ from: to, to }],
-  })
-  const terms = [pair(4, 68, 67), pair(4, 67, 68), pair(6, 546, 547), pair(6, 547, 546)]
-  const id = ids.take(wantedId('built-in', 'dhcp'))
-  const names = { policy: 'built-in', name: 'dhcp', tier: 3, verb: 'allow' as const }
-  return {
-    rule: withDigest({ id, ...names, ...whole, terms, isDefault: false }),
-    file: 'built-in',
-    line: 1,
-  }
-}

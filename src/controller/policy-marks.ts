@@ -1,0 +1,88 @@
+/**
+ * What outlives the rules in switches: the generation that sessions are stamped with, and the zones of timeouts. Kept in
+ * the store, so that after a restart the same rules make the same rows.
+ */
+import type { Env } from '../base/env.js'
+import type { Resolved } from '../nfv/firewall/resolved.js'
+import { emptyBook, planZones, type TimeoutBook } from '../nfv/firewall/timeout-zones.js'
+import type { Topology } from '../topology/model.js'
+import type { Op, Store } from './store/store.js'
+
+interface Stamp {
+  readonly hash: string
+  readonly generation: number
+}
+
+export interface Marks {
+  readonly stamp: Stamp
+  readonly timeouts: TimeoutBook
+}
+
+const stampKey = '/firewall/generation'
+const timeoutsKey = '/firewall/timeouts'
+const maxGeneration = 0xffff
+
+export class PolicyMarks {
+  readonly #env: Env
+  readonly #store: Store
+  #now: Marks
+
+  private constructor(env: Env, store: Store, now: Marks) {
+    this.#env = env
+    this.#store = store
+    this.#now = now
+  }
+
+  static async load(env: Env, store: Store): Promise<PolicyMarks> {
+    const stamp = (await store.get(stampKey))?.value as Stamp | undefined
+    const timeouts = (await store.get(timeoutsKey))?.value as TimeoutBook | undefined
+    return new PolicyMarks(env, store, {
+      stamp: stamp ?? { hash: '', generation: 0 },
+      timeouts: timeouts ?? emptyBook,
+    })
+  }
+
+  get now(): Marks {
+    return this.#now
+  }
+
+  /** What they are for other rules, or another network; the same objects where nothing changes. */
+  next(resolved: Resolved, { networks }: Topology): Marks {
+    const { stamp, timeouts } = this.#now
+    const numbers = networks.map(({ number }) => number)
+    return {
+      stamp: nextStamp(stamp, resolved.hash),
+      timeouts: planZones(timeouts, resolved.timeouts, numbers),
+    }
+  }
+
+  /** What is to be written in one with the rules, since sessions would not be found again without it. */
+  opsFor({ timeouts }: Marks): Op[] {
+    return timeouts === this.#now.timeouts ? [] : [{ op: 'put', key: timeoutsKey, value: timeouts }]
+  }
+
+  /** That was written. */
+  wrote({ timeouts }: Marks): void {
+    this.#now = { ...this.#now, timeouts }
+  }
+
+  /** They are in force. Should the generation not be kept: after a restart every session is asked once more, none is lost. */
+  keep(marks: Marks): void {
+    const before = this.#now
+    this.#now = marks
+    if (marks.stamp !== before.stamp)
+      this.#put(stampKey, marks.stamp, 'the generation could not be kept')
+    if (marks.timeouts !== before.timeouts)
+      this.#put(timeoutsKey, marks.timeouts, 'the zones of timeouts could not be kept')
+  }
+
+  #put(key: string, value: unknown, trouble: string): void {
+    this.#store
+      .txn({ if: [], then: [{ op: 'put', key, value }] })
+      .catch((error: unknown) => this.#env.log.warn({ err: error }, trouble))
+  }
+}
+
+/** Other rules, another generation: running sessions are asked again. Skips 0, which no session carries. */
+const nextStamp = (stamp: Stamp, hash: string): Stamp =>
+  hash === stamp.hash ? stamp : { hash, generation: (stamp.generation % maxGeneration) + 1 }

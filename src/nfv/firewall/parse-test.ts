@@ -1,0 +1,57 @@
+/** `test "title" 10.1.0.7 -> 10.2.0.10 tcp 443 allow by RULE`: a question to the rules, and the answer that is meant. */
+import { didYouMean } from './complaint.js'
+import type { LineReader } from './line-reader.js'
+import { takeMember, takeService } from './parse-parts.js'
+import type { Test } from './rule.js'
+
+const testHint = 'write: test "title" 10.1.0.7 -> 10.2.0.10 tcp 443 allow by RULE'
+
+export const takeTest = (reader: LineReader): Test => {
+  const title = reader.take('string', 'the title of the test', testHint).text
+  const from = takeOne(reader)
+  const arrow = reader.word('"->"', testHint)
+  if (arrow.text !== '->') reader.fail('"->" is expected here', testHint, arrow)
+  const to = takeOne(reader)
+  const service = takePacket(reader)
+  const token = reader.word('the verdict', testHint)
+  const verdict = (['allow', 'drop', 'reject'] as const).find(word => word === token.text)
+  if (verdict === undefined)
+    reader.fail(
+      `"${token.text}" is no verdict`,
+      didYouMean(token.text, ['allow', 'drop', 'reject'], 'a test expects allow, drop or reject'),
+      token,
+    )
+  const by = reader.skip('by') ? reader.word('the name of the rule', testHint).text : undefined
+  return { kind: 'test', title, from, to, service, verdict, ...(by !== undefined && { by }) }
+}
+
+/** One address or host. */
+const takeOne = (reader: LineReader) => {
+  const token = reader.peek()
+  const member = takeMember(reader)
+  const isOne =
+    member.kind === 'host' ||
+    (member.kind === 'cidr' && member.cidr.length === (member.cidr.version === 4 ? 32 : 128))
+  if (!isOne) reader.fail('a test speaks of one address', 'write an address or "host NAME"', token)
+  return member
+}
+
+/** A service that one packet can have. */
+const takePacket = (reader: LineReader) => {
+  const token = reader.peek()
+  const service = takeService(reader)
+  const isOne =
+    service.kind === 'icmp' ||
+    service.kind === 'protocol' ||
+    (service.kind === 'ports' &&
+      service.ports.length === 1 &&
+      service.sourcePorts.length <= 1 &&
+      [...service.ports, ...service.sourcePorts].every(range => range.from === range.to))
+  if (!isOne)
+    reader.fail(
+      'a test speaks of one packet',
+      'write for example tcp 443, udp 53 or icmp echo-request',
+      token,
+    )
+  return service
+}
