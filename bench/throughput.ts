@@ -72,8 +72,10 @@ const measure = async (each: Case, figures: Figures, seconds: number): Promise<v
   await sh('ip', ...inside(each.client, 'ping', '-c', '2', '-i', '0.2', '-W', '2', each.serverIp))
   const iperf = ['iperf3', '-c', each.serverIp, '-p', `${iperfPort}`, '-t', `${seconds}`, '-J']
   const told = JSON.parse(await sh('ip', ...inside(each.client, ...iperf))) as {
-    end: { sum_received: { bits_per_second: number } }
+    error?: string
+    end: { sum_received?: { bits_per_second: number } }
   }
+  if (told.end.sum_received === undefined) throw new Error(`${each.name}: iperf3 ${told.error}`)
   figures.mbps.push(told.end.sum_received.bits_per_second / 1e6)
   const open = ['/usr/bin/python3', script, 'open', each.serverIp, `${connectPort}`, `${seconds}`]
   const [count = 0, failed = 0] = (await sh('ip', ...inside(each.client, ...open)))

@@ -29,6 +29,10 @@ t.test('each remark proposes an edit', async t => {
   t.same(edits('default drop\nzone a = 10.0.0.1\nb: allow tcp 80 to 10.1.0.0/16\n'), [
     ['unused', 2, undefined, { do: 'remove' }],
   ])
+  const service = (more: string) =>
+    edits(`default drop\nservice s = tcp 22${more}\nb: allow tcp 80\n`)
+  t.same(service(''), [['unused', 2, undefined, { do: 'remove' }]])
+  t.same(service(' timeout 8h'), [], 'a timeout is of the ports')
   const [shadowed] = remarks('default drop\na: drop tcp\nb: allow tcp 80\n')
   t.equal(
     formatRemark(shadowed!),

@@ -39,6 +39,8 @@ const usedNames = (lines: readonly Line[]): ReadonlySet<string> => {
     if (statement.kind === 'zone')
       [...statement.members.of, ...statement.members.except].forEach(zone)
     if (statement.kind === 'service') services(statement.members)
+    // Its timeout is that of the ports, whoever lets them in.
+    if (statement.kind === 'service' && statement.timeout) used.add(`service ${statement.name}`)
     if (statement.kind === 'rule') services(statement.services)
     if (statement.kind === 'rule' || statement.kind === 'default')
       for (const side of [statement.from, statement.to]) [...side.of, ...side.except].forEach(zone)
