@@ -36,6 +36,8 @@ import type { Op, Store } from './store/store.js'
 interface Known {
   readonly policy: Policy
   readonly loaded: LoadedPolicy
+  readonly ruleCount: number
+  readonly hasTimeouts: boolean
 }
 
 export interface PolicyEvents {
@@ -59,7 +61,8 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
   readonly #marks: PolicyMarks
   #resolved: Resolved | undefined
   #sections: readonly Section[] = []
-  #rules: ReadonlyMap<number, PlacedRule> = new Map()
+  /** Made when the first is asked for. */
+  #rules: ReadonlyMap<number, PlacedRule> | undefined
   #cancelChange: Cancel | undefined
   #cancelConfirmation: Cancel | undefined
   #turn: Promise<void> = Promise.resolve()
@@ -79,7 +82,7 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
     const keeper = new PolicyKeeper(env, store, history, await PolicyMarks.load(env, store))
     for (const [, value] of await listAll(store, prefix)) {
       const policy = value as Policy
-      keeper.#known.set(policy.name, { policy, loaded: await keeper.#read(policy) })
+      keeper.#known.set(policy.name, await keeper.#know(policy))
     }
     return keeper
   }
@@ -110,6 +113,8 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
   }
 
   rule(id: number): PlacedRule | undefined {
+    if (this.#resolved === undefined) return undefined
+    this.#rules ??= ruleById(this.#resolved)
     return this.#rules.get(id)
   }
 
@@ -124,14 +129,12 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
 
   /** Rules and defaults of a policy, as they are written; 0 when there is none of that name. */
   ruleCount(policy: string): number {
-    const lines = this.#known.get(policy)?.loaded.lines ?? []
-    return lines.filter(({ statement: { kind } }) => kind === 'rule' || kind === 'default').length
+    return this.#known.get(policy)?.ruleCount ?? 0
   }
 
   /** Whether a service of the policy has a timeout. */
   hasTimeouts(policy: string): boolean {
-    const lines = this.#known.get(policy)?.loaded.lines ?? []
-    return lines.some(({ statement }) => statement.kind === 'service' && statement.timeout)
+    return this.#known.get(policy)?.hasTimeouts === true
   }
 
   /** A file of a policy as it is written, or one that it includes. */
@@ -171,7 +174,7 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
       for (const { name } of wishes) this.#mustMatch(name, match)
       this.history.mustBeConfirmed()
       const next = await this.#with(wishes)
-      this.#check(next, topology)
+      const resolved = this.#check(next, topology)
       const changes = new Map<string, 'added' | 'changed' | 'unchanged'>()
       for (const { name } of wishes) {
         const before = this.#known.get(name)?.policy
@@ -179,7 +182,7 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
         changes.set(name, before === undefined ? 'added' : isSame ? 'unchanged' : 'changed')
       }
       const names = wishes.map(wish => wish.name).filter(name => changes.get(name) !== 'unchanged')
-      await this.#keep(next, names, topology, reason)
+      await this.#keep(next, resolved, names, topology, reason)
       return changes
     })
   }
@@ -192,7 +195,7 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
       this.history.mustBeConfirmed()
       const next = new Map(this.#known)
       next.delete(name)
-      await this.#keep(next, [name], topology, reason)
+      await this.#keep(next, this.#resolve(next, topology), [name], topology, reason)
     })
   }
 
@@ -211,15 +214,13 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
       for (const { name, before, after } of entry.changes) {
         const now = this.#known.get(name)?.policy
         if ((now && digestOf(now)) !== after) throw new Failure('revision-conflict', { name })
-        if (before) {
-          const policy = { ...before, changed: this.#now() }
-          next.set(name, { policy, loaded: await this.#read(policy) })
-        } else next.delete(name)
+        if (before) next.set(name, await this.#know({ ...before, changed: this.#now() }))
+        else next.delete(name)
       }
-      this.#check(next, topology)
+      const resolved = this.#check(next, topology)
       const why = reason.why ?? `undo of ${entry.number}`
       const names = entry.changes.map(each => each.name)
-      await this.#keep(next, names, topology, { ...reason, why })
+      await this.#keep(next, resolved, names, topology, { ...reason, why })
       return entry
     })
   }
@@ -251,6 +252,7 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
   /** Writes the policies that differ, with the entry of the history, and puts them in force. */
   async #keep(
     next: ReadonlyMap<string, Known>,
+    resolved: Resolved,
     names: readonly string[],
     topology: Topology,
     reason: Reason,
@@ -266,7 +268,7 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
       const key = prefix + name
       return value ? { op: 'put', key, value } : { op: 'delete', key }
     })
-    const marks = this.#marks.next(this.#resolve(next, topology), topology)
+    const marks = this.#marks.next(resolved, topology)
     const kept = this.#marks.opsFor(marks)
     await this.#store.txn({ if: [], then: [...ops, ...kept, ...told.ops] })
     this.#marks.wrote(marks)
@@ -344,7 +346,7 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
       sections.length === this.#sections.length &&
       sections.every((each, at) => each === this.#sections[at])
     if (!isSame) this.#sections = sections
-    if (resolved.hash !== this.#resolved?.hash || !isSame) this.#rules = ruleById(resolved)
+    if (resolved.hash !== this.#resolved?.hash || !isSame) this.#rules = undefined
     this.#resolved = resolved
     return this.#sections
   }
@@ -380,7 +382,7 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
         order: wish.order ?? before?.order ?? 0,
         changed: this.#now(),
       }
-      next.set(wish.name, { policy, loaded: await this.#read(policy) })
+      next.set(wish.name, await this.#know(policy))
     }
     return next
   }
@@ -396,6 +398,17 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
     throw new Failure('bad-rules', {
       complaints: resolved.complaints.map(complaint => describeComplaint(complaint, texts)),
     })
+  }
+
+  async #know(policy: Policy): Promise<Known> {
+    const loaded = await this.#read(policy)
+    const statements = loaded.lines.map(({ statement }) => statement)
+    return {
+      policy,
+      loaded,
+      ruleCount: statements.filter(({ kind }) => kind === 'rule' || kind === 'default').length,
+      hasTimeouts: statements.some(one => one.kind === 'service' && one.timeout !== undefined),
+    }
   }
 
   #read(policy: PolicyWish): Promise<LoadedPolicy> {

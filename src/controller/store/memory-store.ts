@@ -247,11 +247,26 @@ export class MemoryStore implements Store {
   }
 }
 
-/** A copy that nobody can change. @throws {TypeError} when it is no JSON value */
+/**
+ * A copy that nobody can change, as JSON would bring it back; texts are shared, since they may have millions of characters.
+ *
+ * @throws {TypeError} when it is no JSON value
+ */
 const frozenJson = (value: unknown): unknown => {
-  const text = JSON.stringify(value)
-  if (text === undefined) throw new TypeError('a value of the store must be JSON')
-  return deepFreeze(JSON.parse(text))
+  if (value === null || typeof value === 'string' || typeof value === 'boolean') return value
+  if (typeof value === 'number' && Number.isFinite(value)) return value
+  if (Array.isArray(value)) return Object.freeze(value.map(frozenJson))
+  if (typeof value !== 'object' || !isPlain(value))
+    throw new TypeError('a value of the store must be JSON')
+  const copy: Record<string, unknown> = {}
+  for (const [key, member] of Object.entries(value))
+    if (member !== undefined) copy[key] = frozenJson(member)
+  return Object.freeze(copy)
+}
+
+const isPlain = (value: object): boolean => {
+  const prototype: unknown = Object.getPrototypeOf(value)
+  return prototype === Object.prototype || prototype === null
 }
 
 export const deepFreeze = (value: unknown): unknown => {
