@@ -1,8 +1,10 @@
 /** Remarks of `sluice check`: kind, both lines, and the edit that is proposed. */
 import t from 'tap'
 import { formatIpv4 } from '../../../src/base/addresses.js'
+import { areSame } from '../../../src/base/same.js'
 import { check } from '../../../src/nfv/firewall/check.js'
 import { type Facts, noFacts } from '../../../src/nfv/firewall/environment.js'
+import { without } from '../../../src/nfv/firewall/lint/boxes.js'
 import { entriesOf, mayMeet, Neighbours } from '../../../src/nfv/firewall/lint/entries.js'
 import { formatRemark, lintHits, type Remark } from '../../../src/nfv/firewall/lint/index.js'
 import { loadText } from '../../../src/nfv/firewall/load.js'
@@ -30,7 +32,7 @@ t.test('each remark proposes an edit', async t => {
     ['unused', 2, undefined, { do: 'remove' }],
   ])
   const service = (more: string) =>
-    edits(`default drop\nservice s = tcp 22${more}\nb: allow tcp 80\n`)
+    edits(`default drop\nservice s = tcp 22${more}\nb: allow tcp 80 to 10.1.0.0/16\n`)
   t.same(service(''), [['unused', 2, undefined, { do: 'remove' }]])
   t.same(service(' timeout 8h'), [], 'a timeout is of the ports')
   const [shadowed] = remarks('default drop\na: drop tcp\nb: allow tcp 80\n')
@@ -126,11 +128,19 @@ t.test('the rules that one is held against are all that it can meet', async t =>
   const neighbours = new Neighbours(entries)
   t.equal(entries.length, 300)
   let met = 0
+  let covered = 0
   for (const [index, entry] of entries.entries()) {
     const wanted = entries.filter((other, at) => at < index && mayMeet(entry, other))
     met += wanted.length
     if (!wanted.every((other, at) => neighbours.before(index)[at] === other)) t.fail(lines[index]!)
     if (neighbours.before(index).length !== wanted.length) t.fail(lines[index]!)
+    const below = entries.filter((other, at) => at > index && mayMeet(entry, other))
+    if (!areSame([...neighbours.after(index)], below)) t.fail(`below ${lines[index]}`)
+    const holders = [...neighbours.containing(index)]
+    const covering = wanted.filter(({ boxes }) => without(entry.boxes, boxes, 100)?.length === 0)
+    covered += covering.length
+    if (!covering.every(other => holders.includes(other))) t.fail(`around ${lines[index]}`)
   }
   t.ok(met > 1_000, `${met} pairs`)
+  t.ok(covered > 100, `${covered} of them cover`)
 })

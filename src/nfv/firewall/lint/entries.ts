@@ -46,69 +46,141 @@ export const mayMeet = (a: Entry, b: Entry): boolean =>
   a.boxes.some(box => b.boxes.some(other => meets(box, other)))
 
 /**
- * Finds the entries that one can meet without looking at all: by the /16 that its sources or destinations are in,
- * whichever is known and has fewer others. Entries that span more than one are looked at always.
+ * Finds the entries that one can meet, or that can hold all of it, without looking at all: by the /16 that its sources
+ * or destinations are in, whichever is known and has fewer others. Entries that span more than one are looked at always.
  */
 export class Neighbours {
   readonly #entries: readonly Entry[]
-  readonly #sources = new Buckets()
-  readonly #destinations = new Buckets()
+  readonly #sources: Intervals
+  readonly #destinations: Intervals
+  readonly #all: Uint32Array
 
   constructor(entries: readonly Entry[]) {
     this.#entries = entries
-    for (const [index, { low, high, lowTo, highTo }] of entries.entries()) {
-      this.#sources.add(low, high, index)
-      this.#destinations.add(lowTo, highTo, index)
+    this.#sources = new Intervals(entries.map(({ low, high }) => [low, high]))
+    this.#destinations = new Intervals(entries.map(({ lowTo, highTo }) => [lowTo, highTo]))
+    this.#all = Uint32Array.from(entries.keys())
+  }
+
+  /** Those above that it meets, in their order, no more than `limit`. */
+  before(index: number, limit = Number.POSITIVE_INFINITY): Entry[] {
+    const found: Entry[] = []
+    for (const other of this.#meeting(index, 0, index)) {
+      if (found.length >= limit) break
+      found.push(other)
     }
+    return found
   }
 
-  /** In their order. */
-  before(index: number): Entry[] {
-    return this.#meeting(index, other => other < index)
+  /** Those below that it meets, in their order. */
+  after(index: number): Iterable<Entry> {
+    return this.#meeting(index, index + 1, this.#entries.length)
   }
 
-  after(index: number): Entry[] {
-    return this.#meeting(index, other => other > index)
+  /** Those above whose addresses may hold all of its own, in their order. */
+  *containing(index: number): Iterable<Entry> {
+    const [sources, destinations] = [this.#sources, this.#destinations]
+    const lists = smaller(sources.around(index), destinations.around(index))
+    const isHeld = (other: number) =>
+      sources.holds(other, index) && destinations.holds(other, index)
+    for (const other of merged(lists, 0, index, isHeld)) yield this.#entries[other]!
   }
 
-  #meeting(index: number, isWanted: (other: number) => boolean): Entry[] {
-    const entry = this.#entries[index]!
-    const bySource = this.#sources.near(entry.low, entry.high)
-    const byDestination = this.#destinations.near(entry.lowTo, entry.highTo)
-    const lists = sizeOf(bySource) < sizeOf(byDestination) ? bySource : byDestination
-    const found: number[] = []
-    for (const list of lists ?? [this.#entries.keys()])
-      for (const other of list)
-        if (isWanted(other) && mayMeet(entry, this.#entries[other]!)) found.push(other)
-    return found.sort((a, b) => a - b).map(other => this.#entries[other]!)
+  *#meeting(index: number, from: number, to: number): Iterable<Entry> {
+    const [sources, destinations] = [this.#sources, this.#destinations]
+    const lists = smaller(sources.near(index), destinations.near(index)) ?? [this.#all]
+    const { boxes } = this.#entries[index]!
+    const isMet = (other: number) =>
+      sources.meet(other, index) &&
+      destinations.meet(other, index) &&
+      boxes.some(box => this.#entries[other]!.boxes.some(one => meets(box, one)))
+    for (const other of merged(lists, from, to, isMet)) yield this.#entries[other]!
   }
 }
 
-type Lists = readonly (readonly number[])[]
+/** Numbers that ascend. */
+type Lists = readonly ArrayLike<number>[]
+
+const smaller = <A extends Lists | undefined>(a: A, b: A): A => (sizeOf(a) < sizeOf(b) ? a : b)
 
 const sizeOf = (lists: Lists | undefined): number =>
   lists === undefined ? Number.POSITIVE_INFINITY : lists.reduce((sum, list) => sum + list.length, 0)
 
-/** Numbers by the /16 of an interval of addresses, and those that span several. */
-class Buckets {
-  readonly #narrow = new Map<number, number[]>()
-  readonly #wide: number[] = []
-
-  add(low: number, high: number, index: number): void {
-    const key = keyOf(low, high)
-    const list = key === undefined ? this.#wide : this.#narrow.get(key)
-    if (list) list.push(index)
-    else this.#narrow.set(key!, [index])
+/** What of all lists is wanted, ascending, from `from` to before `to`; looked at only as far as it is asked for. */
+function* merged(
+  lists: Lists,
+  from: number,
+  to: number,
+  isWanted: (one: number) => boolean,
+): Iterable<number> {
+  const places = lists.map(list => lowerBound(list, from))
+  const next = (at: number): number => {
+    const list = lists[at]!
+    let place = places[at]!
+    while (place < list.length && list[place]! < to && !isWanted(list[place]!)) place++
+    places[at] = place
+    return place < list.length && list[place]! < to ? list[place]! : to
   }
-
-  /** Undefined when the interval itself spans several. */
-  near(low: number, high: number): Lists | undefined {
-    const key = keyOf(low, high)
-    return key === undefined ? undefined : [this.#narrow.get(key) ?? [], this.#wide]
+  const heads = lists.map((_, at) => next(at))
+  for (;;) {
+    const first = Math.min(...heads)
+    if (first >= to) return
+    yield first
+    const at = heads.indexOf(first)
+    places[at]!++
+    heads[at] = next(at)
   }
 }
 
-const keyOf = (low: number, high: number): number | undefined => {
-  const key = Math.floor(low / 65536)
-  return key === Math.floor(high / 65536) ? key : undefined
+const lowerBound = (list: ArrayLike<number>, from: number): number => {
+  let [low, high] = [0, list.length]
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (list[middle]! < from) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
+/** Intervals of addresses by their numbers: those within one /16 by it, and those that span several. */
+class Intervals {
+  readonly #low: Float64Array
+  readonly #high: Float64Array
+  readonly #narrow = new Map<number, number[]>()
+  readonly #wide: number[] = []
+
+  constructor(intervals: readonly (readonly [low: number, high: number])[]) {
+    this.#low = Float64Array.from(intervals, ([low]) => low)
+    this.#high = Float64Array.from(intervals, ([, high]) => high)
+    for (const index of intervals.keys()) {
+      const key = this.#keyOf(index)
+      const list = key === undefined ? this.#wide : this.#narrow.get(key)
+      if (list) list.push(index)
+      else this.#narrow.set(key!, [index])
+    }
+  }
+
+  meet(a: number, b: number): boolean {
+    return this.#low[a]! <= this.#high[b]! && this.#high[a]! >= this.#low[b]!
+  }
+
+  holds(outer: number, inner: number): boolean {
+    return this.#low[outer]! <= this.#low[inner]! && this.#high[outer]! >= this.#high[inner]!
+  }
+
+  /** Among these are all that it meets; undefined when it spans several /16 itself. */
+  near(index: number): Lists | undefined {
+    const key = this.#keyOf(index)
+    return key === undefined ? undefined : [this.#narrow.get(key)!, this.#wide]
+  }
+
+  /** Among these are all that hold it. */
+  around(index: number): Lists {
+    return this.near(index) ?? [this.#wide]
+  }
+
+  #keyOf(index: number): number | undefined {
+    const key = Math.floor(this.#low[index]! / 65536)
+    return key === Math.floor(this.#high[index]! / 65536) ? key : undefined
+  }
 }

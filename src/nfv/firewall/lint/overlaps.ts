@@ -11,6 +11,8 @@ import { type Remark, remarkOn, whereOf } from './remark.js'
 
 const pieceLimit = 2000
 const conflictLimit = 50
+/** Rules above one that are held against it together. */
+const mostBefore = 200
 
 export const lintOverlaps = (resolved: Resolved, facts: Facts): Remark[] => {
   const above: Entry[][] = []
@@ -31,8 +33,8 @@ const lintTier = (entries: readonly Entry[], above: readonly (readonly Entry[])[
   const neighbours = new Neighbours(entries)
   let conflicts = 0
   for (const [index, entry] of entries.entries()) {
-    const before = neighbours.before(index)
-    const covering = coveredBy(entry, before)
+    const before = neighbours.before(index, mostBefore)
+    const covering = coveredBy(entry, before, neighbours.containing(index))
     const higher = covering || above.length === 0 ? undefined : coveredAbove(entry, above, before)
     if (covering) remarks.push(coverRemark(entry.placed, covering))
     else if (higher) remarks.push(higherRemark(entry.placed, higher))
@@ -77,11 +79,20 @@ const coveredAbove = (
   return left?.length === 0 ? [...used, ...before.map(other => other.placed)] : undefined
 }
 
-/** The earlier rules that leave nothing: the one, if one is enough; undefined when something is left. */
-const coveredBy = (entry: Entry, before: readonly Entry[]): PlacedRule[] | undefined => {
-  const alone = before.find(other => without(entry.boxes, other.boxes, pieceLimit)?.length === 0)
-  if (alone) return [alone.placed]
-  if (before.length > 200) return undefined
+/**
+ * The earlier rules that leave nothing: the one, if one is enough; undefined when something is left.
+ *
+ * @param before those that it meets
+ * @param containing among these are all that can be enough alone
+ */
+const coveredBy = (
+  entry: Entry,
+  before: readonly Entry[],
+  containing: Iterable<Entry>,
+): PlacedRule[] | undefined => {
+  for (const other of containing)
+    if (without(entry.boxes, other.boxes, pieceLimit)?.length === 0) return [other.placed]
+  if (before.length >= mostBefore) return undefined
   let rest: readonly Box[] | undefined = entry.boxes
   const used: PlacedRule[] = []
   for (const other of before) {
