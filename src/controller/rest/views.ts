@@ -5,6 +5,7 @@ import { type BuiltInRule, builtInRules } from '../../nfv/firewall/built-in.js'
 import { formatCounted } from '../../nfv/firewall/format.js'
 import { lint, lintHits, type Remark } from '../../nfv/firewall/lint/index.js'
 import type { ResolvedRule } from '../../nfv/firewall/resolved.js'
+import { isShort } from '../../nfv/firewall/timeout-zones.js'
 import { ConnectionLost, type FlowStats, formatFlow } from '../../openflow/index.js'
 import { ports as reserved } from '../../openflow/values.js'
 import { cookieNamespace, cookieNamespaceMask } from '../../pipeline/program.js'
@@ -110,6 +111,12 @@ const policyState = (controller: Controller, name: string): { state: string; rea
     return {
       state: 'degraded',
       reason: `timeouts of services are not set at ${unreached.join(', ')}, since no kind Switch reaches the database`,
+    }
+  if (isShort(controller.policies.timeouts))
+    return {
+      state: 'degraded',
+      reason:
+        'not every network has room for every timeout of services: a switch has 63 zones for networks and timeouts in them',
     }
   return pending.length === 0
     ? { state: 'installed' }

@@ -1,12 +1,14 @@
 /**
  * Conntrack zones for timeouts. Open vSwitch takes the timeouts of a connection from its zone, so every timeout that
- * services declare has a zone of its own in every network. A connection stays in the zone where it was opened; the book
- * remembers which ports a timeout has ever had, so that it is found there when its ports have another timeout now, or none.
+ * services declare has a zone of its own in every network. A connection stays in the zone where it was opened, with the
+ * timeout of that zone; the book remembers which ports a timeout has ever had, so that it is found there when its ports
+ * have another timeout now, or none.
  *
- * A timeout that is changed keeps its zone; one that nobody declares any more gives it to the next.
+ * Open vSwitch forgets what a connection was to have when its zone gets another time. So a time that is new gets a zone
+ * that is new, as long as there are some; then that of the time that nobody has declared for longest.
  */
 import { lastSlot, slotOf } from '../../pipeline/zones.js'
-import { everyPort, joinPorts, overlap } from './ports.js'
+import { everyPort, joinPorts } from './ports.js'
 import { type TimedPorts, type TimedProtocol, type Timeout, timedProtocols } from './timeouts.js'
 
 export interface TimedZone {
@@ -14,6 +16,8 @@ export interface TimedZone {
   /** Empty when no service declares it any more. */
   readonly ports: TimedPorts
   readonly portsEver: TimedPorts
+  /** 0 while a service declares it; then the higher the later nobody did any more. */
+  readonly unused: number
   /** The upper bits of its zone, by the number of the network; a network that has none here got none. */
   readonly slots: Readonly<Record<number, number>>
 }
@@ -26,6 +30,9 @@ export interface TimeoutBook {
 
 export const emptyBook: TimeoutBook = { networks: [], zones: [] }
 
+/** Zones that a network may have: each is one more place to look for a connection that nobody knows. */
+const mostZones = 8
+
 /** @param networks numbers of the networks there are */
 export const planZones = (
   before: TimeoutBook,
@@ -33,42 +40,57 @@ export const planZones = (
   networks: readonly number[],
 ): TimeoutBook => {
   if (before.zones.length === 0 && timeouts.length === 0) return before
-  const zones = withSlots(assign(before.zones, timeouts), networks)
+  const most = Math.min(mostZones, Math.floor(lastSlot / Math.max(1, networks.length)) - 1)
+  const zones = withSlots(assign(before.zones, timeouts, most), networks)
   const book = { networks: [...networks].sort((a, b) => a - b), zones }
   return JSON.stringify(book) === JSON.stringify(before) ? before : book
 }
 
-/** Which zone each timeout has: that of the same time, else one whose ports it has, else one that is free, else a new one. */
-const assign = (before: readonly TimedZone[], timeouts: readonly Timeout[]): TimedZone[] => {
-  const wanted = new Map<number, Timeout>()
-  const take = (isFit: (zone: TimedZone, timeout: Timeout) => boolean) => {
-    for (const timeout of timeouts) {
-      if ([...wanted.values()].includes(timeout)) continue
-      const at = before.findIndex((zone, at) => !wanted.has(at) && isFit(zone, timeout))
-      if (at >= 0) wanted.set(at, timeout)
-    }
-  }
-  take((zone, { seconds }) => zone.seconds === seconds)
-  take((zone, { ports }) => sharePorts(zone.portsEver, ports))
-  take(() => true)
-  let next = before.length
-  for (const timeout of timeouts)
-    if (![...wanted.values()].includes(timeout)) wanted.set(next++, timeout)
-  return Array.from({ length: next }, (_, at) => {
-    const [zone, timeout] = [before[at], wanted.get(at)]
-    if (timeout === undefined) return { ...zone!, ports: {} }
+/** True when there are more networks and timeouts than zones: some connections have no timeout of their own. */
+export const isShort = ({ networks, zones }: TimeoutBook): boolean =>
+  zones.some(({ unused, slots }) => unused === 0 && networks.some(each => !(each in slots)))
+
+const assign = (
+  before: readonly TimedZone[],
+  timeouts: readonly Timeout[],
+  most: number,
+): TimedZone[] => {
+  const places = placesOf(before, timeouts, most)
+  const length = Math.max(before.length, ...[...places.keys()].map(at => at + 1))
+  const last = Math.max(0, ...before.map(({ unused }) => unused))
+  return Array.from({ length }, (_, at) => {
+    const [zone, timeout] = [before[at], places.get(at)]
+    if (timeout === undefined) return { ...zone!, ports: {}, unused: zone!.unused || last + 1 }
     const { seconds, ports } = timeout
-    return {
-      seconds,
-      ports,
-      portsEver: joined(zone?.portsEver ?? {}, ports),
-      slots: zone?.slots ?? {},
-    }
+    const portsEver = joined(zone?.portsEver ?? {}, ports)
+    return { seconds, ports, portsEver, unused: 0, slots: zone?.slots ?? {} }
   })
 }
 
-const sharePorts = (a: TimedPorts, b: TimedPorts): boolean =>
-  timedProtocols.some(protocol => overlap(a[protocol] ?? [], b[protocol] ?? []))
+/** Which zone each timeout has: that of the same time, else a new one, else the one that is unused for longest. */
+const placesOf = (
+  before: readonly TimedZone[],
+  timeouts: readonly Timeout[],
+  most: number,
+): ReadonlyMap<number, Timeout> => {
+  const places = new Map<number, Timeout>()
+  const others: Timeout[] = []
+  for (const timeout of timeouts) {
+    const at = before.findIndex(({ seconds }) => seconds === timeout.seconds)
+    if (at < 0) others.push(timeout)
+    else places.set(at, timeout)
+  }
+  const age = ({ unused }: TimedZone) => unused || Number.POSITIVE_INFINITY
+  const free = [...before.keys()]
+    .filter(at => !places.has(at))
+    .sort((a, b) => age(before[a]!) - age(before[b]!))
+  let next = before.length
+  for (const timeout of others) {
+    const isRoom = next < most || free.length === 0
+    places.set(isRoom ? next++ : free.shift()!, timeout)
+  }
+  return places
+}
 
 const joined = (a: TimedPorts, b: TimedPorts): TimedPorts => {
   const of = (protocol: TimedProtocol) => {

@@ -10,7 +10,12 @@ import { specOf, textOfSpec } from '../../../src/nfv/firewall/json.js'
 import { loadText } from '../../../src/nfv/firewall/load.js'
 import { Parser, parse } from '../../../src/nfv/firewall/parse.js'
 import { resolve } from '../../../src/nfv/firewall/resolve.js'
-import { emptyBook, planZones, type TimeoutBook } from '../../../src/nfv/firewall/timeout-zones.js'
+import {
+  emptyBook,
+  isShort,
+  planZones,
+  type TimeoutBook,
+} from '../../../src/nfv/firewall/timeout-zones.js'
 import type { Fields } from '../../../src/pipeline/packet.js'
 import { fieldsOf, OneSwitch, outPort } from './one-switch.js'
 import {
@@ -93,36 +98,65 @@ const zonesOf = (book: TimeoutBook) =>
     slots,
   ])
 
-t.test('a timeout keeps its zone when it changes, and gives it up when nobody has it', async t => {
+t.test('a time has a zone, and gives it to another only when there are no others', async t => {
   const plan = (before: TimeoutBook, text: string, networks = [1]) =>
     planZones(before, timeoutsOf(text), networks)
+  const ssh = (time: string) => `service ssh = tcp 22 timeout ${time}\n`
   t.equal(plan(emptyBook, 'allow any\n'), emptyBook)
-  const one = plan(emptyBook, 'service ssh = tcp 22 timeout 8h\n')
+  const one = plan(emptyBook, ssh('8h'))
   t.same(zonesOf(one), [[28_800, [22], { 1: 63 }]])
-  t.equal(plan(one, 'service ssh = tcp 22 timeout 8h\n'), one, 'the same object')
-  const other = plan(one, 'service ssh = tcp 22 timeout 1h\nservice web = tcp 80 timeout 1m\n')
-  t.same(zonesOf(other), [
-    [3_600, [22], { 1: 63 }],
-    [60, [80], { 1: 62 }],
-  ])
-  const less = plan(other, 'service web = tcp 80 timeout 1m\n')
-  t.same(zonesOf(less), [
-    [3_600, [], { 1: 63 }],
-    [60, [80], { 1: 62 }],
-  ])
-  const reused = plan(less, 'service web = tcp 80 timeout 1m\nservice db = tcp 5432 timeout 2d\n')
-  t.same(zonesOf(reused), [
-    [172_800, [5432], { 1: 63 }],
-    [60, [80], { 1: 62 }],
-  ])
+  t.equal(plan(one, ssh('8h')), one, 'the same object')
+  const other = plan(one, `${ssh('1h')}service web = tcp 80 timeout 1m\n`)
   t.same(
-    reused.zones[0]!.portsEver.tcp?.map(({ from }) => from),
-    [22, 5432],
+    zonesOf(other),
+    [
+      [28_800, [], { 1: 63 }],
+      [60, [80], { 1: 62 }],
+      [3_600, [22], { 1: 61 }],
+    ],
+    'what runs keeps the time that it has',
   )
   t.same(
-    zonesOf(plan(one, 'service ssh = tcp 22 timeout 8h\n', [1, 62, 63])),
+    zonesOf(plan(other, ssh('8h'))),
+    [
+      [28_800, [22], { 1: 63 }],
+      [60, [], { 1: 62 }],
+      [3_600, [], { 1: 61 }],
+    ],
+    'the same time again is the same zone',
+  )
+  let many = one
+  for (let hour = 1; hour <= 20; hour++) many = plan(many, ssh(`${hour}h`))
+  t.equal(many.zones.length, 8)
+  t.same(
+    many.zones.map(({ seconds }) => seconds / 3_600).sort((a, b) => a - b),
+    [13, 14, 15, 16, 17, 18, 19, 20],
+  )
+  t.same(
+    many.zones[0]!.portsEver.tcp?.map(({ from }) => from),
+    [22],
+  )
+})
+
+t.test('networks have numbers of their own, and what is left is shared out', async t => {
+  const plan = (before: TimeoutBook, time: string, networks: readonly number[]) =>
+    planZones(before, timeoutsOf(`service ssh = tcp 22 timeout ${time}\n`), networks)
+  const one = plan(emptyBook, '8h', [1])
+  t.same(
+    zonesOf(plan(one, '8h', [1, 62, 63])),
     [[28_800, [22], { 1: 61, 62: 60, 63: 59 }]],
     'a network takes the number that is its own',
+  )
+  const twenty = Array.from({ length: 20 }, (_, at) => at + 1)
+  let book = plan(emptyBook, '1h', twenty)
+  for (const time of ['2h', '3h', '4h']) book = plan(book, time, twenty)
+  t.equal(book.zones.length, 2)
+  t.equal(isShort(book), false)
+  const forty = Array.from({ length: 40 }, (_, at) => at + 1)
+  t.equal(
+    isShort(plan(emptyBook, '1h', forty)),
+    true,
+    '63 are not enough for 40 networks and a timeout in each',
   )
 })
 
