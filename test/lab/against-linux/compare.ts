@@ -12,6 +12,7 @@ import { type Lab, withLab } from '../../../src/lab/main.js'
 import { readLab } from '../../../src/lab/spec.js'
 import type { Protocol, TryResult } from '../../../src/lab/stage.js'
 import { NetnsStage } from '../../../src/lab/stages/netns.js'
+import { declareDatabases } from '../databases.js'
 import { LinuxRouter } from './linux-router.js'
 import { type Dice, dice, listening, pick, type RuleSet, randomRuleSet } from './rules.js'
 
@@ -91,6 +92,7 @@ export const withWorlds = async <T>(env: Env, work: (worlds: Worlds) => Promise<
       const switches = Object.fromEntries(lab.spec.hosts.map(host => [host.name, host.at.name]))
       const macs = Object.fromEntries(lab.spec.hosts.map(host => [host.name, host.mac]))
       const worlds = { linux, stage, controller, addresses, macs, switches }
+      await declareDatabases(controller, stage)
       await meet(worlds)
       return work(worlds)
     })

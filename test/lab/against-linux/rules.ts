@@ -97,6 +97,13 @@ const rule = (roll: Dice, verbs: readonly string[]): Rule => ({
 
 const tierNames = ['admin', 'main', 'baseline'] as const
 
+/** They change no verdict, only where switches look connections up. */
+const timeouts = [
+  '',
+  'service slow = tcp 1-1023, udp 53 timeout 1h\n',
+  'service slow = udp timeout 1h\nservice quick = tcp 80, tcp 1024-65535 timeout 20m\n',
+]
+
 /** Three tiers of rules, and a default. */
 export const randomRuleSet = (roll: Dice): RuleSet => {
   const last = pick(roll, ['drop', 'allow', 'reject'])
@@ -107,7 +114,7 @@ export const randomRuleSet = (roll: Dice): RuleSet => {
   const lines = tierNames.flatMap((name, at) => [`tier ${name}`, ...tiers[at]!.map(toSluice)])
   const chains = tierNames.map((name, at) => chain(name, tiers[at]!.flatMap(toNft)))
   return {
-    sluice: `default ${last}\n${lines.join('\n')}\n`,
+    sluice: `default ${last}\n${timeouts[lines.length % timeouts.length]}${lines.join('\n')}\n`,
     nft: `table inet fw {\n${[...chains, forward(last)].join('\n')}\n}\n`,
   }
 }

@@ -11,6 +11,7 @@ import t from 'tap'
 import { realEnv } from '../../../src/base/real-env.js'
 import { ensurePackages, isRoot, ovsNeeds } from '../../../src/lab/install.js'
 import { sh, sleep } from '../../../src/lab/shell.js'
+import { declareDatabases } from '../databases.js'
 import { type HostName, hostAddresses, type TwoSwitches, withTwoSwitches } from './two-switches.js'
 
 const root = { skip: isRoot() ? false : 'it needs root for network namespaces', timeout: 200_000 }
@@ -99,14 +100,6 @@ const becomes = async (lab: TwoSwitches, state: string): Promise<string> => {
   }
 }
 
-const declare = async (lab: TwoSwitches) => {
-  const objects = ['s1', 's2'].map(name => {
-    const { socket } = lab.stage.rig.switches.get(name)!
-    return { kind: 'Switch', name, spec: { ovsdb: { address: `unix:${socket}` } } }
-  })
-  await lab.controller.send('POST', '/api/v1/objects?wait=installed', { objects })
-}
-
 const gone = async (lab: TwoSwitches, name: string): Promise<void> => {
   for (let tries = 0; tries < 100; tries++) {
     const { items } = await lab.controller.get<{ items: { name: string }[] }>('/api/v1/objects')
@@ -145,7 +138,7 @@ t.test('connections of a service have its timeout', root, async t => {
     await lab.rules(timed('2s'))
     t.equal(await talk.runs(), 'tcp and udp', 'what runs goes on when its ports get a timeout')
     t.match(await stateOf(lab), { state: 'degraded', reason: /not set at s1, s2, since/ })
-    await declare(lab)
+    await declareDatabases(lab.controller, lab.stage)
     t.equal(await becomes(lab, 'installed'), 'installed')
     t.equal(await policies(lab, 's1'), '2')
     const old = new Talk(lab)
