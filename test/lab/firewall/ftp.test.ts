@@ -1,13 +1,11 @@
 /** FTP on real Open vSwitch: what a control connection agrees upon is let in with it, and cut with it. */
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { pino } from 'pino'
 import t from 'tap'
 import { realEnv } from '../../../src/base/real-env.js'
 import { ensurePackages, isRoot, ovsNeeds } from '../../../src/lab/install.js'
 import { sleep } from '../../../src/lab/shell.js'
-import { type HostName, type TwoSwitches, withTwoSwitches } from './two-switches.js'
+import { end, inside, type TwoSwitches, withTwoSwitches } from './two-switches.js'
 
 const root = { skip: isRoot() ? false : 'it needs root for network namespaces', timeout: 200_000 }
 const env = realEnv(pino({ level: 'silent' }))
@@ -72,16 +70,6 @@ if (${mode === 'active'}) {
 }
 setInterval(() => console.log(octets), 50)
 process.stdin.on('end', () => process.exit(0)).resume()`
-
-const inside = (lab: TwoSwitches, host: HostName, script: string): ChildProcess => {
-  const [command = '', ...words] = [...lab.stage.enter(host), process.execPath, '-e', script]
-  return spawn(command, words, { stdio: ['pipe', 'pipe', 'inherit'] })
-}
-
-const end = async (child: ChildProcess) => {
-  child.stdin!.end()
-  await once(child, 'exit')
-}
 
 const transfer = (lab: TwoSwitches, mode: 'active' | 'passive', version: Version) => {
   const child = inside(lab, 'a', client(mode, version))

@@ -2,7 +2,6 @@
  * A stateless rule that is taken away stops at once, also while Open vSwitch makes wider cached flows in the same
  * moment (docs/adr/0008): the old, narrower ones must not live on.
  */
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { pino } from 'pino'
@@ -10,7 +9,7 @@ import t from 'tap'
 import { realEnv } from '../../../src/base/real-env.js'
 import { ensurePackages, isRoot, ovsNeeds } from '../../../src/lab/install.js'
 import { sleep } from '../../../src/lab/shell.js'
-import { type HostName, type TwoSwitches, withTwoSwitches } from './two-switches.js'
+import { inside, withTwoSwitches } from './two-switches.js'
 
 const root = { skip: isRoot() ? false : 'it needs root for network namespaces', timeout: 200_000 }
 const env = realEnv(pino({ level: 'silent' }))
@@ -31,11 +30,6 @@ setInterval(() => {
   for (let i = 0; i < 12; i++) s.send('x', port = 10000 + Math.floor(Math.random() * 50000), '10.2.0.10', () => {})
 }, 4)
 process.stdin.on('end', () => process.exit(0)).resume()`
-
-const inside = (lab: TwoSwitches, host: HostName, script: string) => {
-  const [command = '', ...words] = [...lab.stage.enter(host), process.execPath, '-e', script]
-  return spawn(command, words, { stdio: ['pipe', 'pipe', 'inherit'] })
-}
 
 t.test('a stateless rule that is gone lets nothing through', root, async t => {
   await ensurePackages(ovsNeeds, text => t.comment(text))

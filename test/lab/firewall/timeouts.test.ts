@@ -2,8 +2,7 @@
  * Timeouts of services on real Open vSwitch: a timed connection is forgotten after its time and no other is; what runs
  * goes on while its ports get a timeout, change it and lose it; pieces and ICMP errors find their connection.
  */
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
+import type { ChildProcess } from 'node:child_process'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { pino } from 'pino'
@@ -12,7 +11,7 @@ import { realEnv } from '../../../src/base/real-env.js'
 import { ensurePackages, isRoot, ovsNeeds } from '../../../src/lab/install.js'
 import { sh, sleep } from '../../../src/lab/shell.js'
 import { declareDatabases } from '../databases.js'
-import { type HostName, hostAddresses, type TwoSwitches, withTwoSwitches } from './two-switches.js'
+import { end, hostAddresses, inside, type TwoSwitches, withTwoSwitches } from './two-switches.js'
 
 const root = { skip: isRoot() ? false : 'it needs root for network namespaces', timeout: 200_000 }
 const env = realEnv(pino({ level: 'silent' }))
@@ -49,16 +48,6 @@ const say = text => { console.log(text); process.exit(0) }
 udp.on('error', error => say(error.code)).on('message', text => say(text.length))
 udp.connect(${port}, '${host}', () => udp.send('${gets} ${delay}'.padEnd(${asks})))
 setTimeout(() => say('nothing'), ${delay + 1_000})`
-
-const inside = (lab: TwoSwitches, from: HostName, script: string): ChildProcess => {
-  const [command = '', ...words] = [...lab.stage.enter(from), process.execPath, '-e', script]
-  return spawn(command, words, { stdio: ['pipe', 'pipe', 'inherit'] })
-}
-
-const end = async (child: ChildProcess) => {
-  child.stdin!.end()
-  await once(child, 'exit')
-}
 
 const ask = async (lab: TwoSwitches, port: number, asks = 6, gets = 1, delay = 0) =>
   (await lab.inHost('a', process.execPath, '-e', question(port, asks, gets, delay))).trim()

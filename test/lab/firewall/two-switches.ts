@@ -1,4 +1,6 @@
 /** Two real Open vSwitch with two hosts each, a controller, and a policy that tests change. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import type { Env } from '../../../src/base/env.js'
 import type { ControllerProcess } from '../../../src/lab/controller-process.js'
 import { type Lab, withLab } from '../../../src/lab/main.js'
@@ -109,6 +111,18 @@ export class TwoSwitches {
     const [command = '', ...rest] = [...this.stage.enter(host), ...words]
     return sh(command, ...rest)
   }
+}
+
+/** A program of Node that runs inside a host until its input ends. */
+export const inside = (lab: TwoSwitches, host: HostName, script: string) => {
+  const [command = '', ...words] = [...lab.stage.enter(host), process.execPath, '-e', script]
+  return spawn(command, words, { stdio: ['pipe', 'pipe', 'inherit'] })
+}
+
+/** Ends its input; resolves when it has ended. */
+export const end = async (child: ChildProcess): Promise<void> => {
+  child.stdin!.end()
+  await once(child, 'exit')
 }
 
 export const withTwoSwitches = <T>(env: Env, work: (lab: TwoSwitches) => Promise<T>): Promise<T> =>

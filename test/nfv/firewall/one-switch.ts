@@ -99,3 +99,20 @@ export const fieldsOf = (connection: Connection): Fields => {
   if (protocol === 58) return { ...fields, icmpv6_type: sourcePort, icmpv6_code: destinationPort }
   return fields
 }
+
+const ack = 0x10
+
+/** The fields of a packet of a connection behind the one that opens it. */
+export const laterFieldsOf = (connection: Connection): Fields => ({
+  ...fieldsOf(connection),
+  ...(connection.protocol === 6 && { tcp_flags: ack }),
+})
+
+/** As who answers sees it. */
+export const turned = (one: Connection): Connection => ({
+  ...one,
+  source: one.destination,
+  destination: one.source,
+  sourcePort: one.destinationPort,
+  destinationPort: one.sourcePort,
+})

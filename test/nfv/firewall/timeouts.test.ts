@@ -17,7 +17,7 @@ import {
   type TimeoutBook,
 } from '../../../src/nfv/firewall/timeout-zones.js'
 import type { Fields } from '../../../src/pipeline/packet.js'
-import { fieldsOf, OneSwitch, outPort } from './one-switch.js'
+import { fieldsOf, laterFieldsOf, OneSwitch, outPort, turned } from './one-switch.js'
 import {
   type Dice,
   pick,
@@ -163,20 +163,6 @@ t.test('networks have numbers of their own, and what is left is shared out', asy
 const syn = 0x02
 const ack = 0x10
 
-const turned = (one: Connection): Connection => ({
-  ...one,
-  source: one.destination,
-  destination: one.source,
-  sourcePort: one.destinationPort,
-  destinationPort: one.sourcePort,
-})
-
-/** Packets of a connection behind the first one. */
-const later = (one: Connection): Fields => ({
-  ...fieldsOf(one),
-  ...(one.protocol === 6 && { tcp_flags: ack }),
-})
-
 class Net extends OneSwitch {
   #book = emptyBook
   #generation = 6
@@ -200,7 +186,7 @@ class Net extends OneSwitch {
 
   /** A question and its answer. */
   talks(one: Connection): boolean {
-    return this.passes(later(one)) && this.passes(later(turned(one)))
+    return this.passes(laterFieldsOf(one)) && this.passes(laterFieldsOf(turned(one)))
   }
 
   zones(): number[] {
@@ -234,7 +220,7 @@ t.test('a connection lives in the zone of its timeout, whichever end has the por
     net.passes(fieldsOf(turned(between(17, 53, 41_000)))),
     'what nobody asked for is no answer',
   )
-  t.notOk(net.passes(later(between(6, 22, 41_000))), 'nor does TCP begin in the middle')
+  t.notOk(net.passes(laterFieldsOf(between(6, 22, 41_000))), 'nor does TCP begin in the middle')
 })
 
 t.test(
@@ -277,7 +263,7 @@ t.test('an answer that comes first after the change finds its question', async t
   net.rules(oneWay)
   for (const one of [ssh, dns]) t.ok(net.passes(fieldsOf(one)))
   net.rules(timed)
-  for (const one of [ssh, dns]) t.ok(net.passes(later(turned(one))))
+  for (const one of [ssh, dns]) t.ok(net.passes(laterFieldsOf(turned(one))))
 })
 
 /** Of a datagram in pieces, the first; the switch has all of them before it looks the connection up. */

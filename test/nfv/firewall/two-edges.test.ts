@@ -10,7 +10,7 @@ import { type Connection, decide } from '../../../src/nfv/firewall/decide.js'
 import type { Resolved } from '../../../src/nfv/firewall/resolved.js'
 import type { Fields } from '../../../src/pipeline/packet.js'
 import type { Section } from '../../../src/pipeline/program.js'
-import { fieldsOf, OneSwitch, outPort } from './one-switch.js'
+import { fieldsOf, laterFieldsOf, OneSwitch, outPort, turned } from './one-switch.js'
 import { randomConnection, randomPolicy, rulesOf, seeded } from './random-policy.js'
 
 const [fromHost, fromFabric] = [0x0001, 0x10001]
@@ -27,11 +27,11 @@ class TwoEdges {
 
   /** Whether something that is said later arrives. */
   goesOn(connection: Connection): boolean {
-    return this.#crosses(this.a, this.b, { ...fieldsOf(connection), ...later(connection) })
+    return this.#crosses(this.a, this.b, laterFieldsOf(connection))
   }
 
   answers(connection: Connection): boolean {
-    return this.#crosses(this.b, this.a, { ...fieldsOf(turned(connection)), ...later(connection) })
+    return this.#crosses(this.b, this.a, laterFieldsOf(turned(connection)))
   }
 
   #crosses(first: OneSwitch, second: OneSwitch, fields: Fields): boolean {
@@ -40,17 +40,6 @@ class TwoEdges {
     return passes(first, fromHost) && passes(second, fromFabric)
   }
 }
-
-const ack = 0x10
-const later = ({ protocol }: Connection): Fields => (protocol === 6 ? { tcp_flags: ack } : {})
-
-const turned = (one: Connection): Connection => ({
-  ...one,
-  source: one.destination,
-  destination: one.source,
-  sourcePort: one.destinationPort,
-  destinationPort: one.sourcePort,
-})
 
 type Step = readonly [name: string, a: readonly Section[], b: readonly Section[]]
 
