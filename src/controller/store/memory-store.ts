@@ -252,21 +252,23 @@ export class MemoryStore implements Store {
  *
  * @throws {TypeError} when it is no JSON value
  */
-const frozenJson = (value: unknown): unknown => {
-  if (value === null || typeof value === 'string' || typeof value === 'boolean') return value
-  if (typeof value === 'number' && Number.isFinite(value)) return value
-  if (Array.isArray(value)) return Object.freeze(value.map(frozenJson))
-  if (typeof value !== 'object' || !isPlain(value))
-    throw new TypeError('a value of the store must be JSON')
+export const frozenJson = (value: unknown): unknown => {
+  if (!hasJson(value)) throw new TypeError('a value of the store must be JSON')
+  if (typeof value === 'number') return Number.isFinite(value) ? value : null
+  if (typeof value !== 'object' || value === null) return value
+  if (Array.isArray(value))
+    return Object.freeze(value.map(member => (hasJson(member) ? frozenJson(member) : null)))
+  if ('toJSON' in value && typeof value.toJSON === 'function') return frozenJson(value.toJSON())
   const copy: Record<string, unknown> = {}
   for (const [key, member] of Object.entries(value))
-    if (member !== undefined) copy[key] = frozenJson(member)
+    if (hasJson(member)) copy[key] = frozenJson(member)
   return Object.freeze(copy)
 }
 
-const isPlain = (value: object): boolean => {
-  const prototype: unknown = Object.getPrototypeOf(value)
-  return prototype === Object.prototype || prototype === null
+/** JSON leaves out what has none. @throws {TypeError} of a bigint, as JSON does */
+const hasJson = (value: unknown): boolean => {
+  if (typeof value === 'bigint') throw new TypeError('a value of the store must be JSON')
+  return !['undefined', 'function', 'symbol'].includes(typeof value)
 }
 
 export const deepFreeze = (value: unknown): unknown => {

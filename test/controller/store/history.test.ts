@@ -1,5 +1,6 @@
 import t from 'tap'
 import { History } from '../../../src/controller/store/history.js'
+import { frozenJson } from '../../../src/controller/store/memory-store.js'
 import { Compacted, type KeyValue } from '../../../src/controller/store/store.js'
 
 const kv = (value: unknown, rev: number): KeyValue => ({
@@ -35,4 +36,15 @@ t.test('a value larger than all is not remembered, and what comes behind it is',
   t.equal(history.min, 3)
   history.add([{ key: '/a', before: undefined, after: kv(1, 4) }], 4)
   t.equal(history.since(4, '/a').length, 1)
+})
+
+t.test('a value is kept as JSON brings it back', async t => {
+  const inner = { b: [1, undefined, Number.NaN, () => 1], c: undefined, d: new Date(0), e: null }
+  const values = [1, 'x', null, true, [], {}, inner, [inner], { a: { ...inner } }, -0, 1e300]
+  for (const value of values) t.same(frozenJson(value), JSON.parse(JSON.stringify(value)))
+  for (const value of [undefined, 1n, { a: 1n }, () => 1, Symbol('x')])
+    t.throws(() => frozenJson(value), TypeError)
+  const copy = frozenJson({ a: { b: [inner] } }) as { a: { b: object[] } }
+  t.ok([copy, copy.a, copy.a.b, copy.a.b[0]].every(Object.isFrozen))
+  t.not(copy.a.b[0], inner)
 })
