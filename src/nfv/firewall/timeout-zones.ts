@@ -80,7 +80,7 @@ const placesOf = (
     if (at < 0) others.push(timeout)
     else places.set(at, timeout)
   }
-  const age = ({ unused }: TimedZone) => unused || Number.POSITIVE_INFINITY
+  const age = ({ unused }: TimedZone) => unused || Number.MAX_SAFE_INTEGER
   const free = [...before.keys()]
     .filter(at => !places.has(at))
     .sort((a, b) => age(before[a]!) - age(before[b]!))
@@ -105,26 +105,36 @@ const joined = (a: TimedPorts, b: TimedPorts): TimedPorts => {
   )
 }
 
-/** Slots stay; where one is that of a network now, or there was none, the highest that is free is taken. */
+/**
+ * Slots stay. Where one is that of a network now, or there was none, the highest that is free is taken; when there are no
+ * others, one of a zone that nobody uses any more.
+ */
 const withSlots = (zones: readonly TimedZone[], networks: readonly number[]): TimedZone[] => {
   const used = new Set(networks.map(slotOf))
-  const kept = zones.map(({ slots }) => {
-    const still = networks.flatMap(network => {
-      const slot = slots[network]
-      if (slot === undefined || used.has(slot)) return []
-      used.add(slot)
-      return [[network, slot] as const]
-    })
-    return new Map(still)
-  })
-  const free = Array.from({ length: lastSlot }, (_, at) => at + 1).filter(slot => !used.has(slot))
-  return zones.map((zone, at) => {
-    const slots = kept[at]!
+  const kept = ({ slots }: TimedZone): Map<number, number> => {
+    const still = networks.filter(network => network in slots && !used.has(slots[network]!))
+    for (const network of still) used.add(slots[network]!)
+    return new Map(still.map(network => [network, slots[network]!]))
+  }
+  const slotsOf = new Map<TimedZone, Map<number, number>>()
+  const [inUse, unused] = [
+    zones.filter(zone => zone.unused === 0),
+    zones.filter(zone => zone.unused > 0),
+  ]
+  for (const zone of inUse) slotsOf.set(zone, kept(zone))
+  const old = new Set(unused.flatMap(({ slots }) => Object.values(slots)))
+  const free = Array.from({ length: lastSlot }, (_, at) => at + 1)
+    .filter(slot => !used.has(slot))
+    .sort((a, b) => Number(old.has(b)) - Number(old.has(a)) || a - b)
+  for (const slots of slotsOf.values())
     for (const network of networks) {
-      if (slots.has(network)) continue
-      const slot = free.pop()
+      const slot = slots.has(network) ? undefined : free.pop()
       if (slot !== undefined) slots.set(network, slot)
+      if (slot !== undefined) used.add(slot)
     }
-    return { ...zone, slots: Object.fromEntries([...slots].sort(([a], [b]) => a - b)) }
+  for (const zone of unused) slotsOf.set(zone, kept(zone))
+  return zones.map(zone => {
+    const slots = [...slotsOf.get(zone)!].sort(([a], [b]) => a - b)
+    return { ...zone, slots: Object.fromEntries(slots) }
   })
 }

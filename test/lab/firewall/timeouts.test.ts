@@ -64,11 +64,16 @@ class Talk {
     })
   }
 
-  /** Which of them get answers within half a second. */
-  async runs(): Promise<string> {
-    const before = this.#counts
-    await sleep(500)
-    return ['tcp', 'udp'].filter((_, at) => this.#counts[at]! > before[at]! + 5).join(' and ')
+  /** Which of them get answers, as soon as that is what is expected; a busy machine takes its time. */
+  async runs(expected: string): Promise<string> {
+    for (let tries = 0; ; tries++) {
+      const before = this.#counts
+      await sleep(500)
+      const seen = ['tcp', 'udp']
+        .filter((_, at) => this.#counts[at]! > before[at]! + 5)
+        .join(' and ')
+      if (seen === expected || tries === 10) return seen
+    }
   }
 
   end = () => end(this.#child)
@@ -120,12 +125,15 @@ t.test('connections of a service have its timeout', root, async t => {
     await sleep(500)
     await lab.rules(plain)
     const talk = new Talk(lab)
-    await sleep(500)
-    t.equal(await talk.runs(), 'tcp and udp')
+    t.equal(await talk.runs('tcp and udp'), 'tcp and udp')
     t.equal(await ask(lab, timedPort, 6, 1, 3_500), '1', 'without a timeout there is time enough')
 
     await lab.rules(timed('2s'))
-    t.equal(await talk.runs(), 'tcp and udp', 'what runs goes on when its ports get a timeout')
+    t.equal(
+      await talk.runs('tcp and udp'),
+      'tcp and udp',
+      'what runs goes on when its ports get a timeout',
+    )
     t.match(await stateOf(lab), { state: 'degraded', reason: /not set at s1, s2, since/ })
     await declareDatabases(lab.controller, lab.stage)
     t.equal(await becomes(lab, 'installed'), 'installed')
@@ -156,14 +164,14 @@ t.test('connections of a service have its timeout', root, async t => {
       'zones are the same after a restart',
     )
     t.equal(await becomes(lab, 'installed'), 'installed')
-    t.equal(await talk.runs(), 'tcp and udp')
-    t.equal(await old.runs(), 'tcp and udp')
+    t.equal(await talk.runs('tcp and udp'), 'tcp and udp')
+    t.equal(await old.runs('tcp and udp'), 'tcp and udp')
     await lab.rules(plain)
-    t.equal(await talk.runs(), 'tcp and udp', 'and none at all')
-    t.equal(await old.runs(), 'tcp and udp')
+    t.equal(await talk.runs('tcp and udp'), 'tcp and udp', 'and none at all')
+    t.equal(await old.runs('tcp and udp'), 'tcp and udp')
     await lab.rules('default drop\n')
-    t.equal(await talk.runs(), '', 'a deny ends them in each zone')
-    t.equal(await old.runs(), '')
+    t.equal(await talk.runs(''), '', 'a deny ends them in each zone')
+    t.equal(await old.runs(''), '')
     await lab.controller.send('DELETE', '/api/v1/objects/switch/s1')
     await gone(lab, 's1')
     await t.rejects(

@@ -152,6 +152,26 @@ t.test('networks have numbers of their own, and what is left is shared out', asy
   for (const time of ['2h', '3h', '4h']) book = plan(book, time, twenty)
   t.equal(book.zones.length, 2)
   t.equal(isShort(book), false)
+  const changed = plan(plan(emptyBook, '1h', [1]), '2h', twenty)
+  t.same(
+    changed.zones.map(({ unused, slots }) => [unused, Object.keys(slots).length]),
+    [
+      [1, 1],
+      [0, 20],
+    ],
+  )
+  const both = plan(plan(emptyBook, '1h', twenty), '2h', twenty)
+  const more = Array.from({ length: 30 }, (_, at) => at + 1)
+  t.same(
+    [both, plan(both, '2h', more)].map(({ zones }) =>
+      zones.map(({ slots }) => Object.keys(slots).length),
+    ),
+    [
+      [20, 20],
+      [3, 30],
+    ],
+    'what is in use comes first',
+  )
   const forty = Array.from({ length: 40 }, (_, at) => at + 1)
   t.equal(
     isShort(plan(emptyBook, '1h', forty)),
