@@ -91,7 +91,7 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
     return this.#marks.now.stamp.generation
   }
 
-  /** Zones of timeouts, as they are installed. */
+  /** Zones of timeouts, as they are in force. */
   get timeouts(): TimeoutBook {
     return this.#marks.now.timeouts
   }

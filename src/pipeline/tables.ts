@@ -43,7 +43,7 @@ const rows = [
   ['reply',    24, 'sends answers back, with the tag that frames of the network have at that port: only what answer and advertise send comes here', 'back by the port that asked'],
   ['track',    30, 'conntrack, in the zone of the network; frames that are not IP go to forward',                            'forward'],
   ['services', 35, 'ports of services that have a timeout; passed by when none has',                                         'session, in the zone of the network'],
-  ['zones',    36, 'conntrack, in one zone after the other, until one knows the connection: each timeout has a zone of its own', 'drop'],
+  ['zones',    36, 'conntrack, in one zone after the other, until one knows the connection: each timeout has a zone of its own', 'session, in the zone of the network'],
   ['session',  40, 'known and current: pass; stale or new: ask the rules; invalid: drop; opened elsewhere: remember',          'rules0'],
   ['ports',    45, 'destination port to bits in a register: one for each set of ports that many rules share',                 'rules0'],
   ['sourcePorts', 46, 'the same for the source port; passed by when no rule needs it',                                        'rules0'],

@@ -64,6 +64,10 @@ export const joinPorts = (ranges: readonly PortRange[]): readonly PortRange[] | 
 
 export const everyPort: readonly PortRange[] = [{ from: 0, to: 65_535 }]
 
+/** The same as a set, where none given are none. */
+export const unionPorts = (ranges: readonly PortRange[]): readonly PortRange[] =>
+  ranges.length === 0 ? ranges : (joinPorts(ranges) ?? everyPort)
+
 export const overlap = (a: readonly PortRange[], b: readonly PortRange[]): boolean =>
   a.some(one => b.some(({ from, to }) => one.from <= to && from <= one.to))
 
@@ -72,7 +76,7 @@ export const subtractPorts = (
   ports: readonly PortRange[],
   without: readonly PortRange[],
 ): readonly PortRange[] => {
-  let left = joinPorts(ports) ?? (ports.length > 0 ? everyPort : [])
+  let left = unionPorts(ports)
   for (const { from, to } of without)
     left = left.flatMap(range => [
       ...(range.from < from ? [{ from: range.from, to: Math.min(range.to, from - 1) }] : []),

@@ -18,10 +18,9 @@ import { bitsEqual, load, registers } from '../../pipeline/registers.js'
 import { type TableName, tableId } from '../../pipeline/tables.js'
 import { slotOf } from '../../pipeline/zones.js'
 import { masksOf, subtractPorts } from './ports.js'
-import type { PortRange } from './rule.js'
 import { state, toSession } from './tables.js'
 import type { TimedZone, TimeoutBook } from './timeout-zones.js'
-import { type TimedProtocol, timedProtocols } from './timeouts.js'
+import { portsBy, type TimedProtocol, timedProtocols } from './timeouts.js'
 import { formatSpan } from './times.js'
 
 const origin: Origin = { kind: 'base', name: 'timeouts' }
@@ -95,16 +94,13 @@ const sizeOf = (ports: Ports): number =>
 const usedBy = (zones: readonly TimedZone[]): TimedProtocol[] =>
   timedProtocols.filter(protocol => zones.some(({ portsEver }) => portsEver[protocol]))
 
-const formerPorts = (zones: readonly TimedZone[]): Ports => {
-  const of = (protocol: TimedProtocol): readonly PortRange[] => {
-    const now = zones.flatMap(({ ports }) => ports[protocol] ?? [])
-    return subtractPorts(
+const formerPorts = (zones: readonly TimedZone[]): Ports =>
+  portsBy(protocol =>
+    subtractPorts(
       zones.flatMap(({ portsEver }) => portsEver[protocol] ?? []),
-      now,
-    )
-  }
-  return { tcp: of('tcp'), udp: of('udp') }
-}
+      zones.flatMap(({ ports }) => ports[protocol] ?? []),
+    ),
+  )
 
 /** The ports at either end. */
 const portRows = (ports: Ports, priority: number, order: number, because: string): Flow[] =>

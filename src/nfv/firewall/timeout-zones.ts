@@ -8,8 +8,7 @@
  * that is new, as long as there are some; then that of the time that nobody has declared for longest.
  */
 import { lastSlot, slotOf } from '../../pipeline/zones.js'
-import { everyPort, joinPorts } from './ports.js'
-import { type TimedPorts, type TimedProtocol, type Timeout, timedProtocols } from './timeouts.js'
+import { portsBy, type TimedPorts, type Timeout } from './timeouts.js'
 
 export interface TimedZone {
   readonly seconds: number
@@ -92,18 +91,8 @@ const placesOf = (
   return places
 }
 
-const joined = (a: TimedPorts, b: TimedPorts): TimedPorts => {
-  const of = (protocol: TimedProtocol) => {
-    const all = [...(a[protocol] ?? []), ...(b[protocol] ?? [])]
-    return all.length === 0 ? undefined : (joinPorts(all) ?? everyPort)
-  }
-  return Object.fromEntries(
-    timedProtocols.flatMap(protocol => {
-      const ports = of(protocol)
-      return ports === undefined ? [] : [[protocol, ports] as const]
-    }),
-  )
-}
+const joined = (a: TimedPorts, b: TimedPorts): TimedPorts =>
+  portsBy(protocol => [...(a[protocol] ?? []), ...(b[protocol] ?? [])])
 
 /**
  * Slots stay. Where one is that of a network now, or there was none, the highest that is free is taken; when there are no

@@ -6,7 +6,7 @@
  */
 import { complaintAt } from './complaint.js'
 import type { TimedService } from './environment.js'
-import { everyPort, joinPorts, overlap } from './ports.js'
+import { everyPort, overlap, unionPorts } from './ports.js'
 import type { PortRange, RuleError } from './rule.js'
 import { formatSpan } from './times.js'
 
@@ -117,9 +117,13 @@ const complain = ({ line }: TimedService, message: string, hint: string): RuleEr
 
 const portsOf = (all: readonly Timed[], seconds: number): TimedPorts => {
   const ofTime = all.filter(({ service }) => service.seconds === seconds)
-  const entries = timedProtocols.flatMap(protocol => {
-    const ports = ofTime.filter(one => one.protocol === protocol).flatMap(one => one.ports)
-    return ports.length === 0 ? [] : [[protocol, joinPorts(ports) ?? everyPort] as const]
-  })
-  return Object.fromEntries(entries)
+  return portsBy(protocol =>
+    ofTime.filter(one => one.protocol === protocol).flatMap(one => one.ports),
+  )
+}
+
+/** Sets by protocol; a protocol without ports is left out. */
+export const portsBy = (of: (protocol: TimedProtocol) => readonly PortRange[]): TimedPorts => {
+  const entries = timedProtocols.map(protocol => [protocol, unionPorts(of(protocol))] as const)
+  return Object.fromEntries(entries.filter(([, ports]) => ports.length > 0))
 }
