@@ -349,7 +349,7 @@ export const takeSpan = (reader: LineReader): number => {
   return parseSpan(token.text) ?? reader.fail(`"${token.text}" is no time`, spanHint, token)
 }
 
-const spanHint = 'write for example 30s, 20m, 8h or 7d; a second at least and 365 days at most'
+const spanHint = 'write for example 30s, 20m, 8h or 7d; a second at least and 49 days at most'
 
 export const takeUntil = (reader: LineReader): number => {
   const token = reader.word('a date', untilHint)

@@ -33,9 +33,10 @@ export const formatUntil = (millis: number): string => {
 }
 
 const spanUnits = { d: 86_400, h: 3_600, m: 60, s: 1 } as const
-const maxSpan = 365 * spanUnits.d
+/** Open vSwitch counts milliseconds in 32 bits (lib/conntrack-tp.c): fifty days would be seven hours. */
+const maxSpan = 49 * spanUnits.d
 
-/** Seconds of `30s`, `20m`, `8h` or `7d`; undefined when it is no such time, or more than a year. */
+/** Seconds of `30s`, `20m`, `8h` or `7d`; undefined when it is no such time, or more than 49 days. */
 export const parseSpan = (text: string): number | undefined => {
   const found = /^([1-9]\d{0,8})([smhd])$/.exec(text)
   if (found === null) return undefined

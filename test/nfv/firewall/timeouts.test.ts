@@ -63,6 +63,7 @@ t.test('what cannot have one is refused with its place', async t => {
     ['service s = tcp 22 source 1-1023 timeout 5s', /only TCP and UDP services/],
     ['service s = tcp 22 timeout 0s', /^a.rules:1:28: "0s" is no time/],
     ['service s = tcp 22 timeout 366d', /"366d" is no time/],
+    ['service s = tcp 22 timeout 50d', /"50d" is no time\n.*49 days at most/],
     ['service s = tcp 22 timeout', /a time/],
     ['allow tcp 22 timeout 8h', /a timeout belongs to a service with a name/],
     [
