@@ -106,7 +106,7 @@ const addPolicies = (
     .command('apply')
     .description('put rule files and objects in force: a file, or every file of a folder')
     .requiredOption('-f, --file <path>', 'a .rules, .yaml or .json file, or a folder of them')
-    .option('--dry-run', 'only say what objects would become')
+    .option('--dry-run', 'only say what would change; nothing is')
     .option('--order <number>', 'which comes first when there are several policies')
     .option('--watch', 'put later edits of the file in force as well')
     .option('-m, --message <text>', 'why, for the history of policies')
@@ -189,7 +189,7 @@ const applyAll = async (
       `${options.file}: objects are not taken back by themselves; apply them without --confirm, and rule files with it`,
     )
   const code = documents.length > 0 ? await applyObjects(cli, client, documents, options) : 0
-  return hasRules && !options.dryRun ? Math.max(code, await apply(cli, client, options)) : code
+  return hasRules ? Math.max(code, await apply(cli, client, options)) : code
 }
 
 /** What is found, then what is declared. */

@@ -14,6 +14,7 @@ interface ApplyOptions {
   readonly message?: string
   /** `60s`, `5m`. */
   readonly confirm?: string
+  readonly dryRun?: boolean
 }
 
 /** Seconds of `60`, `60s` or `5m`. @throws when it is none of them */
@@ -32,6 +33,7 @@ const changeQuery = (cli: Cli, options: Partial<ApplyOptions>): string => {
   if (who) query.set('who', who)
   if (options.message !== undefined) query.set('why', options.message)
   if (options.confirm !== undefined) query.set('confirm', String(secondsOf(options.confirm)))
+  if (options.dryRun) query.set('dryRun', 'true')
   return query.size === 0 ? '' : `?${query}`
 }
 
@@ -47,6 +49,10 @@ export const apply = async (cli: Cli, client: Client, options: ApplyOptions): Pr
       ...(options.watch && { watch: true }),
     })),
   })
+  if (options.dryRun) {
+    for (const policy of reply.items as unknown as PlannedPolicy[]) cli.print(plannedLines(policy))
+    return 0
+  }
   for (const policy of reply.items) cli.print(appliedLine(policy))
   if (options.confirm !== undefined)
     cli.print(`it is taken back in ${secondsOf(options.confirm)} s unless you run: sluice confirm`)
@@ -61,6 +67,19 @@ interface AppliedPolicy {
   readonly generation: number
   readonly reason?: string
 }
+
+/** What a dry run tells. */
+interface PlannedPolicy {
+  readonly name: string
+  readonly change: string
+  readonly statements: readonly { readonly change: string; readonly text: string }[]
+}
+
+const plannedLines = ({ name, change, statements }: PlannedPolicy): string =>
+  [
+    `policy ${name} would be ${change}`,
+    ...statements.map(one => `  ${signs[one.change] ?? '?'} ${one.text}`),
+  ].join('\n')
 
 const appliedLine = (policy: AppliedPolicy): string =>
   `policy ${policy.name} ${policy.change}: ${policy.rules} rules, generation ${policy.generation}, ${policy.state}${policy.reason === undefined ? '' : ` (${policy.reason})`}`

@@ -26,6 +26,7 @@ import { RuleWatcher } from './rule-watcher.js'
 import { ryuRoutes } from './ryu/routes.js'
 import { endpointOf, listening, openSouthbound, type SouthboundOptions } from './southbound.js'
 import { openLmdbStore } from './store/lmdb-store.js'
+import type { Store } from './store/store.js'
 import { switchKind } from './switch-setup/kind.js'
 import { SwitchSetup } from './switch-setup/switch-setup.js'
 import { zonesOfSwitch } from './switch-setup/zone-timeouts.js'
@@ -51,6 +52,8 @@ export interface RunOptions {
 
 export interface Running {
   readonly endpoints: Endpoints
+  /** What is kept, for whoever runs the controller within another program. */
+  readonly store: Store
   /** Reads certificates again. */
   reload(): Promise<void>
   stop(): Promise<void>
@@ -171,7 +174,7 @@ const start = async (
   }
   undo.push(await announce(env, options, endpoints))
   env.log.info({ rest: endpoints.rest, openflow: endpoints.openflow }, 'ready')
-  return { endpoints, reload: () => southbound.reload(), stop }
+  return { endpoints, store, reload: () => southbound.reload(), stop }
 }
 
 /** Databases are looked at again when services have other timeouts, or there are other switches to set them at. */

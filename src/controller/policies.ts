@@ -161,6 +161,7 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
    * Puts policies in force, all or none.
    *
    * @param match the entity tag that each of them must have now, RFC 9110 section 13.1.1
+   * @param isDryRun everything is checked, and nothing is changed
    * @returns what changed, by name
    * @throws {Failure} `bad-rules` with every complaint, `revision-conflict`; nothing is changed then
    */
@@ -169,6 +170,7 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
     topology: Topology,
     match?: string,
     reason: Reason = {},
+    isDryRun = false,
   ): Promise<Changes> {
     return this.#inTurn(async () => {
       for (const { name } of wishes) this.#mustMatch(name, match)
@@ -182,20 +184,27 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
         changes.set(name, before === undefined ? 'added' : isSame ? 'unchanged' : 'changed')
       }
       const names = wishes.map(wish => wish.name).filter(name => changes.get(name) !== 'unchanged')
-      await this.#keep(next, resolved, names, topology, reason)
+      if (!isDryRun) await this.#keep(next, resolved, names, topology, reason)
       return changes
     })
   }
 
   /** @throws {Failure} `not-found`, `revision-conflict`, `not-confirmed` */
-  remove(name: string, topology: Topology, match?: string, reason: Reason = {}): Promise<void> {
+  remove(
+    name: string,
+    topology: Topology,
+    match?: string,
+    reason: Reason = {},
+    isDryRun = false,
+  ): Promise<void> {
     return this.#inTurn(async () => {
       this.get(name)
       this.#mustMatch(name, match)
       this.history.mustBeConfirmed()
       const next = new Map(this.#known)
       next.delete(name)
-      await this.#keep(next, this.#resolve(next, topology), [name], topology, reason)
+      const resolved = this.#resolve(next, topology)
+      if (!isDryRun) await this.#keep(next, resolved, [name], topology, reason)
     })
   }
 
@@ -206,7 +215,12 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
    * @throws {Failure} `not-found`; `revision-conflict` when its policies have changed since; `bad-rules`;
    *   `not-confirmed` while another change waits
    */
-  undo(number: number | undefined, topology: Topology, reason: Reason = {}): Promise<HistoryEntry> {
+  undo(
+    number: number | undefined,
+    topology: Topology,
+    reason: Reason = {},
+    isDryRun = false,
+  ): Promise<HistoryEntry> {
     return this.#inTurn(async () => {
       const entry = this.history.get(number)
       if (entry.number !== this.history.unconfirmed?.number) this.history.mustBeConfirmed()
@@ -220,7 +234,7 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
       const resolved = this.#check(next, topology)
       const why = reason.why ?? `undo of ${entry.number}`
       const names = entry.changes.map(each => each.name)
-      await this.#keep(next, resolved, names, topology, { ...reason, why })
+      if (!isDryRun) await this.#keep(next, resolved, names, topology, { ...reason, why })
       return entry
     })
   }

@@ -6,6 +6,7 @@ import type { Test } from 'tap'
 import type { Dpid, Ipv4, Mac } from '../../src/base/addresses.js'
 import { CollectingLog } from '../../src/base/log.js'
 import { realEnv } from '../../src/base/real-env.js'
+import { listAll } from '../../src/controller/facts.js'
 import { type Running, run } from '../../src/controller/main.js'
 import { loadLab } from '../../src/lab/main.js'
 import { type NetworkSpec, SimulatedNetwork } from '../../src/sim/network.js'
@@ -20,6 +21,8 @@ export interface Office {
   /** Where the paths of Ryu's firewall are. */
   readonly ryu: string | undefined
   readonly openflowPort: number
+  /** Everything that is kept now, by key. */
+  kept(): Promise<[string, unknown][]>
   /** Parsed body; problems are thrown with their status. */
   call<T = Record<string, unknown>>(method: string, path: string, body?: unknown): Promise<T>
   raw(path: string, init?: RequestInit): Promise<Response>
@@ -113,6 +116,7 @@ export const office = async (t: Test, options: OfficeOptions = {}): Promise<Offi
     openflowPort,
     call,
     raw,
+    kept: () => listAll(running.store, '/'),
     restart: async () => {
       await running.stop()
       running = await start(endpoints.openflow, endpoints.rest, endpoints.ryuFirewall)

@@ -8,6 +8,7 @@ import type { JournalEntry } from '../events.js'
 import { plan } from '../plan.js'
 import { etagOf, type PolicyWish } from '../policy.js'
 import type { HistoryEntry, Reason } from '../policy-history.js'
+import { ruleChanges } from '../rule-changes.js'
 import { trace } from '../trace.js'
 import { specOfSource, wishOf } from './policy-bodies.js'
 import {
@@ -168,6 +169,7 @@ const policyRoutes = (app: FastifyInstance, controller: Controller): void => {
         controller.topology.current,
         request.headers['if-match'],
         reasonOf(request.query),
+        isDryRun(request.query),
       )
       await settle(controller, request.query)
       return reply.code(204).send()
@@ -183,6 +185,8 @@ const policyRoutes = (app: FastifyInstance, controller: Controller): void => {
       ),
   )
 }
+
+const isDryRun = (query: Static<typeof waitQuery>): boolean => query.dryRun === 'true'
 
 /** Without the texts of the rule files. */
 const historyItem = ({ changes, ...entry }: HistoryEntry) => ({
@@ -217,6 +221,7 @@ const historyRoutes = (app: FastifyInstance, controller: Controller): void => {
         number === undefined ? undefined : Number(number),
         controller.topology.current,
         reasonOf(request.query),
+        isDryRun(request.query),
       )
       await settle(controller, request.query)
       return historyItem(undone)
@@ -230,13 +235,21 @@ const applyPolicies = async (
   query: Static<typeof waitQuery>,
   match?: string,
 ) => {
-  if (query.dryRun === 'true') return (await plan(controller, wishes)).changes
+  const before = new Map(controller.policies.list().map(policy => [policy.name, policy]))
   const changes = await controller.policies.apply(
     wishes,
     controller.topology.current,
     match,
     reasonOf(query),
+    isDryRun(query),
   )
+  if (isDryRun(query))
+    return wishes.map(wish => ({
+      kind: 'Policy',
+      name: wish.name,
+      change: changes.get(wish.name),
+      statements: ruleChanges(wish, before.get(wish.name)),
+    }))
   await settle(controller, query)
   return wishes.map(wish => ({
     ...policyItem(controller, wish.name),
@@ -246,7 +259,7 @@ const applyPolicies = async (
 
 /** Waits, when asked to, until every connected switch has confirmed what is wanted now. */
 const settle = async (controller: Controller, query: Static<typeof waitQuery>): Promise<void> => {
-  if (query.wait !== 'installed') return
+  if (query.wait !== 'installed' || isDryRun(query)) return
   const seconds = Number(query.timeout ?? 10)
   const isDone =
     (await controller.programmed(controller.nextRevision, seconds * 1_000)) &&

@@ -1,0 +1,48 @@
+/** The command line in this process: what it printed, what it complained of, and its exit code. */
+import { pino } from 'pino'
+import { realEnv } from '../../src/base/real-env.js'
+import { runCli } from '../../src/cli/main.js'
+import { checkFiles } from '../../src/nfv/firewall/check-files.js'
+import { type FilesQuestion, traceFiles } from '../../src/nfv/firewall/trace-files.js'
+import type { Office } from '../controller/office.js'
+
+export interface Said {
+  readonly code: number
+  readonly out: string
+  readonly err: string
+}
+
+const env = realEnv(pino({ level: 'silent' }))
+
+/** Runs `sluice WORDS`; with a controller, that one is meant. */
+export const sluice = async (
+  at: Office | undefined,
+  words: readonly string[],
+  signal: AbortSignal = new AbortController().signal,
+): Promise<Said> => {
+  const out: string[] = []
+  const err: string[] = []
+  const code = await runCli(
+    {
+      disk: env.disk,
+      version: '0.0.0',
+      variables: at
+        ? { SLUICE_SERVER: `http://${at.rest}`, SLUICE_TOKEN: at.token, USER: 'ann' }
+        : { SLUICE_SERVER: 'http://127.0.0.1:9' },
+      print: text => out.push(text),
+      complain: text => err.push(text),
+      signal,
+      pause: millis =>
+        new Promise(resolve => {
+          env.timers.after(millis, resolve)
+          signal.addEventListener('abort', () => resolve())
+        }),
+      checkRules: async (files, notes) => checkFiles(files, env.clock.wallMillis(), notes),
+      traceRules: async (files, question, known) =>
+        traceFiles(files, question as unknown as FilesQuestion, known, env.clock.wallMillis()),
+    },
+    words,
+    async () => undefined,
+  )
+  return { code, out: out.join('\n'), err: err.join('\n') }
+}
