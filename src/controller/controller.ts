@@ -13,6 +13,7 @@ import type { Env } from '../base/env.js'
 import { inTurns } from '../base/turns.js'
 import type { SwitchConnection } from '../openflow/index.js'
 import type { Flow, OwnerKind, Section } from '../pipeline/program.js'
+import { zonesOf } from '../pipeline/zones.js'
 import { createForwarding, floodGroup } from '../topology/forwarding/compile.js'
 import type { PortRef, Topology } from '../topology/model.js'
 import { type TopologyOptions, TopologyService } from '../topology/topology.js'
@@ -301,7 +302,11 @@ export class Controller extends EventEmitter<ControllerEvents> {
     if (!isWatched) this.#env.log.debug({ dpid }, 'the switch has no flow monitors')
     connection.on('role-status', ({ role }) => this.#roleChanged(dpid, attached, role))
     if (this.#attached.get(dpid) !== attached) return
-    this.topology.switchConnected(dpid, attached.name, attached.reports())
+    if (this.topology.switchConnected(dpid, attached.name, attached.reports())) {
+      // Zones come from the index: what a switch that had it before has left there is not for this one.
+      const { index } = this.topology.current.switches.get(dpid)!
+      for (const zone of zonesOf(index)) connection.send({ kind: 'ct-flush-zone', zone })
+    }
     programmer.connect(attached)
     void this.admission.connected(attached)
   }
@@ -337,7 +342,10 @@ export class Controller extends EventEmitter<ControllerEvents> {
 
   #listen(): void {
     this.topology.on('changed', () => this.schedule())
-    this.topology.on('event', event => this.journal.add(event))
+    this.topology.on('event', event => {
+      this.journal.add(event)
+      if (event.kind === 'switch-forgotten') this.ruleCounters.forget(String(event.dpid))
+    })
     this.policies.on('changed', () => {
       this.#policyRevision = Number.POSITIVE_INFINITY
       this.schedule()
@@ -386,6 +394,8 @@ export class Controller extends EventEmitter<ControllerEvents> {
     if (firewall !== this.#firewall || this.#policyRevision > this.#revision)
       this.#policyRevision = this.#revision
     this.#firewall = firewall
+    for (const dpid of this.#programmers.keys())
+      if (!programs.has(dpid) && !this.#attached.has(dpid)) this.#programmers.delete(dpid)
     for (const [dpid, sections] of programs) {
       const programmer = this.#programmers.get(dpid) ?? this.#newProgrammer(dpid)
       programmer.want(sections, this.#revision)

@@ -29,6 +29,7 @@ const prefix = '/fact/'
 const switchKey = (dpid: string) => `${prefix}switch/${dpid}`
 const linkKey = (from: string) => `${prefix}link/${from}`
 const treeKey = `${prefix}tree`
+const givenKey = `${prefix}indexes-given`
 const routersKey = `${prefix}routers`
 const groupKey = (group: string) => `${prefix}multicast/${group}`
 const leaseKey = (lease: string) => `${prefix}lease/${lease}`
@@ -47,6 +48,7 @@ export const loadFacts = async (store: Store): Promise<TopologyFacts> => {
       isConnected: false,
       ports: new Map(fact.ports.map(port => [port.number, port])),
     })),
+    givenIndexes: (one(givenKey) as number | undefined) ?? 0,
     links: of<Link>('link'),
     hosts: of<Host>('host'),
     tree: (one(treeKey) as string[] | undefined) ?? [],
@@ -101,6 +103,9 @@ const changes = (before: Topology, after: Topology): Op[] => [
   ...(before.tree === after.tree
     ? []
     : [{ op: 'put', key: treeKey, value: [...after.tree].sort() } as const]),
+  ...(before.givenIndexes === after.givenIndexes
+    ? []
+    : [{ op: 'put', key: givenKey, value: after.givenIndexes } as const]),
   ...mapChanges(before.switches, after.switches, switchKey, factOf, isSameSwitch),
   ...mapChanges(before.links, after.links, linkKey, link => link, isSameLink),
   ...mapChanges(

@@ -27,6 +27,7 @@ import { ryuRoutes } from './ryu/routes.js'
 import { endpointOf, listening, openSouthbound, type SouthboundOptions } from './southbound.js'
 import { openLmdbStore } from './store/lmdb-store.js'
 import type { Store } from './store/store.js'
+import { SwitchAgeing } from './switch-ageing.js'
 import { switchKind } from './switch-setup/kind.js'
 import { SwitchSetup } from './switch-setup/switch-setup.js'
 import { zonesOfSwitch } from './switch-setup/zone-timeouts.js'
@@ -165,6 +166,9 @@ const start = async (
   undo.push(async () => watcher.stop())
   controller.start()
   setup.start()
+  const ageing = new SwitchAgeing(env, controller.topology, () => textsOf(controller, objects))
+  ageing.start()
+  undo.push(async () => ageing.stop())
   const endpoints: Endpoints = {
     rest: addressOf(app),
     ...(ryu && { ryuFirewall: addressOf(ryu) }),
@@ -175,6 +179,16 @@ const start = async (
   undo.push(await announce(env, options, endpoints))
   env.log.info({ rest: endpoints.rest, openflow: endpoints.openflow }, 'ready')
   return { endpoints, store, reload: () => southbound.reload(), stop }
+}
+
+/** All that people have written and that may name a switch. */
+function* textsOf(controller: Controller, objects: ObjectKeeper): Generator<string> {
+  for (const { source, includes } of controller.policies.list()) {
+    yield source
+    yield* Object.values(includes ?? {})
+  }
+  for (const kind of objects.kinds)
+    for (const { name, spec } of objects.list(kind)) yield `${name} ${JSON.stringify(spec)}`
 }
 
 /** Databases are looked at again when services have other timeouts, or there are other switches to set them at. */

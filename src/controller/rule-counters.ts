@@ -99,6 +99,12 @@ export class RuleCounters {
     return this.#counts.get(id)
   }
 
+  /** What a switch that is forgotten had counted stays with the rules; its rows are not known any more. */
+  forget(dpid: string): void {
+    this.#rows.delete(dpid)
+    if (this.#sums.delete(dpid)) this.#unsavedSwitches.add(dpid)
+  }
+
   /** Asks all switches now; those who ask meanwhile share the answer. Never rejects: what fails is read the next time. */
   read(): Promise<void> {
     this.#reading ??= this.#read().finally(() => {
@@ -191,13 +197,11 @@ export class RuleCounters {
     const dpids = [...this.#unsavedSwitches]
     const ops: Op[] = [
       ...ids.map((id): Op => ({ op: 'put', key: ruleKey(id), value: this.#counts.get(id) })),
-      ...dpids.map(
-        (dpid): Op => ({
-          op: 'put',
-          key: seenKey(dpid),
-          value: [...(this.#sums.get(dpid) ?? [])],
-        }),
-      ),
+      ...dpids.map((dpid): Op => {
+        const sums = this.#sums.get(dpid)
+        const key = seenKey(dpid)
+        return sums === undefined ? { op: 'delete', key } : { op: 'put', key, value: [...sums] }
+      }),
     ]
     this.#unsaved.clear()
     this.#unsavedSwitches.clear()

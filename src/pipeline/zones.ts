@@ -15,6 +15,10 @@ export const slotOf = (network: number): number => network & lastSlot
 export const zoneOf = (switchIndex: number, slot: number): number =>
   (slot << offset) | switchPart(switchIndex)
 
+/** Every zone of a switch. */
+export const zonesOf = (switchIndex: number): readonly number[] =>
+  Array.from({ length: lastSlot }, (_, index) => zoneOf(switchIndex, index + 1))
+
 /** The same slot's zone on the switch of another zone. */
 export const siblingZone = (zone: number, slot: number): number => zoneOf(switchPart(zone), slot)
 

@@ -2,6 +2,7 @@
  * The links as they are used: directions that discovery has seen, in pairs, with what was measured and declared
  * of them. A link is used when both its directions are proven; one that flaps is the last choice for a while.
  */
+import type { Dpid } from '../base/addresses.js'
 import type { Env } from '../base/env.js'
 import { Flaps } from './flaps.js'
 import { dampedCost, isSamePort, type Link, type PortRef, portKey } from './model.js'
@@ -116,10 +117,18 @@ export class LinkBook {
 
   /** Both directions of whatever ends at this port. */
   portLost(at: PortRef, reason: string): boolean {
+    return this.#allLost(end => isSamePort(end, at), reason)
+  }
+
+  /** Both directions of whatever ends at this switch. */
+  switchLost(dpid: Dpid, reason: string): boolean {
+    return this.#allLost(end => end.dpid === dpid, reason)
+  }
+
+  #allLost(isMeant: (end: PortRef) => boolean, reason: string): boolean {
     let isChanged = false
     for (const { link } of [...this.#directions.values()])
-      if (isSamePort(link.from, at) || isSamePort(link.to, at))
-        isChanged = this.lost(link, reason) || isChanged
+      if (isMeant(link.from) || isMeant(link.to)) isChanged = this.lost(link, reason) || isChanged
     return isChanged
   }
 

@@ -32,6 +32,10 @@ export class LinkMeter {
     return this.#measurements.timed(dpid, answer)
   }
 
+  forget(dpid: Dpid): void {
+    this.#measurements.forget(dpid)
+  }
+
   /** Looked up only when it is news. */
   roundTrip(link: Link, rttMillis: number): void {
     const latencyMillis = this.#measurements.latencyOf(link, rttMillis)

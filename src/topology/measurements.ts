@@ -69,6 +69,11 @@ export class Measurements {
     return seconds <= 0 ? undefined : Math.min(1, kilobits / seconds / speedKbps)
   }
 
+  forget(dpid: Dpid): void {
+    this.#controlMillis.delete(dpid)
+    for (const key of this.#counts.keys()) if (key.startsWith(`${dpid}/`)) this.#counts.delete(key)
+  }
+
   #answered(dpid: Dpid, millis: number): void {
     const known = this.#controlMillis.get(dpid) ?? millis
     this.#controlMillis.set(dpid, millis < known ? millis : known + (millis - known) * riseShare)

@@ -97,6 +97,8 @@ export interface NetworkPort {
 
 export interface Topology {
   readonly switches: ReadonlyMap<Dpid, Switch>
+  /** How many indexes switches were given so far: they come around, those of forgotten switches too. */
+  readonly givenIndexes: number
   /** By `dpid/port` of where they begin; only links with both directions up. */
   readonly links: ReadonlyMap<string, Link>
   /** By `hostKey`. */
@@ -139,6 +141,7 @@ export const switchesInOrder = ({ switches }: Topology): readonly Switch[] =>
 
 export const emptyTopology: Topology = {
   switches: new Map(),
+  givenIndexes: 0,
   links: new Map(),
   hosts: new Map(),
   networks: [{ number: 1, name: 'default' }],

@@ -4,7 +4,7 @@
  * Listeners are asked every two minutes, and soon after a switch is here, and forgotten when they stop to answer.
  * What was known before a restart is so for one more life, so that nobody misses anything meanwhile.
  */
-import { isGroupMac } from '../base/addresses.js'
+import { type Dpid, isGroupMac } from '../base/addresses.js'
 import type { Clock } from '../base/env.js'
 import { ipProtocols, readPacket } from '../pipeline/packet.js'
 import {
@@ -75,6 +75,13 @@ export class MulticastTable {
     return this.#forget(
       () => true,
       at => isSamePort(at, port),
+    )
+  }
+
+  forgetSwitch(dpid: Dpid): boolean {
+    return this.#forget(
+      () => true,
+      at => at.dpid === dpid,
     )
   }
 

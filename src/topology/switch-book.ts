@@ -1,12 +1,20 @@
-/** All switches that were ever here, and the numbers that they have in programs. */
+/** All switches that are known, connected or not, and the numbers that they have in programs. */
 import type { Dpid } from '../base/addresses.js'
+import { registers } from '../pipeline/registers.js'
 import type { PortRef, Switch } from './model.js'
+
+/** Conntrack zones have room for so many numbers of switches; higher ones share zones. */
+const separateIndexes = 2 ** registers.zoneSlot.offset - 1
 
 export class SwitchBook {
   readonly #byDpid = new Map<Dpid, Switch>()
-  /** Numbers that switches have; switches are never forgotten, so the lowest free one only grows. */
-  #indexes = new Set<number>()
-  #lowestIndex = 1
+  readonly #indexes = new Set<number>()
+  #givenCount = 0
+
+  /** How many numbers were given or passed over so far. */
+  get givenCount(): number {
+    return this.#givenCount
+  }
 
   get(dpid: Dpid): Switch | undefined {
     return this.#byDpid.get(dpid)
@@ -20,8 +28,24 @@ export class SwitchBook {
     return new Map(this.#byDpid)
   }
 
+  restore(switches: Iterable<Switch>, givenCount: number): void {
+    this.#givenCount = givenCount
+    for (const known of switches) {
+      this.put(known)
+      this.#givenCount = Math.max(this.#givenCount, Math.min(known.index, separateIndexes))
+    }
+  }
+
   put(next: Switch): void {
     this.#byDpid.set(next.dpid, next)
+    this.#indexes.add(next.index)
+  }
+
+  delete(dpid: Dpid): void {
+    const known = this.#byDpid.get(dpid)
+    if (known === undefined) return
+    this.#byDpid.delete(dpid)
+    this.#indexes.delete(known.index)
   }
 
   isConnected(dpid: Dpid): boolean {
@@ -34,11 +58,17 @@ export class SwitchBook {
     return known?.isConnected === true && known.ports.get(at.port)?.isUp === true
   }
 
-  freeIndex(): number {
-    if (this.#indexes.size !== this.#byDpid.size)
-      this.#indexes = new Set([...this.#byDpid.values()].map(known => known.index))
-    while (this.#indexes.has(this.#lowestIndex)) this.#lowestIndex++
-    this.#indexes.add(this.#lowestIndex)
-    return this.#lowestIndex
+  /**
+   * A number for a new switch: the next in turn that is free, so that the number of a forgotten switch is given again as
+   * late as possible. `isReused`: another switch had it before, and connections of that one may be in its zones.
+   */
+  newIndex(): { readonly index: number; readonly isReused: boolean } {
+    for (let count = 0; count < separateIndexes; count++) {
+      const index = (this.#givenCount++ % separateIndexes) + 1
+      if (!this.#indexes.has(index)) return { index, isReused: this.#givenCount > separateIndexes }
+    }
+    let index = separateIndexes + 1
+    while (this.#indexes.has(index)) index++
+    return { index, isReused: true }
   }
 }

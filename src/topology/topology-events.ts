@@ -23,6 +23,7 @@ export interface TopologyOptions {
 /** What was known before a restart. */
 export interface TopologyFacts {
   readonly switches: readonly Switch[]
+  readonly givenIndexes: number
   readonly links: readonly Link[]
   readonly hosts: readonly Host[]
   readonly tree: readonly string[]

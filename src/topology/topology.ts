@@ -162,7 +162,10 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
     this.#stale = {}
     this.#topology = {
       ...this.#topology,
-      ...(switches && { switches: this.#switches.snapshot() }),
+      ...(switches && {
+        switches: this.#switches.snapshot(),
+        givenIndexes: this.#switches.givenCount,
+      }),
       ...((links || measures) && { links: this.#book.links }),
       ...(hosts && { hosts: this.#tracker.table.snapshot() }),
       ...(measures && { leases: this.#tracker.leases.all }),
@@ -263,7 +266,7 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
     this.#tracker.restore(facts.hosts)
     this.#tracker.leases.restore(facts.leases)
     this.#book.restore(facts.links)
-    for (const known of facts.switches) this.#switches.put(known)
+    this.#switches.restore(facts.switches, facts.givenIndexes)
     const { multicast, multicastRouters } = facts
     this.#multicast.restore(multicast, multicastRouters)
     this.#topology = {
@@ -276,8 +279,12 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
     this.emit('changed')
   }
 
-  /** A switch has connected; its ports are as it says, of the kinds they had before. */
-  switchConnected(dpid: Dpid, name: string, reports: readonly PortReport[]): void {
+  /**
+   * A switch has connected; its ports are as it says, of the kinds they had before.
+   *
+   * @returns true when it is new and has the index of a forgotten switch, whose connections may be in its zones
+   */
+  switchConnected(dpid: Dpid, name: string, reports: readonly PortReport[]): boolean {
     const known = this.#switches.get(dpid)
     const ports = new Map(
       reports.map(report => [
@@ -289,13 +296,15 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
       .filter(port => !ports.get(port.number)?.isUp)
       .map(port => ({ dpid, port: port.number }))
     for (const at of gone) this.#discovery.forget(at, 'port down')
-    const index = known?.index ?? this.#switches.freeIndex()
+    const { index, isReused } =
+      known === undefined ? this.#switches.newIndex() : { index: known.index, isReused: false }
     this.#putSwitch({ dpid, name, index, isConnected: true, ports })
     for (const at of gone) {
       if (this.#book.portLost(at, 'port down')) this.#takeLinks()
       if (this.#multicast.forgetPort(at)) this.#takeGroups()
     }
     this.emit('event', { kind: 'switch-connected', dpid, name, ports: ports.size })
+    return isReused
   }
 
   /** The switch carries our base program now, so probes that reach it come back to us. */
@@ -312,6 +321,27 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
     for (const port of known.ports.keys()) this.#discovery.forget({ dpid, port }, undefined)
     this.#putSwitch({ ...known, isConnected: false })
     this.emit('event', { kind: 'switch-disconnected', dpid, name: known.name, reason })
+  }
+
+  /**
+   * Forgets a switch that is not connected, with its ports, links, hosts and listeners. One that comes again is a new one.
+   *
+   * @param reason for the event that tells of it
+   * @returns false when there is none, or it is connected: nothing changes then
+   */
+  forget(dpid: Dpid, reason: string): boolean {
+    const known = this.#switches.get(dpid)
+    if (known === undefined || known.isConnected) return false
+    for (const host of [...this.#tracker.table.all()])
+      if (host.at.dpid === dpid) this.#tracker.forget(host, 'its switch is forgotten')
+    for (const port of known.ports.keys()) this.#discovery.forget({ dpid, port }, reason)
+    if (this.#book.switchLost(dpid, 'its switch is forgotten')) this.#takeLinks()
+    if (this.#multicast.forgetSwitch(dpid)) this.#takeGroups()
+    this.#meter.forget(dpid)
+    this.#switches.delete(dpid)
+    this.#changed('switches')
+    this.emit('event', { kind: 'switch-forgotten', dpid, name: known.name, reason })
+    return true
   }
 
   portChanged(dpid: Dpid, report: PortReport): void {
@@ -438,7 +468,11 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
     this.emit('changed')
   }
 
-  #set(change: Partial<Omit<Topology, 'switches' | 'links' | 'hosts' | 'tree' | 'laid'>>): void {
+  #set(
+    change: Partial<
+      Omit<Topology, 'switches' | 'givenIndexes' | 'links' | 'hosts' | 'tree' | 'laid'>
+    >,
+  ): void {
     this.#topology = { ...this.#topology, ...change }
     this.emit('changed')
   }

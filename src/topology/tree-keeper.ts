@@ -33,6 +33,9 @@ export class TreeKeeper {
   next(topology: Topology): ReadonlySet<string> {
     const before = topology.tree
     for (const [key, link] of topology.links) this.#peers.set(key, portKey(link.to))
+    if (this.#peers.size > topology.links.size + before.size)
+      for (const key of this.#peers.keys())
+        if (!topology.links.has(key) && !before.has(key)) this.#peers.delete(key)
     const wanted = broadcastTree(buildGraph(topology), before)
     const leaving = [...before].filter(link => !wanted.has(link))
     const joins = [...wanted].some(link => !before.has(link))

@@ -72,7 +72,8 @@ export class Declared {
     this.#objects.on('changed', update)
     this.#objects.on('forgotten', update)
     this.#topology.on('event', ({ kind }) => {
-      if (kind === 'switch-connected' || kind === 'port-up') this.#update()
+      if (kind === 'switch-connected' || kind === 'switch-forgotten' || kind === 'port-up')
+        this.#update()
     })
     this.#update()
     this.#updateIntents()

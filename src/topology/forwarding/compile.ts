@@ -75,6 +75,8 @@ class Compiler {
     const frame = this.#frame(topology)
     const intents = this.#intents.compile(topology.laid)
     const programs = new Map<Dpid, readonly Section[]>()
+    for (const dpid of this.#parts.keys())
+      if (!topology.switches.has(dpid)) this.#parts.delete(dpid)
     for (const self of topology.switches.values())
       programs.set(self.dpid, this.#sections(self, frame, intents.get(self.dpid) ?? none))
     return programs

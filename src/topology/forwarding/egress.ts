@@ -91,6 +91,7 @@ export class EgressParts {
     for (const egress of egresses)
       if (egress.dpid !== this.#self) isSame = this.#isKept(egress, ways) && isSame
     if (!isSame) this.#sections = this.#list(egresses, hasEdge)
+    if (this.#groups.size > egresses.length) this.#forgetOthers(egresses)
     this.#key = { egresses, hasEdge, turn: ways.turn }
     return this.#sections
   }
@@ -104,6 +105,11 @@ export class EgressParts {
     const section = group.section(way)
     this.#groups.set(egress.dpid, { way, group, section })
     return known?.section === section
+  }
+
+  #forgetOthers(egresses: readonly Egress[]): void {
+    const dpids = new Set(egresses.map(({ dpid }) => dpid))
+    for (const dpid of this.#groups.keys()) if (!dpids.has(dpid)) this.#groups.delete(dpid)
   }
 
   #list(egresses: readonly Egress[], hasEdge: boolean): readonly Section[] {
