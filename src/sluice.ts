@@ -43,6 +43,7 @@ const runController = async (
     config?: string
     rules?: string[]
     openvswitch?: string[]
+    adopt?: boolean
   },
   data: string,
 ): Promise<void> => {
@@ -55,6 +56,7 @@ const runController = async (
     data: data ?? config.data ?? dataFolder(process.env),
     rules: options.rules ?? config.rules ?? [],
     ...ryuOf(options.ryuFirewall ?? config.ryuFirewall),
+    ...(options.adopt && { adopts: true }),
     ...(options.openvswitch && { openvswitch: options.openvswitch }),
     ...(config.packetsPerSecond && { packetsPerSecond: config.packetsPerSecond }),
     ...(config.discovery && { discovery: config.discovery }),
@@ -106,6 +108,10 @@ const addRun = (program: Command): void => {
     .option(
       '--ryu-firewall <host:port>',
       "serve the paths of Ryu's firewall there, without a token (loopback only; default: not at all)",
+    )
+    .option(
+      '--adopt',
+      'take switches that hold rows of another store, such as one that is lost: they are replaced',
     )
     .option('--config <file>', 'the same settings as YAML')
     .action(async options => runController(options, options.data ?? program.opts().data))

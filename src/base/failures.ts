@@ -25,6 +25,7 @@ export const failures = {
   'revision-conflict':   { status: 412, title: 'Somebody else changed it in the meantime', hint: 'Read {name} again, repeat the change on what is there now.' },
   'not-confirmed':       { status: 409, title: 'A change waits to be confirmed',           hint: 'Change {number} is taken back unless it is confirmed: "sluice confirm", or "sluice undo" now.' },
   'no-such-switch':      { status: 404, title: 'The switch is not known',                  hint: 'No switch is {name}; "sluice get switches" lists those that are known.' },
+  'not-to-be-adopted':   { status: 404, title: 'No such switch waits to be adopted',       hint: 'No connected switch named {name} is left alone for its rows; "sluice get switches" lists those that are as not-adopted.' },
   'no-such-host':        { status: 404, title: 'The host is not known',                    hint: 'No host is {name}; it is learnt when it sends its first packet.' },
   'no-path':             { status: 409, title: 'There is no path',                         hint: 'No path leads from {from} to {to}; "sluice get links" shows which links are up.' },
   'path-too-hard':       { status: 422, title: 'No path was found in time',                hint: 'There may be one; ask with fewer conditions, or fewer switches to pass.' },

@@ -55,6 +55,7 @@ export const kinds: Readonly<Record<string, Kind>> = {
     columns: [
       ['NAME', item => item.name], ['DPID', item => item.dpid], ['STATE', item => item.state],
       ['PORTS', item => (item.ports as unknown[] | undefined)?.length], ['FLOWS', item => item.flows],
+      ['REASON', item => item.reason],
     ],
     wide: [['FLOW-MODS', item => item.flowModsSent], ['FOREIGN', item => item.foreignFlows], ['DESCRIPTION', item => item.description]],
   },

@@ -115,6 +115,16 @@ const addPolicies = (
     .option('--timeout <seconds>', 'how long to wait', '30')
     .action(async options => exit(await applyAll(cli, await client(), options)))
   program
+    .command('adopt')
+    .description(
+      'take a switch that holds rows of another store: what this one wants replaces them',
+    )
+    .argument('<switch>', 'its name or dpid, of state not-adopted in "sluice get switches"')
+    .action(async (name: string) => {
+      await (await client()).send('POST', `/api/v1/switches/${encodeURIComponent(name)}/adopt`)
+      cli.print(`switch ${name} is adopted`)
+    })
+  program
     .command('history')
     .description('changes of the policies: who, when, why')
     .action(async () => showHistory(cli, await client()))

@@ -10,6 +10,7 @@
 import { EventEmitter } from 'node:events'
 import type { Dpid } from '../base/addresses.js'
 import type { Env } from '../base/env.js'
+import { Failure } from '../base/failures.js'
 import { inTurns } from '../base/turns.js'
 import type { SwitchConnection } from '../openflow/index.js'
 import type { Flow, OwnerKind, Section } from '../pipeline/program.js'
@@ -23,6 +24,13 @@ import { FactWriter, loadFacts } from './facts.js'
 import { Learning } from './learning.js'
 import { PolicyKeeper } from './policies.js'
 import { hitEvent } from './policy-facts.js'
+import {
+  formatNetworkId,
+  type NetworkId,
+  objection,
+  ownerSection,
+  readOwner,
+} from './program/owner.js'
 import { Programmer } from './program/programmer.js'
 import { hasEdge, Programs, sameWhereUnchanged } from './program/programs.js'
 import { PuntLimit, type PuntLimits, puntLimits } from './punt-limit.js'
@@ -43,6 +51,8 @@ export interface ControllerOptions {
   readonly openvswitch?: readonly string[]
   /** Usually the defaults. */
   readonly punts?: Partial<PuntLimits>
+  /** Takes switches that hold rows of another store, or of one that is lost, without being told for each. */
+  readonly adopts?: boolean
   /** Whether what only its database can set has been set at a switch; undefined when that is not reached. */
   readonly setupOf?: (dpid: Dpid) => 'right' | 'pending' | undefined
 }
@@ -58,6 +68,17 @@ const timedPollMillis = 20
 /** How long a packet waits for switches to learn its sender. */
 const programmedTimeoutMillis = 500
 
+const networkKey = '/meta/network'
+
+/** The network id of a store, made when there is none. */
+const networkOf = async (env: Env, store: Store): Promise<NetworkId> => {
+  const found = (await store.get(networkKey))?.value
+  if (typeof found === 'string') return Number.parseInt(found, 16)
+  const made = env.random.uint32()
+  await store.txn({ if: [], then: [{ op: 'put', key: networkKey, value: formatNetworkId(made) }] })
+  return made
+}
+
 interface ControllerEvents {
   /** Programs were compiled anew. */
   compiled: [revision: number]
@@ -69,6 +90,13 @@ interface Parts {
   readonly attached: Map<Dpid, AttachedSwitch>
   readonly ruleCounters: RuleCounters
   readonly learning: Learning
+  readonly network: NetworkId
+}
+
+/** A switch that holds rows of another store: it is connected, and nothing of it is changed. */
+export interface Stranger {
+  readonly attached: AttachedSwitch
+  readonly reason: string
 }
 
 export class Controller extends EventEmitter<ControllerEvents> {
@@ -85,6 +113,10 @@ export class Controller extends EventEmitter<ControllerEvents> {
   /** Those that have confirmed a program since they are here. */
   readonly #ready = new Set<Dpid>()
   readonly #programmers = new Map<Dpid, Programmer>()
+  readonly #strangers = new Map<Dpid, Stranger>()
+  /** Switches whose rows of another store are ours to replace, until they hold our own. */
+  readonly #adopted = new Set<Dpid>()
+  readonly #network: NetworkId
   readonly #forwarding = createForwarding()
   /** Sections by switch, as they were compiled last. */
   readonly #forwardingNow = new Map<Dpid, readonly Section[]>()
@@ -101,15 +133,17 @@ export class Controller extends EventEmitter<ControllerEvents> {
   /** The revision in which the rules last changed; infinite while a change of theirs waits for its compile. */
   #policyRevision = 0
   #firewall: readonly Section[] = []
-  readonly #programsOf = new Programs()
+  readonly #programsOf: Programs
 
   private constructor(
     env: Env,
     store: Store,
     options: ControllerOptions,
-    { policies, attached, ruleCounters, learning }: Parts,
+    { policies, attached, ruleCounters, learning, network }: Parts,
   ) {
     super()
+    this.#network = network
+    this.#programsOf = new Programs(ownerSection(network))
     this.#attached = attached
     this.ruleCounters = ruleCounters
     this.learning = learning
@@ -176,7 +210,8 @@ export class Controller extends EventEmitter<ControllerEvents> {
     const attached = new Map<Dpid, AttachedSwitch>()
     const counters = await RuleCounters.load(env, store, () => [...attached.values()])
     const learning = await Learning.load(env, store)
-    const parts = { policies, attached, ruleCounters: counters, learning }
+    const network = await networkOf(env, store)
+    const parts = { policies, attached, ruleCounters: counters, learning, network }
     const controller = new Controller(env, store, options, parts)
     const facts = await loadFacts(store)
     controller.topology.restore(facts)
@@ -293,6 +328,50 @@ export class Controller extends EventEmitter<ControllerEvents> {
       placeRemoved: row => this.admission.removed(dpid, row),
       closed: reason => this.#switchClosed(dpid, attached, reason),
     })
+    // A slave may look; nobody is displaced before it is known whose rows these are.
+    const objected = await this.#objectionTo(attached)
+    if (connection.isClosed) return
+    if (objected !== undefined) return this.#refuse(attached, objected)
+    await this.#takeOver(attached)
+  }
+
+  /** Switches that are connected and left alone, since their rows are of another store. */
+  get strangers(): ReadonlyMap<Dpid, Stranger> {
+    return this.#strangers
+  }
+
+  /**
+   * Takes a switch with the rows that it holds: what this store wants replaces them.
+   *
+   * @throws {Failure} `no-such-switch` when no switch of that name or dpid waits to be adopted
+   */
+  async adopt(name: string): Promise<void> {
+    const found = [...this.#strangers.values()].find(
+      ({ attached }) => attached.dpid === name || attached.name === name,
+    )
+    if (found === undefined) throw new Failure('not-to-be-adopted', { name })
+    const { attached, reason } = found
+    this.#strangers.delete(attached.dpid)
+    this.journal.add({ kind: 'switch-adopted', dpid: attached.dpid, reason })
+    this.#adopted.add(attached.dpid)
+    await this.#takeOver(attached)
+  }
+
+  async #objectionTo(attached: AttachedSwitch): Promise<string | undefined> {
+    if (this.#options.adopts || this.#adopted.has(attached.dpid)) return undefined
+    const isKnown = this.topology.current.switches.has(attached.dpid)
+    return objection(await readOwner(attached), this.#network, isKnown)
+  }
+
+  #refuse(attached: AttachedSwitch, reason: string): void {
+    const { dpid, name } = attached
+    this.#strangers.set(dpid, { attached, reason })
+    this.journal.add({ kind: 'switch-not-adopted', dpid, name, reason })
+  }
+
+  async #takeOver(attached: AttachedSwitch): Promise<void> {
+    const { connection, dpid } = attached
+    const programmer = this.#programmers.get(dpid) ?? this.#newProgrammer(dpid)
     this.#attached.set(dpid, attached)
     this.#ready.delete(dpid)
     const generation = await connection.becomeMaster(this.#options.generationId)
@@ -307,7 +386,8 @@ export class Controller extends EventEmitter<ControllerEvents> {
       const { index } = this.topology.current.switches.get(dpid)!
       for (const zone of zonesOf(index)) connection.send({ kind: 'ct-flush-zone', zone })
     }
-    programmer.connect(attached)
+    const adopts = this.#options.adopts === true || this.#adopted.has(dpid)
+    programmer.connect(attached, adopts ? undefined : this.#network)
     void this.admission.connected(attached)
   }
 
@@ -418,6 +498,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
       this.policies.refused(dpid, refusal)
     })
     programmer.on('drift', counts => this.journal.add({ kind: 'drift-repaired', dpid, ...counts }))
+    programmer.on('displaced', network => this.#displaced(dpid, network))
     programmer.on('failed', error =>
       this.#env.log.warn({ dpid, err: error }, 'programming failed, will be tried again'),
     )
@@ -430,6 +511,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
   }
 
   #confirmed(dpid: Dpid): void {
+    this.#adopted.delete(dpid)
     if (this.#ready.has(dpid) || !this.#attached.has(dpid)) return
     this.#ready.add(dpid)
     this.topology.switchReady(dpid)
@@ -439,10 +521,29 @@ export class Controller extends EventEmitter<ControllerEvents> {
   #roleChanged(dpid: Dpid, attached: AttachedSwitch, role: string): void {
     if (this.#attached.get(dpid) !== attached || role === 'master') return
     this.#programmers.get(dpid)?.disconnect()
-    this.journal.add({ kind: 'mastership-lost', dpid, role })
+    this.journal.add({
+      kind: 'mastership-lost',
+      dpid,
+      role,
+      reason: 'another controller made itself master of this switch',
+    })
+  }
+
+  /** Another store has programmed the switch since we took it: its rows stay, and the switch is given back. */
+  #displaced(dpid: Dpid, network: NetworkId): void {
+    const attached = this.#attached.get(dpid)
+    if (attached === undefined) return
+    this.#attached.delete(dpid)
+    this.#ready.delete(dpid)
+    this.admission.closed(dpid)
+    const reason = objection({ kind: 'network', network }, this.#network, true)!
+    this.topology.switchDisconnected(dpid, reason)
+    attached.connection.becomeSlave()
+    this.#refuse(attached, reason)
   }
 
   #switchClosed(dpid: Dpid, attached: AttachedSwitch, reason: string): void {
+    if (this.#strangers.get(dpid)?.attached === attached) this.#strangers.delete(dpid)
     if (this.#attached.get(dpid) !== attached) return
     this.#attached.delete(dpid)
     this.#ready.delete(dpid)

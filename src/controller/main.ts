@@ -43,6 +43,8 @@ export interface RunOptions {
   readonly openvswitch?: readonly string[]
   /** Packets of one switch that are looked at each second. */
   readonly packetsPerSecond?: number
+  /** Switches that hold rows of another store are taken, and those rows replaced. */
+  readonly adopts?: boolean
   /** `HOST:PORT` where the paths of Ryu's firewall are served, without a token; absent: nowhere. */
   readonly ryuFirewall?: string
   /** How soon a link that fails silently is found. */
@@ -99,6 +101,7 @@ const start = async (
     secret,
     generationId: BigInt(starts + 1),
     openvswitch: options.openvswitch ?? [options.variables.OVS_RUNDIR ?? '/var/run/openvswitch'],
+    ...(options.adopts && { adopts: true }),
     setupOf: dpid => setup.progressOf(dpid),
     ...(options.discovery === 'fast' && {
       topology: { discovery: fastDiscovery, hosts: defaultHosts },

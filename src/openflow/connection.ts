@@ -244,6 +244,19 @@ export class SwitchConnection extends EventEmitter<SwitchConnectionEvents> {
     return used
   }
 
+  /** Gives a switch back to whoever else programs it; nothing waits for the answer. */
+  becomeSlave(): void {
+    this.#role = 'slave'
+    // The generation only has to be one that the switch takes, which is known after it was asked.
+    this.request({ kind: 'role-request', role: 'nochange', generationId: 0n }).then(
+      reply => {
+        if (reply.kind === 'role-reply')
+          this.send({ kind: 'role-request', role: 'slave', generationId: reply.generationId })
+      },
+      (error: unknown) => this.#log.debug({ err: error }, 'the switch could not be given back'),
+    )
+  }
+
   async #claim(generationId: bigint): Promise<bigint> {
     const ask = (role: 'master' | 'nochange', id: bigint) =>
       this.request({ kind: 'role-request', role, generationId: id })

@@ -94,7 +94,7 @@ const meterKinds = { teach: 0x1000, seek: 0x2000, log: 0x3000, reject: 0x4000, r
 
 // biome-ignore format: a table
 export const ownerNumbers = {
-  base: 1, switch: 2, host: 3, network: 4, policy: 5, chain: 6, function: 7, intent: 8,
+  base: 1, switch: 2, host: 3, network: 4, policy: 5, chain: 6, function: 7, intent: 8, store: 9,
 } as const
 export type OwnerKind = keyof typeof ownerNumbers
 

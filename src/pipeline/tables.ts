@@ -57,6 +57,7 @@ const rows = [
   ['accepted', 70, 'pieces of a datagram whose first piece was accepted; late pieces come out invalid and are dropped',       'forward'],
   ['forward',  90, '(network, destination MAC) to a port here or to the group of the egress switch; broadcast along the tree', 'to the controller: destination unknown'],
   ['transit',  95, 'frames that several ways lead on: UDP goes by its ports too, what else there is by the group that shares', 'drop'],
+  ['owner',    99, 'no packet comes here: the cookie of its only row carries the network id of the store that programs this switch', 'drop'],
 ] as const
 
 export type TableName = (typeof rows)[number][0]

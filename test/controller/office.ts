@@ -7,7 +7,7 @@ import type { Dpid, Ipv4, Mac } from '../../src/base/addresses.js'
 import { CollectingLog } from '../../src/base/log.js'
 import { realEnv } from '../../src/base/real-env.js'
 import { listAll } from '../../src/controller/facts.js'
-import { type Running, run } from '../../src/controller/main.js'
+import { type Running, type RunOptions, run } from '../../src/controller/main.js'
 import { loadLab } from '../../src/lab/main.js'
 import { type NetworkSpec, SimulatedNetwork } from '../../src/sim/network.js'
 
@@ -26,8 +26,8 @@ export interface Office {
   /** Parsed body; problems are thrown with their status. */
   call<T = Record<string, unknown>>(method: string, path: string, body?: unknown): Promise<T>
   raw(path: string, init?: RequestInit): Promise<Response>
-  /** Ends the controller and starts it again on the same data and ports. */
-  restart(): Promise<void>
+  /** Ends the controller and starts it again on the same data and ports; `between` happens while it is down. */
+  restart(between?: () => void, more?: Partial<RunOptions>): Promise<void>
 }
 
 export interface OfficeOptions {
@@ -69,7 +69,12 @@ export const office = async (t: Test, options: OfficeOptions = {}): Promise<Offi
   const log = new CollectingLog()
   const env = realEnv(log)
   const data = mkdtempSync(join(tmpdir(), 'sluice-test-'))
-  const start = (openflow: string, rest: string, ryu = '127.0.0.1:0'): Promise<Running> =>
+  const start = (
+    openflow: string,
+    rest: string,
+    ryu = '127.0.0.1:0',
+    more: Partial<RunOptions> = {},
+  ): Promise<Running> =>
     run(env, {
       southbound: { listen: [openflow], connect: [] },
       rest,
@@ -78,6 +83,7 @@ export const office = async (t: Test, options: OfficeOptions = {}): Promise<Offi
       ...(options.ryuFirewall && { ryuFirewall: ryu }),
       variables: { XDG_STATE_HOME: join(data, 'state') },
       pid: process.pid,
+      ...more,
     })
   let running = await start('127.0.0.1:0', '127.0.0.1:0')
   const { endpoints } = running
@@ -89,13 +95,14 @@ export const office = async (t: Test, options: OfficeOptions = {}): Promise<Offi
     await running.stop()
     rmSync(data, { recursive: true, force: true })
   })
-  const token = readFileSync(join(data, 'token'), 'utf8').trim()
+  const tokenOf = () => readFileSync(join(data, 'token'), 'utf8').trim()
+  const token = tokenOf()
   const raw = (path: string, init?: RequestInit) => fetch(`http://${endpoints.rest}${path}`, init)
   const call = async <T>(method: string, path: string, body?: unknown): Promise<T> => {
     const reply = await raw(path, {
       method,
       headers: {
-        authorization: `Bearer ${token}`,
+        authorization: `Bearer ${tokenOf()}`,
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
@@ -117,9 +124,10 @@ export const office = async (t: Test, options: OfficeOptions = {}): Promise<Offi
     call,
     raw,
     kept: () => listAll(running.store, '/'),
-    restart: async () => {
+    restart: async (between, more) => {
       await running.stop()
-      running = await start(endpoints.openflow, endpoints.rest, endpoints.ryuFirewall)
+      between?.()
+      running = await start(endpoints.openflow, endpoints.rest, endpoints.ryuFirewall, more)
     },
   }
   if (options.whole !== false) await whole(made)

@@ -18,6 +18,7 @@ import { canonicalFlow, canonicalGroup, canonicalMeter, flowKey } from './canoni
 import { type Difference, difference, emptyHolding, type Holding, isEmpty } from './difference.js'
 import { flushesAtWrap } from './generation-wrap.js'
 import { bundled, type Change, metersFirst, metersLast } from './messages.js'
+import { markIn, type NetworkId } from './owner.js'
 import {
   type ForeignFlow,
   isOurCookie,
@@ -41,6 +42,8 @@ export interface ProgrammerEvents {
   refused: [refusal: Refusal]
   /** It held something else than it had confirmed. */
   drift: [counts: { missing: number; excess: number; changed: number }]
+  /** It holds the mark of another store: nothing was sent, and nothing will be. */
+  displaced: [network: NetworkId]
   failed: [error: Error]
 }
 
@@ -80,6 +83,8 @@ export class Programmer extends EventEmitter<ProgrammerEvents> {
   readonly #env: Env
   readonly #beforeRemoval: BeforeRemoval
   #channel: SwitchChannel | undefined
+  /** Whose mark the switch may carry; undefined: anybody's. */
+  #network: NetworkId | undefined
   #held: Holding = emptyHolding()
   /** What the holding is known to agree with; absent until a read-back was compared. */
   #agreed: readonly Section[] | undefined
@@ -122,9 +127,14 @@ export class Programmer extends EventEmitter<ProgrammerEvents> {
     return this.#held.flows.size
   }
 
-  /** The switch is here (again): nothing is assumed of what it holds. */
-  connect(channel: SwitchChannel): void {
+  /**
+   * The switch is here (again): nothing is assumed of what it holds.
+   *
+   * @param network of our store: with the mark of another one the switch is left alone; absent: it is adopted
+   */
+  connect(channel: SwitchChannel, network?: NetworkId): void {
     this.#channel = channel
+    this.#network = network
     this.#mustReadBack = true
     this.#run()
   }
@@ -239,6 +249,7 @@ export class Programmer extends EventEmitter<ProgrammerEvents> {
       const wasRead = this.#mustReadBack
       if (wasRead) await this.#readBack(channel)
       if (channel !== this.#channel) return
+      if (wasRead && this.#isDisplaced()) return
       const change = this.#changeTo(wish.sections)
       if (wasRead && this.#confirmedRevision >= wish.revision) this.#tellDrift(change)
       if (!isEmpty(change)) {
@@ -249,6 +260,14 @@ export class Programmer extends EventEmitter<ProgrammerEvents> {
       this.#agreed = this.#withheld ? undefined : wish.sections
       this.#confirm(wish.revision)
     }
+  }
+
+  #isDisplaced(): boolean {
+    const mark = markIn(this.#held)
+    if (mark === undefined || this.#network === undefined || mark === this.#network) return false
+    this.disconnect()
+    this.emit('displaced', mark)
+    return true
   }
 
   #changeTo(sections: readonly Section[]): Difference {

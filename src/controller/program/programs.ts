@@ -33,12 +33,18 @@ interface Known {
 }
 
 export class Programs {
+  /** Before everything else on every switch: whose rows these are. */
+  readonly #owner: Section
   readonly #hosts = new HostsBySwitch()
   readonly #known = new Map<Dpid, Known>()
   readonly #combined = new WeakMap<
     readonly Section[],
     { with: readonly Section[]; program: readonly Section[] }
   >()
+
+  constructor(owner: Section) {
+    this.#owner = owner
+  }
 
   /** @param firewall rows for any switch; each gets what concerns its hosts */
   of(
@@ -53,7 +59,7 @@ export class Programs {
       const self = topology.switches.get(dpid)
       const rules = self && hasEdge(self) ? this.#rules(dpid, hosts.get(dpid), firewall) : none
       const known = this.#combined.get(sections)
-      const program = known?.with === rules ? known.program : [...sections, ...rules]
+      const program = known?.with === rules ? known.program : [this.#owner, ...sections, ...rules]
       this.#combined.set(sections, { with: rules, program })
       programs.set(dpid, program)
     }

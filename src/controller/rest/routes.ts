@@ -8,6 +8,7 @@ import type { JournalEntry } from '../events.js'
 import { plan } from '../plan.js'
 import { etagOf, type PolicyWish } from '../policy.js'
 import type { HistoryEntry, Reason } from '../policy-history.js'
+import { notReady } from '../readiness.js'
 import { ruleChanges } from '../rule-changes.js'
 import { trace } from '../trace.js'
 import { specOfSource, wishOf } from './policy-bodies.js'
@@ -46,7 +47,11 @@ export const routes =
   (controller: Controller) =>
   (app: FastifyInstance): void => {
     app.get('/livez', read('whether the process lives'), async () => ({ status: 'ok' }))
-    app.get('/readyz', read('whether it serves'), async () => ({ status: 'ok' }))
+    app.get('/readyz', read('whether it serves, and why not'), async (_, reply) => {
+      const reasons = notReady(controller)
+      if (reasons.length === 0) return { status: 'ok' }
+      return reply.code(503).send({ status: 'not-ready', reasons })
+    })
     readingRoutes(app, controller)
     policyRoutes(app, controller)
     historyRoutes(app, controller)
@@ -105,6 +110,14 @@ const readingRoutes = (app: FastifyInstance, controller: Controller): void => {
       const [found] = only(switchItems(controller), request.params.name, ['name', 'dpid'])
       if (found === undefined) throw new Failure('no-such-switch', { name: request.params.name })
       return found
+    },
+  )
+  app.post<{ Params: { name: string } }>(
+    '/api/v1/switches/:name/adopt',
+    write('take a switch that holds rows of another store: they are replaced'),
+    async (request, reply) => {
+      await controller.adopt(request.params.name)
+      return reply.code(204).send()
     },
   )
   app.get<{ Params: Static<typeof nameParams> }>(

@@ -11,11 +11,32 @@ import { ports as reserved } from '../../openflow/values.js'
 import { cookieNamespace, cookieNamespaceMask } from '../../pipeline/program.js'
 import { tableName } from '../../pipeline/tables.js'
 import { type Link, type PortRef, type Switch, switchesInOrder } from '../../topology/model.js'
-import type { Controller } from '../controller.js'
+import type { Controller, Stranger } from '../controller.js'
 import { canonicalFlow, flowKey } from '../program/canonical.js'
 
-export const switchItems = (controller: Controller) =>
-  switchesInOrder(controller.topology.current).map(self => switchItem(controller, self))
+export const switchItems = (controller: Controller) => [
+  ...switchesInOrder(controller.topology.current).map(self => switchItem(controller, self)),
+  ...[...controller.strangers.values()]
+    .filter(({ attached }) => !controller.topology.current.switches.has(attached.dpid))
+    .map(strangerItem),
+]
+
+/** A switch that is connected, of which nothing is known but that its rows are not ours. */
+const strangerItem = ({ attached, reason }: Stranger) => ({
+  dpid: attached.dpid,
+  name: attached.name,
+  state: 'not-adopted',
+  reason: adoptHint(attached.name, reason),
+  connected: true,
+  ports: [],
+  flows: 0,
+  foreignFlows: 0,
+  refusals: [],
+  description: attached.description,
+})
+
+const adoptHint = (name: string, reason: string): string =>
+  `${reason}; start with the right data folder, or take the switch with "sluice adopt ${name}"`
 
 const switchItem = (controller: Controller, self: Switch) => {
   const programmer = controller.programmer(self.dpid)
@@ -24,8 +45,8 @@ const switchItem = (controller: Controller, self: Switch) => {
   return {
     dpid: self.dpid,
     name: self.name,
-    state: stateOf(attached, isInstalled),
-    connected: attached !== undefined,
+    ...stateOf(controller, self, attached, isInstalled),
+    connected: attached !== undefined || controller.strangers.has(self.dpid),
     ports: [...self.ports.values()].map(port => ({
       number: port.number,
       name: port.name,
@@ -41,11 +62,21 @@ const switchItem = (controller: Controller, self: Switch) => {
   }
 }
 
-/** `not-master`: another controller has taken it over. */
-const stateOf = (attached: ReturnType<Controller['attached']>, isInstalled: boolean): string => {
-  if (attached === undefined) return 'disconnected'
-  if (attached.connection.role !== 'master') return 'not-master'
-  return isInstalled ? 'installed' : 'pending'
+const stateOf = (
+  controller: Controller,
+  { dpid, name }: Switch,
+  attached: ReturnType<Controller['attached']>,
+  isInstalled: boolean,
+): { state: string; reason?: string } => {
+  const stranger = controller.strangers.get(dpid)
+  if (stranger) return { state: 'not-adopted', reason: adoptHint(name, stranger.reason) }
+  if (attached === undefined) return { state: 'disconnected' }
+  if (attached.connection.role !== 'master')
+    return {
+      state: 'not-master',
+      reason: 'another controller made itself master of this switch: nothing is sent to it',
+    }
+  return { state: isInstalled ? 'installed' : 'pending' }
 }
 
 const nameOf = (controller: Controller, dpid: Dpid): string =>

@@ -1,0 +1,12 @@
+/** Why the controller does not serve as it should, for `/readyz`: one sentence each, none when all is well. */
+import { switchesInOrder } from '../topology/model.js'
+import type { Controller } from './controller.js'
+
+export const notReady = (controller: Controller): string[] => [
+  ...[...controller.strangers.values()].map(
+    ({ attached, reason }) => `switch ${attached.name} (${attached.dpid}) is left alone: ${reason}`,
+  ),
+  ...switchesInOrder(controller.topology.current)
+    .filter(self => self.isConnected && controller.attached(self.dpid)?.connection.role === 'slave')
+    .map(({ name, dpid }) => `another controller is master of switch ${name} (${dpid})`),
+]
