@@ -36,6 +36,7 @@ export const failures = {
   'unsafe-address':      { status: 400, title: 'This address is not loopback',             hint: 'Listening on {address} needs TLS; use a loopback address or give certificates.' },
   'unsafe-file':         { status: 500, title: 'A secret file can be read by others',      hint: 'Run: chmod 600 {path}' },
   'unreachable':         { status: 503, title: 'There is no controller at this address',   hint: 'Start one with "sluice run", or set SLUICE_SERVER; tried {address}.' },
+  'no-answer':           { status: 504, title: 'The controller gave no answer',            hint: 'The connection to {address} ended before ({detail}). What was asked may have been done: look with "sluice get", and at the log of the controller.' },
   'store-too-new':       { status: 500, title: 'The store was written by a newer sluice',  hint: 'Start that version again, or use another data folder than {path}.' },
   'store-damaged':       { status: 500, title: 'The store cannot be read',                 hint: 'Restore a backup of {path}; switches keep their flows meanwhile.' },
 } as const satisfies Record<string, FailureKind>

@@ -9,6 +9,7 @@ import {
   endpointsFile,
   tokenFile,
 } from '../base/places.js'
+import { UsageError } from './usage.js'
 
 export interface ClientOptions {
   /** Base URL, as in SLUICE_SERVER. */
@@ -43,12 +44,15 @@ export class Client {
 
   static async find(disk: Disk, options: ClientOptions, variables: Variables): Promise<Client> {
     const data = options.data ?? variables.SLUICE_DATA
-    const noted = await noteOf(disk, options.server ?? variables.SLUICE_SERVER, data, variables)
-    const server =
-      options.server ??
-      variables.SLUICE_SERVER ??
-      (noted ? `http://${noted.rest}` : 'http://127.0.0.1:8080')
+    const asked = options.server ?? variables.SLUICE_SERVER
+    const isAddress = asked === undefined || URL.canParse(asked)
+    const noted = isAddress ? await noteOf(disk, asked, data, variables) : undefined
+    const server = asked ?? (noted ? `http://${noted.rest}` : 'http://127.0.0.1:8080')
     const given = options.token ?? variables.SLUICE_TOKEN
+    if (!/^https?:\/\/[^/]/.test(server) || !URL.canParse(server))
+      throw new UsageError(
+        `"${server}" is no address of a controller, such as http://127.0.0.1:8080`,
+      )
     return new Client(server.replace(/\/+$/, ''), async () => {
       if (given !== undefined) return given
       const folder = data ?? noted?.data ?? dataFolder(variables)
@@ -69,17 +73,31 @@ export class Client {
     return (await this.#call(method, path, body)) as T
   }
 
-  /** Server-sent events as they come, until the connection ends or `signal` says so. */
-  async *events(path: string, signal?: AbortSignal): AsyncGenerator<Record<string, unknown>> {
+  /**
+   * Server-sent events as they come, until the connection ends or `signal` says so.
+   *
+   * @param last the number of the event that came last; undefined: as the path says
+   */
+  async *events(
+    path: string,
+    last?: number,
+    signal?: AbortSignal,
+  ): AsyncGenerator<Record<string, unknown>> {
     const response = await this.#fetch(path, {
-      headers: { accept: 'text/event-stream' },
+      headers: {
+        accept: 'text/event-stream',
+        ...(last !== undefined && { 'last-event-id': String(last) }),
+      },
       ...(signal && { signal }),
     })
-    if (!response.ok || response.body === null) throw await problemOf(response)
+    if (!response.ok || response.body === null) throw await this.#problemOf(response)
     let text = ''
     const decoder = new TextDecoder()
-    for await (const chunk of response.body) {
-      text += decoder.decode(chunk, { stream: true })
+    const chunks = response.body[Symbol.asyncIterator]()
+    for (;;) {
+      const { done, value } = await this.#answered(() => chunks.next())
+      if (done) return
+      text += decoder.decode(value as Uint8Array, { stream: true })
       for (let end = text.indexOf('\n\n'); end >= 0; end = text.indexOf('\n\n')) {
         const data = /^data: (.*)$/m.exec(text.slice(0, end))?.[1]
         text = text.slice(end + 2)
@@ -98,22 +116,66 @@ export class Client {
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     })
-    if (!response.ok) throw await problemOf(response)
-    const text = await response.text()
-    return text === '' ? undefined : JSON.parse(text)
+    if (!response.ok) throw await this.#problemOf(response)
+    const text = await this.#answered(() => response.text())
+    if (text === '') return undefined
+    try {
+      return JSON.parse(text)
+    } catch (cause) {
+      throw this.#noAnswer('what came is no JSON: another program is at this address', cause)
+    }
   }
 
-  async #fetch(path: string, init: RequestInit): Promise<Response> {
+  #fetch(path: string, init: RequestInit): Promise<Response> {
+    return this.#answered(() => fetch(`${this.server}${path}`, init))
+  }
+
+  async #problemOf(response: Response): Promise<Problem> {
+    const text = await this.#answered(() => response.text())
+    return problemOf(response, text)
+  }
+
+  /** Says what became of a question that was not answered: nobody was there, or somebody who fell silent. */
+  async #answered<T>(ask: () => Promise<T>): Promise<T> {
     try {
-      return await fetch(`${this.server}${path}`, init)
+      return await ask()
     } catch (error) {
-      throw new Failure('unreachable', { address: this.server }, { cause: error })
+      if (error instanceof Error && error.name === 'AbortError') throw error
+      const code = codeOf(error)
+      if (nobodyThere.has(code))
+        throw new Failure('unreachable', { address: this.server }, { cause: error })
+      throw this.#noAnswer(code, error)
     }
+  }
+
+  #noAnswer(detail: string, cause: unknown): Failure {
+    return new Failure('no-answer', { address: this.server, detail }, { cause })
   }
 }
 
-const problemOf = async (response: Response): Promise<Problem> => {
-  const text = await response.text()
+/** No connection was made, so nothing was asked. */
+const nobodyThere: ReadonlySet<string> = new Set([
+  ...[
+    'ECONNREFUSED',
+    'ENOTFOUND',
+    'EAI_AGAIN',
+    'EHOSTUNREACH',
+    'ENETUNREACH',
+    'EADDRNOTAVAIL',
+    'EACCES',
+  ],
+  ...['ETIMEDOUT', 'UND_ERR_CONNECT_TIMEOUT', 'bad port'],
+])
+
+/** The code of an error, or of what caused it; the innermost message where nothing has one. */
+const codeOf = (error: unknown): string => {
+  if (error instanceof AggregateError) return codeOf(error.errors[0])
+  if (!(error instanceof Error)) return String(error)
+  if ('code' in error && typeof error.code === 'string') return error.code
+  return error.cause === undefined ? error.message : codeOf(error.cause)
+}
+
+const problemOf = (response: Response, text: string): Problem => {
   try {
     return new Problem(response.status, JSON.parse(text) as Record<string, unknown>)
   } catch {

@@ -1,7 +1,9 @@
 /** `sluice log`: what rules logged and rejected, a line each, as it is kept or as it happens. */
 import type { Command } from 'commander'
 import { Option } from 'commander'
+import type { Cli } from './cli.js'
 import type { Client } from './client.js'
+import { follow, gapLine } from './follow.js'
 import { type Item, sessionText } from './get.js'
 
 interface LogOptions {
@@ -11,14 +13,11 @@ interface LogOptions {
   readonly output: string
 }
 
+type Following = Pick<Cli, 'print' | 'complain' | 'signal' | 'pause'>
+
 const kinds: ReadonlySet<unknown> = new Set(['rule-logged', 'rule-rejected'])
 
-export const addLog = (
-  program: Command,
-  client: () => Promise<Client>,
-  print: (text: string) => void,
-  signal: AbortSignal,
-): void => {
+export const addLog = (program: Command, cli: Following, client: () => Promise<Client>): void => {
   program
     .command('log')
     .description('connections that rules logged or rejected')
@@ -36,19 +35,20 @@ export const addLog = (
     .option('-o, --output <form>', 'table or json', 'table')
     .action(async (options: LogOptions) => {
       const show = (event: Item) => {
-        if (isWanted(event, options))
-          print(options.output === 'json' ? JSON.stringify(event) : logLine(event))
+        if (!isWanted(event, options)) return
+        if (options.output === 'json') cli.print(JSON.stringify(event))
+        else cli.print(event.kind === 'gap' ? gapLine(event) : logLine(event))
       }
-      await tell(await client(), options.follow === true, show, signal)
+      await tell(cli, await client(), options.follow === true, show)
     })
 }
 
 /** All that is kept; then, when following, what comes. */
 const tell = async (
+  cli: Following,
   client: Client,
   isFollowing: boolean,
   show: (event: Item) => void,
-  signal: AbortSignal,
 ): Promise<void> => {
   let since = 0
   for (;;) {
@@ -58,13 +58,14 @@ const tell = async (
     since = Number(items.at(-1)!.sequence)
   }
   if (!isFollowing) return
-  for await (const event of client.events(`/api/v1/events?since=${since}`, signal)) show(event)
+  for await (const event of follow(cli, client, since)) show(event)
 }
 
 const isWanted = (event: Item, { verdict, rule }: LogOptions): boolean =>
-  kinds.has(event.kind) &&
-  (verdict === undefined || event.verdict === verdict) &&
-  (rule === undefined || event.rule === rule)
+  event.kind === 'gap' ||
+  (kinds.has(event.kind) &&
+    (verdict === undefined || event.verdict === verdict) &&
+    (rule === undefined || event.rule === rule))
 
 /** `2026-11-25T17:40:00.000Z drop tcp 10.1.0.7:40000 -> 10.2.0.10:22 by default (campus.rules:5) "text"` */
 export const logLine = (event: Item): string => {

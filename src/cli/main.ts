@@ -9,6 +9,7 @@ import type { Cli } from './cli.js'
 import { Client, type ClientOptions, Problem } from './client.js'
 import { declaredKind, declaredPlurals, listDeclared } from './declared.js'
 import { diff } from './diff.js'
+import { follow } from './follow.js'
 import { kindNamed, kinds, listKind } from './get.js'
 import { addLearn } from './learn.js'
 import { addLog } from './log.js'
@@ -18,6 +19,7 @@ import { addPath } from './path.js'
 import { apply, check, confirm, remove, showHistory, undo } from './policies.js'
 import { readRuleFiles } from './rule-files.js'
 import { addTrace } from './trace.js'
+import { numberOf, UsageError } from './usage.js'
 
 /** @returns the exit code */
 export const runCli = async (
@@ -43,7 +45,7 @@ export const runCli = async (
   addPath(program, client, text => cli.print(text))
   addTrace(program, cli, client)
   addLearn(program, cli, client)
-  addLog(program, client, text => cli.print(text), cli.signal)
+  addLog(program, cli, client)
   const exit = (value: number) => {
     code = value
   }
@@ -79,11 +81,8 @@ const addReading = (program: Command, cli: Cli, client: () => Promise<Client>): 
     .option('--since <sequence>', 'begin behind this event', '0')
     .option('-o, --output <form>', 'table or json', 'table')
     .action(async options => {
-      const events = (await client()).events(
-        `/api/v1/events?since=${Number(options.since)}`,
-        cli.signal,
-      )
-      for await (const event of events)
+      const since = numberOf(options.since, '--since', 'the number of an event')
+      for await (const event of follow(cli, await client(), since))
         cli.print(options.output === 'json' ? JSON.stringify(event) : eventLine(event))
     })
 }
@@ -233,6 +232,10 @@ const complain = (cli: Cli, error: unknown): number => {
   if (error instanceof Problem) {
     cli.complain(problemText(error))
     return 1
+  }
+  if (error instanceof UsageError) {
+    cli.complain(`sluice: ${error.message}`)
+    return 2
   }
   if (isCommanderExit(error)) return error.exitCode === 0 ? 0 : 2
   if (error instanceof Failure || error instanceof Error) {

@@ -150,7 +150,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
     this.setMaxListeners(0)
     this.#env = env
     this.#options = options
-    this.journal = new Journal(env.clock, env.log)
+    this.journal = new Journal(env.clock, env.log, Number(options.generationId))
     this.policies = policies
     this.topology = new TopologyService(
       env,

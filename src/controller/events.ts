@@ -5,7 +5,7 @@ import type { Log } from '../base/log.js'
 import type { NetworkEvent } from '../topology/topology.js'
 
 export interface JournalEntry extends NetworkEvent {
-  /** Grows by one with each event. */
+  /** Grows by one with each event; behind a restart it goes on from a higher number. */
   readonly sequence: number
   /** ISO 8601, for people. */
   readonly time: string
@@ -44,16 +44,24 @@ const shareOf = (counts: readonly number[], size: number): number => {
   return size
 }
 
+/** Between two starts of the controller, so that numbers go on: more events than a life has. */
+export const numbersOfLife = 10_000_000_000
+
 export class Journal extends EventEmitter<{ event: [entry: JournalEntry] }> {
   readonly #clock: Clock
   readonly #log: Log
+  /** The number before the first of this life. */
+  readonly #base: number
   #entries: JournalEntry[] = []
-  #sequence = 0
+  #sequence: number
 
-  constructor(clock: Clock, log: Log) {
+  /** @param life how often the controller was started on these data; its numbers begin behind `life` * 10^10 */
+  constructor(clock: Clock, log: Log, life = 0) {
     super()
     this.#clock = clock
     this.#log = log
+    this.#base = life * numbersOfLife
+    this.#sequence = this.#base
     this.setMaxListeners(0)
   }
 
@@ -70,13 +78,49 @@ export class Journal extends EventEmitter<{ event: [entry: JournalEntry] }> {
     this.emit('event', entry)
   }
 
-  /** Entries behind `after`, oldest first. */
+  /**
+   * What is kept behind `after`, oldest first. Where something is missing there is an entry of kind `gap` in its place,
+   * with the number of the last that is missing. Behind 0 is all that is kept.
+   */
   since(after: number, limit = 1_000): readonly JournalEntry[] {
-    const first = this.#entries.findIndex(entry => entry.sequence > after)
-    return first < 0 ? [] : this.#entries.slice(first, first + limit)
+    const isUnknown = after > this.#sequence
+    const from = isUnknown ? 0 : this.#indexBehind(after)
+    const found = this.#entries.slice(from, from + limit)
+    const told: JournalEntry[] = []
+    let last = after === 0 ? (found[0]?.sequence ?? 1) - 1 : after
+    for (const entry of found) {
+      if (entry.sequence !== last + 1) told.push(this.#gap(last, entry.sequence - 1))
+      told.push(entry)
+      last = entry.sequence
+    }
+    if (found.length === 0 && after !== 0 && after !== this.#sequence)
+      told.push(this.#gap(after, this.#sequence))
+    return told
   }
 
   get last(): number {
     return this.#sequence
+  }
+
+  #gap(after: number, sequence: number): JournalEntry {
+    const reason =
+      after > this.#sequence
+        ? 'this controller has not given that number'
+        : after < this.#base
+          ? 'the controller was started again'
+          : 'too much happened to keep all of it'
+    const time = new Date(this.#clock.wallMillis()).toISOString()
+    return { sequence, time, kind: 'gap', after, reason }
+  }
+
+  /** Where the entries behind a number begin; numbers only grow. */
+  #indexBehind(after: number): number {
+    let [low, high] = [0, this.#entries.length]
+    while (low < high) {
+      const middle = (low + high) >> 1
+      if (this.#entries[middle]!.sequence > after) high = middle
+      else low = middle + 1
+    }
+    return low
   }
 }

@@ -17,6 +17,7 @@ import { Declared } from './declared/declared.js'
 import { hostKind, intentKind, networkKind, portKind } from './declared/kinds.js'
 import { lockFolder } from './lock.js'
 import { ObjectKeeper } from './objects/objects.js'
+import { eventRoutes } from './rest/event-routes.js'
 import { learningRoutes } from './rest/learning-routes.js'
 import { objectRoutes, type StatusOf } from './rest/object-routes.js'
 import { pathRoutes } from './rest/path-routes.js'
@@ -146,8 +147,9 @@ const start = async (
     kind === switchKind.kind
       ? { ...(setup.status(name) ?? { state: 'pending' }) }
       : { ...(declared.status(kind, name) ?? { state: 'pending' }) }
-  const app = await createRest({ ...rest, token, log: env.log }, [
+  const app = await createRest({ ...rest, token, log: env.log, timers: env.timers }, [
     routes(controller),
+    eventRoutes(controller.journal, env.timers),
     pathRoutes(controller),
     learningRoutes(controller),
     objectRoutes(objects, statusOf),
@@ -213,9 +215,10 @@ const serveRyu = async (
   address: string,
 ): Promise<FastifyInstance> => {
   const endpoint = endpointOf(address, '--ryu-firewall', false)
-  const app = await createRest({ ...endpoint, token: undefined, log: env.log }, [
-    ryuRoutes(controller),
-  ])
+  const app = await createRest(
+    { ...endpoint, token: undefined, log: env.log, timers: env.timers },
+    [ryuRoutes(controller)],
+  )
   await listening(() => app.listen(endpoint), address, '--ryu-firewall')
   return app
 }

@@ -1,6 +1,7 @@
 /** `sluice log`: which events are shown, and how. */
 import { Command } from 'commander'
 import t from 'tap'
+import { Failure } from '../../src/base/failures.js'
 import type { Client } from '../../src/cli/client.js'
 import { addLog } from '../../src/cli/log.js'
 
@@ -27,29 +28,42 @@ const kept = [
   hit(3, 'reject', 'mail', { text: 'mail leaves through the relay' }),
 ]
 
-/** Pages of one event, and one that comes later. */
-const client = (asked: string[]): Client =>
+/** Pages of one event, and what comes later: on one connection, and on the next after it was lost. */
+const client = (asked: string[], ended: AbortController): Client =>
   ({
     get: async (path: string) => {
       asked.push(path)
       const since = Number(/since=(\d+)/.exec(path)![1])
       return { items: kept.filter(({ sequence }) => sequence === since + 1) }
     },
-    events: async function* (path: string) {
-      asked.push(path)
-      yield hit(4, 'drop', 'default')
-      yield { sequence: 5, kind: 'host-moved' }
+    events: async function* (path: string, last: number) {
+      asked.push(`${path} behind ${last}`)
+      if (last === 3) {
+        yield hit(4, 'drop', 'default')
+        yield { sequence: 5, kind: 'host-moved' }
+        throw new Failure('no-answer', { address: 'here', detail: 'UND_ERR_SOCKET' })
+      }
+      yield { sequence: 8, kind: 'gap', after: 5, reason: 'lost', time: 'then' }
+      yield hit(9, 'drop', 'default')
+      ended.abort()
     },
   }) as unknown as Client
 
-const run = async (...words: string[]): Promise<{ lines: string[]; asked: string[] }> => {
+const run = async (...words: string[]) => {
   const lines: string[] = []
   const asked: string[] = []
+  const complaints: string[] = []
+  const ended = new AbortController()
   const program = new Command()
-  const print = (text: string) => lines.push(text)
-  addLog(program, async () => client(asked), print, new AbortController().signal)
+  const cli = {
+    print: (text: string) => lines.push(text),
+    complain: (text: string) => complaints.push(text),
+    pause: async () => undefined,
+    signal: ended.signal,
+  }
+  addLog(program, cli, async () => client(asked, ended))
   await program.parseAsync(['log', ...words], { from: 'user' })
-  return { lines, asked }
+  return { lines, asked, complaints }
 }
 
 t.test('what rules logged and rejected, and nothing else', async t => {
@@ -65,8 +79,17 @@ t.test('only of a verdict or a rule', async t => {
   t.same((await run('--rule', 'mail', '--verdict', 'drop')).lines, [])
 })
 
-t.test('following goes on behind what was kept', async t => {
-  const { lines, asked } = await run('-f', '--verdict', 'drop')
-  t.equal(lines.length, 2)
-  t.equal(asked.at(-1), '/api/v1/events?since=3')
+t.test('following goes on behind what was kept, and when the connection was lost', async t => {
+  const { lines, asked, complaints } = await run('-f', '--verdict', 'drop')
+  t.same(
+    lines.map(line => line.slice(0, 40)),
+    [
+      '2026-11-25T17:40:02.000Z drop tcp 10.1.0.',
+      '2026-11-25T17:40:04.000Z drop tcp 10.1.0.',
+      'then events behind 5 are missing: lost',
+      '2026-11-25T17:40:09.000Z drop tcp 10.1.0.',
+    ].map(line => line.slice(0, 40)),
+  )
+  t.same(asked.slice(-2), ['/api/v1/events behind 3', '/api/v1/events behind 5'])
+  t.same(complaints, ['sluice: the connection to the controller is lost; trying again'])
 })

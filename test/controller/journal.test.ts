@@ -6,6 +6,8 @@ import { fairly, Journal, type JournalEntry } from '../../src/controller/events.
 const clock = { nowMillis: () => 0, wallMillis: () => 0 }
 const journal = () => new Journal(clock, pino({ level: 'silent' }))
 
+const sequences = (entries: readonly JournalEntry[]) => entries.map(each => each.sequence)
+
 const all = (from: Journal): JournalEntry[] => {
   const found: JournalEntry[] = []
   for (;;) {
@@ -43,4 +45,59 @@ t.test('who has little keeps all of it, the others share what is left', async t 
     'a1 b3 b4 c7 c8',
   )
   t.equal(fairly(entries, 8).length, 8)
+})
+
+t.test('numbers go on behind a restart, and what is missing is told, never left out', async t => {
+  const life = (count: number, starts: number) => {
+    const one = new Journal(clock, pino({ level: 'silent' }), starts)
+    for (let n = 0; n < count; n++) one.add({ kind: 'link-up' })
+    return one
+  }
+  const first = life(3, 1)
+  t.same(sequences(first.since(0)), [10_000_000_001, 10_000_000_002, 10_000_000_003])
+  t.same(sequences(first.since(10_000_000_002)), [10_000_000_003])
+  t.same(first.since(first.last), [])
+  const second = life(2, 2)
+  t.match(second.since(first.last), [
+    { kind: 'gap', after: first.last, sequence: 20_000_000_000, reason: /started again/ },
+    { sequence: 20_000_000_001 },
+    { sequence: 20_000_000_002 },
+  ])
+  t.match(life(0, 2).since(first.last), [{ kind: 'gap', sequence: 20_000_000_000 }])
+  t.match(second.since(99_999_999_999_999), [
+    { kind: 'gap', after: 99_999_999_999_999, reason: /not given/ },
+    { sequence: 20_000_000_001 },
+    {},
+  ])
+  t.same(sequences(second.since(0)), [20_000_000_001, 20_000_000_002], 'all that is kept')
+})
+
+t.test('random floods: whoever follows misses nothing without being told', async t => {
+  let seed = 7
+  const random = (below: number) => {
+    seed = (seed * 1_103_515_245 + 12_345) % 2 ** 31
+    return Math.floor((seed / 2 ** 31) * below)
+  }
+  const one = new Journal(clock, pino({ level: 'silent' }), 1)
+  const had = new Set<number>()
+  let after = one.last
+  let told = 0
+  let isInOrder = true
+  for (let n = 0; n < 60_000; n++) {
+    one.add({ kind: 'rule-logged', policy: 'p', rule: `r${random(4)}` })
+    if (random(15_000) !== 0) continue
+    for (const entry of one.since(after, 1 + random(3_000))) {
+      if (entry.kind === 'gap') told += entry.sequence - Number(entry.after)
+      else had.add(entry.sequence)
+      isInOrder &&= entry.sequence > after
+      after = entry.sequence
+    }
+  }
+  for (const entry of one.since(after, 100_000)) {
+    if (entry.kind === 'gap') told += entry.sequence - Number(entry.after)
+    else had.add(entry.sequence)
+  }
+  t.ok(isInOrder)
+  t.ok(told > 0, 'some were dropped')
+  t.equal(had.size + told, 60_000, 'every event came, or was said to be missing')
 })

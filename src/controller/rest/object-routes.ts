@@ -10,6 +10,7 @@ import {
   type ObjectKeeper,
   type StoredObject,
 } from '../objects/objects.js'
+import { waitSeconds } from './schemas.js'
 
 /** What is true of an object, kept by whoever brings it about; undefined: nobody does yet. */
 export type StatusOf = (
@@ -34,7 +35,7 @@ const applyQuery = Type.Object(
   {
     dryRun: Type.Optional(yesNo),
     wait: Type.Optional(Type.Literal('installed')),
-    timeout: Type.Optional(Type.String({ pattern: '^[0-9]{1,3}$', description: 'seconds' })),
+    timeout: Type.Optional(waitSeconds),
   },
   { additionalProperties: false },
 )

@@ -1,10 +1,9 @@
 /** The routes of the API: each a few lines that ask the controller and shape the answer. */
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance } from 'fastify'
 import type { Static } from 'typebox'
 import { Failure } from '../../base/failures.js'
 import type { Controller } from '../controller.js'
 import { driftItems } from '../drift.js'
-import type { JournalEntry } from '../events.js'
 import { plan } from '../plan.js'
 import { etagOf, type PolicyWish } from '../policy.js'
 import type { HistoryEntry, Reason } from '../policy-history.js'
@@ -18,7 +17,6 @@ import {
   policiesBody,
   policyBody,
   rulesQuery,
-  sinceQuery,
   traceBody,
   undoQuery,
   waitQuery,
@@ -61,7 +59,6 @@ export const routes =
       read('what would happen to a connection', { body: traceBody }),
       async request => trace(controller, request.body),
     )
-    eventRoutes(app, controller)
   }
 
 const readingRoutes = (app: FastifyInstance, controller: Controller): void => {
@@ -281,57 +278,4 @@ const settle = async (controller: Controller, query: Static<typeof waitQuery>): 
     throw new Failure('timed-out', {
       detail: `Not every switch has confirmed within ${seconds} s; what was asked stays wanted. See "sluice get switches".`,
     })
-}
-
-const eventRoutes = (app: FastifyInstance, controller: Controller): void => {
-  const { journal } = controller
-  app.get<{ Querystring: Static<typeof sinceQuery> }>(
-    '/api/v1/events',
-    read('events: a list, or a stream when text/event-stream is accepted', {
-      querystring: sinceQuery,
-    }),
-    async (request, reply) => {
-      const since = Number(request.query.since ?? request.headers['last-event-id'] ?? 0)
-      if (!request.headers.accept?.includes('text/event-stream'))
-        return { items: journal.since(since) }
-      streamEvents(controller, request, reply, since)
-      return reply
-    },
-  )
-  app.get<{ Querystring: Static<typeof sinceQuery> }>(
-    '/api/v1/events/socket',
-    { websocket: true, schema: { hide: true, querystring: sinceQuery } },
-    (socket, request) => {
-      const send = (entry: JournalEntry) => {
-        // A listener that does not read is cut off rather than fed from memory without bound.
-        if (socket.bufferedAmount > 1_000_000) socket.terminate()
-        else socket.send(JSON.stringify(entry))
-      }
-      for (const entry of journal.since(Number(request.query.since ?? journal.last))) send(entry)
-      journal.on('event', send)
-      socket.on('close', () => journal.off('event', send))
-      socket.on('error', () => journal.off('event', send))
-    },
-  )
-}
-
-const streamEvents = (
-  controller: Controller,
-  request: FastifyRequest,
-  reply: FastifyReply,
-  since: number,
-): void => {
-  const { journal } = controller
-  reply.hijack()
-  const out = reply.raw
-  out.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' })
-  const send = (entry: JournalEntry) => {
-    if (out.writableLength > 1_000_000) out.destroy()
-    else
-      out.write(`id: ${entry.sequence}\nevent: ${entry.kind}\ndata: ${JSON.stringify(entry)}\n\n`)
-  }
-  out.write(': sluice events\n\n')
-  for (const entry of journal.since(since)) send(entry)
-  journal.on('event', send)
-  request.raw.on('close', () => journal.off('event', send))
 }

@@ -36,10 +36,16 @@ export const policiesBody = Type.Object(
   { additionalProperties: false },
 )
 
+/** Less than clients wait for the first octet of an answer (300 s in many). */
+export const waitSeconds = Type.String({
+  pattern: '^([1-9]?[0-9]|1[0-9]{2}|2[0-3][0-9]|240)$',
+  description: 'seconds from 0 to 240',
+})
+
 export const waitQuery = Type.Object(
   {
     wait: Type.Optional(Type.Literal('installed')),
-    timeout: Type.Optional(Type.String({ pattern: '^[0-9]{1,3}$', description: 'seconds' })),
+    timeout: Type.Optional(waitSeconds),
     who: Type.Optional(Type.String({ maxLength: 256, description: 'who asks, for the history' })),
     why: Type.Optional(Type.String({ maxLength: 1_024, description: 'why, for the history' })),
     confirm: Type.Optional(
@@ -83,7 +89,7 @@ export const rulesQuery = Type.Object(
 export const sinceQuery = Type.Object(
   {
     since: Type.Optional(
-      Type.String({ pattern: '^[0-9]{1,15}$', description: 'events behind this sequence number' }),
+      Type.String({ pattern: '^[0-9]{1,16}$', description: 'the number of an event' }),
     ),
   },
   { additionalProperties: false },

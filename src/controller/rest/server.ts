@@ -7,6 +7,7 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import swagger from '@fastify/swagger'
 import websocket from '@fastify/websocket'
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyRequest } from 'fastify'
+import type { Timers } from '../../base/env.js'
 import { Failure } from '../../base/failures.js'
 import type { Log } from '../../base/log.js'
 
@@ -18,6 +19,7 @@ export interface RestOptions {
   /** More names that the Host header may carry. */
   readonly names?: readonly string[]
   readonly log: Log
+  readonly timers: Timers
 }
 
 export type RoutePlugin = (app: FastifyInstance) => void
@@ -38,7 +40,7 @@ export const createRest = async (
   const app = Fastify({
     bodyLimit: 8 * 1024 * 1024,
     requestTimeout: 15_000,
-    connectionTimeout: 30_000,
+    connectionTimeout: (answerSeconds + 5) * 1_000,
     keepAliveTimeout: 10_000,
     onProtoPoisoning: 'error',
     onConstructorPoisoning: 'error',
@@ -66,10 +68,34 @@ export const createRest = async (
     },
   })
   guard(app, options)
+  answerInTime(app, options.timers)
   for (const plugin of plugins) app.register(async scope => plugin(scope))
   answerFailures(app, options.log)
   app.get('/api/v1/openapi.json', { schema: { hide: true } }, async () => app.swagger())
   return app
+}
+
+/** Every question is answered within so long, or longer where its `timeout` asks for it; the socket lives longer. */
+const answerSeconds = 25
+
+/**
+ * A handler that waits for a switch that says nothing: the client hears so, before anything on the way takes the silence
+ * for a dead connection.
+ */
+const answerInTime = (app: FastifyInstance, timers: Timers): void => {
+  app.addHook('preHandler', async (request, reply) => {
+    const { timeout } = request.query as { timeout?: string }
+    const seconds = answerSeconds + Number(timeout ?? 0)
+    if (timeout !== undefined) request.raw.socket.setTimeout((seconds + 5) * 1_000)
+    const cancel = timers.after(seconds * 1_000, () => {
+      if (reply.sent) return
+      const failure = new Failure('timed-out', {
+        detail: `Nothing came within ${seconds} s; a switch may not answer: "sluice get switches" tells how they are.`,
+      })
+      reply.code(failure.status).type('application/problem+json').send(failure.toProblem())
+    })
+    reply.raw.on('close', cancel)
+  })
 }
 
 const guard = (app: FastifyInstance, options: RestOptions): void => {
