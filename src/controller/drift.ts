@@ -3,7 +3,7 @@
  * missing, too many or altered, and rows of others. What was only just asked for is no drift: it is compared with
  * what the switch has confirmed, and read again when that changes meanwhile.
  */
-import { ConnectionLost } from '../openflow/index.js'
+import { ConnectionLost, DecodeError, NoAnswer, SwitchError } from '../openflow/index.js'
 import { tableName } from '../pipeline/tables.js'
 import type { Switch } from '../topology/model.js'
 import type { Controller } from './controller.js'
@@ -47,6 +47,10 @@ export const driftItems = async (
 
 const unreadable = (why: string): Found[] => [{ kind: 'unknown', table: '-', text: why }]
 
+/** The switch refused the question, gave no answer, or one that cannot be understood. */
+const isUnreadable = (error: unknown): error is Error =>
+  error instanceof SwitchError || error instanceof NoAnswer || error instanceof DecodeError
+
 const driftOf = async (controller: Controller, self: Switch): Promise<Found[]> => {
   for (let count = 0; count < tries; count++) {
     const channel = controller.attached(self.dpid)
@@ -73,6 +77,7 @@ const driftOf = async (controller: Controller, self: Switch): Promise<Found[]> =
         })),
       ]
     } catch (error) {
+      if (isUnreadable(error)) return unreadable(`it cannot be read: ${error.message}`)
       if (!(error instanceof ConnectionLost)) throw error
     }
   }

@@ -13,6 +13,7 @@ import {
   portState,
   type SwitchConnection,
   SwitchError,
+  unreadableOf,
 } from '../openflow/index.js'
 import { type Action, ports } from '../openflow/values.js'
 import { cookieOf } from '../pipeline/program.js'
@@ -78,6 +79,8 @@ export const attach = (connection: SwitchConnection, handlers: SwitchHandlers): 
     if (message.kind === 'flow-monitor-resumed') handlers.flowsTouched(undefined)
     if (message.kind !== 'flow-monitor-reply') return
     // Abbreviated: what we asked for ourselves.
+    // A change that cannot be understood may be of any row.
+    if (unreadableOf(message).length > 0) return handlers.flowsTouched(undefined)
     const rows = message.updates.filter(update => update.event !== 'abbreviated')
     if (rows.length > 0) handlers.flowsTouched(rows)
   })

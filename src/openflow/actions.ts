@@ -83,6 +83,8 @@ export const standardActions: readonly StandardAction[] = [
   fromRows('dec_ttl',      24, unused(4)),
   action('set_field', 25, reader => {
     const field = readSetField(reader)
+    // A mask came with OpenFlow 1.5; before, Nicira's action takes one.
+    if (field.mask !== undefined) throw reader.error('set_field takes no mask', 'OFPBAC_BAD_SET_MASK')
     reader.skip(reader.remaining)
     return { kind: 'set_field', ...field }
   }, (writer, { field, value, mask }) => writeSetField(writer, field, value, mask)),

@@ -8,7 +8,7 @@ import {
 } from './messages/index.js'
 import type { MessageTable } from './messages/message.js'
 import { DecodeError } from './wire/decode-error.js'
-import { Reader } from './wire/reader.js'
+import { Reader, type UnreadableEntry } from './wire/reader.js'
 import { Writer } from './wire/writer.js'
 
 /** OpenFlow 1.3 on the wire. */
@@ -51,10 +51,13 @@ for (const table of messageTables as readonly MessageTable[]) {
  * The message in these octets, which must be exactly one. What has variable size is a view into
  * them: do not change them afterwards.
  *
+ * @param keepsUnreadable entries of a list that cannot be understood, such as one flow among many, are left out of it
+ *   and kept as octets: see `unreadableOf`
  * @throws {DecodeError} when they cannot be understood; never anything else
  */
-export const decode = (bytes: Uint8Array): Received => {
+export const decode = (bytes: Uint8Array, keepsUnreadable = false): Received => {
   const reader = new Reader(bytes)
+  if (keepsUnreadable) reader.unreadable = []
   const messageVersion = reader.u8()
   const type = reader.u8()
   const length = reader.u16()
@@ -74,9 +77,15 @@ export const decode = (bytes: Uint8Array): Received => {
     (message as Members).headerVersion = messageVersion
   // Flags that are not defined are kept, as everything that is unknown.
   if (otherFlags !== 0) (message as Members).otherFlags = otherFlags
+  if (keepsUnreadable && reader.unreadable!.length > 0)
+    (message as Members).unreadable = reader.unreadable
   if (reader.offset !== reader.end) throw reader.error(`${reader.remaining} octets too many`)
   return message
 }
+
+/** Entries that a message has but that could not be understood, of what `decode` gave when it was to keep them. */
+export const unreadableOf = (message: Received): readonly UnreadableEntry[] =>
+  (message as { readonly unreadable?: readonly UnreadableEntry[] }).unreadable ?? []
 
 const readPlain = (reader: Reader, xid: number, type: number): Received => {
   const table = byType[type]

@@ -99,7 +99,7 @@ export class Inbox {
     if (bytes === undefined) return false
     let message: Received
     try {
-      message = decode(bytes)
+      message = decode(bytes, true)
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error
       this.#handlers.malformed(error, xidOf(bytes), bytes)

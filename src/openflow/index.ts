@@ -10,7 +10,7 @@
  * has them all and is a `Message` too.
  */
 export { checkActions, checkInstructions } from './check-actions.js'
-export { decode, encode, headerSize, setXid, version, xidOf } from './codec.js'
+export { decode, encode, headerSize, setXid, unreadableOf, version, xidOf } from './codec.js'
 export {
   type ConnectionLimits,
   connectionLimits,
@@ -61,7 +61,7 @@ export {
   parseMeterMod,
 } from './print.js'
 export type { PacketIn } from './punted.js'
-export { ConnectionLost, SwitchError } from './requests.js'
+export { ConnectionLost, NoAnswer, SwitchError } from './requests.js'
 export {
   connectToSwitch,
   type ListenOptions,

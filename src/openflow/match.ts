@@ -149,7 +149,8 @@ const checkNeeds = ({ field }: Wire, members: Members, start: number): void => {
   )
 }
 
-const readField = (reader: Reader, members: Members): Wire | undefined => {
+/** @param isSet it is to be written to packets: any bits of any field can be, whatever a match may say of it */
+const readField = (reader: Reader, members: Members, isSet = false): Wire | undefined => {
   const start = reader.offset
   const header = reader.u32()
   let oxmClass = header >>> 16
@@ -168,7 +169,7 @@ const readField = (reader: Reader, members: Members): Wire | undefined => {
   }
   if (members[wire.name] !== undefined)
     throw new DecodeError(start, `${wire.name} occurs twice`, 'OFPBMC_DUP_FIELD')
-  members[wire.name] = readValue(reader, wire, (header & 0x100) !== 0, length, start)
+  members[wire.name] = readValue(reader, wire, (header & 0x100) !== 0, length, start, isSet)
   return wire
 }
 
@@ -184,6 +185,7 @@ const readValue = (
   hasMask: boolean,
   length: number,
   start: number,
+  isSet: boolean,
 ): FieldValue | Masked => {
   if (wire.field.isVariable) return readVariable(reader, hasMask, length)
   if (length !== (hasMask ? 2 * wire.size : wire.size))
@@ -196,7 +198,7 @@ const readValue = (
     throw new DecodeError(start, `${wire.name} has ${wire.field.bits} bits`, 'OFPBMC_BAD_VALUE')
   if (!hasMask) return value
   const mask = readUnsigned(reader, wire.size)
-  if (!wire.field.isMaskable && !isAllOrNothing(wire, mask))
+  if (!isSet && !wire.field.isMaskable && !isAllOrNothing(wire, mask))
     throw new DecodeError(start, `${wire.name} takes no mask`, 'OFPBMC_BAD_MASK')
   if (hasBitsOutside(value, mask))
     throw new DecodeError(start, `${wire.name} has bits outside its mask`, 'OFPBMC_BAD_WILDCARDS')
@@ -381,7 +383,7 @@ export const readSetField = (
 ): { field: FieldName; value: FieldValue; mask?: FieldValue } => {
   const members: Members = {}
   const start = reader.offset
-  readField(reader, members)
+  readField(reader, members, true)
   const name = Object.keys(members)[0] as FieldName | 'unknown'
   if (name === 'unknown') throw new UnknownFieldError(start)
   const given = members[name] as FieldValue | Masked

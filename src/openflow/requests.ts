@@ -1,6 +1,8 @@
 /** Requests that wait for their answer: by xid, each with a deadline, parts of multipart replies joined. */
+import { unreadableOf } from './codec.js'
 import { errorName } from './error-codes.js'
 import type { Message, Received, ReceivedOf, Reply } from './messages/index.js'
+import type { UnreadableEntry } from './wire/reader.js'
 
 /** A switch refused something; `name` is OpenFlow's name of the error, such as OFPFMFC_TABLE_FULL. */
 export class SwitchError extends Error {
@@ -27,18 +29,29 @@ export class ConnectionLost extends Error {
   }
 }
 
+/** What came for a request is no answer to it, or none came: it may have been done or not. */
+export class NoAnswer extends Error {
+  constructor(reason: string) {
+    super(reason)
+    this.name = 'NoAnswer'
+  }
+}
+
 export interface RequestLimits {
   readonly deadlineMillis: number
   /** Octets of all parts of one reply. */
   readonly maxReplySize: number
   /** Entries of all parts of one reply. */
   readonly maxReplyEntries: number
+  /** Parts of one reply, of which most hold entries. */
+  readonly maxReplyParts: number
 }
 
 export const requestLimits: RequestLimits = {
   deadlineMillis: 10_000,
   maxReplySize: 64 * 1024 * 1024,
   maxReplyEntries: 250_000,
+  maxReplyParts: 50_000,
 }
 
 interface Pending {
@@ -49,7 +62,9 @@ interface Pending {
   readonly reject: (error: Error) => void
   size: number
   parts: Received | undefined
+  partCount: number
   entries: unknown[]
+  unreadable: UnreadableEntry[]
 }
 
 /** The kind that answers a request; undefined when nothing does. */
@@ -95,7 +110,9 @@ export class RequestBook {
       reject,
       size: 0,
       parts: undefined,
+      partCount: 0,
       entries: [],
+      unreadable: [],
     })
   }
 
@@ -110,7 +127,7 @@ export class RequestBook {
     if (pending === undefined) return false
     if (message.kind === 'error') this.fail(message.xid, new SwitchError(message, pending.request))
     else if (message.kind !== pending.replyKind)
-      this.fail(message.xid, new Error(`a ${message.kind} came for a ${pending.request.kind}`))
+      this.fail(message.xid, new NoAnswer(`a ${message.kind} came for a ${pending.request.kind}`))
     else this.#join(message, size, pending)
     return true
   }
@@ -121,17 +138,27 @@ export class RequestBook {
     const more = (message as { readonly more?: boolean }).more === true
     if (pending.parts === undefined && !more) return this.#settle(message.xid, pending, message)
     pending.parts ??= message
+    pending.partCount++
     for (const entry of entries ?? []) pending.entries.push(entry)
-    const { maxReplySize, maxReplyEntries } = this.#limits
-    if (pending.size > maxReplySize || pending.entries.length > maxReplyEntries)
-      return this.fail(message.xid, new Error(`the reply to ${pending.request.kind} is too large`))
-    if (more) return
-    const whole = { ...pending.parts, more: false }
-    this.#settle(
-      message.xid,
-      pending,
-      entries ? ({ ...whole, entries: pending.entries } as Received) : (whole as Received),
+    pending.unreadable.push(...unreadableOf(message))
+    const { maxReplySize, maxReplyEntries, maxReplyParts } = this.#limits
+    if (
+      pending.size > maxReplySize ||
+      pending.entries.length + pending.unreadable.length > maxReplyEntries ||
+      pending.partCount > maxReplyParts
     )
+      return this.fail(
+        message.xid,
+        new NoAnswer(`the reply to ${pending.request.kind} is too large`),
+      )
+    if (more) return
+    const whole = {
+      ...pending.parts,
+      more: false,
+      ...(entries && { entries: pending.entries }),
+      ...(pending.unreadable.length > 0 && { unreadable: pending.unreadable }),
+    }
+    this.#settle(message.xid, pending, whole as Received)
   }
 
   #settle(xid: number, pending: Pending, reply: Received): void {
@@ -150,7 +177,7 @@ export class RequestBook {
   expire(nowMillis: number): void {
     for (const [xid, pending] of this.#pending) {
       if (pending.deadlineMillis > nowMillis) return
-      this.fail(xid, new Error(`no answer to ${pending.request.kind} in time`))
+      this.fail(xid, new NoAnswer(`no answer to ${pending.request.kind} in time`))
     }
   }
 

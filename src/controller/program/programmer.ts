@@ -63,6 +63,9 @@ interface Wish {
   readonly revision: number
 }
 
+/** How long a pass that has failed waits for the next. */
+const firstPauseMillis = 200
+const longestPauseMillis = 10_000
 /** How long rows that somebody touches wait to be mended: a whole deletion is one. */
 const firstMendMillis = 20
 const longestMendMillis = 10_000
@@ -92,6 +95,10 @@ export class Programmer extends EventEmitter<ProgrammerEvents> {
   #confirmedRevision = -1
   #isRunning = false
   #mustReadBack = true
+  /** Entries of ours that the last reading brought and that could not be understood. */
+  #unreadableCount = 0
+  /** Passes that have failed since the last one that did not. */
+  #failedCount = 0
   /** Sections of which the switch has refused a row of the firewall: its rules stay as they were. */
   #withheld: readonly Section[] | undefined
   #cancelMend: Cancel | undefined
@@ -135,6 +142,7 @@ export class Programmer extends EventEmitter<ProgrammerEvents> {
   connect(channel: SwitchChannel, network?: NetworkId): void {
     this.#channel = channel
     this.#network = network
+    this.#failedCount = 0
     this.#mustReadBack = true
     this.#run()
   }
@@ -224,14 +232,18 @@ export class Programmer extends EventEmitter<ProgrammerEvents> {
       .catch((error: unknown) => {
         hasFailed = true
         this.#mustReadBack = true
-        if (channel === this.#channel)
-          this.emit('failed', error instanceof Error ? error : new Error(String(error)))
+        if (channel !== this.#channel) return
+        // Nobody knows any more what it holds.
+        this.#confirmedRevision = -1
+        this.emit('failed', error instanceof Error ? error : new Error(String(error)))
       })
       .finally(() => {
         this.#isRunning = false
-        // A pause: what failed once would fail again at once.
+        // A pause: what failed once would fail again at once. It grows while nothing succeeds.
         const isPaused = hasFailed && this.#channel === channel
-        if (this.#isBehind) this.#env.timers.after(isPaused ? 200 : 0, () => this.#run())
+        const pauseMillis = Math.min(firstPauseMillis * 2 ** this.#failedCount, longestPauseMillis)
+        if (isPaused) this.#failedCount++
+        if (this.#isBehind) this.#env.timers.after(isPaused ? pauseMillis : 0, () => this.#run())
       })
   }
 
@@ -243,6 +255,7 @@ export class Programmer extends EventEmitter<ProgrammerEvents> {
 
   async #converge(channel: SwitchChannel): Promise<void> {
     let wish: Wish | undefined
+    let isSecondReading = false
     while (wish !== this.#wanted || this.#mustReadBack) {
       if (channel !== this.#channel) return
       wish = this.#wanted!
@@ -257,8 +270,17 @@ export class Programmer extends EventEmitter<ProgrammerEvents> {
         this.#agreed = undefined
         await this.#send(channel, change, wish.sections)
       }
+      if (wasRead && this.#unreadableCount > 0) {
+        // What was put in its place is there when the switch tells so in words that are understood.
+        if (isSecondReading)
+          throw new Error(`${this.#unreadableCount} entries of ours cannot be understood`)
+        isSecondReading = true
+        this.#mustReadBack = true
+        continue
+      }
       this.#agreed = this.#withheld ? undefined : wish.sections
       this.#confirm(wish.revision)
+      this.#failedCount = 0
     }
   }
 
@@ -284,7 +306,8 @@ export class Programmer extends EventEmitter<ProgrammerEvents> {
     // What it refused before it may have room for now.
     this.#withheld = undefined
     this.counters.readBacks++
-    const { held, foreign } = await readBack(channel)
+    const { held, foreign, unreadableCount } = await readBack(channel)
+    this.#unreadableCount = unreadableCount
     this.#held = held
     this.foreign = foreign
     this.#agreed = undefined

@@ -1,7 +1,7 @@
 /** What a switch really holds, asked from the switch itself. */
 import type { Dpid } from '../../base/addresses.js'
 import { isPlaceCookie } from '../../nfv/firewall/place-rows.js'
-import { formatFlow, type Message, type Reply } from '../../openflow/index.js'
+import { formatFlow, type Message, type Reply, unreadableOf } from '../../openflow/index.js'
 import { type Match, ports } from '../../openflow/values.js'
 import {
   cookieNamespace,
@@ -11,6 +11,7 @@ import {
 } from '../../pipeline/program.js'
 import { flowBody, flowKey, groupBody, meterBody } from './canonical.js'
 import { emptyHolding, type Holding } from './difference.js'
+import { unreadableFlow, unreadableNumber } from './unreadable.js'
 
 /** What the programmer needs of a connection to a switch. */
 export interface SwitchChannel {
@@ -48,10 +49,19 @@ export interface ForeignFlow {
 export const isOurCookie = (cookie: bigint): boolean =>
   (cookie & cookieNamespaceMask) === cookieNamespace << 48n
 
+/** What a switch holds. */
+export interface ReadBack {
+  readonly held: Holding
+  readonly foreign: readonly ForeignFlow[]
+  /** Rows, groups and meters of ours that could not be understood: they are held, and differ from whatever is wanted. */
+  readonly unreadableCount: number
+}
+
+/** Stands for the content of what could not be understood. */
+const unreadable = 'unreadable'
+
 /** Reads flows, groups and meters of ours; three questions, asked together. */
-export const readBack = async (
-  channel: SwitchChannel,
-): Promise<{ held: Holding; foreign: readonly ForeignFlow[] }> => {
+export const readBack = async (channel: SwitchChannel): Promise<ReadBack> => {
   const held = emptyHolding()
   const foreign: ForeignFlow[] = []
   const [flows, groups, meters] = await Promise.all([
@@ -87,11 +97,45 @@ export const readBack = async (
         strict: { tableId, priority, match },
       })
     }
+  let unreadableCount = 0
+  for (const { bytes, error } of unreadableOf(flows)) {
+    const row = unreadableFlow(bytes)
+    if (row === undefined || !isOurCookie(row.cookie)) {
+      foreign.push({
+        tableId: row?.tableId ?? 0xff,
+        priority: row?.priority ?? 0,
+        cookie: row === undefined ? 'unknown' : `0x${row.cookie.toString(16)}`,
+        text: `cannot be read: ${error.reason}`,
+      })
+      continue
+    }
+    if (isPlaceCookie(row.cookie)) continue
+    unreadableCount++
+    const { tableId, priority, cookie, match } = row
+    held.flows.set(flowKey(tableId, priority, match), {
+      body: unreadable,
+      cookie,
+      strict: { tableId, priority, match },
+    })
+  }
+  const unreadableNumbers = (reply: Reply, isOurs: (id: number) => boolean): number[] =>
+    unreadableOf(reply)
+      .map(({ bytes }) => unreadableNumber(bytes))
+      .filter(id => id !== undefined)
+      .filter(isOurs)
+  for (const id of unreadableNumbers(groups, isOurGroup)) {
+    unreadableCount++
+    held.groups.set(id, unreadable)
+  }
+  for (const id of unreadableNumbers(meters, isOurMeter)) {
+    unreadableCount++
+    held.meters.set(id, unreadable)
+  }
   if (groups.kind === 'group-desc-reply')
     for (const group of groups.entries.filter(each => isOurGroup(each.groupId)))
       held.groups.set(group.groupId, groupBody(group.type, group.buckets))
   if (meters.kind === 'meter-config-reply')
     for (const meter of meters.entries.filter(each => isOurMeter(each.meterId)))
       held.meters.set(meter.meterId, meterBody(meter.flags & 1 ? 'kbps' : 'pktps', meter.bands))
-  return { held, foreign }
+  return { held, foreign, unreadableCount }
 }

@@ -6,13 +6,14 @@ import { formatCounted } from '../../nfv/firewall/format.js'
 import { lint, lintHits, type Remark } from '../../nfv/firewall/lint/index.js'
 import type { ResolvedRule } from '../../nfv/firewall/resolved.js'
 import { isShort } from '../../nfv/firewall/timeout-zones.js'
-import { ConnectionLost, type FlowStats, formatFlow } from '../../openflow/index.js'
+import { ConnectionLost, formatFlow, type ReceivedOf, unreadableOf } from '../../openflow/index.js'
 import { ports as reserved } from '../../openflow/values.js'
 import { cookieNamespace, cookieNamespaceMask } from '../../pipeline/program.js'
 import { tableName } from '../../pipeline/tables.js'
 import { type Link, type PortRef, type Switch, switchesInOrder } from '../../topology/model.js'
 import type { Controller, Stranger } from '../controller.js'
 import { canonicalFlow, flowKey } from '../program/canonical.js'
+import { unreadableFlow } from '../program/unreadable.js'
 
 export const switchItems = (controller: Controller) => [
   ...switchesInOrder(controller.topology.current).map(self => switchItem(controller, self)),
@@ -165,12 +166,27 @@ export const flowItems = async (controller: Controller, name: string | undefined
 
 const flowsOfSwitch = async (controller: Controller, self: Switch) => {
   const flows = new Map(controller.flowsOf(self.dpid).map(flow => [canonicalFlow(flow).key, flow]))
-  const stats = (await readFlows(controller, self.dpid)) ?? []
-  return stats.map(entry => {
+  const reply = await readFlows(controller, self.dpid)
+  const at = { switch: self.name, dpid: self.dpid }
+  const unreadable = (reply ? unreadableOf(reply) : []).map(({ bytes, error }) => {
+    const row = unreadableFlow(bytes)
+    const { tableId = 0xff, priority = 0, cookie = 0n } = row ?? {}
+    return {
+      ...at,
+      table: tableName(tableId) ?? String(tableId),
+      tableId,
+      priority,
+      cookie: `0x${cookie.toString(16)}`,
+      packets: 0,
+      bytes: 0,
+      text: `cannot be read: ${error.reason}`,
+      isOurs: (cookie & cookieNamespaceMask) === cookieNamespace << 48n,
+    }
+  })
+  const readable = (reply?.entries ?? []).map(entry => {
     const flow = flows.get(flowKey(entry.tableId, entry.priority, entry.match))
     return {
-      switch: self.name,
-      dpid: self.dpid,
+      ...at,
       table: tableName(entry.tableId) ?? String(entry.tableId),
       tableId: entry.tableId,
       priority: entry.priority,
@@ -185,13 +201,14 @@ const flowsOfSwitch = async (controller: Controller, self: Switch) => {
       isOurs: (entry.cookie & cookieNamespaceMask) === cookieNamespace << 48n,
     }
   })
+  return [...readable, ...unreadable]
 }
 
 /** Undefined when the switch is not connected, or is lost before it has answered. */
 const readFlows = async (
   controller: Controller,
   dpid: Dpid,
-): Promise<readonly FlowStats[] | undefined> => {
+): Promise<ReceivedOf<'flow-stats-reply'> | undefined> => {
   try {
     const reply = await controller.attached(dpid)?.request({
       kind: 'flow-stats-request',
@@ -202,7 +219,7 @@ const readFlows = async (
       cookieMask: 0n,
       match: {},
     })
-    return reply?.kind === 'flow-stats-reply' ? reply.entries : undefined
+    return reply?.kind === 'flow-stats-reply' ? reply : undefined
   } catch (error) {
     if (error instanceof ConnectionLost) return undefined
     throw error

@@ -1,7 +1,7 @@
 import { instructionList } from '../instructions.js'
 import { match } from '../match.js'
 import { ports } from '../values.js'
-import { list, names, openNames, pad, u8, u16, u32, u64, withDefault } from '../wire/codecs.js'
+import { entries, names, openNames, pad, u8, u16, u32, u64, withDefault } from '../wire/codecs.js'
 import { length16, structure } from '../wire/structure.js'
 import { message, multipartReply, multipartRequest } from './message.js'
 import { noBuffer } from './packet.js'
@@ -86,7 +86,7 @@ export const flowStatsReply = multipartReply({
   fields: [
     [
       'entries',
-      list(
+      entries(
         structure([
           ['', length16, 'of the entry'],
           ['tableId', u8, 'where it is'],

@@ -1,6 +1,17 @@
 import { actionList } from '../actions.js'
 import type { Bucket } from '../values.js'
-import { type Codec, list, names, pad, u8, u16, u32, u64, withDefault } from '../wire/codecs.js'
+import {
+  type Codec,
+  entries,
+  list,
+  names,
+  pad,
+  u8,
+  u16,
+  u32,
+  u64,
+  withDefault,
+} from '../wire/codecs.js'
 import { length16, structure } from '../wire/structure.js'
 import { message, multipartReply, multipartRequest } from './message.js'
 
@@ -79,7 +90,7 @@ export const groupStatsReply = multipartReply({
   fields: [
     [
       'entries',
-      list(
+      entries(
         structure([
           ['', length16, 'of the entry'],
           ['', pad(2), 'padding'],
@@ -121,7 +132,7 @@ export const groupDescriptionReply = multipartReply({
   fields: [
     [
       'entries',
-      list(
+      entries(
         structure([
           ['', length16, 'of the entry'],
           ['type', names(u8, groupTypes, 'OFPGMFC_BAD_TYPE'), 'how it chooses buckets'],

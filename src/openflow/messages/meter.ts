@@ -1,5 +1,16 @@
 import type { MeterBand } from '../values.js'
-import { type Codec, list, names, pad, u8, u16, u32, u64, withDefault } from '../wire/codecs.js'
+import {
+  type Codec,
+  entries,
+  list,
+  names,
+  pad,
+  u8,
+  u16,
+  u32,
+  u64,
+  withDefault,
+} from '../wire/codecs.js'
 import { length16, structure } from '../wire/structure.js'
 import { message, multipartReply, multipartRequest } from './message.js'
 
@@ -71,7 +82,7 @@ export const meterStatsReply = multipartReply({
   fields: [
     [
       'entries',
-      list(
+      entries(
         structure([
           ['meterId', u32, 'its number'],
           ['', length16, 'of the entry'],
@@ -92,6 +103,7 @@ export const meterStatsReply = multipartReply({
             'in the order of the meter',
           ],
         ]),
+        4,
       ),
       'one each meter',
     ],
@@ -112,7 +124,7 @@ export const meterConfigReply = multipartReply({
   fields: [
     [
       'entries',
-      list(
+      entries(
         structure([
           ['', length16, 'of the entry'],
           ['flags', u16, 'see meterFlags'],

@@ -6,7 +6,7 @@ import { actionList } from '../actions.js'
 import { instructionList } from '../instructions.js'
 import { match, readFields, writeFields } from '../match.js'
 import { type Action, type Instruction, type Match, ports } from '../values.js'
-import { type Codec, list, names, u16, u32, withDefault } from '../wire/codecs.js'
+import { type Codec, entries, list, names, u16, u32, withDefault } from '../wire/codecs.js'
 import type { Reader } from '../wire/reader.js'
 import type { Writer } from '../wire/writer.js'
 import { nicira, onf } from './experimenters.js'
@@ -221,7 +221,7 @@ export const flowMonitorReply = experimenterMultipart({
   experimenter: onf,
   number: 1870,
   spec: 'ONF EXT-187 Flow Monitor Extension, ONFST_FLOW_MONITOR',
-  fields: [['updates', list(update(whole, false)), 'what changed']],
+  fields: [['updates', entries(update(whole, false)), 'what changed']],
 })
 
 export const niciraMonitorRequest = experimenterMultipart({
@@ -239,7 +239,7 @@ export const niciraMonitorReply = experimenterMultipart({
   experimenter: nicira,
   number: 2,
   spec: 'Nicira NXST_FLOW_MONITOR',
-  fields: [['updates', list(update(bare, true)), 'what changed']],
+  fields: [['updates', entries(update(bare, true)), 'what changed']],
 })
 
 const monitorId = [['monitorId', u32, 'as it was given']] as const

@@ -205,7 +205,13 @@ const formatSetField = (action: Extract<Action, { kind: 'set_field' }>): string 
     ? action.mask !== undefined && action.mask !== fullMask(field.name)
     : action.isMasked
   const mask = isShown ? action.mask : condition.mask
-  return `set_field:${formatValue(field, condition.value, mask)}->${fieldNames[action.field] ?? action.field}`
+  const text =
+    field.format === 'decimal' && mask !== undefined
+      ? `${condition.value}/${hex(mask)}`
+      : field.format === 'port' && mask !== undefined
+        ? `${formatPort(Number(condition.value))}/${hex(mask)}`
+        : formatValue(field, condition.value, mask)
+  return `set_field:${text}->${fieldNames[action.field] ?? action.field}`
 }
 
 /** What `ovs-ofctl` calls fields in `set_field`, where that is not their name. */

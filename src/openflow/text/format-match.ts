@@ -276,6 +276,8 @@ const formatCondition = (match: Match, name: string): string | undefined => {
   if (name === 'tun_flags')
     return `tun_flags=${formatFlags(Number(condition.value), 1, ['oam'], 0)}`
   if (name === 'ipv6_label') return `ipv6_label=${formatLabel(condition)}`
+  if (name === 'recirc_id') return `recirc_id=${hex(condition.value)}`
+  if (name === 'nsh_spi') return `nsh_spi=0x${condition.value.toString(16)}`
   if (name === 'ip_dscp') return `nw_tos=${Number(condition.value) << 2}`
   return `${matchNames[name] ?? name}=${formatValue(field, condition.value, condition.mask)}`
 }
@@ -361,6 +363,11 @@ export const formatValue = (
 }
 
 const formatNumber = (field: Field, value: FieldValue, mask: FieldValue | undefined): string => {
+  if (mask !== undefined && field.format === 'decimal') {
+    const digits = field.name === 'nsh_flags' ? 2 : 1
+    const padded = (number: FieldValue) => `0x${number.toString(16).padStart(digits, '0')}`
+    return `${padded(value)}/${padded(mask)}`
+  }
   if (mask !== undefined) return `${hex(value)}/${hex(mask)}`
   return field.format === 'decimal' || field.name === 'ct_zone' ? String(value) : hex(value)
 }

@@ -139,6 +139,25 @@ export const list = <T>(item: Codec<T>): Codec<readonly T[]> => ({
   },
 })
 
+/**
+ * The same for entries with a length of their own: what is wrong in one need not cost the others, see `Reader.unreadable`.
+ *
+ * @param lengthAt where in an entry its length is
+ */
+export const entries = <T>(item: Codec<T>, lengthAt = 0): Codec<readonly T[]> => ({
+  read(reader) {
+    const items: T[] = []
+    while (reader.offset < reader.end) {
+      const before = reader.offset
+      const one = reader.attempt(lengthAt, () => item.read(reader))
+      if (one !== undefined) items.push(one)
+      if (reader.offset === before) throw reader.error('an element without octets')
+    }
+    return items
+  },
+  write: list(item).write,
+})
+
 /** A 16-bit size, `gap` octets of padding, then so many octets of `inner`. */
 export const sized = <T>(inner: Codec<T>, gap: number, answer?: ErrorName): Codec<T> => ({
   read(reader) {

@@ -8,6 +8,12 @@ const isLittleEndian = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1
 const low = isLittleEndian ? 0 : 1
 const high = 1 - low
 
+/** One entry of a list that cannot be understood: its octets, and why. */
+export interface UnreadableEntry {
+  readonly bytes: Uint8Array
+  readonly error: DecodeError
+}
+
 /** Deeper nesting (clone in clone in ...) is refused, whatever the bytes say. */
 const maxDepth = 16
 
@@ -19,6 +25,11 @@ export class Reader {
   readonly bytes: Uint8Array
   offset: number
   end: number
+  /**
+   * Where entries that cannot be understood are put, when they are to cost no more than themselves; absent: they cost the
+   * whole message.
+   */
+  unreadable: UnreadableEntry[] | undefined
   #depth = 0
 
   constructor(bytes: Uint8Array, offset = 0, end = bytes.length) {
@@ -116,6 +127,31 @@ export class Reader {
     if (this.offset !== this.end) throw this.error(`${this.remaining} octets too many`, answer)
     this.#depth--
     this.end = outer
+  }
+
+  /**
+   * Reads one of several by its own length; when it cannot be understood, and that is allowed, it is kept as octets.
+   *
+   * @param lengthAt where in the entry its length is, in 16 bits
+   * @returns undefined when it was kept as octets
+   */
+  attempt<T>(lengthAt: number, read: () => T): T | undefined {
+    const start = this.offset
+    const { end } = this
+    const depth = this.#depth
+    try {
+      return read()
+    } catch (error) {
+      if (this.unreadable === undefined || !(error instanceof DecodeError)) throw error
+      this.offset = start
+      this.end = end
+      this.#depth = depth
+      const size = this.peek16(lengthAt)
+      // Without a length that makes sense nobody knows where the next one begins.
+      if (size < lengthAt + 2 || size > end - start) throw error
+      this.unreadable.push({ bytes: this.take(size), error })
+      return undefined
+    }
   }
 
   error(reason: string, answer?: ErrorName): DecodeError {
