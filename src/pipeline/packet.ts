@@ -50,12 +50,30 @@ export const readPacket = (bytes: Uint8Array): Packet => {
     at += 4
     type = view.getUint16(at)
   }
-  fields.eth_type = type < 0x600 ? 0x05ff : type
-  const l3 = at + 2
+  let l3 = at + 2
+  if (type < lowestType) {
+    type = snapType(view, l3) ?? llc
+    if (type !== llc) l3 += snapSize
+  }
+  fields.eth_type = type
   if (type === etherTypes.arp) return readArp(view, l3, fields)
   if (type === etherTypes.ipv4) return readIpv4(view, l3, fields)
   if (type === etherTypes.ipv6) return readIpv6(view, l3, fields)
   return { fields, l3, payload: l3 }
+}
+
+/** Below it stands a length, IEEE 802.3 clause 3.2.6. */
+const lowestType = 0x600
+/** `eth_type` of frames with a length that have no ethertype further in. */
+const llc = 0x05ff
+const snapSize = 8
+
+/** The ethertype in a SNAP header of RFC 1042, which a switch reads as if it stood in the Ethernet header. */
+const snapType = (view: DataView, at: number): number | undefined => {
+  if (view.byteLength < at + snapSize) return undefined
+  if (view.getUint32(at) !== 0xaaaa0300 || view.getUint16(at + 4) !== 0) return undefined
+  const type = view.getUint16(at + 6)
+  return type < lowestType ? undefined : type
 }
 
 const mac = (view: DataView, at: number): number =>

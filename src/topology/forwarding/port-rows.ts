@@ -50,6 +50,18 @@ const admitRow = (
     origin,
   )
 
+/** A tag 0 carries a priority and no network: the frame counts as untagged, IEEE 802.1Q section 6.9. */
+const priorityRow = (
+  self: Switch,
+  port: Port,
+  network: Network,
+  then: Parameters<typeof admitRow>[4],
+  origin: Origin,
+): Flow => {
+  const because = `edge port ${port.name}: network ${network.name} by a tag that is a priority only`
+  return admitRow(self, port, network, 0, then, because, origin)
+}
+
 /** Where a round of the switch goes on when it has been over this port's link. */
 export interface RoundStep {
   /** The MAC of the port at the other end. */
@@ -159,6 +171,7 @@ export const edgeSection = (
     const because = `edge port ${port.name}: network ${network.name}${vlan === undefined ? '' : ` by VLAN ${vlan}`}`
     return [
       admitRow(self, port, network, vlan, then, because, origin),
+      ...(vlan === undefined ? [priorityRow(self, port, network, then, origin)] : []),
       ...teachRows(port.number, network, origin),
       ...(vlan === undefined ? [] : [replyRow(port, network, vlan, origin)]),
     ]

@@ -7,6 +7,18 @@ import { discoverMeter, packetMeter, seekMeter } from './meters.js'
 
 const origin: Origin = { kind: 'base', name: 'pipeline' }
 
+/** Ethertypes that announce a tag: IEEE 802.1Q, 802.1ad, and what was sent before 802.1ad. */
+export const tagTypes = [0x8100, 0x88a8, 0x9100, 0x9200, 0x9300] as const
+
+/** What `eth_type` is of a frame with a length in its place, and no SNAP header of an ethertype behind it. */
+const llc = 0x05ff
+
+/** A frame that has a tag. */
+export const isTagged = { value: 0x1000, mask: 0x1000 }
+
+/** Tables behind `admit`, where the tag of the network is gone. */
+export const behindTags = ['arrive', 'guard'] as const
+
 export const groupBit = { value: 0x010000000000, mask: 0x010000000000 }
 
 /** A discovery frame goes to the controller; from a fabric port without a meter. */
@@ -34,8 +46,31 @@ const icmpv6 = (type: number): Match => ({
 /** Neighbour discovery and multicast listener messages: RFC 4861, RFC 2710, RFC 3810. */
 const neighbourTypes = [130, 131, 132, 133, 134, 135, 136, 137, 143]
 
+/**
+ * What a receiver may read as IP though the tables cannot: it takes a tag 0 for none (IEEE 802.1Q, 6.9), and stations
+ * behind an access point take several LLC headers for the ethertype in them (RFC 1042, IEEE 802.1H).
+ * `admit` sees what is behind the first tag. Where Open vSwitch reads two (`vlan-limit`), the second shows when the
+ * first is gone; a flow that it has cached for frames with one tag takes both kinds, so IP is looked at again when it
+ * comes out of ct().
+ */
+// biome-ignore format: a table
+const disguises: readonly Flow[] = [
+  ...tagTypes.map(eth_type =>
+    row('admit', 430, { eth_type }, {}, 'a tag inside of the tag hides what is in the frame')),
+  ...[...behindTags, 'session' as const].map(table =>
+    row(table, 65_000, { vlan_vid: isTagged }, {}, 'a tag inside of the tag hides what is in the frame')),
+  ...[
+    { value: 0, mask: groupBit.mask },
+    0xffffffffffff,
+    { value: 0x01005e000000, mask: 0xffffff800000 },
+    { value: 0x333300000000, mask: 0xffff00000000 },
+  ].map(eth_dst =>
+    row('admit', 430, { eth_type: llc, eth_dst }, {}, 'an LLC header hides what is in the frame')),
+]
+
 // biome-ignore format: a table
 const rows: readonly Flow[] = [
+  ...disguises,
   row('admit', 400, { eth_type: etherTypes.lldp }, { actions: [discover(discoverMeter(0))] }, 'discovery frames of ports that are not decided teach the controller links'),
   row('admit', 390, { eth_dst: { value: 0x0180c2000000, mask: 0xfffffffffff0 } }, {}, 'reserved bridge addresses are never forwarded'),
   row('admit', 380, { eth_src: groupBit }, {}, 'a group address cannot send'),
