@@ -52,8 +52,18 @@ export interface TlsOptions {
 }
 
 export interface Net {
-  /** @throws when the address cannot be bound */
-  listen(at: Address, onConnection: (connection: Connection) => void): Promise<Listener>
+  /**
+   * @param onRefused is told of connections that do not get through their TLS handshake: too late, too many, or with a
+   *   certificate that is not believed
+   * @throws when the address cannot be bound
+   */
+  listen(
+    at: Address,
+    onConnection: (connection: Connection) => void,
+    onRefused?: (remote: string, reason: string) => void,
+  ): Promise<Listener>
+  /** Sockets and files that the process may have open. */
+  readonly maxDescriptors: number
   connect(to: Address): Promise<Connection>
 }
 

@@ -1,6 +1,6 @@
 /** The world as it is: the only file of `src/` that touches the clock, timers, randomness, sockets and disk. */
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, watch as watchFile } from 'node:fs'
+import { mkdirSync, readFileSync, watch as watchFile } from 'node:fs'
 import { chmod, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import * as net from 'node:net'
 import { dirname } from 'node:path'
@@ -18,6 +18,7 @@ import type {
   Timers,
   TlsOptions,
 } from './env.js'
+import { Handshakes } from './handshakes.js'
 import type { Log } from './log.js'
 
 export const realEnv = (log: Log): Env => ({ clock, timers, random, net: realNet, disk, log })
@@ -104,8 +105,26 @@ const secureOptions = (options: TlsOptions) => ({
 /** Connections that may wait to be accepted: with fewer, callers who come all at once are lost and try again after seconds. */
 const backlog = 4_096
 
-/** Whoever has not finished by then is cut off. */
-const tlsHandshakeMillis = 5_000
+/** What the kernel lets this process open; where it does not say, what is usual. */
+const descriptorLimit = (): number => {
+  try {
+    const [, limit = ''] =
+      /^Max open files +(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? []
+    return limit === '' ? usualDescriptors : Number(limit)
+  } catch {
+    // No Linux: the usual limit is a safe guess.
+    return usualDescriptors
+  }
+}
+const usualDescriptors = 1_024
+
+const maxDescriptors = descriptorLimit()
+
+/** Whoever has not finished by then is cut off; so is the oldest when so many wait. */
+const handshakeLimits = {
+  deadlineMillis: 5_000,
+  maxWaiting: Math.min(2_048, Math.floor(maxDescriptors / 4)),
+}
 
 const remoteOf = (socket: net.Socket): string =>
   socket.remoteAddress?.includes(':')
@@ -146,9 +165,14 @@ class Arrivals {
 const longestArrivalMillis = 250
 
 const realNet: Net = {
-  async listen(at, onConnection): Promise<Listener> {
-    const accept = (socket: net.Socket) =>
-      onConnection(new SocketConnection(socket, 'path' in at ? at.path : remoteOf(socket)))
+  maxDescriptors,
+  async listen(at, onConnection, onRefused = () => undefined): Promise<Listener> {
+    const handshakes = new Handshakes(timers, handshakeLimits, onRefused)
+    const accept = (socket: net.Socket) => {
+      const remote = 'path' in at ? at.path : remoteOf(socket)
+      handshakes.ended(remote)
+      onConnection(new SocketConnection(socket, remote))
+    }
     const arrivals = new Arrivals()
     const secure = 'port' in at ? at.tls : undefined
     const server = secure
@@ -157,7 +181,8 @@ const realNet: Net = {
             ...secureOptions(secure),
             requestCert: true,
             rejectUnauthorized: true,
-            handshakeTimeout: tlsHandshakeMillis,
+            // The deadline is ours, below: Node would tell of it, and leave the connection open.
+            handshakeTimeout: 2 * handshakeLimits.deadlineMillis,
           },
           accept,
         )
@@ -168,8 +193,17 @@ const realNet: Net = {
     const open = new Set<net.Socket>()
     server.on('connection', (socket: net.Socket) => {
       open.add(socket)
-      socket.on('close', () => open.delete(socket))
+      const remote = remoteOf(socket)
+      if (secure) handshakes.began(remote, socket)
+      socket.on('close', () => {
+        open.delete(socket)
+        handshakes.closed(
+          remote,
+          'it ended in its TLS handshake, or its certificate is not one of our authority',
+        )
+      })
     })
+    server.on('tlsClientError', (_: Error, socket: tls.TLSSocket) => socket.destroy())
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject)
       server.listen(

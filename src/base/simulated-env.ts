@@ -214,6 +214,8 @@ export class SimulatedNet implements Net {
     this.#options = options
   }
 
+  readonly maxDescriptors = Number.POSITIVE_INFINITY
+
   async listen(at: Address, onConnection: Parameters<Net['listen']>[1]): Promise<Listener> {
     const bound = 'port' in at && at.port === 0 ? { ...at, port: this.#nextPort++ } : at
     const key = keyOf(bound)

@@ -64,8 +64,10 @@ export const listenForSwitches = async (
 ): Promise<SwitchListener> => {
   const door = new Door(env, { ...serverLimits, ...options.limits }, handlers)
   const { host, port, tls } = options
-  const listener = await env.net.listen({ host, port, ...(tls && { tls }) }, connection =>
-    door.open(connection),
+  const listener = await env.net.listen(
+    { host, port, ...(tls && { tls }) },
+    connection => door.open(connection),
+    (remote, reason) => door.refused({ remote, reason }),
   )
   return {
     address: listener.address,
@@ -137,7 +139,13 @@ class Door {
 
   constructor(env: Env, limits: ServerLimits, handlers: SwitchHandlers) {
     this.#env = env
-    this.#limits = limits
+    // Connections that have said nothing may not take the descriptors that others need.
+    const share = Math.floor(env.net.maxDescriptors / 4)
+    this.#limits = {
+      ...limits,
+      maxHalfOpen: Math.min(limits.maxHalfOpen, share),
+      maxHalfOpenPerSource: Math.min(limits.maxHalfOpenPerSource, share),
+    }
     this.#handlers = handlers
   }
 
@@ -147,7 +155,7 @@ class Door {
       connection.onBytes(() => undefined)
       connection.onClose(() => undefined)
       connection.destroy()
-      this.#refused({ remote: connection.remote, reason })
+      this.refused({ remote: connection.remote, reason })
       return undefined
     }
     const opened = new SwitchConnection(
@@ -215,10 +223,11 @@ class Door {
     const wasIn = dpid !== undefined && this.#byDpid.get(dpid) === connection
     if (wasIn) this.#byDpid.delete(dpid)
     if (wasHalfOpen || !wasIn)
-      this.#refused({ remote: connection.remote, reason, ...(dpid && { dpid }) })
+      this.refused({ remote: connection.remote, reason, ...(dpid && { dpid }) })
   }
 
-  #refused(info: RefusedInfo): void {
+  /** A connection was not let in, here or before it came here. */
+  refused(info: RefusedInfo): void {
     this.#env.log.info({ ...info }, 'a connection was not let in')
     this.#handlers.onRefused?.(info)
   }

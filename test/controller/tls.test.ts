@@ -1,9 +1,10 @@
 /** Mutual TLS between switches and the controller: who may come, with which name, and certificates that are renewed. */
 import { execFileSync } from 'node:child_process'
 import { chmodSync, copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { connect as connectTcp, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { connect as connectTls } from 'node:tls'
+import { connect as connectTls, createServer as createTlsServer } from 'node:tls'
 import t, { type Test } from 'tap'
 import type { Dpid } from '../../src/base/addresses.js'
 import type { TlsOptions } from '../../src/base/env.js'
@@ -69,7 +70,7 @@ const controllerFiles = ours.sign('controller')
 
 const open = async (t: Test, more: Partial<SouthboundOptions> = {}) => {
   const switches: SwitchConnection[] = []
-  const refused: RefusedInfo[] = []
+  const refused: (RefusedInfo & { readonly more: number })[] = []
   const southbound = await openSouthbound(
     env,
     { listen: ['127.0.0.1:0'], connect: [], tls: controllerFiles, ...more },
@@ -211,4 +212,62 @@ t.test('switches that wait to be called are called, and called again', async t =
   calls[0]!.destroy()
   t.ok(await soon(() => calls.length === 2, 4_000), 'after the connection is lost, again')
   calls[1]!.destroy()
+})
+
+/** Connections that never say anything. */
+const silent = async (t: Test, port: number, count: number): Promise<Socket[]> => {
+  const sockets: Socket[] = []
+  t.teardown(() => {
+    for (const socket of sockets) socket.destroy()
+  })
+  for (let done = 0; done < count; done += 250)
+    await Promise.all(
+      Array.from({ length: Math.min(250, count - done) }, async () => {
+        const socket = connectTcp({ port, host: '127.0.0.1' })
+        sockets.push(socket)
+        socket.resume()
+        socket.on('error', () => undefined)
+        await new Promise<void>(resolve => socket.once('connect', resolve).once('close', resolve))
+      }),
+    )
+  return sockets
+}
+
+t.test('5,000 connections that never finish their handshake are closed', async t => {
+  const at = await open(t)
+  const sockets = await silent(t, at.port, 5_000)
+  const opened = () => sockets.filter(socket => !socket.closed).length
+  // Half a ClientHello is no better than nothing.
+  for (const socket of sockets.slice(4_900)) if (socket.writable) socket.write('1603010200')
+  dial(t, at.port, first, contents(ours.sign('s1')))
+  t.ok(await soon(() => at.switches.length === 1), 'a switch comes in beside them')
+  t.ok(await soon(() => opened() === 0, 10_000), `${opened()} are open at the end`)
+  t.ok(await at.switches[0]?.isAlive(1_000), 'and stays')
+  const reasons = new Set(at.refused.map(({ reason }) => reason))
+  t.ok(reasons.has('too many connections wait for their TLS handshake'))
+  const told = at.refused.reduce((sum, { more }) => sum + 1 + more, 0)
+  t.ok(told > 2_900, `${told} are counted, in ${at.refused.length} events`)
+})
+
+t.test('the other way round: without the deadline they would be open', async t => {
+  const key = readFileSync(controllerFiles.key)
+  const server = createTlsServer({
+    key,
+    cert: readFileSync(controllerFiles.certificate),
+    handshakeTimeout: 500,
+  })
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => server.close())
+  const sockets = await silent(t, (server.address() as { port: number }).port, 10)
+  await new Promise(resolve => setTimeout(resolve, 1_500))
+  t.equal(sockets.filter(socket => !socket.closed).length, 10, 'the deadline of Node closes none')
+  for (const socket of sockets) socket.destroy()
+})
+
+t.test('a certificate that is not believed leaves a trace', async t => {
+  const at = await open(t)
+  const { authority } = controllerFiles
+  dial(t, at.port, second, contents({ ...theirs.sign('stranger'), authority }))
+  t.ok(await soon(() => at.refused.length > 0))
+  t.match(at.refused[0], { remote: /^127\.0\.0\.1:\d+$/, reason: /./ })
 })
