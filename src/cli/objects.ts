@@ -4,6 +4,7 @@ import type { Cli } from './cli.js'
 import { type Client, Problem } from './client.js'
 import { stateText } from './declared.js'
 import { FileMistakes, type ObjectDocument } from './object-files.js'
+import { isGood } from './policies.js'
 
 interface Status {
   readonly state: string
@@ -41,7 +42,8 @@ export const applyObjects = async (
           ? `${kind} ${name} would be ${change}`
           : `${kind} ${name} ${change}: revision ${revision}, ${stateText(status)}`,
       )
-    return items.every(({ status }) => status.state !== 'failed') ? 0 : 1
+    const states = items.map(({ status }) => status.state)
+    return options.dryRun || isGood(states, options.wait) ? 0 : 1
   } catch (error) {
     throw placed(error, documents)
   }

@@ -56,7 +56,12 @@ export const apply = async (cli: Cli, client: Client, options: ApplyOptions): Pr
   for (const policy of reply.items) cli.print(appliedLine(policy))
   if (options.confirm !== undefined)
     cli.print(`it is taken back in ${secondsOf(options.confirm)} s unless you run: sluice confirm`)
-  return reply.items.every(policy => policy.state !== 'failed') ? 0 : 1
+  return isGood(
+    reply.items.map(policy => policy.state),
+    options.wait,
+  )
+    ? 0
+    : 1
 }
 
 interface AppliedPolicy {
@@ -67,6 +72,10 @@ interface AppliedPolicy {
   readonly generation: number
   readonly reason?: string
 }
+
+/** Who waits wants it installed; who does not wants nothing but that it did not fail. */
+export const isGood = (states: readonly string[], isWaiting: boolean | undefined): boolean =>
+  states.every(state => (isWaiting ? state === 'installed' : state !== 'failed'))
 
 /** What a dry run tells. */
 interface PlannedPolicy {

@@ -21,6 +21,7 @@ import { type TopologyOptions, TopologyService } from '../topology/topology.js'
 import { Admission } from './admission/admission.js'
 import { Journal } from './events.js'
 import { FactWriter, loadFacts } from './facts.js'
+import { type Lack, lacking } from './lacking.js'
 import { Learning } from './learning.js'
 import { PolicyKeeper } from './policies.js'
 import { hitEvent } from './policy-facts.js'
@@ -78,6 +79,16 @@ const networkOf = async (env: Env, store: Store): Promise<NetworkId> => {
   await store.txn({ if: [], then: [{ op: 'put', key: networkKey, value: formatNetworkId(made) }] })
   return made
 }
+
+/** Whose flows are what rules stand on. */
+const policyOwners: ReadonlySet<OwnerKind> = new Set([
+  'policy',
+  'base',
+  'switch',
+  'network',
+  'host',
+])
+const objectOwners: ReadonlySet<OwnerKind> = new Set(['base', 'switch', 'network', 'host'])
 
 interface ControllerEvents {
   /** Programs were compiled anew. */
@@ -233,11 +244,44 @@ export class Controller extends EventEmitter<ControllerEvents> {
     return this.#asked
   }
 
-  /** True when every connected switch has confirmed the rules as they are wanted, whatever else it still waits for. */
-  get arePoliciesInstalled(): boolean {
-    return [...this.#attached.keys()].every(
-      dpid => (this.#programmers.get(dpid)?.confirmedRevision ?? -1) >= this.#policyRevision,
+  /** Switches that should have the rules as they are wanted and do not. */
+  lackingPolicies(): readonly Lack[] {
+    return this.#lacking(this.#policyRevision, policyOwners)
+  }
+
+  /** Switches that should have what was known at a revision, rules aside, and do not. */
+  lackingObjects(revision: number): readonly Lack[] {
+    return this.#lacking(revision, objectOwners)
+  }
+
+  #lacking(revision: number, owners: ReadonlySet<OwnerKind>): readonly Lack[] {
+    return lacking(
+      {
+        topology: this.topology.current,
+        clock: this.#env.clock,
+        attachment: ({ dpid }) => {
+          const role = this.#attached.get(dpid)?.connection.role
+          return {
+            role: role === undefined ? 'none' : role === 'master' ? 'master' : 'other',
+            isStranger: this.#strangers.has(dpid),
+          }
+        },
+        programmer: ({ dpid }) => this.#programmers.get(dpid),
+      },
+      revision,
+      owners,
     )
+  }
+
+  /** Resolves when every switch that should have the rules has them or refuses them; false when not by then. */
+  async policiesInstalled(timeoutMillis: number): Promise<boolean> {
+    const endMillis = this.#env.clock.nowMillis() + timeoutMillis
+    if (!(await this.programmed(this.nextRevision, timeoutMillis))) return false
+    for (;;) {
+      if (this.lackingPolicies().every(({ kind }) => kind === 'refused')) return true
+      if (this.#env.clock.nowMillis() >= endMillis) return false
+      await new Promise<void>(resolve => this.#env.timers.after(timedPollMillis, resolve))
+    }
   }
 
   /** Connected switches with rules that do not know the timeouts of services: not yet, or since nothing reaches their databases. */

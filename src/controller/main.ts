@@ -120,7 +120,11 @@ const start = async (
   const declared = new Declared(
     controller.topology,
     objects,
-    dpid => controller.isConfirmed(dpid),
+    {
+      revision: () => controller.nextRevision,
+      isConfirmed: dpid => controller.isConfirmed(dpid),
+      lacking: revision => controller.lackingObjects(revision),
+    },
     intent => controller.refusalOf('intent', intent),
   )
   declared.start()

@@ -9,4 +9,14 @@ export const notReady = (controller: Controller): string[] => [
   ...switchesInOrder(controller.topology.current)
     .filter(self => self.isConnected && controller.attached(self.dpid)?.connection.role === 'slave')
     .map(({ name, dpid }) => `another controller is master of switch ${name} (${dpid})`),
+  ...uninstalled(controller),
 ]
+
+/** Rules that are wanted and not everywhere; what was asked for only just now is no reason. */
+const uninstalled = (controller: Controller): string[] => {
+  if (controller.policies.list().length === 0) return []
+  return controller
+    .lackingPolicies()
+    .filter(({ kind }) => kind !== 'waiting')
+    .map(lack => `the policies are not installed everywhere: switch ${lack.switch} ${lack.why}`)
+}

@@ -2,6 +2,7 @@
 import type { Dpid } from '../../src/base/addresses.js'
 import { SimulatedEnv } from '../../src/base/simulated-env.js'
 import { Controller } from '../../src/controller/controller.js'
+import type { Switches } from '../../src/controller/declared/declared.js'
 import type { JournalEntry } from '../../src/controller/events.js'
 import { MemoryStore } from '../../src/controller/store/memory-store.js'
 import { listenForSwitches } from '../../src/openflow/index.js'
@@ -97,6 +98,13 @@ export class Whole {
     return this.controller.journal.since(0, 100_000).filter(event => kinds.includes(event.kind))
   }
 }
+
+/** What declared objects ask of the controller. */
+export const switchesOf = (whole: Whole): Switches => ({
+  revision: () => whole.controller.nextRevision,
+  isConfirmed: dpid => whole.controller.isConfirmed(dpid),
+  lacking: revision => whole.controller.lackingObjects(revision),
+})
 
 export const end = (name: string, port: number): End => ({ name, port })
 

@@ -15,6 +15,7 @@ import {
 } from '../../topology/model.js'
 import type { DeclaredPort } from '../../topology/port-reports.js'
 import type { TopologyService } from '../../topology/topology.js'
+import { type Lack, lackState, lackText } from '../lacking.js'
 import type { ObjectKeeper, StoredObject } from '../objects/objects.js'
 import {
   type HostSpec,
@@ -36,31 +37,40 @@ export interface DeclaredStatus {
   readonly backup?: readonly string[]
 }
 
+/** What becomes of objects in switches. */
+export interface Switches {
+  /** The one that will hold all that is known now. */
+  revision(): number
+  /** True when a switch has confirmed all that is wanted of it now. */
+  isConfirmed(dpid: Dpid): boolean
+  /** Switches that should have a revision and do not. */
+  lacking(revision: number): readonly Lack[]
+}
+
 const defaultNetwork: Network = { number: 1, name: 'default' }
 
 export class Declared {
   readonly #topology: TopologyService
   readonly #objects: ObjectKeeper
-  readonly #isConfirmed: (dpid: Dpid) => boolean
   readonly #refusalOf: (intent: string) => string | undefined
+  readonly #switches: Switches
+  /** What was known when all of it was handed over. */
+  #handedRevision = 0
   readonly #status = new Map<string, DeclaredStatus>()
   /** What was handed over last, to see whether it is another now. */
   #handed = ''
 
-  /**
-   * @param isConfirmed true when a switch has confirmed all that is wanted of it now
-   * @param refusalOf what a switch refused of an intent, if any
-   */
+  /** @param refusalOf what a switch refused of an intent, if any */
   constructor(
     topology: TopologyService,
     objects: ObjectKeeper,
-    isConfirmed: (dpid: Dpid) => boolean,
+    switches: Switches,
     refusalOf: (intent: string) => string | undefined = () => undefined,
   ) {
     this.#refusalOf = refusalOf
     this.#topology = topology
     this.#objects = objects
-    this.#isConfirmed = isConfirmed
+    this.#switches = switches
   }
 
   start(): void {
@@ -81,7 +91,10 @@ export class Declared {
 
   status(kind: string, name: string): DeclaredStatus | undefined {
     if (kind === intentKind.kind) return this.#intentStatus(name)
-    return this.#status.get(`${kind}/${name}`)
+    const status = this.#status.get(`${kind}/${name}`)
+    if (status?.state !== 'installed') return status
+    const lacks = this.#switches.lacking(this.#handedRevision)
+    return lackState(lacks, this.#topology.current.switches.size) ?? status
   }
 
   #update(): void {
@@ -97,6 +110,7 @@ export class Declared {
       this.#topology.declareNetworks(networks)
     this.#topology.declareHosts(pinned, names)
     this.#topology.declarePorts(ports)
+    this.#handedRevision = this.#switches.revision()
   }
 
   #ports(): Map<string, DeclaredPort> {
@@ -136,11 +150,14 @@ export class Declared {
     const { path, backup } = result.route
     const namesOf = (dpids: readonly Dpid[]) => dpids.map(dpid => switches.get(dpid)?.name ?? dpid)
     const entries = laid.find(each => each.name === name)?.entries ?? new Map<string, Entry>()
-    const isConfirmed = [...entries.values()].every(({ dpid }) => this.#isConfirmed(dpid))
+    const isConfirmed = [...entries.values()].every(({ dpid }) => this.#switches.isConfirmed(dpid))
     const state = result.state === 'degraded' ? 'degraded' : 'installed'
+    const isDone = isSettled && isConfirmed
+    const missing = isDone ? '' : lackText(this.#switches.lacking(this.#switches.revision()))
+    const reason = missing === '' ? result.reason : missing
     return {
-      state: isSettled && isConfirmed ? state : 'installing',
-      ...(result.reason && { reason: result.reason }),
+      state: isDone ? state : 'installing',
+      ...(reason && { reason }),
       ...(path && { path: namesOf(path) }),
       ...(backup && { backup: namesOf(backup) }),
     }

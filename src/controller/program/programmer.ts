@@ -101,6 +101,8 @@ export class Programmer extends EventEmitter<ProgrammerEvents> {
   #failedCount = 0
   /** Sections of which the switch has refused a row of the firewall: its rules stay as they were. */
   #withheld: readonly Section[] | undefined
+  #failure: string | undefined
+  #behindSinceMillis: number | undefined
   #cancelMend: Cancel | undefined
   #mendedMillis = Number.NEGATIVE_INFINITY
   #mendWaitMillis = firstMendMillis
@@ -110,6 +112,16 @@ export class Programmer extends EventEmitter<ProgrammerEvents> {
     this.#env = env
     this.dpid = dpid
     this.#beforeRemoval = beforeRemoval
+  }
+
+  /** What went wrong since the last confirmation. */
+  get failure(): string | undefined {
+    return this.#failure
+  }
+
+  /** Since when something waits to be confirmed; undefined while nothing does. */
+  get behindSinceMillis(): number | undefined {
+    return this.#behindSinceMillis
   }
 
   get confirmedRevision(): number {
@@ -144,18 +156,21 @@ export class Programmer extends EventEmitter<ProgrammerEvents> {
     this.#network = network
     this.#failedCount = 0
     this.#mustReadBack = true
+    this.#behindSinceMillis ??= this.#env.clock.nowMillis()
     this.#run()
   }
 
   disconnect(): void {
     this.#channel = undefined
     this.#confirmedRevision = -1
+    this.#behindSinceMillis = undefined
   }
 
   want(sections: readonly Section[], revision: number): void {
     this.#wanted = { sections, revision }
-    if (this.#isRight(sections)) this.#confirm(revision)
-    else this.#run()
+    if (this.#isRight(sections)) return this.#confirm(revision)
+    if (this.#channel) this.#behindSinceMillis ??= this.#env.clock.nowMillis()
+    this.#run()
   }
 
   /** Nothing is under way, and the switch has confirmed these very sections. */
@@ -166,6 +181,8 @@ export class Programmer extends EventEmitter<ProgrammerEvents> {
 
   #confirm(revision: number): void {
     this.#confirmedRevision = revision
+    this.#failure = undefined
+    this.#behindSinceMillis = undefined
     this.emit('confirmed', revision)
   }
 
@@ -235,7 +252,9 @@ export class Programmer extends EventEmitter<ProgrammerEvents> {
         if (channel !== this.#channel) return
         // Nobody knows any more what it holds.
         this.#confirmedRevision = -1
-        this.emit('failed', error instanceof Error ? error : new Error(String(error)))
+        const failure = error instanceof Error ? error : new Error(String(error))
+        this.#failure = failure.message
+        this.emit('failed', failure)
       })
       .finally(() => {
         this.#isRunning = false

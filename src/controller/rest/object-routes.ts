@@ -215,7 +215,7 @@ const settle = async (
   const seconds = Number(query.timeout ?? 10)
   const pending = () =>
     wishes.filter(({ kind, name }) =>
-      ['pending', 'installing'].includes(statusOf(kind, name)?.state ?? 'pending'),
+      ['pending', 'installing', 'requested'].includes(statusOf(kind, name)?.state ?? 'pending'),
     )
   const isDone = await objects.until(() => pending().length === 0, seconds * 1_000, pollMillis)
   const [first] = pending()

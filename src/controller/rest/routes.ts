@@ -4,6 +4,7 @@ import type { Static } from 'typebox'
 import { Failure } from '../../base/failures.js'
 import type { Controller } from '../controller.js'
 import { driftItems } from '../drift.js'
+import { lackText } from '../lacking.js'
 import { plan } from '../plan.js'
 import { etagOf, type PolicyWish } from '../policy.js'
 import type { HistoryEntry, Reason } from '../policy-history.js'
@@ -93,13 +94,11 @@ const readingRoutes = (app: FastifyInstance, controller: Controller): void => {
   list('drift', 'where switches hold something else than is wanted', name =>
     driftItems(controller, name),
   )
-  list('policies', 'policies and whether they are installed', name =>
-    only(
-      controller.policies.list().map(policy => policyItem(controller, policy.name)),
-      name,
-      ['name'],
-    ),
-  )
+  list('policies', 'policies and whether they are installed', name => {
+    const lacks = controller.lackingPolicies()
+    const items = controller.policies.list().map(each => policyItem(controller, each.name, lacks))
+    return only(items, name, ['name'])
+  })
   app.get<{ Params: { name: string } }>(
     '/api/v1/switches/:name',
     read('one switch'),
@@ -267,15 +266,16 @@ const applyPolicies = async (
   }))
 }
 
-/** Waits, when asked to, until every connected switch has confirmed what is wanted now. */
+/** Waits, when asked to, until every switch that should have the rules has them. @throws {Failure} `timed-out` */
 const settle = async (controller: Controller, query: Static<typeof waitQuery>): Promise<void> => {
   if (query.wait !== 'installed' || isDryRun(query)) return
   const seconds = Number(query.timeout ?? 10)
   const isDone =
-    (await controller.programmed(controller.nextRevision, seconds * 1_000)) &&
+    (await controller.policiesInstalled(seconds * 1_000)) &&
     (await controller.timed(seconds * 1_000))
-  if (!isDone)
-    throw new Failure('timed-out', {
-      detail: `Not every switch has confirmed within ${seconds} s; what was asked stays wanted. See "sluice get switches".`,
-    })
+  if (isDone) return
+  const why = lackText(controller.lackingPolicies())
+  throw new Failure('timed-out', {
+    detail: `Not installed everywhere after ${seconds} s${why === '' ? '' : `: ${why}`}. What was asked stays wanted; "sluice get switches" tells how the switches are, "sluice delete switch" forgets one that is gone.`,
+  })
 }

@@ -12,6 +12,7 @@ import { cookieNamespace, cookieNamespaceMask } from '../../pipeline/program.js'
 import { tableName } from '../../pipeline/tables.js'
 import { type Link, type PortRef, type Switch, switchesInOrder } from '../../topology/model.js'
 import type { Controller, Stranger } from '../controller.js'
+import { type Lack, lackState } from '../lacking.js'
 import { canonicalFlow, flowKey } from '../program/canonical.js'
 import { unreadableFlow } from '../program/unreadable.js'
 
@@ -77,7 +78,16 @@ const stateOf = (
       state: 'not-master',
       reason: 'another controller made itself master of this switch: nothing is sent to it',
     }
-  return { state: isInstalled ? 'installed' : 'pending' }
+  const programmer = controller.programmer(dpid)
+  if (!isInstalled)
+    return { state: 'pending', ...(programmer?.failure && { reason: programmer.failure }) }
+  const [refused] = programmer?.refusals.values() ?? []
+  if (refused === undefined) return { state: 'installed' }
+  const count = programmer!.refusals.size
+  return {
+    state: 'degraded',
+    reason: `it refused ${count === 1 ? 'a flow' : `${count} flows, the first`}: ${refused.error} (${refused.request})`,
+  }
 }
 
 const nameOf = (controller: Controller, dpid: Dpid): string =>
@@ -116,7 +126,12 @@ export const hostItems = (controller: Controller) =>
     network: host.network,
   }))
 
-export const policyItem = (controller: Controller, name: string) => {
+/** @param lacks switches without the rules; asked for once where there are many policies */
+export const policyItem = (
+  controller: Controller,
+  name: string,
+  lacks = controller.lackingPolicies(),
+) => {
   const policy = controller.policies.get(name)
   const refusals = controller.policies.refusalsOf(name)
   return {
@@ -125,7 +140,7 @@ export const policyItem = (controller: Controller, name: string) => {
     order: policy.order,
     ...(refusals[0]
       ? { state: 'failed', reason: `${refusals[0].error}: ${refusals[0].request}` }
-      : policyState(controller, name)),
+      : policyState(controller, name, lacks)),
     rules: controller.policies.ruleCount(name),
     generation: controller.policies.generation,
     changed: policy.changed,
@@ -135,8 +150,13 @@ export const policyItem = (controller: Controller, name: string) => {
 }
 
 /** Of a policy of which no switch has refused anything. */
-const policyState = (controller: Controller, name: string): { state: string; reason?: string } => {
-  if (!controller.arePoliciesInstalled) return { state: 'pending' }
+const policyState = (
+  controller: Controller,
+  name: string,
+  lacks: readonly Lack[],
+): { state: string; reason?: string } => {
+  const lack = lackState(lacks, controller.topology.current.switches.size)
+  if (lack) return lack
   if (!controller.policies.hasTimeouts(name)) return { state: 'installed' }
   const { pending, unreached } = controller.untimed()
   if (unreached.length > 0)

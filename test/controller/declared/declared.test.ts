@@ -4,7 +4,7 @@ import { hostKind, networkKind, portKind } from '../../../src/controller/declare
 import { complaintsOf } from '../../../src/controller/objects/kind.js'
 import { ObjectKeeper } from '../../../src/controller/objects/objects.js'
 import { buildFrame } from '../../../src/pipeline/build.js'
-import { end, switchNames, Whole } from '../../topology/whole.js'
+import { end, switchesOf, switchNames, Whole } from '../../topology/whole.js'
 
 /** h1 and h2 at ports 10, h3 and h4 at ports 11 of s1 and s2. */
 const begin = async () => {
@@ -23,9 +23,7 @@ const begin = async () => {
     hostKind,
     portKind,
   ])
-  const declared = new Declared(whole.controller.topology, objects, dpid =>
-    whole.controller.isConfirmed(dpid),
-  )
+  const declared = new Declared(whole.controller.topology, objects, switchesOf(whole))
   declared.start()
   const apply = async (kind: string, name: string, spec: unknown) => {
     await whole.during(objects.apply([{ kind, name, spec }]))

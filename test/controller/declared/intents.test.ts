@@ -3,7 +3,7 @@ import { Declared } from '../../../src/controller/declared/declared.js'
 import { intentKind } from '../../../src/controller/declared/kinds.js'
 import { ObjectKeeper } from '../../../src/controller/objects/objects.js'
 import type { NetworkSpec } from '../../../src/sim/network.js'
-import { end, switchNames, Whole } from '../../topology/whole.js'
+import { end, switchesOf, switchNames, Whole } from '../../topology/whole.js'
 
 /*
  *          1 s2 2
@@ -29,9 +29,7 @@ const begin = async () => {
   await whole.ping('h1', 'h5')
   const keep = async () => {
     const objects = await ObjectKeeper.load(whole.env.timers, whole.store, [intentKind])
-    const declared = new Declared(whole.controller.topology, objects, dpid =>
-      whole.controller.isConfirmed(dpid),
-    )
+    const declared = new Declared(whole.controller.topology, objects, switchesOf(whole))
     declared.start()
     return { objects, declared }
   }

@@ -3,7 +3,7 @@ import { Declared } from '../../../src/controller/declared/declared.js'
 import { intentKind } from '../../../src/controller/declared/kinds.js'
 import { ObjectKeeper } from '../../../src/controller/objects/objects.js'
 import type { NetworkSpec } from '../../../src/sim/network.js'
-import { end, switchNames, Whole } from '../whole.js'
+import { end, switchesOf, switchNames, Whole } from '../whole.js'
 
 /*
  *        1 s2 2──1 s3 2──1 s4 2        h1 and h2 at s1, h3 at s5, h4 at s7
@@ -39,11 +39,8 @@ export const lines = (hasRungs: boolean): NetworkSpec => {
 export const declaring = async (whole: Whole) => {
   const objects = await ObjectKeeper.load(whole.env.timers, whole.store, [intentKind])
   const { controller } = whole
-  const declared = new Declared(
-    controller.topology,
-    objects,
-    dpid => controller.isConfirmed(dpid),
-    name => controller.refusalOf('intent', name),
+  const declared = new Declared(controller.topology, objects, switchesOf(whole), name =>
+    controller.refusalOf('intent', name),
   )
   declared.start()
   return { objects, declared }
