@@ -59,6 +59,7 @@ const runController = async (
     ...(options.adopt && { adopts: true }),
     ...(options.openvswitch && { openvswitch: options.openvswitch }),
     ...(config.packetsPerSecond && { packetsPerSecond: config.packetsPerSecond }),
+    ...(config.forgetAfterDays && { forgetAfterDays: config.forgetAfterDays }),
     ...(config.discovery && { discovery: config.discovery }),
     variables: process.env,
     pid: process.pid,

@@ -110,7 +110,7 @@ const addPolicies = (
     .option('--watch', 'put later edits of the file in force as well')
     .option('-m, --message <text>', 'why, for the history of policies')
     .option('--confirm <time>', 'take rules back after 60s, 5m, ... unless "sluice confirm" is run')
-    .option('--wait', 'return when every switch has confirmed')
+    .option('--wait', 'return when every switch that should have it has confirmed')
     .option('--timeout <seconds>', 'how long to wait', '30')
     .action(async options => exit(await applyAll(cli, await client(), options)))
   program
@@ -136,7 +136,8 @@ const addPolicies = (
     .description('take the last change of the policies back, or another one')
     .argument('[number]', 'as "sluice history" counts')
     .option('-m, --message <text>', 'why')
-    .option('--wait', 'return when every switch has confirmed')
+    .option('--wait', 'return when every switch that should have it has confirmed')
+    .option('--timeout <seconds>', 'how long to wait', '30')
     .action(async (number: string | undefined, options) =>
       undo(cli, await client(), number, options),
     )
@@ -152,15 +153,19 @@ const addPolicies = (
     .action(async options => exit(await diff(cli, await client(), options.file, options.output)))
   program
     .command('delete')
-    .description('take a policy out of force, or declare an object no more')
+    .description(
+      'take a policy out of force, declare an object no more, or forget a switch or host that is gone',
+    )
     .argument('<kind>', `policy, ${declaredPlurals.join(', ')}`)
-    .argument('<name>', 'its name')
+    .argument('<name>', 'its name; a switch by name or dpid, a host by name, MAC or address')
     .option('--leave', 'what was made for an object stays')
-    .option('--wait', 'return when every switch has confirmed')
+    .option('-m, --message <text>', 'why, for the history of policies')
+    .option('--wait', 'return when every switch that should have it has confirmed')
+    .option('--timeout <seconds>', 'how long to wait', '30')
     .action(async (kind: string, name: string, options) =>
       exit(
         declaredKind(kind) === undefined
-          ? await remove(cli, await client(), kind, name, options.wait === true)
+          ? await remove(cli, await client(), kind, name, options)
           : await deleteObject(
               cli,
               await client(),

@@ -5,6 +5,7 @@ import { type Client, Problem } from './client.js'
 import { stateText } from './declared.js'
 import { FileMistakes, type ObjectDocument } from './object-files.js'
 import { isGood } from './policies.js'
+import { numberOf } from './usage.js'
 
 interface Status {
   readonly state: string
@@ -27,7 +28,12 @@ export const applyObjects = async (
   options: { readonly wait?: boolean; readonly timeout: string; readonly dryRun?: boolean },
 ): Promise<number> => {
   const query = [
-    ...(options.wait ? ['wait=installed', `timeout=${Number(options.timeout)}`] : []),
+    ...(options.wait
+      ? [
+          'wait=installed',
+          `timeout=${numberOf(options.timeout, '--timeout', 'seconds, 0 to 240', 240)}`,
+        ]
+      : []),
     ...(options.dryRun ? ['dryRun=true'] : []),
   ].join('&')
   try {
@@ -66,6 +72,7 @@ const placed = (error: unknown, documents: readonly ObjectDocument[]): unknown =
   )
 }
 
+/** A declared object; where there is none of that name, a switch or host that was found and is gone. */
 export const deleteObject = async (
   cli: Cli,
   client: Client,
@@ -73,14 +80,26 @@ export const deleteObject = async (
   name: string,
   isLeft: boolean,
 ): Promise<number> => {
-  const answer = await client.send<{ state?: string } | undefined>(
-    'DELETE',
-    `/api/v1/objects/${kind}/${encodeURIComponent(name)}${isLeft ? '?leave=true' : ''}`,
-  )
-  cli.print(
-    answer === undefined
-      ? `${kind} ${name} deleted`
-      : `${kind} ${name} is leaving: what was made for it is taken down`,
-  )
+  const at = encodeURIComponent(name)
+  try {
+    const answer = await client.send<{ state?: string } | undefined>(
+      'DELETE',
+      `/api/v1/objects/${kind}/${at}${isLeft ? '?leave=true' : ''}`,
+    )
+    cli.print(
+      answer === undefined
+        ? `${kind} ${name} deleted`
+        : `${kind} ${name} is leaving: what was made for it is taken down`,
+    )
+  } catch (error) {
+    const found = foundKinds[kind]
+    const isNone = error instanceof Problem && [400, 404].includes(error.status)
+    if (found === undefined || !isNone) throw error
+    await client.send('DELETE', `/api/v1/${found}/${at}`)
+    cli.print(`${kind} ${name} forgotten`)
+  }
   return 0
 }
+
+/** Kinds of which there are found ones beside the declared. */
+const foundKinds: Readonly<Record<string, string>> = { switch: 'switches', host: 'hosts' }

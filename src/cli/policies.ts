@@ -4,6 +4,7 @@ import type { Cli } from './cli.js'
 import type { Client } from './client.js'
 import { signs } from './diff.js'
 import { bodyOf, policyName, readRuleFiles } from './rule-files.js'
+import { numberOf, UsageError } from './usage.js'
 
 interface ApplyOptions {
   readonly file: string
@@ -20,7 +21,7 @@ interface ApplyOptions {
 /** Seconds of `60`, `60s` or `5m`. @throws when it is none of them */
 const secondsOf = (text: string): number => {
   const found = /^([1-9]\d{0,4})([sm]?)$/.exec(text)
-  if (found === null) throw new Error(`--confirm ${text}: say how long as 60s or 5m`)
+  if (found === null) throw new UsageError(`--confirm ${text}: say how long as 60s or 5m`)
   return Number(found[1]) * (found[2] === 'm' ? 60 : 1)
 }
 
@@ -28,7 +29,8 @@ const secondsOf = (text: string): number => {
 const changeQuery = (cli: Cli, options: Partial<ApplyOptions>): string => {
   const query = new URLSearchParams()
   if (options.wait) query.set('wait', 'installed')
-  if (options.wait && options.timeout) query.set('timeout', options.timeout)
+  if (options.wait && options.timeout)
+    query.set('timeout', String(numberOf(options.timeout, '--timeout', 'seconds, 0 to 240', 240)))
   const who = cli.variables.SUDO_USER ?? cli.variables.USER
   if (who) query.set('who', who)
   if (options.message !== undefined) query.set('why', options.message)
@@ -45,7 +47,9 @@ export const apply = async (cli: Cli, client: Client, options: ApplyOptions): Pr
     policies: files.map(file => ({
       name: file.name,
       ...bodyOf(file),
-      ...(options.order !== undefined && { order: Number(options.order) }),
+      ...(options.order !== undefined && {
+        order: numberOf(options.order, '--order', 'a number, 0 to 1000000', 1_000_000),
+      }),
       ...(options.watch && { watch: true }),
     })),
   })
@@ -98,13 +102,13 @@ export const remove = async (
   client: Client,
   kind: string,
   name: string,
-  isWaiting: boolean,
+  options: Partial<ApplyOptions>,
 ): Promise<number> => {
   if (kind !== 'policy' && kind !== 'policies')
-    throw new Error(
+    throw new UsageError(
       `${kind} cannot be deleted: policies, switches, networks, hosts, ports and intents are what people declare`,
     )
-  const query = isWaiting ? '?wait=installed' : ''
+  const query = changeQuery(cli, options)
   await client.send('DELETE', `/api/v1/policies/${encodeURIComponent(policyName(name))}${query}`)
   cli.print(`policy ${policyName(name)} deleted`)
   return 0
@@ -187,7 +191,10 @@ export const undo = async (
   options: Partial<ApplyOptions>,
 ): Promise<void> => {
   const query = changeQuery(cli, options)
-  const which = number === undefined ? '' : `${query === '' ? '?' : '&'}number=${Number(number)}`
+  const which =
+    number === undefined
+      ? ''
+      : `${query === '' ? '?' : '&'}number=${numberOf(number, 'undo', 'the number of a change, as "sluice history" counts')}`
   const entry = await client.send<HistoryEntry>('POST', `/api/v1/history/undo${query}${which}`, {})
   cli.print(`taken back: ${entryLine(entry)}`)
 }

@@ -4,8 +4,13 @@ export class UsageError extends Error {
 }
 
 /** A whole number that somebody typed. @throws {UsageError} that says what belongs there */
-export const numberOf = (text: string, option: string, what: string): number => {
-  if (!/^[0-9]{1,16}$/.test(text))
+export const numberOf = (
+  text: string,
+  option: string,
+  what: string,
+  most = Number.MAX_SAFE_INTEGER,
+): number => {
+  if (!/^[0-9]{1,16}$/.test(text) || Number(text) > most)
     throw new UsageError(`${option} takes ${what}; "${text}" is none`)
   return Number(text)
 }

@@ -30,6 +30,8 @@ const schema = Type.Object(
     ryuFirewall: Type.Optional(Type.String()),
     /** Packets of one switch that are looked at each second; 4000 when it is not said. */
     packetsPerSecond: Type.Optional(Type.Integer({ minimum: 1 })),
+    /** How long a switch that is gone is remembered while nothing declares it; 7 when it is not said. */
+    forgetAfterDays: Type.Optional(Type.Integer({ minimum: 1, maximum: 3_650 })),
     /** How soon a link that fails silently is found: usual 1 s, fast 0.3 s for more than four times the probes. */
     discovery: Type.Optional(Type.Union([Type.Literal('usual'), Type.Literal('fast')])),
     data: Type.Optional(Type.String()),

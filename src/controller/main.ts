@@ -18,6 +18,7 @@ import { hostKind, intentKind, networkKind, portKind } from './declared/kinds.js
 import { lockFolder } from './lock.js'
 import { ObjectKeeper } from './objects/objects.js'
 import { eventRoutes } from './rest/event-routes.js'
+import { forgetRoutes } from './rest/forget-routes.js'
 import { learningRoutes } from './rest/learning-routes.js'
 import { objectRoutes, type StatusOf } from './rest/object-routes.js'
 import { pathRoutes } from './rest/path-routes.js'
@@ -28,7 +29,7 @@ import { ryuRoutes } from './ryu/routes.js'
 import { endpointOf, listening, openSouthbound, type SouthboundOptions } from './southbound.js'
 import { openLmdbStore } from './store/lmdb-store.js'
 import type { Store } from './store/store.js'
-import { SwitchAgeing } from './switch-ageing.js'
+import { dayMillis, SwitchAgeing, switchAgeingLimits } from './switch-ageing.js'
 import { switchKind } from './switch-setup/kind.js'
 import { SwitchSetup } from './switch-setup/switch-setup.js'
 import { zonesOfSwitch } from './switch-setup/zone-timeouts.js'
@@ -48,6 +49,8 @@ export interface RunOptions {
   readonly adopts?: boolean
   /** `HOST:PORT` where the paths of Ryu's firewall are served, without a token; absent: nowhere. */
   readonly ryuFirewall?: string
+  /** How long a switch that is gone is remembered while links or hosts are known at it; usually 7. */
+  readonly forgetAfterDays?: number
   /** How soon a link that fails silently is found. */
   readonly discovery?: 'usual' | 'fast'
   readonly variables: Readonly<Record<string, string | undefined>>
@@ -154,6 +157,7 @@ const start = async (
   const app = await createRest({ ...rest, token, log: env.log, timers: env.timers }, [
     routes(controller),
     eventRoutes(controller.journal, env.timers),
+    forgetRoutes(controller),
     pathRoutes(controller),
     learningRoutes(controller),
     objectRoutes(objects, statusOf),
@@ -175,7 +179,10 @@ const start = async (
   undo.push(async () => watcher.stop())
   controller.start()
   setup.start()
-  const ageing = new SwitchAgeing(env, controller.topology, () => textsOf(controller, objects))
+  const ageing = new SwitchAgeing(env, controller.topology, () => textsOf(controller, objects), {
+    ...switchAgeingLimits,
+    ...(options.forgetAfterDays && { usedLifeMillis: options.forgetAfterDays * dayMillis }),
+  })
   ageing.start()
   undo.push(async () => ageing.stop())
   const endpoints: Endpoints = {

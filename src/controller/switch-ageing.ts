@@ -1,6 +1,6 @@
 /**
  * Switches that have gone are forgotten when nothing declares them: after a day where no link or host was known at
- * them, and at once where too many have gone, those that went first. So peers that call with one dpid after the
+ * them, after a week otherwise, and at once where too many have gone, those that went first. So peers that call with one dpid after the
  * other fill neither the memory nor the disk.
  */
 import type { Dpid } from '../base/addresses.js'
@@ -13,9 +13,17 @@ export interface SwitchAgeingLimits {
   readonly maxGone: number
   /** How long a switch without links and hosts is remembered. */
   readonly lifeMillis: number
+  /** How long one with links or hosts is. */
+  readonly usedLifeMillis: number
 }
 
-export const switchAgeingLimits: SwitchAgeingLimits = { maxGone: 1_024, lifeMillis: 86_400_000 }
+export const dayMillis = 86_400_000
+
+export const switchAgeingLimits: SwitchAgeingLimits = {
+  maxGone: 1_024,
+  lifeMillis: dayMillis,
+  usedLifeMillis: 7 * dayMillis,
+}
 
 const periodMillis = 10_000
 
@@ -60,9 +68,9 @@ export class SwitchAgeing {
     const topology = this.#topology.current
     const now = this.#env.clock.nowMillis()
     const gone = this.#gone(topology, now)
-    const { maxGone, lifeMillis } = this.#limits
-    const isOld = ({ dpid }: Switch) => now - this.#goneMillis.get(dpid)! >= lifeMillis
-    if (gone.length <= maxGone && !gone.some(isOld)) return
+    const { maxGone, lifeMillis, usedLifeMillis } = this.#limits
+    const isOld = ({ dpid }: Switch, life = lifeMillis) => now - this.#goneMillis.get(dpid)! >= life
+    if (gone.length <= maxGone && !gone.some(each => isOld(each))) return
     const inUse = usedBy(topology)
     const isDeclared = declaredBy(topology, wordsOf(this.#texts()))
     const loose = gone.filter(each => !isDeclared(each))
@@ -74,7 +82,8 @@ export class SwitchAgeing {
     const tooMany = Math.max(0, loose.length - maxGone)
     for (const [index, each] of order.entries())
       if (index < tooMany) this.#forget(each, `more than ${maxGone} switches are gone`)
-      else if (!inUse.has(each.dpid) && isOld(each)) this.#forget(each, 'gone for long')
+      else if (isOld(each, inUse.has(each.dpid) ? usedLifeMillis : lifeMillis))
+        this.#forget(each, 'gone for long')
   }
 
   /** Those that are not connected, those that went first before others. */

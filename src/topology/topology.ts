@@ -344,6 +344,20 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
     return true
   }
 
+  /** Hosts with this MAC, address or name. */
+  hostsNamed(text: string): readonly Host[] {
+    const word = text.toLowerCase()
+    return [...this.current.hosts.values()].filter(
+      ({ mac, ips, name }) =>
+        name === text || mac === word || (ips as readonly string[]).includes(word),
+    )
+  }
+
+  /** As if it had gone; it is learnt again when it speaks. */
+  forgetHost(host: Host, reason: string): void {
+    this.#tracker.forget(host, reason)
+  }
+
   portChanged(dpid: Dpid, report: PortReport): void {
     const known = this.#switches.get(dpid)
     if (known === undefined) return

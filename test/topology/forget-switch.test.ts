@@ -99,7 +99,7 @@ t.test('of switches that are gone and that nothing names only so many are rememb
   const whole = await Whole.start(ring(8))
   const { topology } = whole.controller
   const texts = ['zone a = 10.0.0.1\nallow tcp from port s3:10 to a', `{"at":"${dpid(4)}:1"}`]
-  const limits = { maxGone: 2, lifeMillis: 60_000 }
+  const limits = { maxGone: 2, lifeMillis: 60_000, usedLifeMillis: 7 * 86_400_000 }
   const ageing = new SwitchAgeing(whole.env, topology, () => texts, limits)
   ageing.start()
   for (let node = 1; node <= 7; node++) {
@@ -126,7 +126,7 @@ t.test('a name that a switch gives itself protects the first of that name alone'
     topology.switchDisconnected(dpid(node), 'gone')
   }
   for (const node of [1, 2, 3]) whole.network.switch(`s${node}`).disconnect()
-  const limits = { maxGone: 100, lifeMillis: 60_000 }
+  const limits = { maxGone: 100, lifeMillis: 60_000, usedLifeMillis: 7 * 86_400_000 }
   const ageing = new SwitchAgeing(whole.env, topology, () => ['port s1:1'], limits)
   ageing.start()
   await whole.env.advance(120_000)

@@ -11,6 +11,7 @@ import type { HistoryEntry, Reason } from '../policy-history.js'
 import { notReady } from '../readiness.js'
 import { ruleChanges } from '../rule-changes.js'
 import { trace } from '../trace.js'
+import { switchMeant } from './forget-routes.js'
 import { specOfSource, wishOf } from './policy-bodies.js'
 import {
   nameParams,
@@ -103,9 +104,13 @@ const readingRoutes = (app: FastifyInstance, controller: Controller): void => {
     '/api/v1/switches/:name',
     read('one switch'),
     async request => {
-      const [found] = only(switchItems(controller), request.params.name, ['name', 'dpid'])
-      if (found === undefined) throw new Failure('no-such-switch', { name: request.params.name })
-      return found
+      const { name } = request.params
+      const items = switchItems(controller)
+      // One that is left alone is not known to the topology.
+      const stranger = items.find(each => each.state === 'not-adopted' && each.dpid === name)
+      if (stranger) return stranger
+      const { dpid } = switchMeant(controller, name)
+      return items.find(each => each.dpid === dpid)
     },
   )
   app.post<{ Params: { name: string } }>(

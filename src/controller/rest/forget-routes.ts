@@ -1,0 +1,84 @@
+/** What was found and is gone, forgotten by hand: switches that are not connected, and hosts. */
+import type { FastifyInstance } from 'fastify'
+import Type, { type Static } from 'typebox'
+import { Failure } from '../../base/failures.js'
+import { switchesNamed } from '../../topology/named.js'
+import type { Controller } from '../controller.js'
+
+const nameParams = Type.Object(
+  { name: Type.String({ minLength: 1, maxLength: 256 }) },
+  { additionalProperties: false },
+)
+type Named = { Params: Static<typeof nameParams> }
+
+const forgetting = (summary: string, description: string) => ({
+  schema: {
+    summary,
+    description,
+    tags: ['writing'],
+    security: [{ token: [] }],
+    params: nameParams,
+  },
+})
+
+export const forgetRoutes =
+  (controller: Controller) =>
+  (app: FastifyInstance): void => {
+    app.delete<Named>(
+      '/api/v1/switches/:name',
+      forgetting(
+        'forget a switch that is gone',
+        'By dpid, or by a name that only one switch has that is not connected. Its ports, links and hosts are forgotten with it, and nothing waits for it any more. One that is connected, or calls again, is there.',
+      ),
+      async ({ params: { name } }) => {
+        const { dpid, name: known } = goneSwitch(controller, name)
+        controller.topology.forget(dpid, 'forgotten by hand')
+        return { dpid, name: known, state: 'forgotten' }
+      },
+    )
+    app.delete<Named>(
+      '/api/v1/hosts/:name',
+      forgetting(
+        'forget a host',
+        'By MAC, address or name. It is learnt again when it speaks. A host that is declared with its place stays: delete the Host object.',
+      ),
+      async ({ params: { name } }) => {
+        const found = controller.topology.hostsNamed(name)
+        if (found.length === 0) throw new Failure('no-such-host', { name })
+        const [pinned] = found.filter(({ isPinned }) => isPinned)
+        if (pinned) throw new Failure('declared', { what: 'host', name: pinned.name ?? name })
+        for (const host of found) controller.topology.forgetHost(host, 'forgotten by hand')
+        return { items: found.map(({ mac, ips, network }) => ({ mac, ips, network })) }
+      },
+    )
+  }
+
+/** @throws {Failure} `no-such-switch`, `still-connected`, `ambiguous` */
+const goneSwitch = (controller: Controller, text: string) => {
+  const topology = controller.topology.current
+  const meant = [...topology.switches.values()].filter(({ dpid, name }) =>
+    [dpid, name].includes(text),
+  )
+  const gone = meant.filter(({ isConnected }) => !isConnected)
+  const [only] = gone
+  if (meant.length === 0) throw new Failure('no-such-switch', { name: text })
+  if (only === undefined) throw new Failure('still-connected', { name: text })
+  if (gone.length > 1)
+    throw new Failure('ambiguous', {
+      name: text,
+      candidates: gone.map(each => each.dpid).join(', '),
+    })
+  return only
+}
+
+/** The one switch that is meant. @throws {Failure} `no-such-switch`, `ambiguous` */
+export const switchMeant = (controller: Controller, text: string) => {
+  const found = switchesNamed(controller.topology.current, text)
+  if (found[0] === undefined) throw new Failure('no-such-switch', { name: text })
+  if (found.length > 1)
+    throw new Failure('ambiguous', {
+      name: text,
+      candidates: found.map(each => each.dpid).join(', '),
+    })
+  return found[0]
+}
