@@ -197,23 +197,85 @@ const addImport = (program: Command, exit: (code: number) => void): void => {
     .description('write a rule file from the rules of another firewall; needs no controller')
     .argument(
       '<format>',
-      'iptables (iptables-save), nft (nft -j list ruleset), kubernetes (NetworkPolicy with pods), openstack (security groups with ports), faucet (faucet.yaml)',
+      'iptables (iptables-save, ip6tables-save), nft (nft list ruleset, with -j or without), kubernetes (NetworkPolicy with pods), openstack (security groups with ports), faucet (faucet.yaml)',
     )
-    .argument('<file>', 'what to read')
-    .option('--strict', 'fail when anything has no equivalent')
-    .action(async (format: string, file: string, options: { strict?: boolean }) => {
-      const { importers } = await import('./nfv/firewall/import/index.js')
+    .argument('<file>', 'what to read; - is standard input')
+    .option(
+      '--on-loss <how>',
+      'what cannot be said: close (its whole reach is kept out) or fail',
+      'close',
+    )
+    .option('--strict', 'the same as --on-loss fail')
+    .option(
+      '--interface <NAME=ZONE>',
+      'the zone, or the addresses, behind an interface',
+      gather,
+      [],
+    )
+    .option(
+      '--host <ADDRESS>',
+      "a host's own rules (input and output) instead of what passes",
+      gather,
+      [],
+    )
+    .action(async (format: string, file: string, options: ImportFlags) => {
+      const { importers, ImportError } = await import('./nfv/firewall/import/index.js')
       const read = importers[format]
       if (read === undefined)
         throw new Error(
           `no format is named ${format}; there are ${Object.keys(importers).join(', ')}`,
         )
-      const { text, notes } = read(await env.disk.readText(file))
-      for (const { line, message } of notes)
-        process.stderr.write(`${file}${line > 0 ? `:${line}` : ''}: ${message}\n`)
-      if (options.strict === true && notes.length > 0) return exit(1)
-      print(text.trimEnd())
+      const place = (line: number, path = '') =>
+        `${file}${line > 0 ? `:${line}` : ''}${path && `: ${path}`}`
+      try {
+        const source = file === '-' ? await standardInput() : await env.disk.readText(file)
+        const { text, notes, summary } = read(source, importOptions(options))
+        for (const { line, path, kind, message } of notes)
+          process.stderr.write(
+            `${place(line, path)}: ${kind === 'info' ? '' : `${kind}: `}${message}\n`,
+          )
+        const { taken, closed, leftOut } = summary
+        process.stderr.write(
+          `${file}: ${taken} rules taken, ${closed} closed, ${leftOut} left out\n`,
+        )
+        print(text.trimEnd())
+      } catch (error) {
+        if (!(error instanceof ImportError)) throw error
+        process.stderr.write(`${place(error.line)}: ${error.message}\n`)
+        exit(1)
+      }
     })
+}
+
+interface ImportFlags {
+  readonly onLoss: string
+  readonly strict?: boolean
+  readonly interface: readonly string[]
+  readonly host: readonly string[]
+}
+
+const gather = (value: string, before: readonly string[]): string[] => [...before, value]
+
+const importOptions = (flags: ImportFlags) => {
+  const { onLoss, strict, interface: interfaces, host } = flags
+  if (onLoss !== 'close' && onLoss !== 'fail') throw new Error('--on-loss is close or fail')
+  const known = interfaces.map((text): [string, string] => {
+    const [name = '', value = ''] = text.split(/=(.*)/s)
+    if (name === '' || value === '')
+      throw new Error(`--interface is NAME=ZONE or NAME=ADDRESS, not ${text}`)
+    return [name, value]
+  })
+  return {
+    onLoss: strict === true || onLoss === 'fail' ? ('fail' as const) : ('close' as const),
+    interfaces: new Map(known),
+    ...(host.length > 0 && { host }),
+  }
+}
+
+const standardInput = async (): Promise<string> => {
+  const chunks: Buffer[] = []
+  for await (const chunk of process.stdin) chunks.push(chunk as Buffer)
+  return Buffer.concat(chunks).toString('utf8')
 }
 
 const print = (text: string): void => {

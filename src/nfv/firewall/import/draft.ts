@@ -3,7 +3,8 @@
  * notes about what has no equivalent here, line by line. What cannot be said is left out, never widened.
  */
 import { icmpRequests } from '../unseen.js'
-import { icmp6Types, icmpTypes } from '../words.js'
+import { icmp6Types, icmpTypes, reserved } from '../words.js'
+import type { Loss, Place } from './chains.js'
 
 export type Verb = 'allow' | 'drop' | 'reject'
 
@@ -32,28 +33,97 @@ export interface Draft {
 }
 
 export interface Note {
-  /** In the imported file; 0: the whole file. */
+  /** In the imported file, 1-based; 0: the whole file. */
   readonly line: number
+  /** In a source without lines: the place in its structure. */
+  readonly path?: string | undefined
   readonly message: string
+  /** `left out`, `closed`: the meaning is narrower than the source's; `info`: it is the same. */
+  readonly kind: Loss['kind'] | 'info'
+}
+
+/** How many rules of the source came out in which way. */
+export interface Summary {
+  readonly taken: number
+  /** Rules that keep out more than they did. */
+  readonly closed: number
+  readonly leftOut: number
 }
 
 export interface Imported {
   /** A rule file. */
   readonly text: string
   readonly notes: readonly Note[]
+  readonly summary: Summary
+}
+
+export interface ImportOptions {
+  /** `fail`: the first thing that cannot be said ends the import. */
+  readonly onLoss?: 'close' | 'fail' | undefined
+  /** What the zone, or the addresses, behind each interface are called. */
+  readonly interfaces?: ReadonlyMap<string, string> | undefined
+  /** Addresses of the host whose own rules are wanted: chains input and output instead of forward. */
+  readonly host?: readonly string[] | undefined
+}
+
+/** The source says what cannot be said here, and the user wants it all or nothing. */
+export class ImportError extends Error {
+  readonly line: number
+
+  constructor(message: string, line = 0) {
+    super(message)
+    this.line = line
+  }
 }
 
 /** What cannot be said here, found while a rule is read. */
 export class NoEquivalent extends Error {}
 
+/** Names for rules and zones: words of the language, doubles and strange characters are changed. */
+export class UniqueNames {
+  readonly #used = new Set<string>()
+
+  of(wanted: string, what = 'rule'): string {
+    const plain = wanted.replace(/[^A-Za-z0-9_.-]+/g, '-').replace(/^[-.]+|[-.]+$/g, '') || what
+    const begun = /^[A-Za-z_]/.test(plain) && !reserved.has(plain) ? plain : `${what[0]}-${plain}`
+    let name = begun
+    for (let count = 2; this.#used.has(name); count++) name = `${begun}-${count}`
+    this.#used.add(name)
+    return name
+  }
+}
+
 /** Collects the lines of a rule file. */
 export class RuleWriter {
   readonly notes: Note[] = []
   readonly #lines: string[] = []
-  readonly #names = new Map<string, number>()
+  readonly #names = new UniqueNames()
+  readonly #taken = new Set<string>()
+  readonly #onLoss: 'close' | 'fail'
+
+  constructor({ onLoss = 'close' }: ImportOptions = {}) {
+    this.#onLoss = onLoss
+  }
+
+  /** Something that is not in force as in the source. @throws {ImportError} when nothing may be lost */
+  loss({ line, path }: Place, kind: Loss['kind'], message: string): void {
+    const where = path === undefined ? '' : `${path}: `
+    if (this.#onLoss === 'fail') throw new ImportError(`${where}${message}`, line)
+    this.notes.push({ line, path, message, kind })
+  }
+
+  /** Something that a reader should know, and that changes nothing. */
+  info({ line, path }: Place, message: string): void {
+    this.notes.push({ line, path, message, kind: 'info' })
+  }
 
   note(line: number, message: string): void {
-    this.notes.push({ line, message })
+    this.loss({ line }, 'left out', message)
+  }
+
+  /** A rule of the source whose meaning came out. @param key its place */
+  take(key: string): void {
+    this.#taken.add(key)
   }
 
   line(text: string): void {
@@ -67,7 +137,7 @@ export class RuleWriter {
   /** @throws {NoEquivalent} when it is to keep out what rules are not asked about */
   rule(draft: Draft): void {
     mustBeSeen(draft)
-    const name = draft.name === undefined ? '' : `${this.#unique(draft.name)}: `
+    const name = draft.name === undefined ? '' : `${this.#names.of(draft.name)}: `
     const words = [
       `${name}${draft.isAudit ? 'audit ' : ''}${draft.verb}`,
       servicesOf(draft),
@@ -76,19 +146,24 @@ export class RuleWriter {
     ]
     if (draft.log !== undefined) words.push(draft.log === '' ? 'log' : `log "${quoted(draft.log)}"`)
     const comment = draft.comment === undefined ? '' : `  # ${oneLine(draft.comment)}`
+    this.#taken.add(`rule ${this.#lines.length}`)
     this.#lines.push(`${words.join(' ')}${comment}`)
   }
 
   done(): Imported {
-    return { text: `${this.#lines.join('\n')}\n`, notes: this.notes }
-  }
-
-  #unique(name: string): string {
-    const plain = name.replace(/[^A-Za-z0-9_-]+/g, '-').replace(/^-+|-+$/g, '') || 'rule'
-    const begun = /^[A-Za-z]/.test(plain) ? plain : `r-${plain}`
-    const count = (this.#names.get(begun) ?? 0) + 1
-    this.#names.set(begun, count)
-    return count === 1 ? begun : `${begun}-${count}`
+    const keys = (kind: Note['kind']) =>
+      new Set(
+        this.notes
+          .filter(note => note.kind === kind)
+          .map(({ line, path, message }) => (line > 0 || path ? `${line} ${path ?? ''}` : message)),
+      )
+    const [closed, leftOut] = [keys('closed'), keys('left out')]
+    const taken = [...this.#taken].filter(key => !closed.has(key) && !leftOut.has(key)).length
+    return {
+      text: `${this.#lines.join('\n')}\n`,
+      notes: this.notes,
+      summary: { taken, closed: closed.size, leftOut: leftOut.size },
+    }
   }
 }
 
@@ -125,38 +200,4 @@ const servicesOf = ({ protocol, sourcePorts, destinationPorts, types }: Draft): 
     destinationPorts && destinationPorts.length > 0 ? ` ${destinationPorts.join(', ')}` : ''
   const sources = sourcePorts && sourcePorts.length > 0 ? ` source ${sourcePorts.join(', ')}` : ''
   return `${protocol}${ports}${sources}`
-}
-
-/** Both conditions at once. @throws {NoEquivalent} when they cannot be joined; undefined when nothing fits both */
-export const both = (a: Draft, b: Draft): Draft | undefined => {
-  const protocol = a.protocol ?? b.protocol
-  if (a.protocol !== undefined && b.protocol !== undefined && a.protocol !== b.protocol)
-    return undefined
-  return {
-    ...b,
-    protocol,
-    from: bothSides(a.from, b.from),
-    to: bothSides(a.to, b.to),
-    sourcePorts: bothLists(a.sourcePorts, b.sourcePorts, 'source ports'),
-    destinationPorts: bothLists(a.destinationPorts, b.destinationPorts, 'ports'),
-    types: bothLists(a.types, b.types, 'types'),
-  }
-}
-
-const bothSides = (a: Side, b: Side): Side => {
-  const except = [...new Set([...(a.except ?? []), ...(b.except ?? [])])]
-  return {
-    only: bothLists(a.only, b.only, 'addresses'),
-    ...(except.length > 0 && { except }),
-  }
-}
-
-const bothLists = (
-  a: readonly string[] | undefined,
-  b: readonly string[] | undefined,
-  what: string,
-): readonly string[] | undefined => {
-  if (a === undefined || b === undefined) return a ?? b
-  if (a.join() === b.join()) return a
-  throw new NoEquivalent(`a chain and a rule in it both speak of ${what}: write the rule out`)
 }

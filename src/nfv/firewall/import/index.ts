@@ -1,5 +1,5 @@
 /** Rule files of other firewalls as ours, for people who come from there: `sluice import FORMAT FILE`. */
-import type { Imported } from './draft.js'
+import type { Imported, ImportOptions } from './draft.js'
 import { importFaucet } from './faucet.js'
 import { importIptables } from './iptables.js'
 import { importKubernetes } from './kubernetes.js'
@@ -7,7 +7,9 @@ import { importNft } from './nft.js'
 import { importOpenstack } from './openstack.js'
 
 /** By the name of the format; each throws an Error that says why a text is none of its kind. */
-export const importers: Readonly<Record<string, (text: string) => Imported>> = {
+export const importers: Readonly<
+  Record<string, (text: string, options?: ImportOptions) => Imported>
+> = {
   faucet: importFaucet,
   iptables: importIptables,
   nft: importNft,
@@ -15,4 +17,4 @@ export const importers: Readonly<Record<string, (text: string) => Imported>> = {
   openstack: importOpenstack,
 }
 
-export type { Imported, Note } from './draft.js'
+export { ImportError, type Imported, type ImportOptions, type Note } from './draft.js'

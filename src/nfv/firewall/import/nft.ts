@@ -1,230 +1,859 @@
 /**
- * `nft -j list ruleset` (libnftables-json): the chains at hook forward, with the chains they jump to and the sets
- * they name. What is known of a connection's later packets falls away, as with iptables.
+ * Rulesets of nftables: `nft -j list ruleset` (libnftables-json(5)), or `nft list ruleset`. What passes through meets the filter chains at
+ * hooks prerouting, forward and postrouting by their priority; all must accept. With a host, those at input and output.
  */
-import { both, type Draft, type Imported, NoEquivalent, RuleWriter, type Side } from './draft.js'
+import { type AddressSet, noAddress, type Range, subtract, union } from '../address-set.js'
+import {
+  type Box,
+  bothRanges,
+  everyPort,
+  everything,
+  familyBox,
+  intersect,
+  only,
+  sorted,
+} from './box.js'
+import { type BaseChain, type ChainRule, type Place, TooMuch, type Verdict } from './chains.js'
+import {
+  addressesOf,
+  behind,
+  Condition,
+  type Direction,
+  icmpOf,
+  NotUnderstood,
+  portsOf,
+  protocolOf,
+  protocolsWithPorts,
+  unionOf,
+} from './condition.js'
+import { ImportError, type Imported, type ImportOptions, RuleWriter } from './draft.js'
+import { readNftText } from './nft-text.js'
+import { writeChains } from './write-chains.js'
 
-type Json = Readonly<Record<string, unknown>>
+export type Json = Readonly<Record<string, unknown>>
 
 interface Chain {
-  readonly policy: string | undefined
-  readonly isForward: boolean
-  readonly rules: Json[]
+  readonly family: string
+  readonly hook: string | undefined
+  readonly type: string | undefined
+  readonly priority: number
+  readonly policy: 'accept' | 'drop'
+  readonly place: Place
+  readonly rules: { readonly rule: Json; readonly place: Place }[]
 }
 
-const deepest = 16
+interface NamedSet {
+  readonly elements: readonly unknown[]
+  readonly isDynamic: boolean
+}
 
-/** @throws {SyntaxError} when it is no JSON; {TypeError} when it is no ruleset */
-export const importNft = (text: string): Imported => {
-  const writer = new RuleWriter()
-  const { nftables } = JSON.parse(text) as { nftables?: Json[] }
-  if (!Array.isArray(nftables)) throw new TypeError('the member "nftables" is missing')
+/** @throws {ImportError} with the line, or the place in the JSON */
+export const importNft = (text: string, options: ImportOptions = {}): Imported => {
+  const ruleset = readRuleset(text)
+  const writer = new RuleWriter(options)
+  writer.comment('from nft list ruleset')
   const chains = new Map<string, Chain>()
-  const sets = new Map<string, unknown[]>()
-  for (const item of nftables) gather(item, chains, sets)
-  const forward = [...chains].filter(([, chain]) => chain.isForward)
-  if (forward.length === 0)
-    writer.note(0, 'there is no chain at hook forward: what passes through is not restricted')
-  if (forward.length > 1)
-    writer.note(
-      0,
-      'there are several chains at hook forward: all must accept, which is not said here',
-    )
-  writer.comment('from nft -j list ruleset, hook forward')
-  writer.line(`default ${forward.some(([, { policy }]) => policy === 'drop') ? 'drop' : 'allow'}`)
-  writer.line('')
-  const reader = new Reader(writer, chains, sets)
-  for (const [key] of forward) reader.walk(key, undefined, 0)
+  const sets = new Map<string, NamedSet>()
+  let after: string | undefined
+  for (const [at, item] of ruleset.entries()) {
+    gather(item, at, chains, sets)
+    after ??= Object.keys(item)[0]
+  }
+  if (after === undefined) throw new ImportError('there is no table in it')
+  const reader = new Reader(chains, sets, options)
+  const bases = basesOf(chains, options)
+  noteOthers(writer, chains, options)
+  const rules = new Map<string, readonly ChainRule[]>()
+  const reached = reachedFrom(bases, chains)
+  for (const key of reached) rules.set(key, reader.rules(key))
+  for (const key of sets.keys())
+    if (sets.get(key)!.isDynamic && reader.used.has(key))
+      writer.info(
+        { line: 0 },
+        `the set ${key} changes while it runs: it has the elements of the dump here`,
+      )
+  try {
+    writeChains(writer, {
+      bases: bases.length > 0 ? bases : [open],
+      chains: rules,
+      unseen: 'accept',
+      isOfHost: options.host !== undefined,
+    })
+  } catch (error) {
+    if (error instanceof TooMuch) throw new ImportError(error.message)
+    throw error
+  }
   return writer.done()
+}
+
+const open: BaseChain = { chain: '', region: everything, policy: 'accept', place: { line: 0 } }
+
+const readRuleset = (text: string): readonly Json[] => {
+  if (text.trim() === '') throw new ImportError('the file is empty')
+  if (!/^\s*[{[]/.test(text)) return readNftText(text)
+  let parsed: unknown
+  try {
+    parsed = JSON.parse(text)
+  } catch (error) {
+    throw new ImportError(`this is no JSON: ${(error as Error).message}`)
+  }
+  const found = (parsed as { nftables?: unknown } | null)?.nftables
+  if (!Array.isArray(found))
+    throw new ImportError(
+      'the member "nftables" is missing: is it the output of nft -j list ruleset?',
+    )
+  // Commands of a script, `{"add": {...}}`, stand for what they add.
+  return (found as Json[]).map(item => (item.add ?? item.create ?? item) as Json)
 }
 
 const keyOf = (item: Json, name: unknown): string => `${item.family}/${item.table}/${name}`
 
-const gather = (item: Json, chains: Map<string, Chain>, sets: Map<string, unknown[]>): void => {
+const placeOf = (item: Json, at: number): Place =>
+  typeof item.line === 'number' ? { line: item.line } : { line: 0, path: `nftables[${at}]` }
+
+const gather = (
+  item: Json,
+  at: number,
+  chains: Map<string, Chain>,
+  sets: Map<string, NamedSet>,
+): void => {
   const chain = item.chain as Json | undefined
-  if (chain)
-    chains.set(keyOf(chain, chain.name), {
-      policy: chain.policy as string | undefined,
-      isForward: chain.hook === 'forward',
-      rules: [],
+  if (chain) {
+    const key = keyOf(chain, chain.name)
+    const known = chains.get(key)
+    if (known && chain.hook === undefined) return
+    chains.set(key, {
+      family: String(chain.family),
+      hook: chain.hook as string | undefined,
+      type: chain.type as string | undefined,
+      priority: Number(chain.prio ?? 0),
+      policy: chain.policy === 'drop' ? 'drop' : 'accept',
+      place: placeOf(item, at),
+      rules: known?.rules ?? [],
     })
+  }
   const rule = item.rule as Json | undefined
-  if (rule) chains.get(keyOf(rule, rule.chain))?.rules.push(rule)
+  if (rule) {
+    const own = chains.get(keyOf(rule, rule.chain))
+    if (own === undefined)
+      throw new ImportError(`nftables[${at}]: no chain is named ${keyOf(rule, rule.chain)}`)
+    own.rules.push({ rule, place: placeOf(item, at) })
+  }
   const set = (item.set ?? item.map) as Json | undefined
-  if (set) sets.set(keyOf(set, set.name), (set.elem as unknown[] | undefined) ?? [])
+  if (set) {
+    const flags = [set.flags ?? []].flat() as string[]
+    sets.set(keyOf(set, set.name), {
+      elements: (set.elem as unknown[] | undefined) ?? [],
+      isDynamic: flags.includes('dynamic') || flags.includes('timeout'),
+    })
+  }
+  const element = item.element as Json | undefined
+  const known = element && sets.get(keyOf(element, element.name))
+  if (element && known)
+    sets.set(keyOf(element, element.name), {
+      ...known,
+      elements: [...known.elements, ...((element.elem as unknown[] | undefined) ?? [])],
+    })
 }
 
-interface Parts {
-  from: Side
-  to: Side
-  protocol?: string
-  sourcePorts?: string[]
-  destinationPorts?: string[]
-  types?: string[]
-  /** What only packets of known connections are, or what the session tables do anyway. */
-  isImplied: boolean
-  log?: string
+const familyOf = (family: string): Box | undefined => {
+  if (family === 'ip') return familyBox(4)
+  if (family === 'ip6') return familyBox(6)
+  return ['inet', 'bridge', 'netdev'].includes(family) ? everything : undefined
+}
+
+const throughHooks = ['ingress', 'prerouting', 'forward', 'postrouting', 'egress']
+
+const basesOf = (chains: ReadonlyMap<string, Chain>, { host }: ImportOptions): BaseChain[] => {
+  const hooks = host === undefined ? throughHooks : ['input', 'output']
+  const found = [...chains].filter(
+    ([, { hook, type }]) => hook !== undefined && hooks.includes(hook) && type !== 'nat',
+  )
+  const rank = ({ hook, priority }: Chain) => hooks.indexOf(hook!) * 1_000_000 + priority
+  found.sort(([, a], [, b]) => rank(a) - rank(b))
+  return found.flatMap(([chain, { family, hook, policy, place }]) => {
+    const whole = familyOf(family)
+    const region = whole && hostRegion(whole, hook!, host)
+    return region ? [{ chain, region, policy, place }] : []
+  })
+}
+
+const hostRegion = (
+  region: Box,
+  hook: string,
+  host: readonly string[] | undefined,
+): Box | undefined => {
+  if (host === undefined) return region
+  const own = unionOf(host)
+  const others = subtract(everything.from.addresses, own)
+  const [from, to] = hook === 'input' ? [others, own] : [own, others]
+  return intersect(region, {
+    ...everything,
+    from: { addresses: from, zones: [] },
+    to: { addresses: to, zones: [] },
+  })
+}
+
+const noteOthers = (
+  writer: RuleWriter,
+  chains: ReadonlyMap<string, Chain>,
+  { host }: ImportOptions,
+): void => {
+  const rulesAt = (hooks: readonly string[], type?: string) =>
+    [...chains.values()].filter(
+      chain =>
+        chain.hook !== undefined &&
+        hooks.includes(chain.hook) &&
+        (type === undefined ? chain.type !== 'nat' : chain.type === type) &&
+        (chain.rules.length > 0 || chain.policy === 'drop'),
+    )
+  const [translation] = rulesAt(['prerouting', 'input', 'output', 'postrouting'], 'nat')
+  if (translation)
+    writer.loss(translation.place, 'left out', 'address translation is not carried over')
+  const [own] = rulesAt(['input', 'output'])
+  if (own && host === undefined)
+    writer.loss(
+      own.place,
+      'left out',
+      'chains at hooks input and output are about the host itself: name its address with --host to have them',
+    )
+  const [through] = rulesAt(['forward'])
+  if (through && host !== undefined)
+    writer.info(through.place, 'chains at hook forward are not about the host itself')
+}
+
+/** Chains that packets may come to. */
+const reachedFrom = (
+  bases: readonly BaseChain[],
+  chains: ReadonlyMap<string, Chain>,
+): ReadonlySet<string> => {
+  const reached = new Set<string>()
+  const queue = bases.map(({ chain }) => chain)
+  for (let key = queue.pop(); key !== undefined; key = queue.pop()) {
+    if (reached.has(key)) continue
+    reached.add(key)
+    const table = key.slice(0, key.lastIndexOf('/'))
+    const text = JSON.stringify(chains.get(key)?.rules ?? [])
+    for (const name of chains.keys())
+      if (name.startsWith(`${table}/`) && text.includes(`"${name.slice(table.length + 1)}"`))
+        queue.push(name)
+    // A verdict map may name any chain of its table.
+    if (text.includes('"@'))
+      for (const name of chains.keys()) if (name.startsWith(`${table}/`)) queue.push(name)
+  }
+  return reached
 }
 
 class Reader {
-  readonly #writer: RuleWriter
+  readonly used = new Set<string>()
   readonly #chains: ReadonlyMap<string, Chain>
-  readonly #sets: ReadonlyMap<string, unknown[]>
+  readonly #sets: ReadonlyMap<string, NamedSet>
+  readonly #options: ImportOptions
 
   constructor(
-    writer: RuleWriter,
     chains: ReadonlyMap<string, Chain>,
-    sets: ReadonlyMap<string, unknown[]>,
+    sets: ReadonlyMap<string, NamedSet>,
+    options: ImportOptions,
   ) {
-    this.#writer = writer
     this.#chains = chains
     this.#sets = sets
+    this.#options = options
   }
 
-  walk(key: string, outer: Draft | undefined, depth: number): void {
-    for (const rule of this.#chains.get(key)?.rules ?? []) {
+  rules(key: string): ChainRule[] {
+    const chain = this.#chains.get(key)
+    return (chain?.rules ?? []).flatMap(({ rule, place }) => {
       try {
-        this.#rule(rule, outer, depth)
+        return this.#rule(chain!, rule, place)
       } catch (error) {
-        if (!(error instanceof NoEquivalent)) throw error
-        const what = `handle ${rule.handle}: ${error.message}`
-        this.#writer.note(Number(rule.handle ?? 0), `left out, no equivalent: ${what}`)
-        this.#writer.comment(`no equivalent, ${what}: ${JSON.stringify(rule.expr)}`)
+        if (!(error instanceof NotUnderstood)) throw error
+        const where = place.path === undefined ? '' : `${place.path}: `
+        throw new ImportError(`${where}${error.message}: ${textOf(rule)}`, place.line)
       }
-    }
+    })
   }
 
-  #rule(rule: Json, outer: Draft | undefined, depth: number): void {
-    const parts: Parts = { from: {}, to: {}, isImplied: false }
-    const base = (): Omit<Draft, 'verb'> => {
-      const { isImplied: _, log: __, ...rest } = parts
-      const comment = rule.comment as string | undefined
-      return { ...rest, comment, name: comment ?? `handle-${rule.handle}` }
-    }
-    const emit = (draft: Draft) => {
-      if (parts.isImplied) return
-      const joined = outer ? both(outer, draft) : draft
-      if (joined) this.#writer.rule({ ...joined, name: draft.name })
+  /** A rule may have several verdicts: it logs, and then accepts; a map has one for each of its keys. */
+  #rule(chain: Chain, rule: Json, place: Place): ChainRule[] {
+    const found: ChainRule[] = []
+    const name =
+      typeof rule.comment === 'string' ? rule.comment : `rule-${rule.handle ?? place.line}`
+    const text = textOf(rule)
+    const condition = new Condition()
+    if (chain.family === 'netdev') condition.unsayable('the device of an ingress chain')
+    const add = (
+      verdict: Verdict,
+      more?: { boxes: readonly Box[]; states?: readonly string[] },
+    ) => {
+      const { match } = condition
+      if (more === undefined) return found.push({ place, match, verdict, text, name })
+      const boxes = match.boxes.flatMap(one =>
+        more.boxes.flatMap(other => intersect(one, other) ?? []),
+      )
+      const states =
+        more.states === undefined
+          ? match.states
+          : new Set(statesOf(more.states).filter(state => match.states?.has(state) ?? true))
+      return found.push({ place, match: { ...match, boxes, states }, verdict, text, name })
     }
     for (const statement of (rule.expr as Json[] | undefined) ?? []) {
       const [[kind, value] = ['', null]] = Object.entries(statement)
+      const fields = (value ?? {}) as Json
       switch (kind) {
-        case 'counter':
-          break
         case 'match':
-          this.#match(parts, value as Json, rule)
+          this.#match(condition, fields, rule)
           break
         case 'log':
-          emit({
-            ...base(),
-            verb: 'allow',
-            isAudit: true,
-            log: String((value as Json | null)?.prefix ?? ''),
-          })
+          add({ kind: 'log', text: String(fields.prefix ?? '') })
           break
         case 'accept':
-          return emit({ ...base(), verb: 'allow' })
         case 'drop':
-          return emit({ ...base(), verb: 'drop' })
         case 'reject':
-          return emit({ ...base(), verb: 'reject' })
+        case 'return':
+          add({ kind })
+          return found
+        case 'continue':
+          return found
         case 'jump':
         case 'goto':
-          return this.#jump(
-            rule,
-            String((value as Json).target),
-            { ...base(), verb: 'allow' },
-            outer,
-            depth,
-          )
+          add({ kind, chain: this.#chainOf(rule, String(fields.target)) })
+          return found
+        case 'vmap':
+          this.#verdictMap(condition, fields, rule, add)
+          break
+        case 'queue':
+        case 'tproxy':
+        case 'synproxy':
+        case 'fwd':
+          add({ kind: 'other', what: kind })
+          return found
+        case 'limit':
+        case 'quota':
+        case 'ct count':
+        case 'connlimit':
+        case 'xt':
+          condition.unsayable(kind === 'limit' ? 'a rate limit' : kind)
+          break
+        case 'set':
+          // Adding to a set always goes on; a statement within may stop it.
+          if (((fields.stmt as unknown[] | undefined) ?? []).length > 0)
+            condition.unsayable('a limit for each element of a set')
+          break
+        case 'meter':
+          condition.unsayable('a meter')
+          break
+        case 'counter':
+        case 'mangle':
+        case 'notrack':
+        case 'flow':
+        case 'ct helper':
+        case 'ct timeout':
+        case 'ct expectation':
+        case 'secmark':
+        case 'dup':
+        case 'last':
+        case 'map':
+          break
+        case 'snat':
+        case 'dnat':
+        case 'masquerade':
+        case 'redirect':
+          add({ kind: 'other', what: kind })
+          return found
         default:
-          throw new NoEquivalent(kind)
+          condition.unsayable(`"${kind}"`)
       }
     }
+    return found
   }
 
-  #jump(rule: Json, target: string, draft: Draft, outer: Draft | undefined, depth: number): void {
-    if (depth >= deepest) throw new NoEquivalent('chains that jump in a circle')
-    const joined = outer ? both(outer, draft) : draft
-    if (joined) this.walk(keyOf(rule, target), joined, depth + 1)
+  #chainOf(rule: Json, target: string): string {
+    const key = keyOf(rule, target)
+    if (!this.#chains.has(key)) throw new NotUnderstood(`no chain is named ${target}`)
+    return key
   }
 
-  #match(parts: Parts, { op, left, right }: Json, rule: Json): void {
-    const isNot = op === '!='
-    if (!isNot && op !== '==' && op !== 'in') throw new NoEquivalent(`the comparison ${op}`)
-    const [[kind, what] = ['', {}]] = Object.entries(left as Json)
-    const field = what as Json
-    const values = () => this.#values(right, rule)
-    if (kind === 'ct' && field.key === 'state') return readState(parts, values())
-    if (isNot && !(kind === 'payload' && /addr$/.test(String(field.field))))
-      throw new NoEquivalent(`"not" of ${JSON.stringify(left)}`)
-    if (kind === 'meta' && field.key === 'l4proto') return readProtocol(parts, values())
-    if (kind === 'meta' && (field.key === 'nfproto' || field.key === 'protocol')) return
-    if (kind !== 'payload') throw new NoEquivalent(JSON.stringify(left))
-    readPayload(parts, String(field.protocol), String(field.field), values(), isNot)
-  }
-
-  /** A value, or those of a set, as members of a rule file. */
-  #values(right: unknown, rule: Json): string[] {
-    if (typeof right === 'string' && right.startsWith('@')) {
-      const set = this.#sets.get(keyOf(rule, right.slice(1)))
-      if (set === undefined) throw new NoEquivalent(`the set ${right}`)
-      return set.flatMap(each => this.#values(each, rule))
+  #verdictMap(
+    condition: Condition,
+    { key, data }: Json,
+    rule: Json,
+    add: (verdict: Verdict, more: { boxes: readonly Box[]; states?: readonly string[] }) => void,
+  ): void {
+    const parts = partsOf(key)
+    let rest: Verdict | undefined
+    for (const element of this.#elements(data, rule)) {
+      const [wanted, verdict] = element as [unknown, unknown]
+      const found = this.#verdictOf(verdict, rule)
+      if (isWildcard(wanted)) {
+        rest = found
+        continue
+      }
+      const one = new Condition()
+      const values = parts.length === 1 ? [wanted] : concatOf(wanted)
+      for (const [at, part] of parts.entries())
+        this.#compare(one, part, '==', partValue(values[at]), rule)
+      const { boxes, states, unsaid } = one.match
+      for (const what of unsaid) if (!condition.unsaid.includes(what)) condition.unsayable(what)
+      add(found, { boxes, ...(states && { states: [...states] }) })
     }
-    if (typeof right === 'string' || typeof right === 'number') return [String(right)]
-    if (Array.isArray(right)) return right.flatMap(each => this.#values(each, rule))
-    const { set, prefix, range, elem } = right as Record<string, unknown>
-    if (set !== undefined) return this.#values(set, rule)
-    if (elem !== undefined) return this.#values((elem as Json).val, rule)
-    if (prefix !== undefined) return [`${(prefix as Json).addr}/${(prefix as Json).len}`]
-    if (Array.isArray(range)) return [range.join('-')]
-    throw new NoEquivalent(JSON.stringify(right))
+    if (rest) add(rest, { boxes: [everything] })
+  }
+
+  #verdictOf(value: unknown, rule: Json): Verdict {
+    const [[kind, fields] = ['', null]] = Object.entries((value ?? {}) as Json)
+    if (
+      kind === 'accept' ||
+      kind === 'drop' ||
+      kind === 'reject' ||
+      kind === 'return' ||
+      kind === 'continue'
+    )
+      return { kind }
+    if (kind === 'jump' || kind === 'goto')
+      return { kind, chain: this.#chainOf(rule, String((fields as Json).target)) }
+    throw new NotUnderstood(`"${kind}" is no verdict of a map`)
+  }
+
+  #match(condition: Condition, { op, left, right }: Json, rule: Json): void {
+    const parts = partsOf(left)
+    const isNot = op === '!='
+    if (parts.length === 1) {
+      this.#compare(condition, parts[0]!, String(op), right, rule)
+      return
+    }
+    const elements = this.#elements(right, rule)
+    if (isNot) {
+      if (elements.length > 0) condition.unsayable('not a concatenation')
+      return
+    }
+    const boxes: Box[] = []
+    for (const element of elements) {
+      const one = new Condition()
+      const values = concatOf(element)
+      for (const [at, part] of parts.entries())
+        this.#compare(one, part, '==', partValue(values[at]), rule)
+      for (const what of one.match.unsaid)
+        if (!condition.unsaid.includes(what)) condition.unsayable(what)
+      if (one.match.states) {
+        condition.unsayable('the state in a concatenation')
+        continue
+      }
+      boxes.push(...one.match.boxes)
+    }
+    if (boxes.length === 0) condition.never()
+    else condition.and(boxes)
+  }
+
+  /** Elements of a set that is written out, or named. */
+  #elements(right: unknown, rule: Json): readonly unknown[] {
+    if (typeof right === 'string' && right.startsWith('@')) {
+      const key = keyOf(rule, right.slice(1))
+      const set = this.#sets.get(key)
+      if (set === undefined) throw new NotUnderstood(`no set is named ${right}`)
+      this.used.add(key)
+      return set.elements.map(elementOf)
+    }
+    if (Array.isArray(right)) return right.map(elementOf)
+    const { set } = (typeof right === 'object' && right !== null ? right : {}) as Json
+    if (Array.isArray(set)) return set.map(elementOf)
+    return [right]
+  }
+
+  #compare(condition: Condition, left: Json, op: string, right: unknown, rule: Json): void {
+    const [[kind, what] = ['', {}]] = Object.entries(left)
+    const field = (what ?? {}) as Json
+    const values = this.#elements(right, rule)
+    const isNot = op === '!='
+    if (op === '<' || op === '>' || op === '<=' || op === '>=')
+      return this.#ordered(condition, kind, field, op, values)
+    if (!['==', '!=', 'in'].includes(op)) throw new NotUnderstood(`the comparison ${op}`)
+    if (
+      kind === '&' ||
+      (kind === 'payload' && field.protocol === 'tcp' && field.field === 'flags')
+    ) {
+      this.#masked(
+        condition,
+        kind === '&' ? (what as unknown[]) : [left, undefined],
+        op,
+        right,
+        values,
+      )
+      return
+    }
+    if (values.some(isWildcard)) {
+      if (isNot) condition.never()
+      return
+    }
+    if (kind === 'ct') return ctMatch(condition, String(field.key), values, isNot)
+    if (kind === 'meta') return this.#meta(condition, String(field.key), values, isNot)
+    if (kind === 'fib') return fibMatch(condition, field, values, isNot)
+    if (kind === 'payload')
+      return payloadMatch(condition, String(field.protocol), String(field.field), values, isNot)
+    condition.unsayable(shortOf(left))
+  }
+
+  #ordered(
+    condition: Condition,
+    kind: string,
+    field: Json,
+    op: string,
+    values: readonly unknown[],
+  ): void {
+    const protocol = String(field.protocol)
+    const name = String(field.field)
+    const [value] = values
+    if (
+      kind !== 'payload' ||
+      !(name === 'dport' || name === 'sport') ||
+      typeof value !== 'number'
+    ) {
+      condition.unsayable(`${shortOf({ [kind]: field })} ${op}`)
+      return
+    }
+    const range: Range<number> =
+      op === '<'
+        ? { first: 0, last: value - 1 }
+        : op === '<='
+          ? { first: 0, last: value }
+          : op === '>'
+            ? { first: value + 1, last: 65_535 }
+            : { first: value, last: 65_535 }
+    if (range.first > range.last) return condition.never()
+    portMatch(condition, protocol, name, [range], false)
+  }
+
+  /** `tcp flags & (fin | syn | rst | ack) == syn`: the packet that opens a connection has SYN alone. */
+  #masked(
+    condition: Condition,
+    [left, mask]: readonly unknown[],
+    op: string,
+    right: unknown,
+    values: readonly unknown[],
+  ): void {
+    const payload = ((left as Json).payload ?? {}) as Json
+    if (payload.protocol !== 'tcp' || payload.field !== 'flags') {
+      condition.unsayable(shortOf(left))
+      return
+    }
+    condition.protocols(only(6))
+    const masked = mask === undefined ? allFlags : flagsOf(mask)
+    const seen = masked & flagBits.syn!
+    // A list of flags without "==" asks for any of them.
+    const isAny = op === 'in' || (mask === undefined && Array.isArray(right))
+    const isMet = isAny
+      ? (seen & flagsOf(right)) !== 0
+      : values.some(value => flagsOf(value) === seen) || flagsOf(right) === seen
+    if (isMet === (op === '!=')) condition.never()
+  }
+
+  #meta(condition: Condition, key: string, values: readonly unknown[], isNot: boolean): void {
+    switch (key) {
+      case 'nfproto':
+      case 'protocol': {
+        const versions = ([4, 6] as const).filter(
+          version => values.some(value => versionNames[version].includes(String(value))) !== isNot,
+        )
+        if (versions.length === 2) return
+        const [version] = versions
+        return version === undefined ? condition.never() : condition.and([familyBox(version)])
+      }
+      case 'l4proto':
+        return condition.protocols(values.map(protocolRange), isNot)
+      case 'iif':
+      case 'iifname':
+      case 'ibrname':
+        return this.#interfaces(condition, 'from', values, isNot)
+      case 'oif':
+      case 'oifname':
+      case 'obrname':
+        return this.#interfaces(condition, 'to', values, isNot)
+      default:
+        condition.unsayable(`meta ${key}`)
+    }
+  }
+
+  #interfaces(
+    condition: Condition,
+    direction: Direction,
+    values: readonly unknown[],
+    isNot: boolean,
+  ): void {
+    const names = values.map(String).filter(name => name !== 'lo')
+    if (values.length > 0 && names.length === 0) {
+      if (!isNot) condition.never()
+      return
+    }
+    const known = names.map(name => this.#options.interfaces?.get(name))
+    const missing = names.filter((_, at) => known[at] === undefined)
+    if (missing.length > 0) {
+      const ask = missing.map(name => `--interface ${name}=ZONE`).join(' ')
+      condition.unsayable(
+        `${isNot ? 'not ' : ''}the interface ${missing.join(', ')} (what is behind it? ${ask})`,
+      )
+      return
+    }
+    const found = known.map(value => behind(value!))
+    if (isNot) {
+      for (const each of found)
+        if (typeof each === 'string') condition.zone(direction, each, true)
+        else condition.addresses(direction, each, true)
+      return
+    }
+    if (found.length === 0) return condition.never()
+    condition.and(
+      found.flatMap(each => {
+        const one = new Condition()
+        if (typeof each === 'string') one.zone(direction, each, false)
+        else one.addresses(direction, each)
+        return one.match.boxes
+      }),
+    )
   }
 }
 
-const readState = (parts: Parts, states: readonly string[]): void => {
-  if (states.includes('new')) return
-  // Answers pass and what is out of state is dropped, whatever the rules say.
-  parts.isImplied = true
+const versionNames: { readonly [version in 4 | 6]: readonly string[] } = {
+  4: ['ipv4', 'ip', '2'],
+  6: ['ipv6', 'ip6', '10'],
 }
 
-const readProtocol = (parts: Parts, values: readonly string[]): void => {
-  if (values.length !== 1) throw new NoEquivalent(`several protocols in one rule: ${values.join()}`)
-  const [name = ''] = values
-  parts.protocol =
-    name === 'ipv6-icmp' || name === 'icmpv6'
-      ? 'icmp6'
-      : ['tcp', 'udp', 'sctp', 'icmp'].includes(name)
-        ? name
-        : `proto ${name}`
+const partsOf = (left: unknown): readonly Json[] => {
+  const { concat } = left as Json
+  return (Array.isArray(concat) ? concat : [left]) as Json[]
 }
 
-const readPayload = (
-  parts: Parts,
-  protocol: string,
-  field: string,
-  values: string[],
+const concatOf = (value: unknown): readonly unknown[] => {
+  const { concat } = (typeof value === 'object' && value !== null ? value : {}) as Json
+  return Array.isArray(concat) ? concat : [value]
+}
+
+/** Elements carry counters and times beside their value. */
+const elementOf = (element: unknown): unknown => {
+  if (Array.isArray(element)) return [elementOf(element[0]), ...element.slice(1)]
+  const { elem } = (typeof element === 'object' && element !== null ? element : {}) as Json
+  return elem === undefined ? element : ((elem as Json).val ?? elem)
+}
+
+const partValue = (value: unknown): unknown => {
+  if (value === undefined) throw new NotUnderstood('a concatenation with too few parts')
+  return value
+}
+
+const isWildcard = (value: unknown): boolean => value === '*'
+
+const stateNames = ['new', 'established', 'related', 'invalid', 'untracked'] as const
+
+const statesOf = (values: readonly unknown[]) =>
+  values.flatMap(value => {
+    const names =
+      typeof value === 'string'
+        ? value.split(',')
+        : Array.isArray(value)
+          ? value.map(String)
+          : [String(value)]
+    return names.map(name => {
+      const found = stateNames.find(each => each === name.trim())
+      if (found === undefined) throw new NotUnderstood(`"${name}" is no state`)
+      return found
+    })
+  })
+
+const ctMatch = (
+  condition: Condition,
+  key: string,
+  values: readonly unknown[],
   isNot: boolean,
 ): void => {
-  if (field === 'saddr' || field === 'daddr') {
-    if (protocol !== 'ip' && protocol !== 'ip6') throw new NoEquivalent(`${protocol} ${field}`)
-    const side = field === 'saddr' ? 'from' : 'to'
-    parts[side] = { ...parts[side], [isNot ? 'except' : 'only']: values }
+  if (key === 'state') return condition.states(statesOf(values), isNot)
+  if (key === 'direction') {
+    if (values.includes('original') === isNot) condition.never()
     return
   }
-  if (protocol === 'ip' && field === 'protocol') return readProtocol(parts, values)
-  if (field === 'nexthdr') return readProtocol(parts, values)
-  if (field === 'dport' || field === 'sport') {
-    if (protocol === 'th') {
-      if (parts.protocol === undefined) throw new NoEquivalent('ports of any protocol')
-    } else parts.protocol = protocol
-    parts[field === 'dport' ? 'destinationPorts' : 'sourcePorts'] = values
+  if (key === 'status' && !isNot && values.every(value => value === 'dnat' || value === 'snat')) {
+    condition.unsayable(`ct status ${values.join()}`)
     return
   }
-  if (field === 'type' && /^icmp/.test(protocol)) {
-    parts.protocol = protocol === 'icmp' ? 'icmp' : 'icmp6'
-    parts.types = values
-    return
-  }
-  throw new NoEquivalent(`${protocol} ${field}`)
+  condition.unsayable(`ct ${key}`)
 }
+
+/** What passes through is to no address of the machine itself. */
+const fibMatch = (
+  condition: Condition,
+  { result, flags }: Json,
+  values: readonly unknown[],
+  isNot: boolean,
+): void => {
+  const of = [flags ?? []].flat() as string[]
+  const direction: Direction | undefined = of.includes('daddr')
+    ? 'to'
+    : of.includes('saddr')
+      ? 'from'
+      : undefined
+  const known: Readonly<Record<string, AddressSet>> = {
+    local: noAddress,
+    multicast: union([addressesOf('224.0.0.0/4'), addressesOf('ff00::/8')]),
+    broadcast: addressesOf('255.255.255.255'),
+  }
+  const sets = values.map(value => known[String(value)])
+  if (result !== 'type' || direction === undefined || sets.some(set => set === undefined)) {
+    condition.unsayable(`fib ${of.join(' . ')} ${String(result)}`)
+    return
+  }
+  const set = union(sets as AddressSet[])
+  if (!isNot) condition.addresses(direction, set)
+  else if (set.v4.length + set.v6.length > 0)
+    condition.addresses(direction, subtract(everything.from.addresses, set))
+}
+
+const protocolRange = (value: unknown): Range<number> => {
+  const range = (value as Json | null)?.range
+  if (Array.isArray(range))
+    return { first: protocolOf(String(range[0])).first, last: protocolOf(String(range[1])).last }
+  return protocolOf(String(value))
+}
+
+const portRange = (value: unknown): Range<number> => {
+  const range = (value as Json | null)?.range
+  if (Array.isArray(range))
+    return { first: portsOf(String(range[0])).first, last: portsOf(String(range[1])).last }
+  return portsOf(String(value))
+}
+
+const addressValue = (value: unknown): AddressSet => {
+  if (typeof value === 'string') return addressesOf(value)
+  const { prefix, range } = (value ?? {}) as Json
+  if (prefix !== undefined) return addressesOf(`${(prefix as Json).addr}/${(prefix as Json).len}`)
+  if (Array.isArray(range)) return addressesOf(`${range[0]}-${range[1]}`)
+  throw new NotUnderstood(`${JSON.stringify(value)} is no address`)
+}
+
+const transportNumbers: Readonly<Record<string, number>> = {
+  tcp: 6,
+  udp: 17,
+  sctp: 132,
+  dccp: 33,
+  udplite: 136,
+}
+
+const portMatch = (
+  condition: Condition,
+  protocol: string,
+  field: string,
+  ports: readonly Range<number>[],
+  isNot: boolean,
+): void => {
+  const name = field === 'dport' ? 'destinationPorts' : 'sourcePorts'
+  const number = transportNumbers[protocol]
+  if (number !== undefined) return condition.ports(name, ports, only(number), isNot)
+  const left = bothRanges(condition.protocolsLeft, protocolsWithPorts)
+  const isAll = left.length > 0 && sorted(left).length === condition.protocolsLeft.length
+  if (protocol !== 'th' || !isAll) {
+    condition.unsayable('ports of any protocol')
+    return
+  }
+  condition.ports(name, ports, left, isNot)
+}
+
+const payloadMatch = (
+  condition: Condition,
+  protocol: string,
+  field: string,
+  values: readonly unknown[],
+  isNot: boolean,
+): void => {
+  const version = protocol === 'ip' ? 4 : protocol === 'ip6' ? 6 : undefined
+  if (version !== undefined) {
+    condition.and([familyBox(version)])
+    if (field === 'saddr' || field === 'daddr') {
+      const set = values.length === 0 ? noAddress : union(values.map(addressValue))
+      const direction = field === 'saddr' ? 'from' : 'to'
+      if (!isNot) return condition.addresses(direction, set)
+      if (values.length > 0) condition.addresses(direction, set, true)
+      return
+    }
+    if ((version === 4 && field === 'protocol') || (version === 6 && field === 'nexthdr'))
+      return condition.protocols(values.map(protocolRange), isNot)
+    condition.unsayable(`${protocol} ${field}`)
+    return
+  }
+  if (field === 'dport' || field === 'sport') {
+    if (values.length === 0 && isNot) {
+      const number = transportNumbers[protocol]
+      if (number !== undefined) condition.protocols(only(number))
+      return
+    }
+    return portMatch(condition, protocol, field, values.map(portRange), isNot)
+  }
+  if (protocol === 'icmp' || protocol === 'icmpv6') {
+    const icmpVersion = protocol === 'icmp' ? 4 : 6
+    if (field === 'type')
+      return condition.icmp(
+        icmpVersion,
+        values.flatMap(value => icmpRange(icmpVersion, value)),
+        isNot,
+      )
+    condition.protocols(only(icmpVersion === 4 ? 1 : 58))
+    if (field === 'code' && !isNot) {
+      const codes = values.map(Number)
+      // Any type with one of these codes.
+      const ranges = codes.flatMap(code =>
+        Array.from({ length: 256 }, (_, type) => only(type * 256 + code)[0]!),
+      )
+      if (codes.every(code => Number.isInteger(code) && code >= 0 && code < 256))
+        return condition.icmp(icmpVersion, ranges)
+    }
+    condition.unsayable(`${protocol} ${field}`)
+    return
+  }
+  const number = transportNumbers[protocol]
+  if (number !== undefined) condition.protocols(only(number))
+  else if (protocol === 'arp') return condition.never()
+  condition.unsayable(`${protocol} ${field}`)
+}
+
+const icmpRange = (version: 4 | 6, value: unknown): readonly Range<number>[] => {
+  const range = (value as Json | null)?.range
+  if (!Array.isArray(range)) return icmpOf(version, String(value))
+  const [first] = icmpOf(version, String(range[0]))
+  const [last] = icmpOf(version, String(range[1]))
+  return [{ first: first?.first ?? 0, last: last?.last ?? everyPort[0]!.last }]
+}
+
+const flagBits: Readonly<Record<string, number>> = {
+  fin: 1,
+  syn: 2,
+  rst: 4,
+  psh: 8,
+  ack: 16,
+  urg: 32,
+  ecn: 64,
+  ece: 64,
+  cwr: 128,
+}
+const allFlags = 255
+
+const flagsOf = (value: unknown): number => {
+  if (typeof value === 'number') return value
+  if (typeof value === 'string') {
+    const bit = flagBits[value]
+    if (bit === undefined && !/^(0x)?[0-9a-f]+$/i.test(value))
+      throw new NotUnderstood(`"${value}" is no flag of TCP`)
+    return bit ?? Number(value)
+  }
+  if (Array.isArray(value)) return value.reduce((bits: number, each) => bits | flagsOf(each), 0)
+  const bits = (value as Json | null)?.['|'] ?? (value as Json | null)?.set
+  if (Array.isArray(bits)) return bits.reduce((sum: number, each) => sum | flagsOf(each), 0)
+  throw new NotUnderstood(`${JSON.stringify(value)} are no flags of TCP`)
+}
+
+const shortOf = (value: unknown): string => {
+  const { payload, meta } = (typeof value === 'object' && value !== null ? value : {}) as Record<
+    string,
+    Json | undefined
+  >
+  if (payload) return `${payload.protocol} ${payload.field}`
+  if (meta) return `meta ${meta.key}`
+  return JSON.stringify(value)
+}
+
+const textOf = (rule: Json): string =>
+  typeof rule.text === 'string' ? rule.text : JSON.stringify(rule.expr)

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { ImportError } from '../../../../src/nfv/firewall/import/draft.js'
 import { importNft } from '../../../../src/nfv/firewall/import/nft.js'
 import { loadText } from '../../../../src/nfv/firewall/load.js'
 import { Parser } from '../../../../src/nfv/firewall/parse.js'
@@ -67,24 +68,126 @@ t.test('chains at hook forward become rules, sets and jumps included', async t =
   const { text, notes } = importNft(JSON.stringify(ruleset))
   t.equal(
     text,
-    `# from nft -j list ruleset, hook forward
+    `# from nft list ruleset
 default drop
 
-handle-5: allow tcp 80, 8000-8099 from 10.1.0.0/16, 10.9.0.7 to any
-handle-6: audit allow udp from any to any except 10.2.0.0 log "odd udp"
-handle-6-2: reject udp from any to any except 10.2.0.0
-only-https: allow tcp 443 from any to 10.2.0.0/24  # only https
-# no equivalent, handle 8: {"meta":{"key":"iifname"}}: [{"match":{"op":"==","left":{"meta":{"key":"iifname"}},"right":"eth0"}},{"accept":null}]
+rule-5: allow tcp 80 8000-8099 from 10.1.0.0/16, 10.9.0.7 to 0.0.0.0/0
+rule-6: reject udp from 0.0.0.0/0 to 0.0.0.0/0 except 10.2.0.0 log "odd udp"
+only-https: allow tcp 443 from 0.0.0.0/0 to 10.2.0.0/24
 `,
   )
-  t.same(
-    notes.map(note => note.line),
-    [8],
-  )
+  t.match(notes, [{ path: 'nftables[9]', kind: 'left out', message: /--interface eth0=ZONE/ }])
   t.same(loadText(new Parser(), 'imported.rules', text).complaints, [])
 })
 
+const chain = (policy: string, ...rules: string[]): string =>
+  `table inet f {\n chain c {\n type filter hook forward priority 0; policy ${policy};\n${rules.join('\n')}\n }\n}\n`
+
+const rulesOf = (text: string): string[] => {
+  const imported = importNft(text)
+  t.same(loadText(new Parser(), 'imported.rules', imported.text).complaints, [], imported.text)
+  return imported.text
+    .split('\n')
+    .filter(line => line !== '' && !line.startsWith('#'))
+    .map(line => line.replace(/^(rule|policy)-[^:]*: /, ''))
+}
+
+t.test('each expression means what nft(8) says', async t => {
+  const [all, v4, v6] = ['from any to any', 'from 0.0.0.0/0 to 0.0.0.0/0', 'from ::/0 to ::/0']
+  // biome-ignore format: a table
+  const rows: readonly (readonly [expression: string, ...rules: string[]])[] = [
+    ['meta nfproto ipv6', `allow any ${v6}`],
+    ['meta protocol ip', `allow any ${v4}`],
+    ['ct state established,related'],
+    ['ct state != new'],
+    ['ct state != { established, related }', `allow any ${all}`],
+    ['ip saddr != 10.0.0.0/8', 'allow any from 0.0.0.0/0 except 10.0.0.0/8 to 0.0.0.0/0'],
+    ['ip saddr { 10.0.0.1, 10.0.0.4-10.0.0.7 } tcp dport { 22, 80-90 }', 'allow tcp 22 80-90 from 10.0.0.1, 10.0.0.4/30 to 0.0.0.0/0'],
+    ['ip6 daddr 2001:db8::/32', 'allow any from ::/0 to 2001:db8::/32'],
+    ['tcp dport != 22', `allow tcp 1-21 23-65535 ${all}`],
+    ['meta l4proto { tcp, udp } th dport 53', `allow tcp 53, udp 53 ${all}`],
+    ['ip daddr . tcp dport { 10.0.0.5 . 80, 10.0.0.6 . 443 }', 'allow tcp 80 from 0.0.0.0/0 to 10.0.0.5', 'allow tcp 443 from 0.0.0.0/0 to 10.0.0.6'],
+    ['tcp flags & (fin | syn | rst | ack) == syn', `allow tcp ${all}`],
+    ['tcp flags != syn'],
+    ['tcp flags syn / fin,syn,rst,ack', `allow tcp ${all}`],
+    ['icmpv6 type { nd-neighbor-solicit, echo-request }', `allow icmp6 echo-request ${all}`],
+    ['fib daddr type local'],
+    ['meta mark 1'],
+    ['th dport 53'],
+    ['udp dport >= 1024', `allow udp 1024-65535 ${all}`],
+  ]
+  for (const [expression, ...rules] of rows)
+    t.same(rulesOf(chain('drop', `${expression} accept`)).slice(1), rules, expression)
+})
+
+t.test(
+  'text and JSON are the same ruleset; sets, maps, definitions and several tables',
+  async t => {
+    t.same(
+      rulesOf(`define web = { 80, 443 }
+table ip f {
+  set none { type inet_service; }
+  map doors { type ipv4_addr : verdict; elements = { 10.0.0.5 : jump srv, 10.0.0.6 : accept } }
+  chain srv { tcp dport $web accept; return; }
+  chain c {
+    type filter hook forward priority filter + 5; policy drop;
+    ct state vmap { established : accept, related : accept, invalid : drop }
+    tcp dport @none accept
+    ip daddr vmap @doors
+  }
+}
+table ip6 g { chain c { type filter hook forward priority 0; policy accept; tcp dport 23 drop; } }
+`),
+      [
+        'default drop',
+        'drop tcp 23 from ::/0 to ::/0',
+        'allow any from ::/0 to ::/0',
+        'allow tcp 80 443 from 0.0.0.0/0 to 10.0.0.5',
+        'allow any from 0.0.0.0/0 to 10.0.0.6',
+      ],
+    )
+    t.same(
+      rulesOf(`table inet a { chain c { type filter hook forward priority 10; policy accept; tcp dport 23 drop; } }
+table inet b { chain c { type filter hook forward priority 0; policy drop; ip saddr 10.0.0.0/8 accept; } }
+`),
+      [
+        'default allow',
+        'tier admin',
+        'pass any from 10.0.0.0/8 to 0.0.0.0/0',
+        'drop any from any to any',
+        'tier main',
+        'drop tcp 23 from any to any',
+      ],
+      'both chains must accept, the one of lower priority first',
+    )
+  },
+)
+
+t.test('a jump keeps its match, and a chain is left as nft does', async t => {
+  t.same(
+    rulesOf(`table inet f {
+ chain known { counter accept; }
+ chain c { type filter hook forward priority 0; policy drop;
+  ct state established,related jump known
+  tcp dport 80 accept
+ }
+}`),
+    ['default drop', 'allow tcp 80 from any to any'],
+  )
+})
+
 t.test('what is no ruleset is refused', async t => {
-  t.throws(() => importNft('{'), SyntaxError)
-  t.throws(() => importNft('{}'), { message: /"nftables" is missing/ })
+  // biome-ignore format: a table
+  const rows: readonly (readonly [text: string, message: RegExp])[] = [
+    ['', /empty/],
+    ['{', /no JSON/],
+    ['{}', /"nftables" is missing/],
+    ['root:x:0:0\n', /no command of nft/],
+    [chain('drop', 'tcp dport @nothing accept'), /no set is named/],
+    [chain('drop', 'jump nowhere'), /no chain is named nowhere/],
+    [chain('drop', 'ip saddr 10.0.0.300 accept'), /no address/],
+    ['include "/etc/nftables/*.nft"\n', /list the ruleset/],
+  ]
+  for (const [text, message] of rows)
+    t.throws(() => importNft(text), { constructor: ImportError, message }, text)
 })

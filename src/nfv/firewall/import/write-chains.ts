@@ -1,0 +1,259 @@
+/**
+ * Base chains as the tiers of a rule file: each of them must accept, so `accept` goes on to the next tier and is `allow` in the
+ * last one. Chains that never see the same packet share a tier.
+ */
+import { type TierName, tiers } from '../rule.js'
+import { type Box, coversBox, familyBox, intersect } from './box.js'
+import { endText, servicesText } from './box-text.js'
+import {
+  type BaseChain,
+  type ChainRule,
+  type Flattened,
+  flatten,
+  type Outcome,
+  placeKey,
+  TooMuch,
+} from './chains.js'
+import { type RuleWriter, UniqueNames } from './draft.js'
+
+export interface Ruleset {
+  /** In the order in which a packet meets them. */
+  readonly bases: readonly BaseChain[]
+  readonly chains: ReadonlyMap<string, readonly ChainRule[]>
+  /** What becomes of packets of a version that no base chain sees. */
+  readonly unseen: 'accept' | 'drop'
+  /** A host's own rules say nothing of what others do. */
+  readonly isOfHost: boolean
+}
+
+const versions = [4, 6] as const
+type Version = (typeof versions)[number]
+
+/** More `audit` rules than this are no policy: see the README of the firewall. */
+const mostAudits = 40
+/** Lists that are longer get a name. */
+const longestList = 12
+
+interface Placed {
+  readonly base: BaseChain
+  readonly flat: Flattened
+  readonly tier: number
+}
+
+/** Writes the rules. @throws {TooMuch} when they cannot be written out */
+export const writeChains = (writer: RuleWriter, ruleset: Ruleset): void => {
+  const placed = place(ruleset)
+  for (const { flat } of placed) {
+    for (const { place, kind, message } of flat.losses) writer.loss(place, kind, message)
+    for (const key of flat.taken) writer.take(key)
+  }
+  const names = tierNames(placed.reduce((most, { tier }) => Math.max(most, tier + 1), 1))
+  const lists = names.map((_, tier) =>
+    placed.filter(each => each.tier === tier).flatMap(({ flat }) => flat.outcomes),
+  )
+  const ends = ruleset.isOfHost ? undefined : endsOf(ruleset, placed, names.length - 1)
+  const lines = new Lines(writer)
+  const verb =
+    ends && (versions.every(version => ends[version].verdict === 'accept') ? 'allow' : 'drop')
+  const bodies = names.map((tier, at) => {
+    const isLast = at === names.length - 1
+    const trailing = isLast && ends && verb ? closing(ends, verb) : []
+    const all = [...lists[at]!, ...trailing]
+    // Where nothing speaks the next tier is asked, or the default.
+    const body = verb ? withoutEnd(all, isLast ? verb : 'allow') : all
+    const rules = lines.of(body, isLast || ruleset.isOfHost ? 'allow' : 'pass')
+    return names.length === 1 ? rules : [`tier ${tier}`, ...rules]
+  })
+  if (verb) writer.line(`default ${verb}`)
+  if (lines.definitions.length > 0) writer.line('')
+  for (const definition of lines.definitions) writer.line(definition)
+  for (const body of bodies) {
+    writer.line('')
+    for (const line of body) writer.line(line)
+  }
+}
+
+const tierNames = (count: number): readonly TierName[] =>
+  count === 1 ? ['main'] : tiers.slice(0, count)
+
+const sees = ({ region }: BaseChain, version: Version): boolean =>
+  intersect(region, familyBox(version)) !== undefined
+
+const place = ({ bases, chains }: Ruleset): Placed[] => {
+  const placed: Placed[] = []
+  for (const base of bases) {
+    const flat = flatten(base, chains)
+    const keepsNothingOut = flat.outcomes.every(({ verb }) => verb === 'accept')
+    // A chain that accepts everything changes nothing, unless it is all there is.
+    if (keepsNothingOut && bases.length > 1) {
+      placed.push({ base, flat: { ...flat, outcomes: [] }, tier: -1 })
+      continue
+    }
+    const before = placed.filter(other => intersect(base.region, other.base.region) !== undefined)
+    const tier = Math.max(-1, ...before.map(each => each.tier)) + 1
+    if (tier >= tiers.length)
+      throw new TooMuch(
+        `more than ${tiers.length} base chains keep packets out, one behind the other`,
+      )
+    placed.push({ base, flat, tier })
+  }
+  return placed.map(each => (each.tier < 0 ? { ...each, tier: 0 } : each))
+}
+
+interface End {
+  readonly verdict: 'accept' | 'drop'
+  /** The rules of the last tier say so themselves. */
+  readonly isSaid: boolean
+}
+type Ends = Readonly<Record<Version, End>>
+
+/** What becomes of packets that all tiers let through. */
+const endsOf = ({ bases, unseen }: Ruleset, placed: readonly Placed[], last: number): Ends => {
+  const endOf = (version: Version): End => {
+    const own = bases.filter(base => sees(base, version))
+    if (own.length === 0) return { verdict: unseen, isSaid: false }
+    const inLast = placed.find(
+      ({ base, tier, flat }) => tier === last && flat.outcomes.length > 0 && sees(base, version),
+    )
+    return { verdict: inLast?.base.policy ?? 'accept', isSaid: inLast !== undefined }
+  }
+  return { 4: endOf(4), 6: endOf(6) }
+}
+
+/** Rules for a version that the default does not speak for. */
+const closing = (ends: Ends, verb: 'allow' | 'drop'): Outcome[] =>
+  verb === 'allow'
+    ? []
+    : versions
+        .filter(version => ends[version].verdict === 'accept' && !ends[version].isSaid)
+        .map(version => ({
+          box: familyBox(version),
+          verb: 'accept' as const,
+          rule: { place: { line: 0 }, name: `rest-of-ipv${version}`, text: '' },
+        }))
+
+/** Without what the default says anyway, and what can never be met. */
+const withoutEnd = (outcomes: readonly Outcome[], verb: 'allow' | 'drop'): Outcome[] => {
+  const list = [...outcomes]
+  const same = verb === 'allow' ? 'accept' : 'drop'
+  while (list.at(-1)?.verb === same && list.at(-1)?.log === undefined) list.pop()
+  return list
+}
+
+class Lines {
+  /** Zones and services that are too long to stand in a rule. */
+  readonly definitions: string[] = []
+  readonly #nameOf = new Map<string, string>()
+  readonly #writer: RuleWriter
+  readonly #names = new UniqueNames()
+  #audits = 0
+
+  constructor(writer: RuleWriter) {
+    this.#writer = writer
+  }
+
+  of(outcomes: readonly Outcome[], accept: 'allow' | 'pass'): string[] {
+    const lines: string[] = []
+    // What is decided whole already: cheap to ask, and chains that are left early repeat it.
+    const decided: Box[] = []
+    let pending: Outcome | undefined
+    const flush = () => {
+      if (pending) lines.push(...this.#audit(pending))
+      pending = undefined
+    }
+    for (const outcome of outcomes) {
+      if (decided.some(box => coversBox(box, outcome.box))) continue
+      if (outcome.verb === 'log') {
+        flush()
+        pending = outcome
+        continue
+      }
+      const isSame =
+        pending !== undefined &&
+        coversBox(pending.box, outcome.box) &&
+        coversBox(outcome.box, pending.box)
+      const log = isSame ? (pending?.log ?? '') : undefined
+      if (isSame) pending = undefined
+      flush()
+      lines.push(...this.#rule(outcome, accept, log))
+      if (decided.length < 64) decided.push(outcome.box)
+    }
+    flush()
+    return lines
+  }
+
+  #audit(outcome: Outcome): string[] {
+    if (++this.#audits > mostAudits) {
+      if (this.#audits === mostAudits + 1)
+        this.#writer.note(
+          outcome.rule.place.line,
+          `more than ${mostAudits} rules that only log: the others are left out`,
+        )
+      return []
+    }
+    return this.#write(outcome, 'audit allow', true, outcome.log ?? '')
+  }
+
+  #rule(outcome: Outcome, accept: 'allow' | 'pass', log: string | undefined): string[] {
+    const isOpening = outcome.verb === 'accept'
+    const verb = isOpening ? accept : outcome.verb
+    return this.#write(outcome, verb, isOpening, verb === 'pass' ? undefined : log)
+  }
+
+  #write(
+    { box, rule }: Outcome,
+    verb: string,
+    isOpening: boolean,
+    log: string | undefined,
+  ): string[] {
+    const { text, changed } = servicesText(box, isOpening, words => this.#named('service', words))
+    for (const what of changed)
+      this.#writer.loss(
+        rule.place,
+        isOpening ? 'left out' : 'closed',
+        `${what} cannot be said here: ${rule.text}`,
+      )
+    if (text === undefined) {
+      if (changed.length === 0)
+        this.#writer.info(
+          rule.place,
+          `it holds anyway: errors and answers of ICMP pass with the connection that they are about, and alone never: ${rule.text}`,
+        )
+      return []
+    }
+    const ends = this.#ends(box, isOpening, rule)
+    if (ends === undefined) return []
+    const name = this.#names.of(rule.name ?? `line-${placeKey(rule.place).trim()}`)
+    const logged = log === undefined ? '' : log === '' ? ' log' : ` log "${quoted(log)}"`
+    return [`${name}: ${verb} ${text} from ${ends.from} to ${ends.to}${logged}`]
+  }
+
+  #ends(box: Box, isOpening: boolean, rule: Outcome['rule']) {
+    const nameOf = (members: readonly string[]) => this.#named('zone', members)
+    const from = endText(box.from, nameOf)
+    const to = endText(box.to, nameOf)
+    if (from !== undefined && to !== undefined) return { from, to }
+    this.#writer.loss(
+      rule.place,
+      isOpening ? 'left out' : 'closed',
+      `two interfaces at once cannot be said here: ${rule.text}`,
+    )
+    if (isOpening) return undefined
+    const wide = (end: Box['from']) => ({ ...end, zones: end.zones.filter(({ isNot }) => isNot) })
+    return { from: endText(wide(box.from), nameOf)!, to: endText(wide(box.to), nameOf)! }
+  }
+
+  /** A list as it stands, or the name of one that is long. */
+  #named(kind: 'zone' | 'service', members: readonly string[]): string {
+    const text = members.join(', ')
+    if (members.length <= longestList) return text
+    const known = this.#nameOf.get(text)
+    if (known !== undefined) return known
+    const name = `${kind === 'zone' ? 'addresses' : 'services'}-${this.definitions.length + 1}`
+    this.#nameOf.set(text, name)
+    this.definitions.push(`${kind} ${name} = ${members.join(',\n  ')}`)
+    return name
+  }
+}
+
+const quoted = (text: string): string => text.replace(/\s+/g, ' ').trim().replaceAll('"', "'")
