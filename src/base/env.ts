@@ -110,8 +110,36 @@ export interface Disk {
   stat(path: string): Promise<FileStat | undefined>
   makeFolder(path: string, mode?: number): Promise<void>
   remove(path: string): Promise<void>
+  /** Puts a file in the place of another; on disk when it resolves. */
+  replace(from: string, to: string): Promise<void>
+  /** Opens a file to be written piece by piece, making it when there is none. */
+  openJournal(path: string, mode: number): Promise<JournalFile>
+  /**
+   * A lock of the kernel on a file, which ends with the process that has it, however that ends.
+   *
+   * @returns the lock; or who has it: a process id where that means something here
+   * @throws when the file cannot be opened, or nothing here can lock it
+   */
+  lock(path: string): Promise<FolderLock | { readonly owner: number | undefined }>
   /** Tells that something under `path` (a file or a folder) may have changed. */
   watch(path: string, changed: () => void): Cancel
+}
+
+export interface JournalFile {
+  /** Writes octets at an offset; they may still be in memory of the system. */
+  write(bytes: Uint8Array, offset: number): Promise<void>
+  /** Resolves when everything that was written is on disk. */
+  sync(): Promise<void>
+  truncate(size: number): Promise<void>
+  /** Whether its path still leads to it: a file that was removed or replaced takes writes all the same. */
+  isInPlace(): Promise<boolean>
+  close(): Promise<void>
+}
+
+export interface FolderLock {
+  /** False when it was lost, such as when a helper that holds it was killed. */
+  isHeld(): boolean
+  release(): Promise<void>
 }
 
 export interface FileStat {

@@ -33,15 +33,16 @@ export const failures = {
   'no-path':             { status: 409, title: 'There is no path',                         hint: 'No path leads from {from} to {to}; "sluice get links" shows which links are up.' },
   'path-too-hard':       { status: 422, title: 'No path was found in time',                hint: 'There may be one; ask with fewer conditions, or fewer switches to pass.' },
   'timed-out':           { status: 504, title: 'It did not happen in time',                hint: '{detail}' },
-  'store-failed':        { status: 507, title: 'The store cannot be written',              hint: 'Look for a full or broken disk under {path}; nothing was changed.' },
-  'already-running':     { status: 409, title: 'Another controller uses this data folder', hint: 'Stop process {pid}, or choose another folder with --data.' },
+  'store-failed':        { status: 507, title: 'The store cannot be written',              hint: '{why} ({path}). Nothing was changed; sluice goes on with what it has, and writes again as soon as that is possible.' },
+  'already-running':     { status: 409, title: 'Another controller uses this data folder', hint: 'Stop {owner}, or choose another folder with --data.' },
+  'no-lock':             { status: 500, title: 'The data folder cannot be locked',         hint: '{path}: {why}.' },
   'address-in-use':      { status: 409, title: 'The address is taken',                     hint: 'Choose another one with {option}; {address} is in use.' },
   'unsafe-address':      { status: 400, title: 'This address is not loopback',             hint: 'Listening on {address} needs TLS; use a loopback address or give certificates.' },
   'unsafe-file':         { status: 500, title: 'A secret file can be read by others',      hint: 'Run: chmod 600 {path}' },
   'unreachable':         { status: 503, title: 'There is no controller at this address',   hint: 'Start one with "sluice run", or set SLUICE_SERVER; tried {address}.' },
   'no-answer':           { status: 504, title: 'The controller gave no answer',            hint: 'The connection to {address} ended before ({detail}). What was asked may have been done: look with "sluice get", and at the log of the controller.' },
   'store-too-new':       { status: 500, title: 'The store was written by a newer sluice',  hint: 'Start that version again, or use another data folder than {path}.' },
-  'store-damaged':       { status: 500, title: 'The store cannot be read',                 hint: 'Restore a backup of {path}; switches keep their flows meanwhile.' },
+  'store-damaged':       { status: 500, title: 'The store cannot be read',                 hint: '{why} ({path}). Restore the whole data folder from a backup, or move {path} and its copy away and start anew; switches keep their rows until "sluice adopt".' },
 } as const satisfies Record<string, FailureKind>
 
 export type FailureCode = keyof typeof failures

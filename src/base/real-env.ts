@@ -1,7 +1,19 @@
 /** The world as it is: the only file of `src/` that touches the clock, timers, randomness, sockets and disk. */
+import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, readFileSync, watch as watchFile } from 'node:fs'
-import { chmod, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
+import { constants, mkdirSync, readFileSync, watch as watchFile } from 'node:fs'
+import {
+  chmod,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  readlink,
+  rename,
+  rm,
+  stat,
+  writeFile,
+} from 'node:fs/promises'
 import * as net from 'node:net'
 import { dirname } from 'node:path'
 import * as tls from 'node:tls'
@@ -12,6 +24,8 @@ import type {
   Connection,
   Disk,
   Env,
+  FolderLock,
+  JournalFile,
   Listener,
   Net,
   Random,
@@ -297,6 +311,46 @@ const disk: Disk = {
   async remove(path) {
     await rm(path, { recursive: true, force: true })
   },
+  async replace(from, to) {
+    await rename(from, to)
+    const folder = await open(dirname(to), 'r')
+    try {
+      await folder.sync()
+    } finally {
+      await folder.close()
+    }
+  },
+  async openJournal(path, mode): Promise<JournalFile> {
+    const file = await open(path, constants.O_RDWR | constants.O_CREAT, mode)
+    return {
+      async write(bytes, offset) {
+        for (let at = 0; at < bytes.length; ) {
+          const { bytesWritten } = await file.write(bytes, at, bytes.length - at, offset + at)
+          at += bytesWritten
+        }
+      },
+      sync: () => file.datasync(),
+      truncate: size => file.truncate(size),
+      async isInPlace() {
+        try {
+          const [own, there] = await Promise.all([file.stat(), stat(path)])
+          return own.ino === there.ino && own.dev === there.dev
+        } catch (error) {
+          if (isMissing(error)) return false
+          throw error
+        }
+      },
+      close: () => file.close(),
+    }
+  },
+  async lock(path) {
+    for (let tries = 0; tries < lockTries; tries++) {
+      if (tries > 0) await new Promise(resolve => setTimeout(resolve, lockPauseMillis))
+      const lock = await lockOnce(path)
+      if (lock !== undefined) return lock
+    }
+    return { owner: await ownerIn(path) }
+  },
   watch(path, changed): Cancel {
     // Editors replace a file by renaming over it, which ends a watch on the file itself.
     const folder = dirname(path)
@@ -312,6 +366,69 @@ const disk: Disk = {
       for (const watcher of watchers) watcher.close()
     }
   },
+}
+
+/** Whoever was killed a moment ago still has its lock until its helper has noticed. */
+const lockTries = 15
+const lockPauseMillis = 100
+
+/**
+ * Node has no flock(2): flock(1) of util-linux takes it, and a shell keeps it until its standard input ends, which
+ * the kernel sees to when this process ends. It is in a session of its own, so that Ctrl-C does not end it before us.
+ */
+const lockOnce = async (path: string): Promise<FolderLock | undefined> => {
+  const child = spawn('flock', ['-n', path, 'sh', '-c', 'echo held; exec cat >/dev/null'], {
+    detached: true,
+    stdio: ['pipe', 'pipe', 'pipe'],
+  })
+  const ended = new Promise<void>((resolve, reject) => {
+    child.once('exit', () => resolve())
+    child.once('error', reject)
+  })
+  // Whoever asked hears of it below, or by `isHeld`.
+  ended.catch(() => undefined)
+  child.stdin.on('error', () => undefined)
+  let complaint = ''
+  child.stderr.on('data', chunk => {
+    complaint += chunk
+  })
+  const said = new Promise<void>(resolve => child.stdout.once('data', () => resolve()))
+  if ((await Promise.race([said.then(() => true), ended.then(() => false)])) === false) {
+    if (complaint.trim() !== '') throw new Error(complaint.trim())
+    return undefined
+  }
+  letGo(child)
+  let isHeld = true
+  ended.then(() => {
+    isHeld = false
+  })
+  await writeFile(path, `${process.pid} ${await pidNamespace()}\n`).catch(() => {
+    // On a full disk nobody can read who has the lock; it is held all the same.
+  })
+  return {
+    isHeld: () => isHeld,
+    release: async () => {
+      child.ref()
+      child.stdin.end()
+      await ended
+    },
+  }
+}
+
+/** The loop does not wait for the helper. */
+const letGo = (child: ChildProcess): void => {
+  child.unref()
+  for (const stream of [child.stdin, child.stdout, child.stderr])
+    if (stream instanceof net.Socket) stream.unref()
+}
+
+/** A process id means nothing in another namespace of them. */
+const pidNamespace = (): Promise<string> => readlink('/proc/self/ns/pid').catch(() => 'unknown')
+
+const ownerIn = async (path: string): Promise<number | undefined> => {
+  const [pid, namespace] = (await readFile(path, 'utf8')).trim().split(' ')
+  const isHere = namespace === (await pidNamespace()) && /^\d+$/.test(pid ?? '')
+  return isHere ? Number(pid) : undefined
 }
 
 const isMissing = (error: unknown): boolean =>

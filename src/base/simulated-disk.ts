@@ -1,6 +1,6 @@
 /** Files in memory. Paths are taken as they are written; folders exist once somebody made them. */
 import { posix } from 'node:path'
-import type { Cancel, Clock, Disk, FileStat, Timers } from './env.js'
+import type { Cancel, Clock, Disk, FileStat, FolderLock, JournalFile, Timers } from './env.js'
 
 interface Entry extends FileStat {
   readonly text: string
@@ -9,6 +9,7 @@ interface Entry extends FileStat {
 export class SimulatedDisk implements Disk {
   readonly #clock: Clock
   readonly #timers: Timers
+  readonly #locks = new Set<string>()
   readonly #entries = new Map<string, Entry>()
   readonly #watchers = new Set<{ path: string; changed: () => void }>()
   /** Thrown by the next writes, to rehearse a full or broken disk. */
@@ -66,6 +67,46 @@ export class SimulatedDisk implements Disk {
     for (const each of [...this.#entries.keys()])
       if (each === name || each.startsWith(`${name}/`)) this.#entries.delete(each)
     this.#tell(name)
+  }
+
+  async replace(from: string, to: string): Promise<void> {
+    await this.writeText(to, await this.readText(from))
+    await this.remove(from)
+  }
+
+  async openJournal(path: string, mode: number): Promise<JournalFile> {
+    const name = posix.normalize(path)
+    if (!this.#entries.has(name)) await this.writeText(name, '', mode)
+    const edit = async (change: (before: Buffer) => Buffer) => {
+      const before = Buffer.from(await this.readText(name))
+      await this.writeText(name, change(before).toString(), mode)
+    }
+    return {
+      write: (bytes, offset) =>
+        edit(before =>
+          Buffer.concat([
+            before.subarray(0, offset),
+            bytes,
+            before.subarray(offset + bytes.length),
+          ]),
+        ),
+      sync: async () => undefined,
+      truncate: size => edit(before => before.subarray(0, size)),
+      isInPlace: async () => this.#entries.has(name),
+      close: async () => undefined,
+    }
+  }
+
+  async lock(path: string): Promise<FolderLock | { readonly owner: number | undefined }> {
+    const name = posix.normalize(path)
+    if (this.#locks.has(name)) return { owner: undefined }
+    this.#locks.add(name)
+    return {
+      isHeld: () => this.#locks.has(name),
+      release: async () => {
+        this.#locks.delete(name)
+      },
+    }
   }
 
   watch(path: string, changed: () => void): Cancel {

@@ -111,6 +111,7 @@ export interface Stranger {
 }
 
 export class Controller extends EventEmitter<ControllerEvents> {
+  readonly store: Store
   readonly journal: Journal
   readonly topology: TopologyService
   readonly policies: PolicyKeeper
@@ -153,6 +154,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
     { policies, attached, ruleCounters, learning, network }: Parts,
   ) {
     super()
+    this.store = store
     this.#network = network
     this.#programsOf = new Programs(ownerSection(network))
     this.#attached = attached

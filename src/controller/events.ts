@@ -13,6 +13,15 @@ export interface JournalEntry extends NetworkEvent {
 
 const kept = 10_000
 
+/** Kinds of events that are more than the life of the network, and how loud they are in the log. */
+const levels: Readonly<Record<string, 'warn' | 'error'>> = {
+  'mastership-lost': 'warn',
+  'rules-refused': 'error',
+  'store-damaged': 'error',
+  'store-read-only': 'error',
+  'switch-not-adopted': 'error',
+}
+
 /** Who speaks: of rules each one by itself. */
 const speakerOf = (entry: JournalEntry): string => `${entry.kind} ${entry.policy} ${entry.rule}`
 
@@ -74,7 +83,7 @@ export class Journal extends EventEmitter<{ event: [entry: JournalEntry] }> {
     this.#entries.push(entry)
     if (this.#entries.length > kept * 1.1) this.#entries = fairly(this.#entries, kept)
     const { kind, ...fields } = event
-    this.#log.info(fields, kind.replaceAll('-', ' '))
+    this.#log[levels[kind] ?? 'info'](fields, kind.replaceAll('-', ' '))
     this.emit('event', entry)
   }
 

@@ -77,6 +77,8 @@ export class FactWriter {
   readonly #store: Store
   readonly #log: Log
   #saved: Topology
+  /** It is told once, not with each change, that they cannot be kept. */
+  #isTold = false
 
   constructor(store: Store, log: Log, saved: Topology) {
     this.#store = store
@@ -92,9 +94,11 @@ export class FactWriter {
       for (let at = 0; at < ops.length; at += batchSize)
         await this.#store.txn({ if: [], then: ops.slice(at, at + batchSize) })
       this.#saved = next
+      this.#isTold = false
     } catch (error) {
       // Facts are learnt again; a store that cannot be written says so on every wish.
-      this.#log.warn({ err: error }, 'what was learnt could not be kept')
+      if (!this.#isTold) this.#log.warn({ err: error }, 'what was learnt could not be kept')
+      this.#isTold = true
     }
   }
 }

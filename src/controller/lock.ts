@@ -1,31 +1,28 @@
-/** One controller for a data folder: a file with the process id of its owner. */
+/** One controller for a data folder: a lock of the kernel on a file in it, which ends with the process (ADR 0014). */
 import { join } from 'node:path'
-import type { Env } from '../base/env.js'
+import type { Env, FolderLock } from '../base/env.js'
 import { Failure } from '../base/failures.js'
 
-/**
- * @returns how to give the folder free
- * @throws {Failure} `already-running` when a living process has it
- */
-export const lockFolder = async (
-  env: Env,
-  folder: string,
-  pid: number,
-): Promise<() => Promise<void>> => {
+/** @throws {Failure} `already-running` when another process has it, `no-lock` when nothing here can lock */
+export const lockFolder = async (env: Env, folder: string): Promise<FolderLock> => {
   const path = join(folder, 'lock')
-  if ((await env.disk.stat(path)) !== undefined) {
-    const owner = Number((await env.disk.readText(path)).trim())
-    if (owner !== pid && isAlive(owner)) throw new Failure('already-running', { pid: owner })
-  }
-  await env.disk.writeText(path, `${pid}\n`, 0o600)
-  return () => env.disk.remove(path)
+  const lock = await lockFile(env, path)
+  if ('isHeld' in lock) return lock
+  const owner =
+    lock.owner === undefined
+      ? 'the controller that uses it, in another container or on another machine'
+      : `process ${lock.owner}`
+  throw new Failure('already-running', { owner, ...(lock.owner && { pid: lock.owner }) })
 }
 
-const isAlive = (pid: number): boolean => {
+const lockFile = async (env: Env, path: string) => {
   try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM'
+    return await env.disk.lock(path)
+  } catch (cause) {
+    const isAbsent = cause instanceof Error && 'code' in cause && cause.code === 'ENOENT'
+    const why = isAbsent
+      ? 'the program flock (package util-linux) is not installed'
+      : String((cause as Error).message)
+    throw new Failure('no-lock', { path, why }, { cause })
   }
 }

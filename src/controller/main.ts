@@ -1,7 +1,7 @@
 /** Puts the parts together and takes them apart again: `sluice run`. */
 import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
-import type { Env } from '../base/env.js'
+import type { Env, FolderLock } from '../base/env.js'
 import { Failure } from '../base/failures.js'
 import {
   controllersFolder,
@@ -27,8 +27,8 @@ import { createRest } from './rest/server.js'
 import { RuleWatcher } from './rule-watcher.js'
 import { ryuRoutes } from './ryu/routes.js'
 import { endpointOf, listening, openSouthbound, type SouthboundOptions } from './southbound.js'
-import { openLmdbStore } from './store/lmdb-store.js'
-import type { Store } from './store/store.js'
+import { openStore } from './store/journal-store.js'
+import type { Store, StoreStatus } from './store/store.js'
 import { dayMillis, SwitchAgeing, switchAgeingLimits } from './switch-ageing.js'
 import { switchKind } from './switch-setup/kind.js'
 import { SwitchSetup } from './switch-setup/switch-setup.js'
@@ -72,18 +72,42 @@ const startsKey = '/meta/starts'
 export const run = async (env: Env, options: RunOptions): Promise<Running> => {
   const rest = endpointOf(options.rest, '--rest', false)
   await env.disk.makeFolder(options.data, 0o700)
-  const unlock = await lockFolder(env, options.data, options.pid)
-  const undo: (() => Promise<void>)[] = [unlock]
+  const lock = await lockFolder(env, options.data)
+  const undo: (() => Promise<void>)[] = [() => lock.release()]
   const stop = async () => {
     for (const each of undo.reverse()) await each()
     undo.length = 0
   }
   try {
-    return await start(env, options, rest, undo, stop)
+    return await start(env, options, rest, lock, undo, stop)
   } catch (error) {
     await stop()
     throw error
   }
+}
+
+const tellOfStore = (controller: Controller, store: Store, damage: string | undefined): void => {
+  const { journal } = controller
+  if (damage !== undefined)
+    journal.add({
+      kind: 'store-damaged',
+      reason: `a file of the store was damaged (${damage}); the other one was right, and both are again`,
+    })
+  const tell = ({ mode, reason }: StoreStatus) =>
+    journal.add(mode === 'ok' ? { kind: 'store-writable' } : { kind: 'store-read-only', reason })
+  if (store.status().mode !== 'ok') tell(store.status())
+  store.onStatus(tell)
+}
+
+/** How often it was started, this time included; a switch that has seen a higher number says so. */
+const countStart = async (env: Env, store: Store): Promise<number> => {
+  const starts = ((await store.get(startsKey))?.value as number | undefined) ?? 0
+  try {
+    await store.txn({ if: [], then: [{ op: 'put', key: startsKey, value: starts + 1 }] })
+  } catch (error) {
+    env.log.error({ err: error }, 'the store cannot be written; sluice goes on with what is in it')
+  }
+  return starts + 1
 }
 
 type Endpoint = ReturnType<typeof endpointOf>
@@ -92,18 +116,18 @@ const start = async (
   env: Env,
   options: RunOptions,
   rest: Endpoint,
+  lock: FolderLock,
   undo: (() => Promise<void>)[],
   stop: () => Promise<void>,
 ): Promise<Running> => {
-  const store = await openLmdbStore(env, options.data)
+  const { store, damage } = await openStore(env, options.data, () => lock.isHeld())
   undo.push(() => store.close())
-  const starts = ((await store.get(startsKey))?.value as number | undefined) ?? 0
-  await store.txn({ if: [], then: [{ op: 'put', key: startsKey, value: starts + 1 }] })
+  const starts = await countStart(env, store)
   const secret = await secretOf(env, options.data)
   const token = await tokenOf(env, options.data)
   const controller = await Controller.create(env, store, {
     secret,
-    generationId: BigInt(starts + 1),
+    generationId: BigInt(starts),
     openvswitch: options.openvswitch ?? [options.variables.OVS_RUNDIR ?? '/var/run/openvswitch'],
     ...(options.adopts && { adopts: true }),
     setupOf: dpid => setup.progressOf(dpid),
@@ -113,6 +137,7 @@ const start = async (
     ...(options.packetsPerSecond && { punts: { packetsPerSecond: options.packetsPerSecond } }),
   })
   undo.push(() => controller.stop())
+  tellOfStore(controller, store, damage)
   const objects = await ObjectKeeper.load(env.timers, store, [
     switchKind,
     networkKind,

@@ -1,8 +1,10 @@
 /** Why the controller does not serve as it should, for `/readyz`: one sentence each, none when all is well. */
 import { switchesInOrder } from '../topology/model.js'
 import type { Controller } from './controller.js'
+import type { Store } from './store/store.js'
 
 export const notReady = (controller: Controller): string[] => [
+  ...storeTrouble(controller.store),
   ...[...controller.strangers.values()].map(
     ({ attached, reason }) => `switch ${attached.name} (${attached.dpid}) is left alone: ${reason}`,
   ),
@@ -19,4 +21,9 @@ const uninstalled = (controller: Controller): string[] => {
     .lackingPolicies()
     .filter(({ kind }) => kind !== 'waiting')
     .map(lack => `the policies are not installed everywhere: switch ${lack.switch} ${lack.why}`)
+}
+
+const storeTrouble = (store: Store): string[] => {
+  const { mode, reason } = store.status()
+  return mode === 'ok' ? [] : [`the store is read-only: ${reason}`]
 }

@@ -48,7 +48,9 @@ export class MemoryStore implements Store {
   /** The keys in order; made when it is asked for. */
   #sorted: string[] | undefined
   #rev: Rev
-  #mode: StoreStatus['mode'] = 'ok'
+  /** Why the last write failed; undefined after one that did not. */
+  #trouble: string | undefined
+  #onStatus: (status: StoreStatus) => void = () => {}
   #last: Promise<unknown> = Promise.resolve()
   #lastLease: number
 
@@ -148,7 +150,33 @@ export class MemoryStore implements Store {
   }
 
   status(): StoreStatus {
-    return { mode: this.#mode, rev: this.#rev }
+    return this.#trouble === undefined
+      ? { mode: 'ok', rev: this.#rev }
+      : { mode: 'read-only', rev: this.#rev, reason: this.#trouble }
+  }
+
+  onStatus(handler: (status: StoreStatus) => void): void {
+    this.#onStatus = handler
+  }
+
+  /** Does something with the files in turn with the transactions; whether it failed is told by the status. */
+  protected tried(work: () => Promise<void>): Promise<void> {
+    const done = this.#last.then(() => this.#watched(work)).catch(() => undefined)
+    this.#last = done
+    return done
+  }
+
+  async #watched(work: () => Promise<void>): Promise<void> {
+    const before = this.#trouble
+    try {
+      await work()
+      this.#trouble = undefined
+    } catch (error) {
+      this.#trouble = error instanceof Failure ? error.message : String(error)
+      throw error
+    } finally {
+      if (before !== this.#trouble) this.#onStatus(this.status())
+    }
   }
 
   async close(): Promise<void> {
@@ -161,18 +189,12 @@ export class MemoryStore implements Store {
     const ok = txn.if.every(({ key, modRev }) => (this.#byKey.get(key)?.modRev ?? 0) === modRev)
     const { changes, res } = this.#prepare(ok ? txn.then : (txn.else ?? []), this.#rev + 1)
     if (changes.length === 0) return { ok, rev: this.#rev, res }
-    if (this.#mode !== 'ok') throw new Failure('store-failed', { path: 'the data folder' })
     const rev = this.#rev + 1
     const count = changes.reduce(
       (sum, { before, after }) => sum + (after ? 1 : 0) - (before ? 1 : 0),
       this.#byKey.size,
     )
-    try {
-      await this.#persist(changes, rev, count)
-    } catch (error) {
-      this.#mode = 'read-only'
-      throw error
-    }
+    await this.#watched(() => this.#persist(changes, rev, count))
     this.#apply(changes, rev)
     return { ok, rev, res }
   }

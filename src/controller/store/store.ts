@@ -1,6 +1,6 @@
 /**
  * Where wishes and facts are kept: keys in order, one revision for all, compare-and-set as the only
- * write. Embedded (`lmdb-store.ts`) and in memory here; a cluster keeps the same promises with etcd.
+ * write. Embedded (`journal-store.ts`) and in memory here; a cluster keeps the same promises with etcd.
  * `test/controller/store/contract.ts` is what every implementation must do.
  */
 
@@ -72,8 +72,11 @@ export interface Lease {
 }
 
 export interface StoreStatus {
-  readonly mode: 'ok' | 'read-only' | 'no-quorum' | 'full'
+  /** `read-only`: the last write failed; the next one is tried all the same. */
+  readonly mode: 'ok' | 'read-only'
   readonly rev: Rev
+  /** Why it is not `ok`. */
+  readonly reason?: string
 }
 
 export interface ListOptions {
@@ -100,7 +103,7 @@ export interface Store {
   /**
    * The only write; resolved when it is durable.
    *
-   * @throws {Failure} `store-failed`: nothing was changed, and nothing will be until a restart
+   * @throws {Failure} `store-failed`: nothing was changed
    */
   txn(txn: Txn): Promise<TxnResult>
   /** Events with a revision of `from` or higher; 0: those to come. */
@@ -109,6 +112,8 @@ export interface Store {
   /** Forgets what was before this revision. */
   compact(rev: Rev): Promise<void>
   status(): StoreStatus
+  /** Tells when the mode changes, or why it is not `ok`. */
+  onStatus(handler: (status: StoreStatus) => void): void
   /** Waits for what was asked, then ends. */
   close(): Promise<void>
 }

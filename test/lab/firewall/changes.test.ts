@@ -2,7 +2,7 @@
 import { pino } from 'pino'
 import t from 'tap'
 import { realEnv } from '../../../src/base/real-env.js'
-import { openLmdbStore } from '../../../src/controller/store/lmdb-store.js'
+import { openStore } from '../../../src/controller/store/journal-store.js'
 import { ensurePackages, isRoot, ovsNeeds } from '../../../src/lab/install.js'
 import { sleep } from '../../../src/lab/shell.js'
 import { hostAddresses, type TwoSwitches, withTwoSwitches } from './two-switches.js'
@@ -55,7 +55,7 @@ t.test('changes of policies on Open vSwitch', root, async t => {
       t.equal(await remembered(lab, 53), 1, 'an edit forgets none: this test would see it')
 
       await lab.controller.kill()
-      const store = await openLmdbStore(env, lab.controller.data)
+      const { store } = await openStore(env, lab.controller.data)
       const stamp = (await store.get('/firewall/generation'))!.value as { hash: string }
       await store.txn({
         if: [],
