@@ -2,6 +2,7 @@
  * What registers and the connection's label mean, bit by bit.
  *
  *     reg0   [16..31] flags: 16 from the fabric, 17 the rule lets a helper read        [0..15] network number
+ *            18 rules are only asked, for a datagram in pieces
  *            [24..31] files that are audited whole, and have spoken
  *     reg1   [16..31] generation of the rules          [0..15] audit rules passed: the number of the last one
  *     reg2   rule that has admitted the packet to the connections it counts (32 bits)
@@ -27,6 +28,7 @@ export const registers = {
   network:     bits('reg0', 0, 16),
   fromFabric:  bits('reg0', 16, 1),
   helper:      bits('reg0', 17, 1),
+  onlyAsked:   bits('reg0', 18, 1),
   auditedFiles: bits('reg0', 24, 8),
   audited:     bits('reg1', 0, 16),
   generation:  bits('reg1', 16, 16),

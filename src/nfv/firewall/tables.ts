@@ -27,6 +27,7 @@ import { type Flow, flow, type Origin } from '../../pipeline/program.js'
 import { bitsEqual, label, load, readLabel, registers } from '../../pipeline/registers.js'
 import { type TableName, tableId } from '../../pipeline/tables.js'
 import { writeUserdata } from '../../pipeline/userdata.js'
+import { isInvalid, laterPiece, pieceRows } from './pieces.js'
 import { masksOf } from './ports.js'
 import type { PortRange } from './rule.js'
 
@@ -63,7 +64,6 @@ const commitHere = (generation: number, rule: Action) =>
 const syn = 0x02
 /** Flags that tell the begin of a connection from the rest: FIN, SYN, RST, ACK. */
 const openingFlags = 0x17
-const laterFragment = 3
 const tcp = 6
 
 const isRead = (value: 0 | 1): Match => ({ reg0: bitsEqual([registers.helper, value]) })
@@ -205,14 +205,14 @@ export const pipelineRows = (generation: number, isTimed: boolean): Flow[] => {
       [0, {}, { goto: 'forward' }, 'what is not IP has no sessions'],
     ],
     session: [
-      [100, { ct_state: state(['inv', 'trk']) }, {}, 'belongs to no connection and opens none'],
+      [100, { ct_state: isInvalid }, {}, 'belongs to no connection and opens none'],
       ...each(90, { ...fromFabric(1), ct_state: opening }, { actions: commitElsewhere }, 'opened at another switch: remember, so that its replies pass'),
       [88, { ...fromFabric(1), ct_state: request, ...labelled([label.elsewhere, 1]) }, { goto: 'forward' }, 'decided elsewhere'],
       ...each(87, { ...fromFabric(1), ct_state: request }, { actions: commitElsewhere }, 'the host that opened it has moved to another switch, which decides now'),
       [currentPriority, { ct_state: known, ...current }, { goto: 'forward' }, 'judged by the rules of today'],
       [currentPriority, { ct_state: unanswered, ...current }, { goto: 'forward' }, 'judged by the rules of today, and not answered yet'],
       [84, { ...fromFabric(0), ct_state: reply, ...labelled([label.elsewhere, 1]) }, { goto: 'forward' }, 'the answer to what was decided elsewhere'],
-      ...each(80, { ...fromFabric(0), ip_frag: laterFragment, ct_state: opening }, { actions: commitHere(generation, load(label.rule, 0)) }, 'comes out only if the first piece was accepted'),
+      ...each(80, { ...fromFabric(0), ip_frag: laterPiece, ct_state: opening }, { goto: 'ports' }, 'a piece of a datagram that opens a session: ask the rules'),
       ...ip.map((eth_type): Row => [70, { eth_type, ip_proto: tcp, ...fromFabric(0), tcp_flags: { value: syn, mask: openingFlags }, ct_state: opening }, { goto: 'ports' }, 'a TCP session begins: ask the rules']),
       ...ip.map((eth_type): Row => [69, { eth_type, ip_proto: tcp, ct_state: opening }, {}, 'a TCP session begins with SYN alone']),
       [0, {}, { goto: 'ports' }, 'new, or judged by older rules: ask the rules'],
@@ -224,14 +224,16 @@ export const pipelineRows = (generation: number, isTimed: boolean): Flow[] => {
       [0, {}, {}, 'only IP has sessions'],
     ],
     accepted: [
-      [10, { ct_state: state(['inv', 'trk']) }, {}, 'a piece that came too late'],
-      [0, {}, { goto: 'forward' }, 'accepted'],
+      [100, { ct_state: isInvalid }, {}, 'a piece of a datagram that never was whole'],
+      [10, { ct_state: isTracked }, { goto: 'forward' }, 'accepted'],
+      [0, {}, {}, 'nothing says that it was accepted'],
     ],
   }
-  return Object.entries(rows).flatMap(([table, list]) =>
+  const fixed = Object.entries(rows).flatMap(([table, list]) =>
     list.map(([priority, match, then, because]) =>
       // The keys of the literal above are table names.
       flow(table as TableName, priority, match, then, because, origin),
     ),
   )
+  return [...fixed, ...pieceRows()]
 }

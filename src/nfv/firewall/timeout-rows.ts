@@ -123,6 +123,14 @@ const zoneRows = ({ networks, zones }: TimeoutBook): Flow[] => {
   const isKnown = state(['trk'], ['new', 'inv'])
   const isAgreedUpon = state(['trk', 'new', 'rel'], ['inv'])
   return [
+    flow(
+      'zones',
+      110,
+      { ct_state: state(['inv'], ['trk']) },
+      {},
+      'a piece of a datagram that never was whole',
+      origin,
+    ),
     flow('zones', 100, { ct_state: isKnown }, { goto: 'session' }, 'it is in this zone', origin),
     flow(
       'zones',

@@ -27,6 +27,8 @@ class Workshop {
 }
 
 const flowsOf = (sections: readonly Section[]): Flow[] => sections.flatMap(({ flows }) => flows)
+/** The rows that turn ports into bits: without those for datagrams in pieces. */
+const isOfPorts = ({ table, match }: Flow) => table === 'ports' && match.ip_frag === undefined
 /** The rows of rules, without those of the built-in rule and the fixed ones. */
 const ruleText = (sections: readonly Section[]): string[] =>
   flowsOf(sections)
@@ -87,7 +89,7 @@ t.test('a set of ports that many rules share is one bit', async t => {
     (_, n) => `r${n}: allow tcp 1024-65535 from 10.0.0.${n} to any\n`,
   )
   const flows = flowsOf(new Workshop().compile(rules.join('')))
-  t.same(flows.filter(({ table }) => table === 'ports').map(flowText), [
+  t.same(flows.filter(isOfPorts).map(flowText), [
     'ports 1 ct_state=-inv+trk => load:0x2000000->reg4[0..31],goto rules0',
     'ports 7 ct_state=-inv+trk,ct_tp_dst=0x0/0xfc00 => goto rules0',
     'ports 0 * => goto rules0',
@@ -177,9 +179,7 @@ t.test('two protocols share the bits of ports, unless these are too many', async
       .flat()
       .join('')
   const portsOf = (text: string) =>
-    flowsOf(new Workshop().compile(text))
-      .filter(({ table }) => table === 'ports')
-      .map(flowText)
+    flowsOf(new Workshop().compile(text)).filter(isOfPorts).map(flowText)
   const few = portsOf(rulesOf('tcp', 1024, 20) + rulesOf('udp', 1024, 20))
   const many = portsOf(rulesOf('tcp', 1024, 20) + rulesOf('udp', 8192, 20))
   // 1 to 14 is a block of 16 without its first and its last.
@@ -192,7 +192,12 @@ t.test('two protocols share the bits of ports, unless these are too many', async
 
 t.test('the rows around the rules', async t => {
   const sections = new Workshop().compile('default drop\n', 5)
-  const fixed = sections.find(({ name }) => name === 'firewall/pipeline')!.flows.map(flowText)
+  const isOfPieces = ({ table, match }: Flow) =>
+    table === 'pieces' || (table !== 'session' && match.ip_frag !== undefined)
+  const fixed = sections
+    .find(({ name }) => name === 'firewall/pipeline')!
+    .flows.filter(flow => !isOfPieces(flow))
+    .map(flowText)
   const elsewhere =
     'ct(commit,zone=reg7[0..15],table=70,exec(load:0x0->ct_label[0..15],load:0x1->ct_label[80..80]))'
   const here = (rule: string) =>
@@ -203,7 +208,7 @@ t.test('the rows around the rules', async t => {
     'track 10 ip => load:0x5->reg1[16..31],ct(zone=reg7[0..15],table=40)',
     'track 10 ipv6 => load:0x5->reg1[16..31],ct(zone=reg7[0..15],table=40)',
     'track 0 * => goto forward',
-    'session 100 ct_state=+inv+trk => drop',
+    'session 100 ct_state=+inv => drop',
     `session 90 ip,reg0=0x10000/0x10000,ct_state=+new+trk => ${elsewhere}`,
     `session 90 ipv6,reg0=0x10000/0x10000,ct_state=+new+trk => ${elsewhere}`,
     `session 88 reg0=0x10000/0x10000,ct_state=-new-rpl+trk,${isElsewhere} => goto forward`,
@@ -212,8 +217,8 @@ t.test('the rows around the rules', async t => {
     'session 85 ct_state=-new+trk,ct_label=0x5/0x10000000000000000ffff => goto forward',
     'session 85 ct_state=+new-rel+trk,ct_label=0x5/0x10000000000000000ffff => goto forward',
     `session 84 reg0=0x0/0x10000,ct_state=-new+rpl+trk,${isElsewhere} => goto forward`,
-    `session 80 ip,reg0=0x0/0x10000,ip_frag=3,ct_state=+new+trk => ${here('load:0x0->ct_label[16..47]')}`,
-    `session 80 ipv6,reg0=0x0/0x10000,ip_frag=3,ct_state=+new+trk => ${here('load:0x0->ct_label[16..47]')}`,
+    'session 80 ip,reg0=0x0/0x10000,ip_frag=3,ct_state=+new+trk => goto ports',
+    'session 80 ipv6,reg0=0x0/0x10000,ip_frag=3,ct_state=+new+trk => goto ports',
     'session 70 ip,ip_proto=6,reg0=0x0/0x10000,tcp_flags=-fin+syn-rst-ack,ct_state=+new+trk => goto ports',
     'session 70 ipv6,ip_proto=6,reg0=0x0/0x10000,tcp_flags=-fin+syn-rst-ack,ct_state=+new+trk => goto ports',
     'session 69 ip,ip_proto=6,ct_state=+new+trk => drop',
@@ -225,8 +230,9 @@ t.test('the rows around the rules', async t => {
     `commit 10 ip => ${here('move:reg3[0..31]->ct_label[16..47]')}`,
     `commit 10 ipv6 => ${here('move:reg3[0..31]->ct_label[16..47]')}`,
     'commit 0 * => drop',
-    'accepted 10 ct_state=+inv+trk => drop',
-    'accepted 0 * => goto forward',
+    'accepted 100 ct_state=+inv => drop',
+    'accepted 10 ct_state=-inv+trk => goto forward',
+    'accepted 0 * => drop',
   ])
 })
 
@@ -369,14 +375,18 @@ t.test('one edge decides, the other remembers', async t => {
   t.equal(verdict(go(ack)), 'drop', 'the host that opened it has moved here: our rules count')
 })
 
-t.test('later pieces of a datagram do not ask the rules', async t => {
+t.test('the first piece of a datagram asks the rules once, later ones wait for it', async t => {
   const net = new OneSwitch()
   net.load(new Workshop().compile('default drop\na: allow udp 53\n', 9))
-  const piece: Fields = { eth_type: 0x800, ip_src: 1, ip_dst: 2, ip_proto: 17, ip_frag: 3 }
-  const { steps } = net.send(piece)
-  t.same(
-    steps.map(({ table }) => table),
-    [30, 40, 70, 90],
-  )
-  t.equal(readLabel(net.conntrack.list()[0]!.label).generation, 9)
+  const ends: Fields = { eth_type: 0x800, ip_src: 1, ip_dst: 2, ip_proto: 17 }
+  const tablesOf = (fields: Fields) => net.send(fields).steps.map(({ table }) => table)
+  t.same(tablesOf({ ...ends, ip_frag: 3 }), [30, 40, 45, 58, 58, 58])
+  const first = { ...ends, ip_frag: 1, udp_src: 7 }
+  // The rules, noted in commit; behind zone A and B; with all others through the zone of the connection.
+  const asked = [30, 40, 45, 45, 50, 51, 52, 53]
+  t.same(tablesOf({ ...first, udp_dst: 54 }), [...asked, 58, 58, 58], 'denied')
+  t.same(net.conntrack.list(), [])
+  t.same(tablesOf({ ...first, udp_dst: 53 }), [30, 40, 45, 45, 50, 51, 60, 58, 58, 60, 70, 90])
+  const { rule, generation } = readLabel(net.conntrack.list()[0]!.label)
+  t.same([rule, generation], [hash32('p/a'), 9])
 })
