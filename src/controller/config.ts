@@ -34,6 +34,10 @@ const schema = Type.Object(
     forgetAfterDays: Type.Optional(Type.Integer({ minimum: 1, maximum: 3_650 })),
     /** How soon a link that fails silently is found: usual 1 s, fast 0.3 s for more than four times the probes. */
     discovery: Type.Optional(Type.Union([Type.Literal('usual'), Type.Literal('fast')])),
+    /** How much of what ports send is believed, where neither port nor network says; docs/topology.md. */
+    guard: Type.Optional(
+      Type.Union([Type.Literal('off'), Type.Literal('default'), Type.Literal('strict')]),
+    ),
     data: Type.Optional(Type.String()),
     rules: Type.Optional(Type.Array(Type.String())),
   },

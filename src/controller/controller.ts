@@ -169,8 +169,10 @@ export class Controller extends EventEmitter<ControllerEvents> {
       env,
       options.secret,
       {
-        flood: (dpid, network, frame) =>
-          this.#attached.get(dpid)?.act([{ kind: 'group', group: floodGroup(network) }], frame),
+        flood: (dpid, network, frame, exceptPort) =>
+          this.#attached
+            .get(dpid)
+            ?.act([{ kind: 'group', group: floodGroup(network) }], frame, exceptPort),
         send: (dpid, frames) => {
           for (const { port, frame } of frames) this.#send({ dpid, port }, frame)
         },

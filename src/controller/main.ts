@@ -10,7 +10,8 @@ import {
   formatEndpoint,
   tokenFile,
 } from '../base/places.js'
-import { fastDiscovery } from '../topology/discovery-options.js'
+import { defaultDiscovery, fastDiscovery } from '../topology/discovery-options.js'
+import type { GuardLevel } from '../topology/guard.js'
 import { defaultHosts } from '../topology/hosts.js'
 import { Controller } from './controller.js'
 import { Declared } from './declared/declared.js'
@@ -53,6 +54,8 @@ export interface RunOptions {
   readonly forgetAfterDays?: number
   /** How soon a link that fails silently is found. */
   readonly discovery?: 'usual' | 'fast'
+  /** How much of what ports send is believed, where neither port nor network says. */
+  readonly guard?: GuardLevel
   readonly variables: Readonly<Record<string, string | undefined>>
   readonly pid: number
 }
@@ -131,9 +134,10 @@ const start = async (
     openvswitch: options.openvswitch ?? [options.variables.OVS_RUNDIR ?? '/var/run/openvswitch'],
     ...(options.adopts && { adopts: true }),
     setupOf: dpid => setup.progressOf(dpid),
-    ...(options.discovery === 'fast' && {
-      topology: { discovery: fastDiscovery, hosts: defaultHosts },
-    }),
+    topology: {
+      discovery: options.discovery === 'fast' ? fastDiscovery : defaultDiscovery,
+      hosts: { ...defaultHosts, guard: options.guard ?? defaultHosts.guard },
+    },
     ...(options.packetsPerSecond && { punts: { packetsPerSecond: options.packetsPerSecond } }),
   })
   undo.push(() => controller.stop())

@@ -4,10 +4,17 @@
  * no log line, and takes no link away.
  */
 import type { Clock } from '../base/env.js'
-import { RateLimit } from './rate-limit.js'
+import { RateLimit } from '../base/rate-limit.js'
 
-export const puntKinds = ['packets', 'logs', 'rejections', 'openings', 'probes'] as const
-/** packets teach or ask; openings are connections that are counted; probes are frames of discovery */
+export const puntKinds = [
+  'packets',
+  'questions',
+  'logs',
+  'rejections',
+  'openings',
+  'probes',
+] as const
+/** packets teach or look for somebody; questions were answered by the switch; openings are connections that are counted; probes are frames of discovery */
 export type PuntKind = (typeof puntKinds)[number]
 
 export interface PuntLimits {

@@ -3,8 +3,11 @@
  * rule. A packet whose sender was just learnt goes back into the pipeline once the switches know the
  * sender too, so the first packet of a host is late, not lost.
  */
+
+import { formatMac } from '../base/addresses.js'
 import { rejectionOf } from '../nfv/firewall/reject.js'
 import type { Match } from '../openflow/values.js'
+import { buildFrame } from '../pipeline/build.js'
 import { finishChecksums } from '../pipeline/finish.js'
 import { type Fields, readPacket } from '../pipeline/packet.js'
 import { type PuntReason, readUserdata } from '../pipeline/userdata.js'
@@ -57,6 +60,29 @@ export class Punts {
     if (punt.reason === 'learn') return this.#output.learnt(readPacket(packet.data).fields)
     const isKnown = this.#topology.packetIn(at, punt.reason, packet.data, punt.value)
     if (isKnown && punt.reason !== 'hear') this.#goOn(punt.reason, at, punt.value, packet.data)
+    else if (punt.reason === 'teach') this.#askOnly(at, punt.value, packet.data)
+  }
+
+  /**
+   * A sender that is where it says, and has not the address it says (yet): its ARP question goes on as one that says
+   * nothing of it, so that it can send, as real servers of a virtual address do. An announcement does not.
+   */
+  #askOnly(at: PortRef, network: number, frame: Uint8Array): void {
+    const {
+      arp_op,
+      arp_sha,
+      arp_spa,
+      arp_tpa,
+      eth_src,
+      vlan_vid: _,
+      ...rest
+    } = readPacket(frame).fields
+    const isQuestion = arp_op === 1 && arp_spa !== 0 && arp_spa !== arp_tpa && arp_sha === eth_src
+    if (!isQuestion || eth_src === undefined || arp_tpa === undefined) return
+    if (this.#topology.guardAt(at, network) === 'strict') return
+    if (!this.#topology.isAt(at, network, formatMac(Number(eth_src)))) return
+    const question = buildFrame({ ...rest, eth_src, arp_op, arp_sha: eth_src, arp_spa: 0, arp_tpa })
+    this.#giveBack(at, network, question)
   }
 
   #judged(reason: 'log' | 'reject', ruleId: number, at: PortRef, frame: Uint8Array): void {
@@ -74,8 +100,15 @@ export class Punts {
     if (reason === 'seek') {
       if (typeof target === 'number' || typeof target === 'bigint')
         this.#topology.seek(at, network, target)
+      if (this.#topology.guardAt(at, network) !== 'strict')
+        this.#topology.spread(at, network, new Uint8Array(finishChecksums(frame)))
       return
     }
+    this.#giveBack(at, network, frame)
+  }
+
+  /** Into the pipeline again, once the switches know what we know. */
+  #giveBack(at: PortRef, network: number, frame: Uint8Array): void {
     if (this.#waiting >= maxWaiting) return
     this.#waiting++
     // Not `slice`: of a Buffer it would be a view into what was received.
@@ -94,6 +127,7 @@ const kindOf: { readonly [reason in PuntReason]?: PuntKind } = {
   discover: 'probes',
   log: 'logs',
   reject: 'rejections',
+  asked: 'questions',
   admit: 'openings',
   opened: 'openings',
 }

@@ -6,6 +6,7 @@
 import type { Address, Env, TlsOptions } from '../base/env.js'
 import { Failure } from '../base/failures.js'
 import { formatEndpoint, isLoopback, parseEndpoint } from '../base/places.js'
+import { RateLimit } from '../base/rate-limit.js'
 import {
   connectToSwitch,
   listenForSwitches,
@@ -14,7 +15,6 @@ import {
   type SwitchHandlers,
   type SwitchListener,
 } from '../openflow/index.js'
-import { RateLimit } from './rate-limit.js'
 
 /** Paths of PEM files. */
 export interface TlsFiles {

@@ -48,7 +48,8 @@ export interface AttachedSwitch extends SwitchChannel, AdmittingSwitch {
   /** Sends frames, and resolves when the switch has confirmed it. */
   sendConfirmed(frames: readonly { port: number; frame: Uint8Array }[]): Promise<void>
   /** Lets actions happen to a frame of ours. */
-  act(actions: readonly Action[], frame: Uint8Array): void
+  /** @param inPort where it is said to have come in; usually none */
+  act(actions: readonly Action[], frame: Uint8Array, inPort?: number): void
   /** Packets of flows of hosts in table guard, by cookie. */
   hostPackets(): Promise<ReadonlyMap<bigint, bigint>>
   /** Rows of rules with their counters, or those with one of these cookies; undefined when the connection ends before. */
@@ -98,8 +99,8 @@ export const attach = (connection: SwitchConnection, handlers: SwitchHandlers): 
         connection.send(packetOut(ports.controller, port, frame))
       return connection.barrier()
     },
-    act: (actions, data) =>
-      connection.send({ kind: 'packet-out', inPort: ports.controller, actions, data }),
+    act: (actions, data, inPort = ports.controller) =>
+      connection.send({ kind: 'packet-out', inPort, actions, data }),
     hostPackets: async () => {
       const reply = await connection.request(hostFlows)
       const packets = new Map<bigint, bigint>()

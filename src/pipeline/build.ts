@@ -189,15 +189,16 @@ const icmpv6Head = (fields: Fields): Uint8Array => {
   const type = Number(fields.icmpv6_type ?? 128)
   const link = type === 135 ? fields.nd_sll : type === 136 ? fields.nd_tll : undefined
   const isNd = type === 135 || type === 136
-  const bytes = new Uint8Array(isNd ? (link === undefined ? 24 : 32) : 4)
+  const bytes = new Uint8Array(isNd ? (link ? 32 : 24) : 4)
   const view = new DataView(bytes.buffer)
   view.setUint8(0, type)
   view.setUint8(1, Number(fields.icmpv6_code ?? 0))
   if (!isNd) return bytes
-  // A solicited advertisement that overrides, RFC 4861 section 4.4.
-  if (type === 136) view.setUint32(4, 0x60000000)
+  // An advertisement that overrides; one to all was not solicited (RFC 4861 section 4.4).
+  const isToAll = BigInt(fields.ipv6_dst ?? 0) >> 120n === 0xffn
+  if (type === 136) view.setUint32(4, isToAll ? 0x20000000 : 0x60000000)
   putWide(view, 8, fields.nd_target)
-  if (link !== undefined) {
+  if (link) {
     view.setUint8(24, type === 135 ? 1 : 2)
     view.setUint8(25, 1)
     putMac(view, 26, link)

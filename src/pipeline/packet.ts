@@ -184,6 +184,8 @@ const readIcmpv6 = (view: DataView, l3: number, l4: number, fields: Fields): Pac
   fields.icmpv6_code = view.getUint8(l4 + 1)
   if ((type === 135 || type === 136) && view.byteLength >= l4 + 24) {
     fields.nd_target = wide(view, l4 + 8)
+    // Open vSwitch matches an option that is not there as zero.
+    fields[type === 135 ? 'nd_sll' : 'nd_tll'] = 0
     readNdOptions(view, l4 + 24, type, fields)
   }
   const quoted = type < 128 ? quotedPacket(view, l4 + 8, etherTypes.ipv6) : undefined

@@ -3,12 +3,12 @@
  *
  *                    fabric port                 for a host here
  *     frame ──> admit ─────────────> arrive ──────────────────┐
- *                 │ edge port          │ for another switch   │
- *                 v                    │                      v
- *               guard ──> answer ──────│───────────────────> track ── not IP ──┐
- *                 │          │         │                      │ ct()           │
- *            (teach the   (ARP reply   │                      v                │
- *            controller)   goes back)  │       new, stale   session ── known ──┤
+ *        ┌────────┘ edge port          │ for another switch   │
+ *        v                             │                      v
+ *      guard ─> claims ─> answer ──────│───────────────────> track ── not IP ──┐
+ *        │        │         │          │                      │ ct()           │
+ *      (teach the         (ARP reply   │                      v                │
+ *      controller)         goes back)  │       new, stale   session ── known ──┤
  *                                      │      ┌───────────────┘ │ opened       │
  *                                      │    ports               │ elsewhere    │
  *                                      │      v                 │              │
@@ -37,8 +37,9 @@ export interface Table {
 const rows = [
   ['admit',    0,  'what kind of port is this; discovery frames to the controller; reserved addresses dropped; which network', 'drop: port not admitted'],
   ['arrive',   5,  'frames from another switch: those for a host of this switch go to track, the others pass through',       'forward'],
-  ['guard',    10, 'edge ports: a known (port, MAC, IP) passes; an unknown sender teaches the controller through a meter',    'to the controller: sender unknown'],
-  ['answer',   20, 'ARP and neighbour solicitations for known hosts are answered inside the switch',                        'track'],
+  ['guard',    10, 'edge ports: a MAC that is known at the port passes, under guard level strict only with its own addresses; others teach the controller through a meter', 'to the controller: sender unknown'],
+  ['claims',   14, 'edge ports: what ARP and neighbour discovery say of addresses: what is known passes, the rest teaches the controller', 'answer'],
+  ['answer',   20, 'broadcast questions (ARP, neighbour solicitations) for known hosts elsewhere are answered inside the switch', 'track'],
   ['advertise', 22, 'completes the answer to a neighbour solicitation: only what answer sends comes here',                   'drop'],
   ['reply',    24, 'sends answers back, with the tag that frames of the network have at that port: only what answer and advertise send comes here', 'back by the port that asked'],
   ['track',    30, 'conntrack, in the zone of the network; frames that are not IP go to forward',                            'forward'],

@@ -3,8 +3,8 @@
  *
  *     0        1            5
  *     +--------+------------+
- *     | reason | value (32) |     value: the rule's id for log, reject, admit, opened; the network for teach, seek, hear
- *                                 hear, learn, opened: a copy, the packet itself has gone on
+ *     | reason | value (32) |     value: the rule's id for log, reject, admit, opened; the network for teach, seek, hear, asked
+ *                                 hear, learn, opened, asked: a copy, the packet itself has gone on
  *     +--------+------------+
  */
 
@@ -19,6 +19,7 @@ export const puntReasons = {
   learn:    7,
   admit:    8,
   opened:   9,
+  asked:    10,
 } as const
 
 export type PuntReason = keyof typeof puntReasons

@@ -1,6 +1,7 @@
 /**
  * Who has gone: the packets of each host are counted where it sits; who has sent none for long is asked, and
- * forgotten only when it does not answer. A few at a time, so that the answers fit through the port's meter.
+ * forgotten only when it does not answer. Addresses age each by itself: a host that lives is asked for those of which
+ * nothing was said for long. A few at a time, so that the answers fit through the port's meter.
  */
 import type { Dpid } from '../base/addresses.js'
 import type { Cancel, Env } from '../base/env.js'
@@ -48,7 +49,13 @@ export class HostAgeing {
         () => [...this.#tracker.table.switches()],
         dpid => this.#count(dpid),
       ),
-      this.#env.timers.every(roundMillis, () => this.#askIdle()),
+      this.#env.timers.every(roundMillis, () => {
+        this.#askIdle()
+        this.#tracker.ageAddresses(
+          askedPerRound,
+          at => this.#network.isConnected(at.dpid) && this.#network.isUp(at),
+        )
+      }),
     )
   }
 

@@ -4,6 +4,7 @@ import {
   formatIpv6,
   formatMac,
   type Ip,
+  ipNumber,
   isGroupMac,
   type Mac,
   macNumber,
@@ -16,7 +17,10 @@ import type { PortRef } from './model.js'
 
 export interface Claim {
   readonly mac: Mac
+  /** Addresses that it says are at its MAC: by ARP, neighbour discovery, or from the link itself. */
   readonly ips: readonly Ip[]
+  /** The source of an IP packet, which a router may have passed on. */
+  readonly carried?: Ip
   readonly at: PortRef
   readonly network: number
   /** What the host calls itself to a DHCP server: shown, never believed. */
@@ -25,33 +29,56 @@ export interface Claim {
 
 /**
  * Who sent this, as far as its own headers say; undefined when nobody can be learnt from it, because
- * it says two things at once.
+ * it says two things at once, or gives an address that no host can have.
  */
 export const claimOf = (fields: Fields, at: PortRef, network: number): Claim | undefined => {
   const source = Number(fields.eth_src ?? 0)
   // Our own questions come back by a port that was cut off and leads to a switch of ours again: nobody is there.
   if (source === 0 || source === controllerMac || isGroupMac(source)) return undefined
   for (const said of [fields.arp_sha, fields.nd_sll, fields.nd_tll])
-    if (said !== undefined && said !== source) return undefined
-  const ips = [sourceIp(fields), advertisedIp(fields)].filter(ip => ip !== undefined)
-  return { mac: formatMac(source), ips: [...new Set(ips)], at, network }
+    if (said && said !== source) return undefined
+  const claim = { mac: formatMac(source), ips: noIps, at, network }
+  if (fields.arp_spa !== undefined) {
+    if (fields.arp_spa === 0) return claim
+    const ip = hostIpv4(Number(fields.arp_spa))
+    return ip && { ...claim, ips: [ip] }
+  }
+  const ip = hostIpv4(Number(fields.ip_src ?? 0)) ?? hostIpv6(BigInt(fields.ipv6_src ?? 0))
+  if (fields.icmpv6_type === neighbourSolicitation || fields.icmpv6_type === neighbourAdvertisement)
+    return neighbourClaim(claim, fields, ip)
+  if (ip === undefined) return claim
+  return isLinkLocal(ip) ? { ...claim, ips: [ip] } : { ...claim, carried: ip }
 }
 
-const sourceIp = (fields: Fields): Ip | undefined => {
-  const v4 = Number(fields.arp_spa ?? fields.ip_src ?? 0)
-  // Not an address of a host: 0.0.0.0, loopback, multicast and above.
-  if (v4 !== 0 && v4 >>> 24 !== 127 && v4 >>> 28 < 14) return formatIpv4(v4)
-  return hostIpv6(BigInt(fields.ipv6_src ?? 0))
+/** A solicitation speaks for its source, an advertisement for its target as well. */
+const neighbourClaim = (claim: Claim, fields: Fields, source: Ip | undefined) => {
+  const target =
+    fields.icmpv6_type === neighbourAdvertisement
+      ? hostIpv6(BigInt(fields.nd_target ?? 0))
+      : undefined
+  const isMissing =
+    fields.icmpv6_type === neighbourAdvertisement
+      ? target === undefined
+      : source === undefined && fields.nd_sll
+  if (isMissing) return undefined
+  return { ...claim, ips: [...new Set([source, target])].filter(ip => ip !== undefined) }
 }
 
-/** A neighbour advertisement speaks for its target. */
-const advertisedIp = (fields: Fields): Ip | undefined =>
-  fields.icmpv6_type === 136 ? hostIpv6(BigInt(fields.nd_target ?? 0)) : undefined
+const noIps: readonly Ip[] = []
+const neighbourSolicitation = 135
+const neighbourAdvertisement = 136
+
+/** No router passes it on. */
+const isLinkLocal = (ip: Ip): boolean => /^fe[89ab].:/.test(ip)
+
+/** Undefined for what is no address of a host: 0.0.0.0, loopback, multicast and above. */
+const hostIpv4 = (value: number): Ip | undefined =>
+  value !== 0 && value >>> 24 !== 127 && value >>> 28 < 14 ? formatIpv4(value) : undefined
 
 const hostIpv6 = (value: bigint): Ip | undefined =>
   value > 1n && value >> 120n !== 0xffn ? formatIpv6(value) : undefined
 
-/** Addresses of one host that are asked for at once: one answer is enough. */
+/** Addresses of one host that are asked for at once, where one answer is enough. */
 const askedAddresses = 4
 
 /** Unicast questions that the host answers if it is still there: ARP, or neighbour solicitation. */
@@ -72,6 +99,35 @@ export const searchFor = (ip: number | bigint): Uint8Array =>
         0xff02_0000_0000_0000_0000_0001_ff00_0000n | (ip & 0xffffffn),
         ip,
       )
+
+/** Tells a network whose an address is now: ARP or an advertisement that nobody asked for (RFC 5227, RFC 4861 section 7.2.6). */
+export const announcementOf = (mac: Mac, ip: Ip): Uint8Array => {
+  const value = ipNumber(ip)
+  const own = macNumber(mac)
+  return typeof value === 'number'
+    ? buildFrame({
+        eth_dst: 0xffffffffffff,
+        eth_src: controllerMac,
+        eth_type: etherTypes.arp,
+        arp_op: 1,
+        arp_sha: own,
+        arp_spa: value,
+        arp_tha: 0,
+        arp_tpa: value,
+      })
+    : buildFrame({
+        eth_dst: 0x333300000001,
+        eth_src: controllerMac,
+        eth_type: etherTypes.ipv6,
+        ip_proto: ipProtocols.icmpv6,
+        nw_ttl: 255,
+        ipv6_src: value,
+        ipv6_dst: 0xff02_0000_0000_0000_0000_0000_0000_0001n,
+        icmpv6_type: 136,
+        nd_target: value,
+        nd_tll: own,
+      })
+}
 
 /** Ours to ask with: locally administered, never a host's. */
 export const controllerMac = 0x02534c000001

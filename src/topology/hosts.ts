@@ -1,19 +1,25 @@
 /**
- * Learns hosts from what they send on edge ports: addresses from ARP, neighbour discovery, DHCP and IP.
+ * Learns hosts from what they send on edge ports. Where a MAC is (its location) and which addresses are at it are two
+ * things: any frame tells the first, only ARP, neighbour discovery, leases and people tell the second.
  *
- *     sender unknown ──────────────> learnt
- *     known, same place, new IP ───> added (within a quota)
- *     known, another place ────────> ask at the old place: silence or a port that is down ──> moved
- *                                                          an answer ──> refused
- *     an IP that another host has ─> ask that host likewise
- *     idle for long ───────────────> ask; silence ──> gone
+ *     MAC unknown ─────────────────> learnt
+ *     MAC known at another port ───> ask at the old port: silence or a port that is down ──> moved
+ *                                                         an answer ──> refused
+ *     address free ────────────────> its MAC has it
+ *     address at another port ─────> ask its holder for that address: silence ──> it has moved
+ *                                                                     an answer for it ──> refused
+ *     MAC idle for long ───────────> ask; silence ──> gone
+ *     address not said for long ───> ask for it; silence ──> forgotten, its MAC stays
+ *     port down ───────────────────> its hosts are forgotten at once
  *
  * Silence counts only when the switch has confirmed the questions, and has answered since. What people have
- * declared (pinned places, addresses) is asked of nobody.
+ * declared (pinned places, addresses) is asked of nobody. Guard levels: `guard.ts`.
  */
 import { EventEmitter } from 'node:events'
 import type { Ip, Mac } from '../base/addresses.js'
 import type { Cancel, Env } from '../base/env.js'
+import { AddressesSaid, addressKey } from './addresses-said.js'
+import type { GuardLevel } from './guard.js'
 import { type Claim, questions } from './host-frames.js'
 import { HostTable } from './host-table.js'
 import { LeaseBook } from './leases.js'
@@ -23,21 +29,28 @@ export interface HostOptions {
   /** How long the old place has to answer before a move is believed; it is asked twice in this time. */
   readonly moveProbeMillis: number
   readonly hostsPerPort: number
+  /** Under guard level strict: one more is refused. */
   readonly ipsPerHost: number
+  /** Of one port under other levels: one more takes the place of the oldest. */
+  readonly addressesPerPort: number
   readonly maxHosts: number
-  /** After this time without a packet a host is asked whether it is still there. */
+  /** After this time without a packet a host is asked whether it is still there, and so is an address of which nothing was said. */
   readonly idleMillis: number
-  /** False believes whoever speaks last: for tests of what the guard is worth. */
-  readonly isGuarded: boolean
+  /** What somebody asked for is asked for again by us, unless it was said within this time. */
+  readonly freshMillis: number
+  /** The guard level where neither port nor network says another. */
+  readonly guard: GuardLevel
 }
 
 export const defaultHosts: HostOptions = {
   moveProbeMillis: 300,
   hostsPerPort: 1_024,
   ipsPerHost: 64,
+  addressesPerPort: 4_096,
   maxHosts: 100_000,
   idleMillis: 300_000,
-  isGuarded: true,
+  freshMillis: 3_000,
+  guard: 'default',
 }
 
 export interface HostEvents {
@@ -46,6 +59,10 @@ export interface HostEvents {
   'host-gone': [host: Host, reason: string]
   /** Somebody claimed an address that is in use elsewhere, or too many. */
   'host-refused': [claim: Claim, reason: string]
+  /** Others were told another MAC for the address before. */
+  'address-moved': [host: Host, ip: Ip]
+  /** Somebody asked for the address, and its holder does not answer for it. */
+  'address-lost': [holder: Host, ip: Ip]
 }
 
 /** What the tracker may ask of the network. */
@@ -56,6 +73,7 @@ export interface HostNetwork {
   isUp(at: PortRef): boolean
   /** True where hosts come and go, such as at a wireless bridge. */
   isRoaming(at: PortRef): boolean
+  guardAt(at: PortRef, network: number): GuardLevel
 }
 
 interface Contest {
@@ -79,6 +97,13 @@ export class HostTracker extends EventEmitter<HostEvents> {
   #names: ReadonlyMap<string, string> = new Map()
   readonly #contests = new Map<string, Contest>()
   readonly #refusedMillis = new Map<string, number>()
+  /** By key: MACs that moved without a question, since they have no address to ask for. */
+  readonly #movedMillis = new Map<string, number>()
+  readonly #said = new AddressesSaid()
+  /** Addresses that are being asked for, by `addressKey`. */
+  readonly #verifying = new Map<string, Cancel>()
+  /** By network and address: the MAC that others were told before the address was free. */
+  readonly #former = new Map<string, Mac>()
   /** By port: hosts that were asked and have not answered. */
   readonly #challenges = new Map<string, { readonly asked: Set<string>; readonly cancel: Cancel }>()
 
@@ -96,20 +121,23 @@ export class HostTracker extends EventEmitter<HostEvents> {
 
   /** Takes hosts from before a restart as they were. */
   restore(hosts: Iterable<Host>): void {
-    for (const host of hosts) this.#table.put(host)
+    const now = this.#env.clock.nowMillis()
+    for (const host of hosts) {
+      this.#table.put(host)
+      for (const ip of host.ips) this.#said.put(host, ip, now)
+    }
   }
 
   /** Takes what people say of a host: it stays until they say otherwise, and nobody can move it. */
   declare(host: Host): void {
-    for (const ip of host.ips) {
-      const holder = this.#table.holderOf(host.network, ip)
-      if (holder && holder.mac !== host.mac)
-        this.#change(holder, { ips: holder.ips.filter(other => other !== ip) })
-    }
+    for (const ip of host.ips)
+      for (const holder of this.#table.holdersOf(host.network, ip))
+        if (holder.mac !== host.mac) this.#release(holder, ip)
     const before = this.#table.get(host.network, host.mac)
     this.#table.put(host)
     if (before) this.emit('host-changed', host, before)
     else this.emit('host-learnt', host)
+    for (const ip of host.ips) this.#given(host, ip)
   }
 
   /** Takes over declared names, by key, for hosts that are known and those to come. */
@@ -145,6 +173,12 @@ export class HostTracker extends EventEmitter<HostEvents> {
     return this.#addIps(claim, this.#table.get(claim.network, claim.mac)!)
   }
 
+  /** What its sender says of addresses; under guard level strict, the source of a packet too. */
+  #saidBy({ at, network, ips, carried }: Claim): readonly Ip[] {
+    const isBinding = carried !== undefined && this.#network.guardAt(at, network) === 'strict'
+    return isBinding ? [...ips, carried] : ips
+  }
+
   /**
    * A DHCP server that people vouch for gave an address to a host. While the lease runs nobody else gets the address, unless
    * the server gives it to them; a host that has it now is asked as ever.
@@ -154,6 +188,31 @@ export class HostTracker extends EventEmitter<HostEvents> {
     this.leases.put(network, ip, mac, seconds)
     const host = this.#table.get(network, mac)
     if (host && seconds > 0) this.#addIps({ network, mac, ips: [ip], at: host.at }, host)
+  }
+
+  /** Somebody was told where the address is: is it still there? */
+  doubt(network: number, ip: Ip): void {
+    const now = this.#env.clock.nowMillis()
+    for (const holder of this.#table.holdersOf(network, ip))
+      if (now - this.#said.atMillis(holder, ip) >= this.#options.freshMillis)
+        this.#verify(holder, ip, () => this.emit('address-lost', holder, ip))
+  }
+
+  /** Asks for addresses of which nothing was said for long, a few of each port at a time. */
+  ageAddresses(perPort: number, canAsk: (at: PortRef) => boolean): void {
+    const now = this.#env.clock.nowMillis()
+    const due = [...this.#said.before(now - this.#options.idleMillis)]
+    const counts = new Map<string, number>()
+    for (const { network, mac, ip } of due) {
+      const host = this.#table.get(network, mac)
+      if (host === undefined || !host.ips.includes(ip)) this.#said.delete({ network, mac }, ip)
+      else if (canAsk(host.at)) {
+        const key = portKey(host.at)
+        const count = (counts.get(key) ?? 0) + 1
+        counts.set(key, count)
+        if (count <= perPort) this.#verify(host, ip, noMatter)
+      }
+    }
   }
 
   /** What people have declared is not a server's to give. */
@@ -217,7 +276,7 @@ export class HostTracker extends EventEmitter<HostEvents> {
     ask()
   }
 
-  /** Hosts behind a port that turned out to lead to another switch were never there. */
+  /** Hosts of a port that is down, or turned out to lead to another switch, are there no more. */
   forgetPort(at: PortRef, reason: string): void {
     for (const host of this.#table.at(at)) if (!host.isPinned) this.#remove(host, reason)
   }
@@ -232,6 +291,8 @@ export class HostTracker extends EventEmitter<HostEvents> {
     this.#contests.clear()
     for (const { cancel } of this.#challenges.values()) cancel()
     this.#challenges.clear()
+    for (const cancel of this.#verifying.values()) cancel()
+    this.#verifying.clear()
   }
 
   #meet(claim: Claim): boolean {
@@ -239,7 +300,8 @@ export class HostTracker extends EventEmitter<HostEvents> {
     if (this.#table.countAt(claim.at) >= hostsPerPort)
       return this.#refuse(claim, `more than ${hostsPerPort} hosts on one port`)
     if (this.#table.size >= maxHosts) return this.#refuse(claim, `more than ${maxHosts} hosts`)
-    const free = claim.ips.filter(ip => !this.#isTaken(ip, claim))
+    const said = this.#saidBy(claim)
+    const free = said.filter(ip => !this.#isTaken(ip, claim))
     const { mac, at, network, reportedName } = claim
     const name = this.#names.get(hostKey(network, mac))
     const named = { ...(name && { name }), ...(reportedName && { reportedName }) }
@@ -247,32 +309,129 @@ export class HostTracker extends EventEmitter<HostEvents> {
     this.#table.put(host)
     this.heard(host)
     this.emit('host-learnt', host)
-    return this.#contestTaken(claim, free)
+    for (const ip of free) this.#given(host, ip)
+    this.#askCarried(claim, said)
+    return this.#contestTaken(claim, said, free)
+  }
+
+  /** A router passes on packets of others: whether it answers for their source tells whose that is. */
+  #askCarried({ at, network, mac, carried }: Claim, said: readonly Ip[]): void {
+    if (carried === undefined || said.includes(carried)) return
+    if (this.#table.holderOf(network, carried) === undefined)
+      this.#network.ask(at, network, questions(mac, [carried])).catch(noMatter)
   }
 
   #addIps(claim: Claim, known: Host): boolean {
-    const fresh = claim.ips.filter(ip => !known.ips.includes(ip))
+    const said = this.#saidBy(claim)
+    const fresh = said.filter(ip => !known.ips.includes(ip))
     if (fresh.length === 0) return true
-    if (known.ips.length + fresh.length > this.#options.ipsPerHost)
+    const isStrict = this.#network.guardAt(known.at, known.network) === 'strict'
+    if (isStrict && known.ips.length + fresh.length > this.#options.ipsPerHost)
       return this.#refuse(claim, `more than ${this.#options.ipsPerHost} addresses on one host`)
     const free = fresh.filter(ip => !this.#isTaken(ip, claim))
-    if (free.length > 0) this.#change(known, { ips: [...known.ips, ...free] })
-    return this.#contestTaken(claim, [...known.ips, ...free])
+    if (free.length > 0) {
+      this.#makeRoom(known.at, free.length)
+      const now = this.#table.get(known.network, known.mac)!
+      this.#change(now, { ips: [...now.ips, ...free] })
+      for (const ip of free) this.#given(known, ip)
+    }
+    return this.#contestTaken(claim, said, [...known.ips, ...free])
+  }
+
+  /** The port's host with the most addresses gives up its oldest. */
+  #makeRoom(at: PortRef, count: number): void {
+    const { addressesPerPort } = this.#options
+    while (this.#table.addressCountAt(at) + count > addressesPerPort) {
+      const [most] = this.#table.at(at).sort((a, b) => b.ips.length - a.ips.length)
+      if (most?.ips[0] === undefined || most.isPinned) return
+      this.#release(most, most.ips[0])
+    }
+  }
+
+  /** The address is at the host now; those who were told another MAC hear of it. */
+  #given(host: Host, ip: Ip): void {
+    if (!host.isPinned) this.#said.put(host, ip, this.#env.clock.nowMillis())
+    const place = `${host.network} ${ip}`
+    const former = this.#former.get(place)
+    this.#former.delete(place)
+    if (former !== undefined && former !== host.mac) this.emit('address-moved', host, ip)
+  }
+
+  /** The host has the address no more; where others at its port have it too, it is theirs. */
+  #release(holder: Host, ip: Ip): void {
+    this.#change(holder, { ips: holder.ips.filter(other => other !== ip) })
+    this.#forgetAddress(holder, ip)
+    const left = this.#table.holderOf(holder.network, ip)
+    if (left) this.#given(left, ip)
+  }
+
+  #forgetAddress(holder: Host, ip: Ip): void {
+    this.#said.delete(holder, ip)
+    this.#stopVerifying(holder, ip)
+    if (this.#former.size >= maxFormer) this.#former.delete(this.#former.keys().next().value!)
+    this.#former.set(`${holder.network} ${ip}`, holder.mac)
+  }
+
+  /** Asks a host for one of its addresses, twice; silence takes the address from it, and nothing else. */
+  #verify(host: Host, ip: Ip, silent: () => void): void {
+    const key = addressKey(host, ip)
+    if (host.isPinned || this.#verifying.has(key)) return
+    const { at, network, mac } = host
+    const ask = () => {
+      this.#network.ask(at, network, questions(mac, [ip])).catch(noMatter)
+    }
+    const half = this.#options.moveProbeMillis / 2
+    const again = () => {
+      ask()
+      this.#verifying.set(key, this.#env.timers.after(half, end))
+    }
+    const end = () => {
+      const isOpen = () => this.#verifying.get(key) === cancel
+      const cancel = () => undefined
+      this.#verifying.set(key, cancel)
+      this.#afterAnswer(
+        at,
+        () => {
+          if (!isOpen()) return
+          this.#verifying.delete(key)
+          const holder = this.#table.get(network, mac)
+          if (!holder?.ips.includes(ip) || !isSamePort(holder.at, at)) return
+          this.#release(holder, ip)
+          silent()
+        },
+        () => this.#verifying.delete(key),
+      )
+    }
+    this.#verifying.set(key, this.#env.timers.after(half, again))
+    ask()
+  }
+
+  #stopVerifying(host: Host, ip: Ip): void {
+    const key = addressKey(host, ip)
+    this.#verifying.get(key)?.()
+    this.#verifying.delete(key)
   }
 
   #isTaken(ip: Ip, claim: Claim): boolean {
-    const holder = this.#table.holderOf(claim.network, ip)
-    return (holder !== undefined && holder.mac !== claim.mac) || this.#isLeased(ip, claim)
+    return this.#rivalOf(ip, claim) !== undefined || this.#isLeased(ip, claim)
   }
 
-  /** To somebody else. */
-  #isLeased(ip: Ip, { network, mac }: Claim): boolean {
-    const leased = this.#options.isGuarded ? this.leases.holderOf(network, ip) : undefined
-    return leased !== undefined && leased !== mac
+  /** Another host with the address. At one port hosts may share it: what they tell each other passes by us anyway. */
+  #rivalOf(ip: Ip, { network, mac, at }: Claim): Host | undefined {
+    const others = this.#table.holdersOf(network, ip).filter(holder => holder.mac !== mac)
+    if (others.length === 0 || this.#network.guardAt(at, network) === 'strict') return others[0]
+    return others.find(holder => holder.isPinned || !isSamePort(holder.at, at))
   }
 
-  #contestTaken(claim: Claim, granted: readonly Ip[]): boolean {
-    const taken = claim.ips.filter(ip => !granted.includes(ip))
+  /** To somebody else, where that binds. */
+  #isLeased(ip: Ip, { network, mac, at }: Claim): boolean {
+    const leased = this.leases.holderOf(network, ip)
+    if (leased === undefined || leased === mac) return false
+    return this.#network.guardAt(at, network) === 'strict'
+  }
+
+  #contestTaken(claim: Claim, said: readonly Ip[], granted: readonly Ip[]): boolean {
+    const taken = said.filter(ip => !granted.includes(ip))
     let isSettled = true
     for (const ip of taken) {
       if (this.#isLeased(ip, claim)) {
@@ -282,7 +441,7 @@ export class HostTracker extends EventEmitter<HostEvents> {
         )
         continue
       }
-      const holder = this.#table.holderOf(claim.network, ip)
+      const holder = this.#rivalOf(ip, claim)
       if (holder && !this.#contest(claim, holder, ip)) isSettled = false
     }
     return isSettled
@@ -293,10 +452,13 @@ export class HostTracker extends EventEmitter<HostEvents> {
     if (holder.isPinned) return this.#refuse(claim, `${ip ?? claim.mac} is declared elsewhere`)
     const isRoaming =
       ip === undefined && [holder.at, claim.at].every(at => this.#network.isRoaming(at))
-    if (!this.#options.isGuarded || isRoaming || !this.#network.isUp(holder.at))
+    const level = this.#network.guardAt(holder.at, holder.network)
+    if (level === 'off' || isRoaming || !this.#network.isUp(holder.at))
       return this.#settle(claim, holder, ip)
     if (holder.ips.length === 0 && ip === undefined)
-      return this.#refuse(claim, `${claim.mac} has no address to ask at ${portKey(holder.at)}`)
+      return level === 'strict'
+        ? this.#refuse(claim, `${claim.mac} has no address to ask at ${portKey(holder.at)}`)
+        : this.#moveSilently(claim, holder)
     const key = contestKey(holder, ip)
     const refusedMillis = this.#refusedMillis.get(key)
     const isTooSoon =
@@ -308,11 +470,22 @@ export class HostTracker extends EventEmitter<HostEvents> {
     return false
   }
 
+  /** There is no question that it would answer; it moves once a second at most, as what comes back by a loop would do. */
+  #moveSilently(claim: Claim, holder: Host): boolean {
+    const key = hostKey(holder.network, holder.mac)
+    const now = this.#env.clock.nowMillis()
+    const movedMillis = this.#movedMillis.get(key) ?? Number.NEGATIVE_INFINITY
+    if (now - movedMillis < contestPauseMillis) return false
+    if (this.#movedMillis.size >= maxRefused) this.#movedMillis.clear()
+    this.#movedMillis.set(key, now)
+    return this.#settle(claim, holder, undefined)
+  }
+
   #open(key: string, contest: Contest): void {
-    const { holder } = contest
+    const { holder, ip } = contest
     this.#contests.set(key, contest)
-    const ask = () =>
-      this.#network.ask(holder.at, holder.network, questions(holder.mac, holder.ips))
+    const asked = ip === undefined ? holder.ips : [ip]
+    const ask = () => this.#network.ask(holder.at, holder.network, questions(holder.mac, asked))
     const half = this.#options.moveProbeMillis / 2
     const end = () =>
       this.#afterAnswer(
@@ -360,17 +533,22 @@ export class HostTracker extends EventEmitter<HostEvents> {
       if (this.#table.countAt(claim.at) >= this.#options.hostsPerPort)
         return this.#refuse(claim, `more than ${this.#options.hostsPerPort} hosts on one port`)
       this.#change(holder, { at: claim.at })
-    } else this.#change(holder, { ips: holder.ips.filter(other => other !== ip) })
+    } else this.#release(holder, ip)
     return this.learn(claim)
   }
 
-  /** Somebody spoke from its place: claims against it are refused, questions to it are answered. */
+  /** Somebody spoke from its place: who claims its MAC is refused; who claims an address, when it spoke for that address. */
   #answered(claim: Claim): void {
     this.#challenges.get(portKey(claim.at))?.asked.delete(hostKey(claim.network, claim.mac))
-    if (this.#contests.size === 0) return
     const known = this.#table.get(claim.network, claim.mac)
     if (known === undefined || !isSamePort(known.at, claim.at)) return
-    for (const ip of [undefined, ...known.ips]) {
+    for (const ip of claim.ips) {
+      if (!known.ips.includes(ip)) continue
+      this.#said.put(known, ip, this.#env.clock.nowMillis())
+      this.#stopVerifying(known, ip)
+    }
+    if (this.#contests.size === 0) return
+    for (const ip of [undefined, ...claim.ips]) {
       const key = contestKey(known, ip)
       const contest = this.#contests.get(key)
       if (contest === undefined) continue
@@ -404,11 +582,13 @@ export class HostTracker extends EventEmitter<HostEvents> {
   #remove(host: Host, reason: string): void {
     this.#table.delete(host)
     this.#heardMillis.delete(hostKey(host.network, host.mac))
+    for (const ip of host.ips) this.#forgetAddress(host, ip)
     this.emit('host-gone', host, reason)
   }
 }
 
 const maxRefused = 10_000
+const maxFormer = 20_000
 
 const contestKey = (holder: Host, ip: Ip | undefined): string =>
   `${hostKey(holder.network, holder.mac)} ${ip ?? ''}`

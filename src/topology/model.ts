@@ -1,5 +1,6 @@
 /** The network as it is known: values that never change; a change makes new ones and keeps the rest. */
 import type { Dpid, Ip, Mac } from '../base/addresses.js'
+import type { GuardLevel, Guards } from './guard.js'
 import type { Intent } from './intents/intent.js'
 import type { LaidIntent } from './intents/keeper.js'
 import type { Lease } from './leases.js'
@@ -62,7 +63,7 @@ export const dampedCost = 1e9
 
 export interface Host {
   readonly mac: Mac
-  /** In the order they were learnt. */
+  /** Those it has announced, in the order they were learnt; hosts at one port may share an address. */
   readonly ips: readonly Ip[]
   readonly at: PortRef
   readonly network: number
@@ -87,6 +88,8 @@ export interface Network {
   readonly ports?: readonly NetworkPort[]
   /** CIDRs that rules mean by its name; absent: the addresses of its hosts. */
   readonly subnets?: readonly string[]
+  /** Of its frames at ports that have no level of their own. */
+  readonly guard?: GuardLevel
 }
 
 export interface NetworkPort {
@@ -116,6 +119,8 @@ export interface Topology {
   readonly intents: readonly Intent[]
   /** Ports that are declared for a service, by `dpid/port`; a service that no port is declared for is anybody's. */
   readonly serving: ReadonlyMap<string, readonly Service[]>
+  /** How much of what ports send is believed. */
+  readonly guards: Guards
   /** What of them is in force now; a change of path goes stage by stage. */
   readonly laid: readonly LaidIntent[]
 }
@@ -151,6 +156,7 @@ export const emptyTopology: Topology = {
   multicastRouters: [],
   intents: [],
   serving: new Map(),
+  guards: { usual: 'default', byPort: new Map() },
   laid: [],
 }
 

@@ -1,4 +1,5 @@
 /** What a switch says of its ports, what people say of them, and what they are at first. */
+import type { GuardLevel } from './guard.js'
 import type { DeclaredLink } from './link-book.js'
 import type { Port, PortKind, Service, Switch } from './model.js'
 
@@ -11,11 +12,13 @@ export interface DeclaredPort extends DeclaredLink {
   readonly role?: 'edge' | 'roaming'
   /** What hosts there may offer; once a port is declared for one of them, no other port may. */
   readonly serves?: readonly Service[]
+  /** How much is believed there; absent: as in its network. */
+  readonly guard?: GuardLevel
 }
 
 export const declaredLink = (port: DeclaredPort | undefined): DeclaredLink => {
   if (port === undefined) return {}
-  const { role: _, serves: __, ...link } = port
+  const { role: _, serves: __, guard: ___, ...link } = port
   return link
 }
 

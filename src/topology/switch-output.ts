@@ -7,8 +7,8 @@ export interface SwitchOutput {
   send(dpid: Dpid, frames: readonly { port: number; frame: Uint8Array }[]): void
   /** The same; resolves when the switch has confirmed it with a barrier. */
   sendConfirmed(dpid: Dpid, frames: readonly { port: number; frame: Uint8Array }[]): Promise<void>
-  /** Sends a frame into a network at a switch: along its tree and out of its edge ports. */
-  flood(dpid: Dpid, network: number, frame: Uint8Array): void
+  /** Sends a frame into a network at a switch: along its tree and out of its edge ports, but not out of `exceptPort`. */
+  flood(dpid: Dpid, network: number, frame: Uint8Array, exceptPort?: number): void
   /** Resolves when all switches that are connected have what is known now, or do not say so in time. */
   programmed(): Promise<void>
   /** Resolves to true when this switch has confirmed what is known now, to false when it does not in time. */

@@ -5,12 +5,16 @@
  * with 'changed', and what people want to know as 'event'.
  */
 import { EventEmitter } from 'node:events'
-import type { Dpid } from '../base/addresses.js'
+import { type Dpid, formatIpv4, formatIpv6, ipNumber, type Mac } from '../base/addresses.js'
 import type { Cancel, Env } from '../base/env.js'
+import { RateLimit } from '../base/rate-limit.js'
+import { readPacket } from '../pipeline/packet.js'
 import type { PuntReason } from '../pipeline/userdata.js'
 import { Discovery, defaultDiscovery } from './discovery.js'
 import { EventLimiter } from './event-limiter.js'
+import { type GuardLevel, guardAt } from './guard.js'
 import { HostAgeing } from './host-ageing.js'
+import { announcementOf } from './host-frames.js'
 import { defaultHosts, HostTracker } from './hosts.js'
 import type { Intent, IntentResult } from './intents/intent.js'
 import { IntentKeeper } from './intents/keeper.js'
@@ -54,6 +58,7 @@ type Part = 'switches' | 'links' | 'hosts' | 'tree' | 'intents' | 'measures'
 
 export class TopologyService extends EventEmitter<TopologyEvents> {
   readonly #env: Env
+  readonly #output: SwitchOutput
   readonly #discovery: Discovery
   readonly #tracker: HostTracker
   readonly #ageing: HostAgeing
@@ -73,6 +78,7 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
   #topology: Topology = emptyTopology
   #stale: { [part in Part]?: boolean } = {}
   readonly #seeker: Seeker
+  readonly #spreads: RateLimit
 
   constructor(
     env: Env,
@@ -105,6 +111,8 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
       },
       options.discovery,
     )
+    this.#output = output
+    this.#spreads = new RateLimit(env.clock, spreadsPerSecond, spreadBurst)
     this.#seeker = new Seeker(env.clock, (dpid, network, frame) =>
       output.flood(dpid, network, frame),
     )
@@ -132,9 +140,14 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
           ),
         isUp: at => this.#switches.isUp(at),
         isRoaming: at => this.#declaredPorts.get(portKey(at))?.role === 'roaming',
+        guardAt: (at, network) => guardAt(this.#topology, at, network),
       },
       options.hosts,
     )
+    this.#topology = {
+      ...emptyTopology,
+      guards: { usual: options.hosts.guard, byPort: new Map() },
+    }
     this.#ageing = new HostAgeing(
       env,
       this.#tracker,
@@ -211,6 +224,11 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
     for (const [key, { serves }] of ports) if (serves) serving.set(key, serves)
     const isSame = JSON.stringify([...serving]) === JSON.stringify([...this.#topology.serving])
     if (!isSame) this.#set({ serving })
+    const byPort = new Map<string, GuardLevel>()
+    for (const [key, { guard }] of ports) if (guard) byPort.set(key, guard)
+    const { guards } = this.#topology
+    if (JSON.stringify([...byPort]) !== JSON.stringify([...guards.byPort]))
+      this.#set({ guards: { ...guards, byPort } })
     if (this.#book.declare(at => declaredLink(ports.get(portKey(at))))) this.#takeLinks()
   }
 
@@ -261,6 +279,36 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
     this.#seeker.seek(at.dpid, network, ip)
   }
 
+  /** True when a host is known where it is, whatever it says of addresses. */
+  isAt(at: PortRef, network: number, mac: Mac): boolean {
+    const host = this.#tracker.table.get(network, mac)
+    return host !== undefined && isSamePort(host.at, at)
+  }
+
+  guardAt(at: PortRef, network: number): GuardLevel {
+    return guardAt(this.#topology, at, network)
+  }
+
+  /**
+   * A frame for a MAC that is known nowhere goes out of every edge port of its network but the one where it came in, as
+   * a plain switch would do; from here, so that no switch has to agree with another about it. Limited in all.
+   */
+  spread(from: PortRef, network: number, frame: Uint8Array): void {
+    const byPort: { at: PortRef; frame: Uint8Array }[] = []
+    for (const known of this.#switches.values()) {
+      if (!known.isConnected) continue
+      for (const { kind, isUp, number } of known.ports.values()) {
+        const at = { dpid: known.dpid, port: number }
+        if (kind !== 'edge' || !isUp || isSamePort(at, from) || !this.#isMember({ at, network }))
+          continue
+        byPort.push({ at, frame: this.tagged(at, network, frame) })
+      }
+    }
+    if (!this.#spreads.take(byPort.length)) return
+    for (const { at, frame: copy } of byPort)
+      this.#output.send(at.dpid, [{ port: at.port, frame: copy }])
+  }
+
   /** Takes over what was known before a restart. */
   restore(facts: TopologyFacts): void {
     this.#tracker.restore(facts.hosts)
@@ -302,7 +350,11 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
     for (const at of gone) {
       if (this.#book.portLost(at, 'port down')) this.#takeLinks()
       if (this.#multicast.forgetPort(at)) this.#takeGroups()
+      this.#tracker.forgetPort(at, 'its port is down')
     }
+    for (const port of known?.ports.values() ?? [])
+      if (isReplaced(port, ports.get(port.number)))
+        this.#tracker.forgetPort({ dpid, port: port.number }, 'its port is another one now')
     this.emit('event', { kind: 'switch-connected', dpid, name, ports: ports.size })
     return isReused
   }
@@ -395,11 +447,22 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
       this.#discovery.receive(at, frame)
       return false
     }
+    if (reason === 'asked') {
+      this.#doubt(network, frame)
+      return false
+    }
     if (reason !== 'teach' && reason !== 'seek' && reason !== 'hear') return false
     const port = this.#switches.get(at.dpid)?.ports.get(at.port)
     // A switch that has not been told yet may send what has just become another network's.
     if (port?.kind !== 'edge' || !this.#isMember({ at, network })) return false
     return this.#teacher.hear(at, reason, frame, network)
+  }
+
+  /** A switch has told somebody where an address is. */
+  #doubt(network: number, frame: Uint8Array): void {
+    const { arp_tpa, nd_target } = readPacket(frame).fields
+    if (typeof arp_tpa === 'number') this.#tracker.doubt(network, formatIpv4(arp_tpa))
+    else if (typeof nd_target === 'bigint') this.#tracker.doubt(network, formatIpv6(nd_target))
   }
 
   #listen(): void {
@@ -423,6 +486,10 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
       this.#hostsChanged(isSamePort(host.at, before.at) ? 'host-changed' : 'host-moved', host),
     )
     this.#tracker.on('host-gone', (host, reason) => this.#hostsChanged('host-gone', host, reason))
+    this.#tracker.on('address-moved', ({ at, mac, network }, ip) =>
+      this.#output.flood(at.dpid, network, announcementOf(mac, ip), at.port),
+    )
+    this.#tracker.on('address-lost', ({ at, network }, ip) => this.seek(at, network, ipNumber(ip)))
     this.#tracker.on('host-refused', ({ mac, at }, reason) =>
       this.#limiter.add({ kind: 'host-refused', mac, ...at, reason }),
     )
@@ -452,6 +519,7 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
     this.#discovery.forget(at, 'port down')
     if (this.#book.portLost(at, 'port down')) this.#takeLinks()
     if (this.#multicast.forgetPort(at)) this.#takeGroups()
+    this.#tracker.forgetPort(at, 'its port is down')
     this.emit('event', { kind: 'port-down', ...at, name })
   }
 
@@ -492,5 +560,12 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
   }
 }
 
+/** The number stayed the same while the switch was away; the interface behind it did not. */
+const isReplaced = (before: Port, now: PortReport | undefined): boolean =>
+  now !== undefined && (now.mac !== before.mac || now.name !== before.name)
+
+/** Frames for unknown MACs that leave edge ports, all switches together. */
+const spreadsPerSecond = 2_000
+const spreadBurst = 4_000
 const bookPeriodMillis = 1_000
 const measurePeriodMillis = 5_000

@@ -1,4 +1,4 @@
-/** Each switch has the rules for its own hosts, and for all; who comes to a switch comes in with the rules for it. */
+/** Under guard level strict each switch has the rules for its own hosts, and for all; who comes to a switch comes in with the rules for it. */
 import t from 'tap'
 import { lab, type Office, office, settled, until } from './office.js'
 
@@ -17,7 +17,7 @@ const ipOf = (name: string): string =>
 const switchOf = (name: string): string => lab.spec.hosts.find(host => host.name === name)!.at.name
 
 t.test('each switch has what concerns its hosts', { timeout: 60_000 }, async t => {
-  const at = await office(t)
+  const at = await office(t, { guard: 'strict' })
   const [ann, web] = [switchOf('ann'), switchOf('web')]
   t.not(ann, web, 'the lab has them at two switches')
   await at.call('PUT', '/api/v1/policies/p?wait=installed', {
@@ -46,7 +46,7 @@ towards: drop tcp 98 from any to ${ipOf('web')}
 })
 
 t.test('who is new is denied with its first packet', { timeout: 60_000 }, async t => {
-  const at = await office(t, { whole: false })
+  const at = await office(t, { whole: false, guard: 'strict' })
   await until(async () => {
     const { items } = await at.call<{ items: unknown[] }>('GET', '/api/v1/links')
     return items.length === 2 * (at.network.links?.length ?? 0)
@@ -81,3 +81,15 @@ const again = async (ask: () => Promise<unknown>): Promise<boolean> => {
   for (let tries = 0; tries < 5; tries++) if (await ask()) return true
   return false
 }
+
+t.test('where any source may come, all rules are', { timeout: 60_000 }, async t => {
+  const at = await office(t)
+  const [ann, web] = [switchOf('ann'), switchOf('web')]
+  await at.call('PUT', '/api/v1/policies/p?wait=installed', {
+    source: `default allow
+a: drop icmp from ${ipOf('ann')} to any
+far: drop icmp from 203.0.113.7 to any
+`,
+  })
+  for (const name of [ann, web]) t.same(await rulesAt(at, name), ['a', 'far'])
+})

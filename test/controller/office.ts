@@ -10,6 +10,7 @@ import { listAll } from '../../src/controller/facts.js'
 import { type Running, type RunOptions, run } from '../../src/controller/main.js'
 import { loadLab } from '../../src/lab/main.js'
 import { type NetworkSpec, SimulatedNetwork } from '../../src/sim/network.js'
+import type { GuardLevel } from '../../src/topology/guard.js'
 
 export interface Office {
   readonly network: NetworkSpec
@@ -38,6 +39,7 @@ export interface OfficeOptions {
   readonly network?: NetworkSpec
   /** Serve the paths of Ryu's firewall. */
   readonly ryuFirewall?: boolean
+  readonly guard?: GuardLevel
 }
 
 export const lab = loadLab('office')
@@ -79,6 +81,7 @@ export const office = async (t: Test, options: OfficeOptions = {}): Promise<Offi
       southbound: { listen: [openflow], connect: [] },
       rest,
       data,
+      ...(options.guard && { guard: options.guard }),
       rules: options.rules ?? [],
       ...(options.ryuFirewall && { ryuFirewall: ryu }),
       variables: { XDG_STATE_HOME: join(data, 'state') },

@@ -3,6 +3,8 @@ import type { Ipv4, Ipv6 } from '../../src/base/addresses.js'
 import { buildFrame } from '../../src/pipeline/build.js'
 import { readPacket } from '../../src/pipeline/packet.js'
 import type { NetworkSpec } from '../../src/sim/network.js'
+import { defaultDiscovery } from '../../src/topology/discovery.js'
+import { defaultHosts } from '../../src/topology/hosts.js'
 import { dpidOf } from './networks.js'
 import { countMessages, end, ring, switchNames, tap, Whole } from './whole.js'
 
@@ -47,36 +49,39 @@ t.test('ARP for a known host is answered where it is asked', async t => {
   await whole.stop()
 })
 
-t.test('a frame for somebody unknown is not flooded: a question goes along the tree', async t => {
-  const whole = await Whole.start(triangle())
-  await whole.ping('h1', 'h2')
-  const { topology } = whole.controller
-  // Declared away and back, so that we forget them and they do not forget each other.
-  const nowhere = [{ at: { dpid: dpidOf(2), port: 99 } }]
-  const away = [2, 3].map(each => ({ at: { dpid: dpidOf(each), port: 10 } }))
-  topology.declareNetworks([
-    { number: 1, name: 'default', ports: nowhere },
-    { number: 2, name: 'away', ports: away },
-  ])
-  topology.declareNetworks([{ number: 1, name: 'default' }])
-  await whole.env.advance(200)
-  t.equal(topology.current.hosts.size, 1, 'h1 is known')
-  const counts = countMessages(whole.network)
-  const others = tap(whole.network, 'h3')
-  t.equal(await whole.ping('h1', 'h2', 300), undefined, 'the first is the question')
-  t.ok((await whole.ping('h1', 'h2')) !== undefined, 'the second finds it')
-  t.equal(topology.current.hosts.size, 2)
-  const heard = others
-    .map(frame => readPacket(frame).fields)
-    .filter(({ eth_type }) => eth_type !== 0x88cc)
-  t.same(
-    heard.map(fields => fields.arp_tpa),
-    [0x0a000002],
-    'the third host heard one question, no ping',
-  )
-  t.ok(counts.get('packet-out')! < 30)
-  await whole.stop()
-})
+for (const guard of ['default', 'strict'] as const)
+  t.test(`a frame for somebody unknown is asked after, guard ${guard}`, async t => {
+    const hosts = { ...defaultHosts, guard }
+    const whole = await Whole.start(triangle(), { discovery: defaultDiscovery, hosts })
+    await whole.ping('h1', 'h2')
+    const { topology } = whole.controller
+    // Declared away and back, so that we forget them and they do not forget each other.
+    const nowhere = [{ at: { dpid: dpidOf(2), port: 99 } }]
+    const away = [2, 3].map(each => ({ at: { dpid: dpidOf(each), port: 10 } }))
+    topology.declareNetworks([
+      { number: 1, name: 'default', ports: nowhere },
+      { number: 2, name: 'away', ports: away },
+    ])
+    topology.declareNetworks([{ number: 1, name: 'default' }])
+    await whole.env.advance(200)
+    t.equal(topology.current.hosts.size, 1, 'h1 is known')
+    const counts = countMessages(whole.network)
+    const others = tap(whole.network, 'h3')
+    const first = await whole.ping('h1', 'h2', 300)
+    t.equal(first === undefined, guard === 'strict', 'and goes out of all edge ports as well')
+    t.ok((await whole.ping('h1', 'h2')) !== undefined, 'the second finds it')
+    t.equal(topology.current.hosts.size, 2)
+    const heard = others
+      .map(frame => readPacket(frame).fields)
+      .filter(({ eth_type }) => eth_type !== 0x88cc)
+    t.same(
+      heard.map(fields => fields.arp_tpa ?? 'ping'),
+      guard === 'strict' ? [0x0a000002] : ['ping', 0x0a000002],
+      'the third host heard one question',
+    )
+    t.ok(counts.get('packet-out')! < 30)
+    await whole.stop()
+  })
 
 for (const isRunning of [true, false])
   t.test(

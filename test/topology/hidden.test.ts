@@ -5,8 +5,11 @@
 import t from 'tap'
 import type { Ipv4 } from '../../src/base/addresses.js'
 import { buildFrame } from '../../src/pipeline/build.js'
+import type { NetworkSpec } from '../../src/sim/network.js'
+import { defaultDiscovery } from '../../src/topology/discovery.js'
 import { createForwarding } from '../../src/topology/forwarding/compile.js'
 import { behindTags, isTagged } from '../../src/topology/forwarding/rows.js'
+import { defaultHosts } from '../../src/topology/hosts.js'
 import { dpidOf } from './networks.js'
 import { end, switchNames, tap, Whole } from './whole.js'
 
@@ -23,11 +26,14 @@ const begin = async () => {
     ip: `10.0.0.${macs[name] & 15}` as Ipv4,
     at: end(node, port),
   })
-  const whole = await Whole.start({
+  const network: NetworkSpec = {
     switches: switchNames(2),
     links: [{ a: end('s1', 1), b: end('s2', 1) }],
     hosts: [host('trunk', 's1', 12), host('plain', 's1', 11), host('h2', 's2', 10)],
-  })
+  }
+  // Who looks at sources has to find them.
+  const hosts = { ...defaultHosts, guard: 'strict' as const }
+  const whole = await Whole.start(network, { discovery: defaultDiscovery, hosts })
   const at = (node: number, port: number) => ({ at: { dpid: dpidOf(node), port } })
   whole.controller.topology.declareNetworks([
     { number: 1, name: 'default' },

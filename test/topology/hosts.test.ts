@@ -1,5 +1,5 @@
 import t from 'tap'
-import type { Ip, Mac } from '../../src/base/addresses.js'
+import { formatIpv4, formatIpv6, type Ip, type Mac } from '../../src/base/addresses.js'
 import { SimulatedEnv } from '../../src/base/simulated-env.js'
 import { readPacket } from '../../src/pipeline/packet.js'
 import { HostAgeing, hostCookie } from '../../src/topology/host-ageing.js'
@@ -11,6 +11,13 @@ import { at, nameOf } from './wires.js'
 const macOf = (number: number): Mac =>
   `02:00:00:${[16, 8, 0].map(shift => ((number >> shift) & 255).toString(16).padStart(2, '0')).join(':')}` as Mac
 const ipOf = (number: number): Ip => `10.0.${number >> 8}.${number & 255}` as Ip
+
+/** The address that a question is for. */
+const askedFor = (frame: Uint8Array): Ip | undefined => {
+  const { arp_tpa, nd_target } = readPacket(frame).fields
+  if (typeof arp_tpa === 'number') return formatIpv4(arp_tpa)
+  return typeof nd_target === 'bigint' ? formatIpv6(nd_target) : undefined
+}
 
 /** A network in which hosts that are there answer when they are asked. */
 const field = (options: Partial<HostOptions> = {}) => {
@@ -31,14 +38,14 @@ const field = (options: Partial<HostOptions> = {}) => {
         for (const frame of frames) {
           const to = claimOf({ eth_src: readPacket(frame).fields.eth_dst! }, ref, network)?.mac
           const who = to && sitting.get(to)
-          if (to && who?.port === nameOf(ref))
-            env.timers.after(5, () =>
-              tracker.learn({ mac: to, ips: [who.ips[0]!], at: ref, network }),
-            )
+          const ip = askedFor(frame)
+          if (to && who?.port === nameOf(ref) && ip && who.ips.includes(ip))
+            env.timers.after(5, () => tracker.learn({ mac: to, ips: [ip], at: ref, network }))
         }
       },
       isUp: ref => !down.has(nameOf(ref)),
       isRoaming: ref => roaming.has(nameOf(ref)),
+      guardAt: () => options.guard ?? defaultHosts.guard,
     },
     { ...defaultHosts, ...options },
   )
@@ -140,12 +147,11 @@ t.test('100 true moves: all accepted, within the time to ask', async t => {
   t.ok(Math.max(...times) <= 301, `the slowest took ${Math.max(...times)} ms`)
 })
 
-for (const isGuarded of [true, false]) {
-  const guard = isGuarded ? 'on' : 'off'
+for (const guard of ['off', 'default', 'strict'] as const) {
   t.test(
     `1,000 tries to take a MAC, an address or both from hosts that answer, guard ${guard}`,
     async t => {
-      const { env, sit, tracker, claim, placeOf } = field({ isGuarded })
+      const { env, sit, tracker, claim, placeOf } = field({ guard })
       for (let number = 1; number <= 10; number++) sit(number, '1:1', ipOf(number))
       let stolen = 0
       for (let run = 0; run < 1_000; run++) {
@@ -162,7 +168,7 @@ for (const isGuarded of [true, false]) {
         const holder = tracker.table.holderOf(1, ipOf(victim))
         if (placeOf(victim) !== '1:1' || holder?.mac !== macOf(victim)) stolen++
       }
-      t.equal(stolen > 0, !isGuarded)
+      t.equal(stolen > 0, guard === 'off')
       tracker.stop()
     },
   )
@@ -177,17 +183,22 @@ t.test('a switch that cannot be asked gives nothing away', async t => {
   t.equal(placeOf(1), '1:1')
 })
 
-t.test('a host without an address cannot be asked, so it does not move', async t => {
-  const { env, sit, tracker, claim, placeOf, news, down } = field()
-  sit(1, '1:1')
-  tracker.learn(claim(1, '2:1'))
-  await env.advance(1_000)
-  t.equal(placeOf(1), '1:1')
-  t.match(news().at(-1), 'has no address to ask at')
-  down.add('1:1')
-  tracker.learn(claim(1, '2:1'))
-  t.equal(placeOf(1), '2:1')
-})
+for (const guard of ['default', 'strict'] as const)
+  t.test(`a host without an address cannot be asked, guard ${guard}`, async t => {
+    const { env, sit, tracker, claim, placeOf, news, down } = field({ guard })
+    sit(1, '1:1')
+    tracker.learn(claim(1, '2:1'))
+    t.equal(placeOf(1), guard === 'strict' ? '1:1' : '2:1')
+    for (let run = 0; run < 10; run++) {
+      tracker.learn(claim(1, run % 2 === 0 ? '1:1' : '2:1'))
+      await env.advance(10)
+    }
+    t.equal(news().filter(line => line.startsWith('changed')).length, guard === 'strict' ? 0 : 1)
+    down.add('1:1')
+    await env.advance(1_000)
+    tracker.learn(claim(1, '2:1'))
+    t.equal(placeOf(1), '2:1')
+  })
 
 t.test('what is declared is asked of nobody and moves nowhere', async t => {
   const { env, sit, tracker, claim, placeOf, asked, news } = field()
@@ -213,14 +224,97 @@ t.test('what is declared is asked of nobody and moves nowhere', async t => {
   ])
 })
 
-t.test('quotas: hosts on a port, addresses of a host', async t => {
-  const { tracker, claim, news } = field({ hostsPerPort: 3, ipsPerHost: 2 })
+t.test('quotas: hosts on a port, and under guard strict addresses of a host', async t => {
+  const { tracker, claim, news } = field({ hostsPerPort: 3, ipsPerHost: 2, guard: 'strict' })
   for (let number = 1; number <= 100_000; number++) tracker.learn(claim(number % 5_000, '1:1'))
   t.equal(tracker.table.size, 3)
   news()
   for (let number = 1; number <= 4; number++) tracker.learn(claim(1, '1:1', ipOf(number)))
   t.equal(tracker.table.get(1, macOf(1))?.ips.length, 2)
   t.match(news().at(-1), 'more than 2 addresses on one host')
+})
+
+t.test('addresses without end: the oldest of the port make room', async t => {
+  const { tracker, claim, sit, news } = field({ addressesPerPort: 100 })
+  sit(2, '1:1', ipOf(1))
+  let passed = 0
+  for (let number = 2; number <= 5_000; number++)
+    if (tracker.learn(claim(1, '1:1', ipOf(number)))) passed++
+  t.equal(passed, 4_999)
+  t.equal(tracker.table.get(1, macOf(1))?.ips.length, 99)
+  t.equal(tracker.table.holderOf(1, ipOf(5_000))?.mac, macOf(1))
+  t.equal(tracker.table.holderOf(1, ipOf(1))?.mac, macOf(2), 'not those of a neighbour with one')
+  t.notOk(news().some(line => line.startsWith('refused')))
+})
+
+t.test('an address moves to who announces it, unless its holder answers for it', async t => {
+  const { env, sit, sitting, tracker, claim, news } = field()
+  const vip = ipOf(100)
+  const moved: string[] = []
+  tracker.on('address-moved', ({ mac }, ip) => moved.push(`${ip} ${mac.slice(-2)}`))
+  sit(1, '1:1', ipOf(1), vip)
+  sit(2, '2:1', ipOf(2))
+  tracker.learn(claim(2, '2:1', vip))
+  await env.advance(500)
+  t.equal(tracker.table.holderOf(1, vip)?.mac, macOf(1))
+  t.match(news().at(-1), 'refused 02 2:1: 10.0.0.100 answers at')
+  // It lives on, with its other address.
+  sitting.set(macOf(1), { port: '1:1', ips: [ipOf(1)] })
+  await env.advance(1_000)
+  tracker.learn(claim(2, '2:1', vip))
+  await env.advance(100)
+  tracker.learn(claim(1, '1:1', ipOf(1)))
+  await env.advance(400)
+  t.equal(tracker.table.holderOf(1, vip)?.mac, macOf(2))
+  t.same(tracker.table.get(1, macOf(1))?.ips, [ipOf(1)])
+  t.same(moved, ['10.0.0.100 02'], 'those who know the old MAC are told')
+})
+
+t.test('hosts at one port share an address without a question', async t => {
+  const { env, sit, sitting, tracker, claim, asked } = field()
+  sit(1, '1:1', ipOf(100))
+  t.equal(sit(2, '1:1', ipOf(100)), true)
+  t.equal(asked(), 0)
+  t.same(
+    tracker.table.holdersOf(1, ipOf(100)).map(({ mac }) => mac),
+    [macOf(1), macOf(2)],
+  )
+  // The second gives it up; who asks finds out.
+  sitting.set(macOf(2), { port: '1:1', ips: [] })
+  await env.advance(4_000)
+  tracker.doubt(1, ipOf(100))
+  await env.advance(400)
+  t.same(
+    tracker.table.holdersOf(1, ipOf(100)).map(({ mac }) => mac),
+    [macOf(1)],
+  )
+  t.equal(tracker.learn(claim(3, '2:1', ipOf(100))), false, 'from another port the holder is asked')
+})
+
+t.test('an address that is asked for, and not answered for, is lost at once', async t => {
+  const { env, sit, sitting, tracker, news } = field()
+  const lost: Ip[] = []
+  tracker.on('address-lost', (_, ip) => lost.push(ip))
+  sit(1, '1:1', ipOf(1), ipOf(2))
+  sitting.set(macOf(1), { port: '1:1', ips: [ipOf(1)] })
+  await env.advance(4_000)
+  tracker.doubt(1, ipOf(1))
+  tracker.doubt(1, ipOf(2))
+  await env.advance(400)
+  t.same(lost, [ipOf(2)])
+  t.same(tracker.table.get(1, macOf(1))?.ips, [ipOf(1)])
+  t.match(news().at(-1), 'changed 01 1:1 10.0.0.1')
+})
+
+t.test('what a router passes on is not its address', async t => {
+  const { tracker, sit, asked } = field()
+  sit(1, '1:1', ipOf(1))
+  const router = { mac: macOf(9), ips: [], at: at('2:1'), network: 1 }
+  t.equal(tracker.learn({ ...router, carried: ipOf(1) }), true)
+  t.same(tracker.table.get(1, macOf(9))?.ips, [])
+  t.equal(asked(), 0, 'whose it is, is known')
+  t.equal(tracker.learn({ ...router, mac: macOf(8), carried: ipOf(77) }), true)
+  t.equal(asked(), 1, 'whether it is its own is asked')
 })
 
 t.test('10,000 hosts are learnt in less than a second, and found by address', async t => {
@@ -278,7 +372,7 @@ const ageing = (options: Partial<HostOptions> = {}) => {
 t.test(
   'a host that sends stays, one that is idle and answers stays, one that is silent goes',
   async t => {
-    const { env, sit, sitting, sending, news, asked, aged } = ageing()
+    const { env, sit, sitting, sending, news, asked, aged, tracker } = ageing()
     sit(1, '1:1', ipOf(1))
     sit(2, '1:1', ipOf(2))
     sit(3, '1:1', ipOf(3))
@@ -289,10 +383,11 @@ t.test(
     await env.advance(290_000)
     t.equal(asked(), 0, 'nobody is asked before')
     await env.advance(20_000)
-    t.same(news(), ['gone 03 1:1 10.0.0.3: idle, and it does not answer'])
+    t.same(news(), ['gone 03 1:1 10.0.0.3: idle, and it does not answer', 'changed 01 1:1 '])
     await env.advance(1_000_000)
     t.same(news(), [], 'the first is counted, the second answers whenever it is asked')
     t.ok(asked() < 40, `${asked()} questions`)
+    t.same(tracker.table.get(1, macOf(1))?.ips, [], 'an address for which it never answers is not')
     aged.stop()
   },
 )

@@ -3,6 +3,7 @@ import t from 'tap'
 import type { Ipv4, Ipv6 } from '../../src/base/addresses.js'
 import { buildFrame } from '../../src/pipeline/build.js'
 import { type Fields, readPacket } from '../../src/pipeline/packet.js'
+import { controllerMac } from '../../src/topology/host-frames.js'
 import { dpidOf } from './networks.js'
 import { end, switchNames, tap, Whole } from './whole.js'
 
@@ -110,9 +111,10 @@ t.test('by VLAN, though both networks have the same address', async t => {
   const questions = asked.map(frames =>
     frames
       .map(frame => readPacket(frame).fields)
+      .filter(({ eth_src }) => eth_src !== controllerMac)
       .filter(fields => fields.arp_op === 1 || fields.icmpv6_type === 135),
   )
-  t.same(questions, [[], []], 'no host was asked')
+  t.same(questions, [[], []], 'no host was asked but by the controller')
   t.same(await ask(arp(300, 0x0a000001)), [], 'with another tag nobody answers')
   await whole.stop()
 })

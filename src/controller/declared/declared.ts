@@ -190,8 +190,9 @@ export class Declared {
           ports.push({ at, ...(vlan !== undefined && { vlan }) })
         }
       }
-      const { number, subnets } = spec
-      found.push({ number, name: object.name, ports, ...(subnets && { subnets }) })
+      const { number, subnets, guard } = spec
+      const more = { ...(subnets && { subnets }), ...(guard && { guard }) }
+      found.push({ number, name: object.name, ports, ...more })
       this.#say(object, complaints.length > 0 ? 'pending' : 'installed', complaints.join('; '))
     }
     return found

@@ -8,6 +8,13 @@ import type { Complaint, Kind } from '../objects/kind.js'
 
 const strict = { additionalProperties: false }
 
+const guard = Type.Optional(
+  Type.Union([Type.Literal('off'), Type.Literal('default'), Type.Literal('strict')], {
+    description:
+      'off: the last to speak is believed · default: living hosts keep MAC and addresses · strict: only known source addresses pass',
+  }),
+)
+
 const place = Type.String({
   pattern: '^[^:\\s]+:[^:\\s]+$',
   maxLength: 256,
@@ -36,6 +43,7 @@ export const networkSpec = Type.Object(
         description: 'what "network NAME" means in rules; absent: the addresses of its hosts',
       }),
     ),
+    guard,
   },
   strict,
 )
@@ -113,6 +121,7 @@ export const portSpec = Type.Object(
           'dhcp: answers of DHCP · router: router advertisements; once one port is declared for it, no other may',
       }),
     ),
+    guard,
     cost: Type.Optional(Type.Number({ minimum: 1, maximum: 1_000_000 })),
     latencyMillis: Type.Optional(Type.Number({ minimum: 0, maximum: 100_000 })),
     bandwidthKbps: Type.Optional(Type.Number({ minimum: 1 })),
@@ -123,8 +132,8 @@ export const portSpec = Type.Object(
 )
 export type PortSpec = Static<typeof portSpec>
 
-const checkPort = ({ role, serves, at: _, ...link }: PortSpec): Complaint[] =>
-  (role ?? serves) === undefined || Object.keys(link).length === 0
+const checkPort = ({ role, serves, guard: level, at: _, ...link }: PortSpec): Complaint[] =>
+  (role ?? serves ?? level) === undefined || Object.keys(link).length === 0
     ? []
     : [
         {

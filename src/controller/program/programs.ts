@@ -2,6 +2,7 @@
 import type { Dpid } from '../../base/addresses.js'
 import { Concern, Openers } from '../../nfv/firewall/concern.js'
 import type { Section } from '../../pipeline/program.js'
+import { hasOnlyKnownSenders } from '../../topology/guard.js'
 import { HostsBySwitch } from '../../topology/hosts-by-switch.js'
 import type { Host, Switch, Topology } from '../../topology/model.js'
 
@@ -57,7 +58,8 @@ export class Programs {
     const programs = new Map<Dpid, readonly Section[]>()
     for (const [dpid, sections] of forwarding) {
       const self = topology.switches.get(dpid)
-      const rules = self && hasEdge(self) ? this.#rules(dpid, hosts.get(dpid), firewall) : none
+      const rules =
+        self && hasEdge(self) ? this.#rules(topology, self, hosts.get(dpid), firewall) : none
       const known = this.#combined.get(sections)
       const program = known?.with === rules ? known.program : [this.#owner, ...sections, ...rules]
       this.#combined.set(sections, { with: rules, program })
@@ -66,11 +68,15 @@ export class Programs {
     return programs
   }
 
+  /** Where hosts may send from any address, any rule may concern them. */
   #rules(
-    dpid: Dpid,
+    topology: Topology,
+    self: Switch,
     hosts: readonly Host[] = noHosts,
     firewall: readonly Section[],
   ): readonly Section[] {
+    if (!hasOnlyKnownSenders(topology, self)) return firewall
+    const { dpid } = self
     const known = this.#known.get(dpid)
     const concern = known?.concern ?? new Concern()
     const isSame = known !== undefined && known.hosts === hosts

@@ -8,6 +8,7 @@
  */
 import { type Dpid, macNumber } from '../../base/addresses.js'
 import type { Section } from '../../pipeline/program.js'
+import { guardAt } from '../guard.js'
 import { IntentCompiler } from '../intents/compiler.js'
 import { type Memberships, membershipsOf } from '../memberships.js'
 import { type Link, portKey, type Service, type Switch, services, type Topology } from '../model.js'
@@ -118,11 +119,11 @@ class Compiler {
 
   #ports(part: Part, self: Switch, frame: Frame): readonly Section[] {
     const { topology } = frame
-    const { networks, serving } = topology
+    const { guards, networks, serving } = topology
     const onTree = frame.tree.portsOf(self.dpid)
     const neighbours = frame.neighbours.get(self.dpid) ?? []
     const around = neighbours.flatMap(({ link, self: other }) => [link, other])
-    return part.of([self, networks, serving, [...onTree].join(), ...around], memo =>
+    return part.of([self, guards, networks, serving, [...onTree].join(), ...around], memo =>
       portSections(memo, self, frame, neighbours),
     )
   }
@@ -165,13 +166,14 @@ const portSections = (
     const isOnTree = onTree.has(number)
     const step = steps.get(number)
     const refused = refusedAt(topology, portKey(at))
-    const { networks } = topology
+    const { guards, networks } = topology
+    const guardOf = (network: number) => guardAt(topology, at, network)
     // biome-ignore format: what a section of a port is made of
-    const key = [networks, String(refused), self.name, self.index, kind, name, mac, isOnTree, step?.peerMac, step?.next]
+    const key = [guards, networks, String(refused), self.name, self.index, kind, name, mac, isOnTree, step?.peerMac, step?.next]
     sections.push(
       memo.get(String(number), key, () =>
         kind === 'edge'
-          ? edgeSection(self, port, memberships.of(at), refused)
+          ? edgeSection(self, port, memberships.of(at), guardOf, refused)
           : fabricSection(self, port, isOnTree, networks, step),
       ),
     )

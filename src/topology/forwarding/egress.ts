@@ -1,6 +1,7 @@
 /** What leads to hosts of other switches: rows for the hosts of one egress switch, and the group they point to. */
 import type { Dpid } from '../../base/addresses.js'
 import { type Section, section } from '../../pipeline/program.js'
+import { guardAt } from '../guard.js'
 import { HostsBySwitch } from '../hosts-by-switch.js'
 import type { Memberships } from '../memberships.js'
 import { type Host, portKey, type Switch, type Topology } from '../model.js'
@@ -22,6 +23,7 @@ export interface Egress {
 export class Egresses {
   readonly #memo = new Memo()
   readonly #hosts = new HostsBySwitch()
+  readonly #pinned = new PinnedHosts()
   #list: readonly Egress[] = []
 
   update(topology: Topology, memberships: Memberships): readonly Egress[] {
@@ -42,20 +44,31 @@ export class Egresses {
     self: Switch,
     hosts: readonly Host[],
     memberships: Memberships,
-    { networks, serving }: Topology,
+    topology: Topology,
     known: Egress | undefined,
   ): Egress {
     const { dpid, index } = self
-    const answers = this.#memo.get(`answers ${dpid}`, [hosts], () =>
-      section(`answers/${dpid}`, { flows: hosts.flatMap(answerRows) }),
-    )
-    const rowsOf = (host: Host) => {
-      const isServer = serving.get(portKey(host.at))?.includes('dhcp') === true
-      return localRows(host, memberships.tagAt(host.at, host.network), isServer)
-    }
-    const local = this.#memo.get(`local ${dpid}`, [hosts, networks, serving], () =>
-      section(`hosts/${dpid}`, { flows: hosts.flatMap(rowsOf) }),
-    )
+    const { guards, networks, serving } = topology
+    const silent = this.#pinned.of(hosts).filter(({ at }) => !self.ports.get(at.port)?.isUp)
+    const answers = this.#memo.get(`answers ${dpid}`, [hosts, ...silent], () => {
+      const ipsOf = answeredIps(hosts)
+      const flows = hosts.flatMap(host =>
+        silent.includes(host) ? [] : answerRows(host, ipsOf(host)),
+      )
+      return section(`answers/${dpid}`, { flows })
+    })
+    const local = this.#memo.get(`local ${dpid}`, [hosts, guards, networks, serving], () => {
+      const ipsOf = answeredIps(hosts)
+      const flows = hosts.flatMap(host =>
+        localRows(host, {
+          vlan: memberships.tagAt(host.at, host.network),
+          guard: guardAt(topology, host.at, host.network),
+          isServer: serving.get(portKey(host.at))?.includes('dhcp') === true,
+          answered: ipsOf(host),
+        }),
+      )
+      return section(`hosts/${dpid}`, { flows })
+    })
     const remote = this.#memo.get(`remote ${dpid}`, [hosts, index], () =>
       section(`hosts/${dpid}`, {
         flows: hosts.flatMap(host => remoteRows(host, egressGroup(index))),
@@ -69,6 +82,31 @@ export class Egresses {
       known.remote === remote
     return isSame ? known : { dpid, answers, local, remote, group }
   }
+}
+
+/** Those of a list of hosts that stay when their port goes down. */
+class PinnedHosts {
+  readonly #known = new WeakMap<readonly Host[], readonly Host[]>()
+
+  of(hosts: readonly Host[]): readonly Host[] {
+    const known = this.#known.get(hosts) ?? hosts.filter(({ isPinned }) => isPinned)
+    this.#known.set(hosts, known)
+    return known
+  }
+}
+
+/** The addresses of each host that it is asked for: of those that share one, the last. */
+const answeredIps = (hosts: readonly Host[]): ((host: Host) => Host['ips']) => {
+  const holders = new Map<string, Host>()
+  let isShared = false
+  for (const host of hosts)
+    for (const ip of host.ips) {
+      const key = `${host.network} ${ip}`
+      isShared ||= holders.has(key)
+      holders.set(key, host)
+    }
+  if (!isShared) return ({ ips }) => ips
+  return host => host.ips.filter(ip => holders.get(`${host.network} ${ip}`) === host)
 }
 
 /** The sections of one switch for all egress switches. */

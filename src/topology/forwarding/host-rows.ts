@@ -1,12 +1,21 @@
-/** What a switch knows of one host: who may speak as it, who answers for it, how to reach it. */
+/**
+ * What a switch knows of one host: who may speak as it, who answers for it, how to reach it.
+ *
+ *     guard     its port and MAC; under guard level strict, its port, MAC and each address
+ *     claims    what ARP and neighbour discovery may say of its addresses
+ *     answer    broadcast questions for it, unless they come in where it is
+ *     forward   frames to its MAC
+ */
 import { macNumber, parseIpv4, parseIpv6 } from '../../base/addresses.js'
 import type { Action, Match, Subfield } from '../../openflow/values.js'
 import { etherTypes, ipProtocols } from '../../pipeline/packet.js'
 import { type Flow, flow, type Origin } from '../../pipeline/program.js'
 import { bitsEqual, registers } from '../../pipeline/registers.js'
 import { writeUserdata } from '../../pipeline/userdata.js'
+import type { GuardLevel } from '../guard.js'
 import { type Host, hostKey } from '../model.js'
-import { teachMeter } from './meters.js'
+import { askMeter, teachMeter } from './meters.js'
+import { groupBit } from './rows.js'
 import { fabricVlan, tagged } from './tags.js'
 
 const originOf = (host: Host): Origin => ({
@@ -31,16 +40,23 @@ export const remoteRows = (host: Host, egressGroup: number): Flow[] => [
   ),
 ]
 
-/**
- * Rows on the switch that has it, at a port where its frames have this tag.
- *
- * @param isServer its port is declared for DHCP: what it gives away is heard
- */
-export const localRows = (host: Host, vlan: number | undefined, isServer: boolean): Flow[] => {
+export interface HostPlace {
+  /** The tag of its frames at its port. */
+  readonly vlan: number | undefined
+  readonly guard: GuardLevel
+  /** Its port is declared for DHCP: what it gives away is heard. */
+  readonly isServer: boolean
+  /** Addresses for which it is asked. */
+  readonly answered: Host['ips']
+}
+
+/** Rows on the switch that has it. */
+export const localRows = (host: Host, { vlan, guard, isServer, answered }: HostPlace): Flow[] => {
   const destination: Match = { eth_dst: macNumber(host.mac), reg0: inNetwork(host) }
   const origin = originOf(host)
   return [
-    ...guardRows(host, origin),
+    ...guardRows(host, guard, origin),
+    ...host.ips.flatMap(ip => claimRows(host, ip, origin)),
     ...(isServer ? serverRows(host, origin) : []),
     flow('arrive', 100, destination, { goto: 'track' }, `${host.mac} is here`, origin),
     flow(
@@ -51,7 +67,7 @@ export const localRows = (host: Host, vlan: number | undefined, isServer: boolea
       `${host.mac} is at port ${host.at.port}`,
       origin,
     ),
-    ...host.ips.flatMap(ip => ownRows(host, ip, origin)),
+    ...answered.flatMap(ip => sharedPortRows(host, ip, origin)),
   ]
 }
 
@@ -70,8 +86,7 @@ const serverRows = (host: Host, origin: Origin): Flow[] => {
       v4 === undefined
         ? { ...sender, eth_type: etherTypes.ipv6, ipv6_src: parseIpv6(ip)!, udp_src: 547 }
         : { ...sender, eth_type: etherTypes.ipv4, ip_src: v4, udp_src: 67 }
-    const goto = v4 === undefined ? 'answer' : 'track'
-    return flow('guard', 130, match, { actions, goto }, because, origin)
+    return flow('guard', 130, match, { actions, goto: 'claims' }, because, origin)
   })
 }
 
@@ -82,67 +97,86 @@ const hearFrom = (host: Host): Action => ({
   meter: teachMeter(host.at.port),
 })
 
-/** Which frames a port may send as this host; the last row is for frames that are neither IP nor ARP. */
-const guardRows = (host: Host, origin: Origin): Flow[] => {
-  const mac = macNumber(host.mac)
-  const sender: Match = { in_port: host.at.port, eth_src: mac, reg0: inNetwork(host) }
-  const arp: Match = { ...sender, eth_type: etherTypes.arp }
-  const udp4: Match = { ...sender, eth_type: etherTypes.ipv4, ip_proto: ipProtocols.udp }
-  const udp6: Match = { ...sender, eth_type: etherTypes.ipv6, ip_proto: ipProtocols.udp }
-  const icmpv6: Match = { ...sender, eth_type: etherTypes.ipv6, ip_proto: ipProtocols.icmpv6 }
-  const hear = hearFrom(host)
-  const row = (
-    priority: number,
-    match: Match,
-    goto: Flow['table'],
-    because: string,
-    actions: readonly Action[] = [],
-  ) => flow('guard', priority, match, { actions, goto }, because, origin)
+const senderOf = (host: Host): Match => ({
+  in_port: host.at.port,
+  eth_src: macNumber(host.mac),
+  reg0: inNetwork(host),
+})
+
+/** Which frames a port may send from this MAC. */
+const guardRows = (host: Host, guard: GuardLevel, origin: Origin): Flow[] => {
+  const sender = senderOf(host)
+  const row = (priority: number, match: Match, because: string) =>
+    flow('guard', priority, { ...sender, ...match }, { goto: 'claims' }, because, origin)
+  const rows = [row(60, {}, `${host.mac} is at port ${host.at.port}`)]
+  if (guard !== 'strict') return rows
+  const v4 = { eth_type: etherTypes.ipv4 }
+  const v6 = { eth_type: etherTypes.ipv6 }
   // biome-ignore format: a table
-  const rows = [
-    row(90, { ...arp, arp_spa: 0, arp_sha: mac }, 'answer', `${host.mac} asks whether an address is free`),
-    row(130, { ...udp4, ip_src: 0, udp_src: 68, udp_dst: 67 }, 'track', `${host.mac} asks for an address, and tells its name`, [hear]),
-    row(90, { ...icmpv6, ipv6_src: 0n }, 'answer', `${host.mac} has no address yet`),
-    row(40, sender, 'forward', `${host.mac} speaks neither IP nor ARP`),
-  ]
+  rows.push(
+    row(100, { ...v4, ip_proto: ipProtocols.udp, ip_src: 0, udp_src: 68, udp_dst: 67 }, `${host.mac} asks for an address`),
+    row(100, { ...v6, ip_proto: ipProtocols.icmpv6, ipv6_src: 0n }, `${host.mac} has no address yet`),
+  )
   for (const ip of host.ips) {
-    const v4 = parseIpv4(ip)
-    const v6 = parseIpv6(ip)
-    const because = `${ip} is ${host.mac}`
-    if (v4 !== undefined)
-      rows.push(
-        row(100, { ...arp, arp_spa: v4, arp_sha: mac }, 'answer', because),
-        row(100, { ...sender, eth_type: etherTypes.ipv4, ip_src: v4 }, 'track', because),
-      )
-    if (v6 === undefined) continue
-    const from: Match = { ...icmpv6, ipv6_src: v6 }
-    // biome-ignore format: a table
-    rows.push(
-      row(100, { ...sender, eth_type: etherTypes.ipv6, ipv6_src: v6 }, 'answer', because),
-      row(130, { ...udp6, ipv6_src: v6, udp_src: 546, udp_dst: 547 }, 'track', `${host.mac} asks for an address, and tells its name`, [hear]),
-      row(120, { ...from, icmpv6_type: 135, nd_sll: mac }, 'answer', `${host.mac} asks for a neighbour, and tells its own address`),
-      row(120, { ...from, icmpv6_type: 135, nd_sll: 0 }, 'answer', `${host.mac} asks for a neighbour`),
-      row(120, { ...icmpv6, icmpv6_type: 136, nd_target: v6, nd_tll: mac }, 'answer', `${host.mac} tells that it has ${ip}`),
-      row(120, { ...icmpv6, icmpv6_type: 136, nd_target: v6, nd_tll: 0 }, 'answer', `${host.mac} tells that it has ${ip}`),
-    )
+    const value = parseIpv4(ip)
+    const source =
+      value === undefined ? { ...v6, ipv6_src: parseIpv6(ip)! } : { ...v4, ip_src: value }
+    rows.push(row(100, source, `${ip} is ${host.mac}`))
   }
   return rows
 }
 
+/** What the host may say of an address. */
+const claimRows = (host: Host, ip: Host['ips'][number], origin: Origin): Flow[] => {
+  const mac = macNumber(host.mac)
+  const sender = senderOf(host)
+  const row = (match: Match, because: string) =>
+    flow('claims', 100, { ...sender, ...match }, { goto: 'answer' }, because, origin)
+  const v4 = parseIpv4(ip)
+  if (v4 !== undefined)
+    return [row({ eth_type: etherTypes.arp, arp_spa: v4, arp_sha: mac }, `${ip} is ${host.mac}`)]
+  const icmpv6 = { eth_type: etherTypes.ipv6, ip_proto: ipProtocols.icmpv6 }
+  const v6 = parseIpv6(ip)!
+  // biome-ignore format: a table
+  return [
+    row({ ...icmpv6, ipv6_src: v6, icmpv6_type: 135, nd_sll: mac }, `${host.mac} asks for a neighbour, and tells its own address`),
+    row({ ...icmpv6, icmpv6_type: 136, nd_target: v6, nd_tll: mac }, `${host.mac} tells that it has ${ip}`),
+  ]
+}
+
 const whole = (field: Subfield['field'], size: number): Subfield => ({ field, offset: 0, size })
 
-/** Questions for the host's addresses are answered by the switch where they are asked. */
-export const answerRows = (host: Host): Flow[] =>
-  host.ips.flatMap(ip => {
+/**
+ * Questions to all for the host's addresses are answered by the switch where they are asked. Questions to its MAC go to
+ * the host itself: who asks so wants to know whether it is there.
+ *
+ * @param ips those that it answers for
+ */
+export const answerRows = (host: Host, ips: Host['ips']): Flow[] =>
+  ips.flatMap(ip => {
     const v4 = parseIpv4(ip)
     const v6 = parseIpv6(ip)
     if (v4 !== undefined) return [arpAnswer(host, v4)]
     return v6 === undefined ? [] : neighbourAnswer(host, v6)
   })
 
+/** The controller hears that somebody was told of a host, so that it can ask whether that is still so. */
+const tellAsked = (host: Host): Action[] =>
+  host.isPinned
+    ? []
+    : [
+        {
+          kind: 'controller',
+          maxLength: 0xffff,
+          userdata: writeUserdata('asked', host.network),
+          meter: askMeter,
+        },
+      ]
+
 const arpAnswer = (host: Host, ip: number): Flow => {
   const mac = macNumber(host.mac)
   const actions: Action[] = [
+    ...tellAsked(host),
     { kind: 'move', from: whole('eth_src', 48), to: whole('eth_dst', 48) },
     { kind: 'set_field', field: 'eth_src', value: mac },
     { kind: 'set_field', field: 'arp_op', value: 2 },
@@ -152,6 +186,7 @@ const arpAnswer = (host: Host, ip: number): Flow => {
     { kind: 'set_field', field: 'arp_spa', value: ip },
   ]
   const question: Match = {
+    eth_dst: groupBit,
     eth_type: etherTypes.arp,
     arp_op: 1,
     arp_tpa: ip,
@@ -174,6 +209,7 @@ const neighbourAnswer = (host: Host, ip: bigint): Flow[] => {
     reg0: inNetwork(host),
   }
   const become: Action[] = [
+    ...tellAsked(host),
     { kind: 'set_field', field: 'icmpv6_type', value: 136 },
     { kind: 'set_field', field: 'nd_options_type', value: 2 },
     { kind: 'set_field', field: 'nd_reserved', value: 0x60000000 },
@@ -190,7 +226,7 @@ const neighbourAnswer = (host: Host, ip: bigint): Flow[] => {
     flow(
       'answer',
       100,
-      { ...nd, icmpv6_type: 135 },
+      { ...nd, eth_dst: groupBit, icmpv6_type: 135 },
       { actions: become, goto: 'advertise' },
       because,
       originOf(host),
@@ -206,18 +242,18 @@ const neighbourAnswer = (host: Host, ip: bigint): Flow[] => {
   ]
 }
 
-/** What the host says of its own address goes to the others, and is not answered. */
-const ownRows = (host: Host, ip: Host['ips'][number], origin: Origin): Flow[] => {
+/** Where it is itself, questions for it and what it announces go on: the host hears them, and others there may have it too. */
+const sharedPortRows = (host: Host, ip: Host['ips'][number], origin: Origin): Flow[] => {
   const v4 = parseIpv4(ip)
-  if (v4 === undefined) return []
-  const announcement: Match = {
-    in_port: host.at.port,
-    eth_src: macNumber(host.mac),
-    eth_type: etherTypes.arp,
-    arp_op: 1,
-    arp_tpa: v4,
-    reg0: inNetwork(host),
-  }
-  const because = `${host.mac} announces its own address`
-  return [flow('answer', 110, announcement, { goto: 'forward' }, because, origin)]
+  const question: Match =
+    v4 === undefined
+      ? {
+          eth_type: etherTypes.ipv6,
+          ip_proto: ipProtocols.icmpv6,
+          icmpv6_type: 135,
+          nd_target: parseIpv6(ip)!,
+        }
+      : { eth_type: etherTypes.arp, arp_op: 1, arp_tpa: v4 }
+  const match: Match = { in_port: host.at.port, ...question, reg0: inNetwork(host) }
+  return [flow('answer', 110, match, { goto: 'track' }, `${ip} is at the port that asks`, origin)]
 }

@@ -10,6 +10,9 @@ export const discoverMeter = (port: number): number => meterNumber('discover', p
 /** Frames that look for somebody unknown; all ports of a switch together. */
 export const seekMeter = meterNumber('seek')
 
+/** Questions that were answered; all ports of a switch together. */
+export const askMeter = meterNumber('asked')
+
 export const packetMeter = (
   id: number,
   rate: number,

@@ -1,7 +1,14 @@
 /** Rows and groups of a network on a switch: broadcast, multicast, listeners, unknown destinations. */
 import type { Action, Bucket, Match } from '../../openflow/values.js'
 import { etherTypes, ipProtocols } from '../../pipeline/packet.js'
-import { flow, groupNumber, type Origin, type Section, section } from '../../pipeline/program.js'
+import {
+  type Flow,
+  flow,
+  groupNumber,
+  type Origin,
+  type Section,
+  section,
+} from '../../pipeline/program.js'
 import { bitsEqual, registers } from '../../pipeline/registers.js'
 import { writeUserdata } from '../../pipeline/userdata.js'
 import type { MulticastGroup, Network } from '../model.js'
@@ -64,6 +71,7 @@ export const networkSection = (network: Network, ports: FloodPorts): Section => 
         'destination unknown: the controller looks for it',
         origin,
       ),
+      ...dhcpRows(network.number, origin),
       heard(igmp),
       ...listenerTypes.map(type => heard({ ...icmpv6, icmpv6_type: type })),
     ],
@@ -77,6 +85,19 @@ export const networkSection = (network: Network, ports: FloodPorts): Section => 
       },
     ],
   })
+}
+
+/** Who asks for an address tells its name. */
+const dhcpRows = (network: number, origin: Origin): Flow[] => {
+  const udp = { ip_proto: ipProtocols.udp, reg0: bitsEqual([registers.network, network]) }
+  const questions: readonly Match[] = [
+    { ...udp, eth_type: etherTypes.ipv4, ip_src: 0, udp_src: 68, udp_dst: 67 },
+    { ...udp, eth_type: etherTypes.ipv6, udp_src: 546, udp_dst: 547 },
+  ]
+  const hear = { actions: [punt('hear', network)], goto: 'track' } as const
+  return questions.map(match =>
+    flow('answer', 110, match, hear, 'a host that asks for an address tells its name', origin),
+  )
 }
 
 export const multicastSection = (

@@ -6,6 +6,7 @@ import { type Flow, flow, type Origin, type Section, section } from '../../pipel
 import { bitsEqual, load, registers } from '../../pipeline/registers.js'
 import { writeUserdata } from '../../pipeline/userdata.js'
 import { slotOf, zoneOf } from '../../pipeline/zones.js'
+import type { GuardLevel } from '../guard.js'
 import { controllerMac } from '../host-frames.js'
 import { returnDestination, roundDestination } from '../lldp.js'
 import type { Membership } from '../memberships.js'
@@ -158,6 +159,7 @@ export const edgeSection = (
   self: Switch,
   port: Port,
   membership: Membership,
+  guardOf: (network: number) => GuardLevel,
   refused: readonly Service[] = [],
 ): Section => {
   const origin: Origin = { kind: 'switch', name: `${self.name}:${port.name}` }
@@ -172,7 +174,7 @@ export const edgeSection = (
     return [
       admitRow(self, port, network, vlan, then, because, origin),
       ...(vlan === undefined ? [priorityRow(self, port, network, then, origin)] : []),
-      ...teachRows(port.number, network, origin),
+      ...teachRows(port.number, network, guardOf(network.number), origin),
       ...(vlan === undefined ? [] : [replyRow(port, network, vlan, origin)]),
     ]
   })
@@ -242,7 +244,7 @@ const replyRow = (port: Port, network: Network, vlan: number, origin: Origin): F
   )
 
 /** Rows of an edge port that let senders teach; the port has a meter of its own. */
-const teachRows = (port: number, network: Network, origin: Origin): Flow[] => {
+const teachRows = (port: number, network: Network, guard: GuardLevel, origin: Origin): Flow[] => {
   const from: Match = { in_port: port, reg0: bitsEqual([registers.network, network.number]) }
   const teach: { readonly actions: readonly Action[] } = {
     actions: [
@@ -255,16 +257,20 @@ const teachRows = (port: number, network: Network, origin: Origin): Flow[] => {
     ],
   }
   const icmpv6: Match = { ...from, eth_type: etherTypes.ipv6, ip_proto: ipProtocols.icmpv6 }
-  const row = (priority: number, match: Match, because: string) =>
-    flow('guard', priority, match, teach, because, origin)
+  const row = (table: 'guard' | 'claims', priority: number, match: Match, because: string) =>
+    flow(table, priority, match, teach, because, origin)
+  // biome-ignore format: a table
+  const strict = guard !== 'strict' ? [] : [
+    row('guard', 80, { ...from, eth_type: etherTypes.ipv4 }, 'IPv4 from an address not known here teaches'),
+    row('guard', 80, { ...from, eth_type: etherTypes.ipv6 }, 'IPv6 from an address not known here teaches'),
+  ]
   // biome-ignore format: a table
   return [
-    row(200, { ...from, eth_dst: controllerMac }, 'an answer to a question of the controller'),
-    row(110, { ...icmpv6, icmpv6_type: 135 }, 'a neighbour solicitation that says what is not known teaches'),
-    row(110, { ...icmpv6, icmpv6_type: 136 }, 'a neighbour advertisement for what is not known teaches'),
-    row(50, { ...from, eth_type: etherTypes.arp }, 'ARP from an address not known here teaches'),
-    row(50, { ...from, eth_type: etherTypes.ipv4 }, 'IPv4 from an address not known here teaches'),
-    row(50, { ...from, eth_type: etherTypes.ipv6 }, 'IPv6 from an address not known here teaches'),
-    row(1, from, 'a sender not known here teaches'),
+    row('guard', 200, { ...from, eth_dst: controllerMac }, 'an answer to a question of the controller'),
+    ...strict,
+    row('guard', 1, from, 'a sender not known here teaches'),
+    row('claims', 50, { ...from, eth_type: etherTypes.arp }, 'ARP from an address not known here teaches'),
+    row('claims', 50, { ...icmpv6, icmpv6_type: 135 }, 'a neighbour solicitation that says what is not known teaches'),
+    row('claims', 50, { ...icmpv6, icmpv6_type: 136 }, 'a neighbour advertisement for what is not known teaches'),
   ]
 }

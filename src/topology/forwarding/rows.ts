@@ -3,7 +3,7 @@ import { type Action, type Match, ports } from '../../openflow/values.js'
 import { etherTypes, ipProtocols } from '../../pipeline/packet.js'
 import { type Flow, flow, type Origin, type Section, section } from '../../pipeline/program.js'
 import { writeUserdata } from '../../pipeline/userdata.js'
-import { discoverMeter, packetMeter, seekMeter } from './meters.js'
+import { askMeter, discoverMeter, packetMeter, seekMeter } from './meters.js'
 
 const origin: Origin = { kind: 'base', name: 'pipeline' }
 
@@ -77,7 +77,12 @@ const rows: readonly Flow[] = [
   row('admit', 0, {}, {}, 'port not admitted'),
   row('arrive', 0, {}, { goto: 'forward' }, 'not for a host of this switch'),
   row('guard', 0, {}, {}, 'sender unknown'),
-  row('answer', 120, { ...icmpv6(135), ipv6_src: 0n }, { goto: 'track' }, 'a host that asks whether an address is free is answered by whoever has it'),
+  row('claims', 110, { eth_type: etherTypes.arp, arp_spa: 0 }, { goto: 'answer' }, 'a host that asks whether an address is free says nothing of itself'),
+  row('claims', 110, { ...icmpv6(135), nd_sll: 0 }, { goto: 'answer' }, 'a neighbour solicitation without a link-layer address says nothing of its sender'),
+  row('claims', 110, { ...icmpv6(136), nd_tll: 0 }, { goto: 'answer' }, 'a neighbour advertisement without a link-layer address gives no address away'),
+  row('claims', 0, {}, { goto: 'answer' }, 'says nothing of addresses'),
+  row('answer', 120, { eth_type: etherTypes.arp, arp_spa: 0 }, { goto: 'track' }, 'whether an address is free is answered by its holder alone'),
+  row('answer', 120, { ...icmpv6(135), nd_sll: 0 }, { goto: 'track' }, 'a question of somebody without an address, or without a place for an answer, is answered by the holder'),
   row('answer', 0, {}, { goto: 'track' }, 'not a question we answer'),
   row('reply', 0, {}, { actions: [{ kind: 'output', port: ports.inPort }] }, 'an answer goes back where the question came from'),
   row('advertise', 0, {}, {}, 'no answer to a neighbour solicitation'),
@@ -104,6 +109,13 @@ export const baseSection: Section = section('forwarding/base', {
       200,
       50,
       'packets for unknown destinations that may reach the controller each second',
+      origin,
+    ),
+    packetMeter(
+      askMeter,
+      100,
+      50,
+      'questions that were answered of which the controller hears each second',
       origin,
     ),
   ],

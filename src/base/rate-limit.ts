@@ -1,5 +1,5 @@
 /** A token bucket: so many a second on average, so many at once. */
-import type { Clock } from '../base/env.js'
+import type { Clock } from './env.js'
 
 export class RateLimit {
   readonly #clock: Clock
@@ -16,13 +16,13 @@ export class RateLimit {
     this.#lastMillis = clock.nowMillis()
   }
 
-  /** False when there was too much of it. */
-  take(): boolean {
+  /** False when there was too much of it; what is more than a burst passes when the bucket is full. */
+  take(count = 1): boolean {
     const now = this.#clock.nowMillis()
     this.#tokens = Math.min(this.#burst, this.#tokens + (now - this.#lastMillis) * this.#perMillis)
     this.#lastMillis = now
-    if (this.#tokens < 1) return false
-    this.#tokens--
+    if (this.#tokens < Math.min(count, this.#burst)) return false
+    this.#tokens -= count
     return true
   }
 }
