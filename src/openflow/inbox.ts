@@ -21,6 +21,9 @@ export const inboxLimits: InboxLimits = {
   waitingSize: 128 * 1024,
 }
 
+/** Octets of messages that are handled without a look at the clock. */
+const largeSize = 4_096
+
 export interface InboxHandlers {
   message(message: Received, size: number): void
   /** One message cannot be understood; the stream goes on behind it. */
@@ -67,10 +70,16 @@ export class Inbox {
   #slice(): void {
     this.#next = undefined
     const endMillis = this.#clock.nowMillis() + this.#limits.sliceMillis
+    let before = this.#framer.size
+    let unlooked = 0
     for (let count = 0; count < this.#limits.sliceMessages; count++) {
       if (this.#isClosed || !this.#one()) return this.#rest()
-      // Reading the clock costs more than a small message does.
-      if (count % 8 === 7 && this.#clock.nowMillis() >= endMillis) break
+      // Reading the clock costs more than a small message does, and nothing beside a large one.
+      unlooked += before - this.#framer.size
+      before = this.#framer.size
+      if (count % 8 !== 7 && unlooked < largeSize) continue
+      unlooked = 0
+      if (this.#clock.nowMillis() >= endMillis) break
     }
     if (this.#isClosed) return
     this.#next = this.#timers.soon(() => this.#slice())

@@ -44,11 +44,15 @@ const properties = {
   data: 0, fullLength: 1, bufferId: 2, tableId: 3, cookie: 4, reason: 5, match: 6, userdata: 7, continuation: 8,
 } as const
 
-type Editable<T> = { -readonly [K in keyof T]: T[K] }
+type Reading = {
+  -readonly [K in keyof Omit<PacketInProperties, 'unknown'>]: PacketInProperties[K]
+} & {
+  unknown?: Uint8Array[]
+}
 
 const packetInProperties: Codec<PacketInProperties> = {
   read(reader) {
-    const value: Editable<PacketInProperties> = {}
+    const value: Reading = {}
     while (reader.remaining > 0) readProperty(reader, value)
     return value
   },
@@ -82,7 +86,7 @@ const propertyWriters: {
   continuation: (writer, { continuation }) => writer.bytes(continuation!),
 }
 
-const readProperty = (reader: Reader, value: Editable<PacketInProperties>): void => {
+const readProperty = (reader: Reader, value: Reading): void => {
   const start = reader.offset
   const type = reader.u16()
   const size = reader.u16()
@@ -92,11 +96,13 @@ const readProperty = (reader: Reader, value: Editable<PacketInProperties>): void
   reader.offset = reader.end
   reader.widen(outer)
   reader.skip(Math.min((8 - (size % 8)) % 8, reader.remaining))
-  if (!isKnown)
-    value.unknown = [...(value.unknown ?? []), reader.bytes.subarray(start, reader.offset)]
+  if (!isKnown) {
+    value.unknown ??= []
+    value.unknown.push(reader.bytes.subarray(start, reader.offset))
+  }
 }
 
-const readKnown = (reader: Reader, type: number, value: Editable<PacketInProperties>): boolean => {
+const readKnown = (reader: Reader, type: number, value: Reading): boolean => {
   switch (type) {
     case properties.data:
       value.data = reader.rest()

@@ -18,7 +18,12 @@ export const readHello = (reader: Reader): HelloVersions => {
     const start = reader.offset
     const type = reader.u16()
     const size = reader.u16()
-    if (size < 4) throw reader.error(`an element of ${size} octets`)
+    if (size < 4 || size - 4 > reader.remaining) {
+      // No element: whoever sends it can still be spoken with.
+      reader.offset = reader.end
+      unknown.push(reader.bytes.subarray(start, reader.offset))
+      break
+    }
     const outer = reader.narrow(size - 4)
     const isBitmap = type === bitmapType && bitmap === undefined && reader.remaining % 4 === 0
     if (isBitmap) bitmap = readBitmap(reader)
@@ -47,7 +52,8 @@ export const writeHello = (writer: Writer, { bitmap, unknown }: HelloVersions): 
 }
 
 const writeBitmap = (writer: Writer, bitmap: readonly number[]): void => {
-  const words = new Array<number>(1 + Math.floor(Math.max(0, ...bitmap) / 32)).fill(0)
+  const last = bitmap.reduce((most, version) => Math.max(most, version), 0)
+  const words = new Array<number>(1 + Math.floor(last / 32)).fill(0)
   for (const version of bitmap) words[version >>> 5]! |= 1 << (version & 31)
   const start = writer.mark()
   writer.u16(bitmapType)
