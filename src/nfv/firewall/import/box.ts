@@ -126,8 +126,19 @@ export const intersect = (a: Box, b: Box): Box | undefined => {
   return isEmptyBox(box) ? undefined : box
 }
 
+/** A host is behind one port. */
+const isOnePort = (zone: string): boolean => zone.startsWith('port ') && !zone.endsWith('*')
+
 const isContradiction = ({ zones }: End): boolean =>
-  zones.some(({ zone, isNot }) => !isNot && zones.some(other => other.isNot && other.zone === zone))
+  zones.some(
+    ({ zone, isNot }) =>
+      !isNot &&
+      zones.some(
+        other =>
+          (other.isNot && other.zone === zone) ||
+          (!other.isNot && other.zone !== zone && isOnePort(zone) && isOnePort(other.zone)),
+      ),
+  )
 
 /** True when no packet is in it: both ends of a packet are of one version. */
 export const isEmptyBox = ({ from, to, ...rest }: Box): boolean => {

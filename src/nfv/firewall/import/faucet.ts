@@ -1,88 +1,181 @@
 /**
- * Faucet's ACLs (`acls:` of faucet.yaml). Faucet puts an ACL on ports, VLANs or datapaths; here rules hold everywhere, so
- * all ACLs of the file, or one that is named, become one list, and a note says so.
+ * Faucet's ACLs (faucet.yaml): lists that are put on ports, on VLANs and on whole datapaths. A packet meets the list of its port, then
+ * that of its VLAN; each list ends in drop. Here the list of a port is for what opens connections there.
  */
-import { isMap, isSeq, LineCounter, parseDocument, type YAMLMap } from 'yaml'
-import {
-  type Draft,
-  type Imported,
-  mustBeSeen,
-  NoEquivalent,
-  RuleWriter,
-  type Side,
-  type Verb,
-} from './draft.js'
+import { isMap, LineCounter, type Node, parseDocument } from 'yaml'
+import { everything, familyBox } from './box.js'
+import { type BaseChain, type ChainRule, TooMuch } from './chains.js'
+import { addressesOf, Condition, icmpOf, NotUnderstood } from './condition.js'
+import { ImportError, type Imported, type ImportOptions, RuleWriter } from './rule-writer.js'
+import { writeChains } from './write-chains.js'
 
 type Fields = Readonly<Record<string, unknown>>
 
-/** @throws {Error} with line and column when it is no YAML, or has no ACLs */
-export const importFaucet = (text: string): Imported => {
+/** @throws {ImportError} with the line when it is no YAML, or names lists that are not there */
+export const importFaucet = (text: string, options: ImportOptions = {}): Imported => {
   const lines = new LineCounter()
   const document = parseDocument(text, { lineCounter: lines })
   const problem = document.errors[0]
-  if (problem) throw new Error(problem.message)
+  if (problem) throw new ImportError(problem.message, problem.linePos?.[0].line)
   const acls = document.get('acls')
-  if (!isMap(acls)) throw new Error('the member "acls" is missing')
-  const writer = new RuleWriter()
+  if (!isMap(acls)) throw new ImportError('the member "acls" is missing')
+  const writer = new RuleWriter(options)
   writer.comment('from the ACLs of faucet.yaml')
-  const drafts: { readonly title: string; readonly rules: Draft[]; readonly rest: Verb }[] = []
-  for (const { key, value } of acls.items) {
-    const list = isMap(value) ? value.get('rules') : value
-    if (!isSeq(list)) continue
-    const items = list.items.filter(isMap) as YAMLMap[]
-    drafts.push(readAcl(String(key), items, node => lineOf(lines, node), writer))
+  const root = document.toJS({ maxAliasCount: 20 }) as Fields
+  const chains = new Map<string, readonly ChainRule[]>()
+  const lineOf = (name: string, index: number): number => {
+    const list = document.getIn(['acls', name], true)
+    const path = isMap(list) ? ['acls', name, 'rules', index] : ['acls', name, index]
+    const node = document.getIn(path, true) as Node | undefined
+    return node?.range ? lines.linePos(node.range[0]).line : 0
   }
-  const rests = new Set(drafts.map(({ rest }) => rest))
-  const isOpen = rests.size === 1 && rests.has('allow')
-  if (drafts.length > 1)
-    writer.note(0, 'several ACLs, each for the ports that name it, hold for all ports here')
-  if (rests.size > 1)
-    writer.note(0, 'some ACLs end in allow, others in drop: what no rule speaks of is dropped')
-  writer.line(`default ${isOpen ? 'allow' : 'drop'}`)
-  for (const { title, rules } of drafts) {
-    writer.line('')
-    writer.comment(`acl ${title}`)
-    for (const rule of rules) writer.rule(rule)
+  for (const [name, value] of Object.entries(root.acls as Fields)) {
+    const list = (
+      Array.isArray(value) ? value : ((value as Fields | null)?.rules ?? [])
+    ) as Fields[]
+    chains.set(
+      name,
+      list.map((item, index) => readRule(name, item, lineOf(name, index), index, writer)),
+    )
+  }
+  const bases = basesOf(root, chains)
+  const used = new Set(bases.flatMap(({ chain }) => chain.split(' + ')))
+  for (const base of bases)
+    if (!chains.has(base.chain))
+      chains.set(
+        base.chain,
+        base.chain.split(' + ').flatMap(name => chains.get(name)!),
+      )
+  const found = root.dps === undefined ? [...chains.keys()].map(wholeBase) : bases
+  if (root.dps === undefined)
+    writer.info({ line: 0 }, 'no port names the lists: they hold for all ports here')
+  else
+    for (const name of chains.keys())
+      if (!used.has(name) && !name.includes(' + '))
+        writer.info({ line: 0, path: `acl ${name}` }, 'nothing names it')
+  try {
+    writeChains(writer, { bases: found, chains, unseen: 'accept', isOfHost: false })
+  } catch (error) {
+    if (error instanceof TooMuch) throw new ImportError(error.message)
+    throw error
   }
   return writer.done()
 }
 
-const lineOf = (lines: LineCounter, node: YAMLMap): number =>
-  node.range ? lines.linePos(node.range[0]).line : 0
+const wholeBase = (chain: string): BaseChain => ({
+  chain,
+  region: everything,
+  policy: 'drop',
+  place: { line: 0 },
+})
 
-const readAcl = (
-  title: string,
-  items: readonly YAMLMap[],
-  line: (node: YAMLMap) => number,
-  writer: RuleWriter,
-): { title: string; rules: Draft[]; rest: Verb } => {
-  const rules: Draft[] = []
-  for (const item of items) {
-    const node = item.get('rule')
-    const fields = isMap(node) ? (node.toJSON() as Fields) : {}
-    const { actions, ...match } = fields
-    try {
-      const verb = verbOf((actions ?? {}) as Fields)
-      // What matches everything ends the list.
-      if (Object.keys(match).length === 0) return { title, rules, rest: verb }
-      const draft = draftOf(`${title}-${rules.length + 1}`, match, verb)
-      mustBeSeen(draft)
-      rules.push(draft)
-    } catch (error) {
-      if (!(error instanceof NoEquivalent)) throw error
-      writer.note(line(item), `left out of ${title}, no equivalent for ${error.message}`)
-    }
+const namesOf = (fields: Fields): string[] => {
+  const { acl_in: one, acls_in: several } = fields
+  const list = [
+    ...(several === undefined ? [] : [several].flat()),
+    ...(one === undefined ? [] : [one].flat()),
+  ]
+  return (list as unknown[]).map(String)
+}
+
+/** What is put on whom: ports first, VLANs behind them. */
+const basesOf = (root: Fields, chains: ReadonlyMap<string, unknown>): BaseChain[] => {
+  const base = (names: readonly string[], zone: string): BaseChain[] => {
+    if (names.length === 0) return []
+    for (const name of names)
+      if (!chains.has(name)) throw new ImportError(`${zone}: no list is named ${name}`)
+    const end = { ...everything.from, zones: [{ zone, isNot: false }] }
+    return [
+      {
+        chain: names.join(' + '),
+        region: { ...everything, from: end },
+        policy: 'drop',
+        place: { line: 0, path: zone },
+      },
+    ]
   }
-  return { title, rules, rest: 'drop' }
+  const found: BaseChain[] = []
+  for (const [dp, value] of Object.entries((root.dps ?? {}) as Fields)) {
+    const fields = (value ?? {}) as Fields
+    const whole = fields.dp_acls === undefined ? [] : [fields.dp_acls].flat().map(String)
+    found.push(...base(whole, `port ${dp}:*`))
+    for (const [key, port] of portsOf(fields))
+      found.push(...base(namesOf(port), `port ${dp}:${key}`))
+  }
+  for (const [name, value] of Object.entries((root.vlans ?? {}) as Fields))
+    found.push(...base(namesOf((value ?? {}) as Fields), `network ${name}`))
+  return found
 }
 
-const verbOf = ({ allow, ...others }: Fields): Verb => {
-  const [other] = Object.keys(others).filter(name => name !== 'cookie')
-  if (other !== undefined) throw new NoEquivalent(`the action ${other}`)
-  return allow === 1 || allow === true ? 'allow' : 'drop'
+/** Ports by number, by name with a number, or by ranges of numbers. */
+const portsOf = (dp: Fields): [string, Fields][] => [
+  ...Object.entries((dp.interfaces ?? {}) as Fields).map(([key, value]): [string, Fields] => {
+    const fields = (value ?? {}) as Fields
+    return [String(fields.number ?? key), fields]
+  }),
+  ...Object.entries((dp.interface_ranges ?? {}) as Fields).flatMap(([key, value]) =>
+    key.split(',').flatMap(part => {
+      const [first = '', last = first] = part.trim().split('-')
+      const numbers: [string, Fields][] = []
+      for (let at = Number(first); at <= Number(last); at++)
+        numbers.push([String(at), (value ?? {}) as Fields])
+      return numbers
+    }),
+  ),
+]
+
+const readRule = (
+  acl: string,
+  item: Fields,
+  line: number,
+  index: number,
+  writer: RuleWriter,
+): ChainRule => {
+  const fields = (item?.rule ?? {}) as Fields
+  const { actions, ...match } = fields
+  const condition = new Condition()
+  const place = { line }
+  const verdict = verdictOf((actions ?? {}) as Fields, condition)
+  try {
+    const isIp = readMatch(condition, match)
+    if (!isIp) {
+      if (verdict.kind === 'accept') writer.info(place, 'what is not IP passes anyway')
+      else
+        writer.loss(
+          place,
+          'left out',
+          'rules speak of IP only: frames of other kinds are not kept out',
+        )
+      condition.never()
+    }
+  } catch (error) {
+    if (!(error instanceof NotUnderstood)) throw error
+    throw new ImportError(`acl ${acl}: ${error.message}`, line)
+  }
+  return {
+    place,
+    match: condition.match,
+    verdict,
+    text: JSON.stringify(fields),
+    name: `${acl}-${index + 1}`,
+  }
 }
 
-const draftOf = (name: string, match: Fields, verb: Verb): Draft => {
+const verdictOf = ({ allow, ...others }: Fields, condition: Condition): ChainRule['verdict'] => {
+  // A copy for somebody, a number to count by: neither decides.
+  for (const name of Object.keys(others))
+    if (!['mirror', 'cookie', 'description'].includes(name)) {
+      if (allow === 1 || allow === true || name === 'output' || name === 'ct')
+        condition.unsayable(`the action ${name}`)
+    }
+  const isAllowed = allow === 1 || allow === true || ('output' in others && allow === undefined)
+  return { kind: isAllowed ? 'accept' : 'drop' }
+}
+
+const etherTypes = { 2048: 4, 34525: 6 } as const
+
+/** @returns false when it is about something else than IP */
+const readMatch = (condition: Condition, match: Fields): boolean => {
   const rest = new Map(Object.entries(match))
   const take = (...names: string[]): unknown => {
     for (const each of names) {
@@ -92,38 +185,66 @@ const draftOf = (name: string, match: Fields, verb: Verb): Draft => {
     return undefined
   }
   take('cookie')
+  take('description')
   const type = take('dl_type', 'eth_type')
-  const number = take('nw_proto', 'ip_proto')
-  const from = take('ipv4_src', 'nw_src', 'ipv6_src')
-  const to = take('ipv4_dst', 'nw_dst', 'ipv6_dst')
-  const ports = (value: unknown) => (value === undefined ? undefined : [String(value)])
-  const sourcePorts = ports(take('tcp_src', 'udp_src', 'sctp_src', 'tp_src'))
-  const destinationPorts = ports(take('tcp_dst', 'udp_dst', 'sctp_dst', 'tp_dst'))
-  const types = ports(take('icmpv4_type', 'icmp_type', 'icmpv6_type'))
-  const [left] = rest.keys()
-  if (left !== undefined) throw new NoEquivalent(`the match ${left}`)
-  if (type !== undefined && type !== 0x800 && type !== 0x86dd)
-    throw new NoEquivalent(`the Ethernet type 0x${Number(type).toString(16)}`)
-  const family = type === 0x800 ? '0.0.0.0/0' : type === 0x86dd ? '::/0' : undefined
-  const side = (value: unknown): Side => (value === undefined ? {} : { only: [String(value)] })
-  return {
-    name,
-    verb,
-    from: from === undefined && family ? { only: [family] } : side(from),
-    to: side(to),
-    protocol: number === undefined ? undefined : protocolOf(Number(number)),
-    sourcePorts,
-    destinationPorts,
-    types,
+  if (type !== undefined) {
+    const version = etherTypes[Number(type) as keyof typeof etherTypes]
+    if (version === undefined) return false
+    condition.and([familyBox(version)])
   }
+  const protocol = take('nw_proto', 'ip_proto')
+  if (protocol !== undefined)
+    condition.protocols([{ first: Number(protocol), last: Number(protocol) }])
+  for (const [name, direction] of addressFields) {
+    const value = take(name)
+    if (value !== undefined) condition.addresses(direction, addressesOf(String(value)))
+  }
+  for (const [name, field, number] of portFields) {
+    const value = take(name)
+    if (value === undefined) continue
+    const [first, mask] = String(value).split('/')
+    const protocols =
+      number === undefined ? condition.protocolsLeft : [{ first: number, last: number }]
+    if (protocol === undefined && number !== undefined)
+      throw new NotUnderstood(`${name} without nw_proto, which a switch refuses`)
+    if (mask !== undefined && Number(mask) !== 0xffff) {
+      condition.protocols(protocols)
+      condition.unsayable(`the mask of ${name}`)
+    } else condition.ports(field, [{ first: Number(first), last: Number(first) }], protocols)
+  }
+  for (const [version, types, codes] of icmpFields) {
+    const kind = take(...types)
+    const code = take(...codes)
+    if (kind !== undefined)
+      condition.icmp(
+        version,
+        icmpOf(version, code === undefined ? String(kind) : `${kind}/${code}`),
+      )
+    else if (code !== undefined) condition.unsayable('a code of ICMP without its type')
+  }
+  for (const name of rest.keys()) condition.unsayable(`the match ${name}`)
+  return true
 }
 
-const protocols: Readonly<Record<number, string>> = {
-  1: 'icmp',
-  6: 'tcp',
-  17: 'udp',
-  58: 'icmp6',
-  132: 'sctp',
-}
-
-const protocolOf = (number: number): string => protocols[number] ?? `proto ${number}`
+const addressFields = [
+  ['ipv4_src', 'from'],
+  ['nw_src', 'from'],
+  ['ipv6_src', 'from'],
+  ['ipv4_dst', 'to'],
+  ['nw_dst', 'to'],
+  ['ipv6_dst', 'to'],
+] as const
+const portFields = [
+  ['tcp_src', 'sourcePorts', 6],
+  ['udp_src', 'sourcePorts', 17],
+  ['sctp_src', 'sourcePorts', 132],
+  ['tp_src', 'sourcePorts', undefined],
+  ['tcp_dst', 'destinationPorts', 6],
+  ['udp_dst', 'destinationPorts', 17],
+  ['sctp_dst', 'destinationPorts', 132],
+  ['tp_dst', 'destinationPorts', undefined],
+] as const
+const icmpFields = [
+  [4, ['icmpv4_type', 'icmp_type'], ['icmpv4_code', 'icmp_code']],
+  [6, ['icmpv6_type'], ['icmpv6_code']],
+] as const

@@ -1,10 +1,11 @@
 /** Rule files of other firewalls as ours, for people who come from there: `sluice import FORMAT FILE`. */
-import type { Imported, ImportOptions } from './draft.js'
+
 import { importFaucet } from './faucet.js'
 import { importIptables } from './iptables.js'
 import { importKubernetes } from './kubernetes.js'
 import { importNft } from './nft.js'
 import { importOpenstack } from './openstack.js'
+import type { Imported, ImportOptions } from './rule-writer.js'
 
 /** By the name of the format; each throws an Error that says why a text is none of its kind. */
 export const importers: Readonly<
@@ -17,4 +18,4 @@ export const importers: Readonly<
   openstack: importOpenstack,
 }
 
-export { ImportError, type Imported, type ImportOptions, type Note } from './draft.js'
+export { ImportError, type Imported, type ImportOptions, type Note } from './rule-writer.js'

@@ -2,7 +2,7 @@
 import { type AddressSet, type Range, subtract, union } from '../address-set.js'
 import { type Box, everything, sorted } from './box.js'
 import { addressesOf, NotUnderstood, portsOf, protocolOf } from './condition.js'
-import { ImportError } from './draft.js'
+import { ImportError } from './rule-writer.js'
 
 interface Line {
   readonly line: number

@@ -18,8 +18,8 @@ import {
   protocolsWithPorts,
   unionOf,
 } from './condition.js'
-import { ImportError, type Imported, type ImportOptions, RuleWriter } from './draft.js'
 import { type IpSet, readIpSets } from './ipset.js'
+import { ImportError, type Imported, type ImportOptions, RuleWriter } from './rule-writer.js'
 import { writeChains } from './write-chains.js'
 
 interface Line {

@@ -2,8 +2,9 @@
  * `nft list ruleset` and files in the same syntax (nft(8)) as the objects that `nft -j` would print: tables, chains, rules, sets and
  * maps with their elements, `define`. What a rule says in words that are not known here becomes a statement `xt`.
  */
-import { ImportError } from './draft.js'
+
 import type { Json } from './nft.js'
+import { ImportError } from './rule-writer.js'
 
 interface Token {
   readonly text: string

@@ -26,8 +26,8 @@ import {
   protocolsWithPorts,
   unionOf,
 } from './condition.js'
-import { ImportError, type Imported, type ImportOptions, RuleWriter } from './draft.js'
 import { readNftText } from './nft-text.js'
+import { ImportError, type Imported, type ImportOptions, RuleWriter } from './rule-writer.js'
 import { writeChains } from './write-chains.js'
 
 export type Json = Readonly<Record<string, unknown>>

@@ -1,134 +1,337 @@
 /**
- * OpenStack security groups, as Neutron's API shows them: `{"security_groups": [...], "ports": [...],
- * "address_groups": [...]}`. Each port may do what any of its groups allows, in each direction, and nothing else.
+ * OpenStack security groups as Neutron's API and its clients show them: `security_groups`, `security_group`,
+ * `security_group_rules` with `ports` and `address_groups`; lists of `openstack ... -f json`; Heat templates. Several documents may
+ * stand in one text. Each port may do what any of its groups allows, in each direction, and nothing else.
  */
-import { type Imported, RuleWriter } from './draft.js'
+import { parseAllDocuments } from 'yaml'
+import { protocolNumber } from './numbers.js'
+import { ImportError, type Imported, type ImportOptions, RuleWriter } from './rule-writer.js'
 import { type Allowed, type Selected, writeSelective } from './selective.js'
 
+type Fields = Readonly<Record<string, unknown>>
+
 interface Rule {
-  readonly id?: string
+  readonly id: string
+  readonly group: string
   readonly direction: 'ingress' | 'egress'
-  readonly ethertype?: 'IPv4' | 'IPv6'
-  readonly protocol?: string | number | null
-  readonly port_range_min?: number | null
-  readonly port_range_max?: number | null
-  readonly remote_ip_prefix?: string | null
-  readonly remote_group_id?: string | null
-  readonly remote_address_group_id?: string | null
+  readonly version: 4 | 6
+  readonly protocol: string | undefined
+  readonly least: number | undefined
+  readonly most: number | undefined
+  readonly prefix: string | undefined
+  readonly remoteGroup: string | undefined
+  readonly addressGroup: string | undefined
 }
 
 interface Group {
   readonly id: string
   readonly name: string
-  readonly stateful?: boolean
-  readonly security_group_rules?: readonly Rule[]
+  readonly isStateful: boolean
+}
+
+interface Port {
+  readonly addresses: readonly string[]
+  readonly groups: readonly string[]
+  readonly isGuarded: boolean
 }
 
 interface Cloud {
-  readonly security_groups?: readonly Group[]
-  readonly ports?: readonly {
-    readonly fixed_ips?: readonly { readonly ip_address: string }[]
-    readonly security_groups?: readonly string[]
-  }[]
-  readonly address_groups?: readonly {
-    readonly id: string
-    readonly addresses: readonly string[]
-  }[]
+  readonly groups: Map<string, Group>
+  readonly rules: Map<string, Rule>
+  readonly ports: Port[]
+  readonly addressGroups: Map<string, readonly string[]>
 }
 
-/** @throws {SyntaxError} when it is no JSON; {TypeError} when it holds no groups */
-export const importOpenstack = (text: string): Imported => {
-  const writer = new RuleWriter()
-  const cloud = JSON.parse(text) as Cloud
-  if (!Array.isArray(cloud.security_groups))
-    throw new TypeError('the member "security_groups" is missing')
-  if (cloud.ports === undefined)
-    writer.note(0, 'without "ports" no group has members: nothing is restricted')
-  const membersOf = (id: string): string[] =>
-    (cloud.ports ?? [])
-      .filter(port => port.security_groups?.includes(id))
-      .flatMap(port => port.fixed_ips ?? [])
-      .map(each => each.ip_address)
+/** @throws {ImportError} when it holds no groups and ports, or names groups that are not there */
+export const importOpenstack = (text: string, options: ImportOptions = {}): Imported => {
+  const writer = new RuleWriter(options)
+  const cloud = readCloud(text)
+  if (cloud.groups.size + cloud.rules.size === 0)
+    throw new ImportError(
+      'there is no security group in it: "security_groups", or a list of openstack -f json',
+    )
+  if (cloud.ports.length === 0)
+    throw new ImportError(
+      'there are no "ports" in it, so that its groups would restrict nothing: put the answer of "openstack port list --long -f json" into the file',
+    )
   writer.comment('from OpenStack security groups')
-  writeSelective(
-    writer,
-    cloud.security_groups.map(group => selectedOf(group, cloud, membersOf, writer)),
-  )
+  writeSelective(writer, selectedOf(cloud, writer))
   return writer.done()
 }
 
-const selectedOf = (
-  group: Group,
-  cloud: Cloud,
-  membersOf: (id: string) => string[],
-  writer: RuleWriter,
-): Selected => {
-  if (group.stateful === false)
-    writer.note(0, `${group.name} is stateless: here its connections are remembered`)
-  const members = membersOf(group.id)
-  if (members.length === 0) writer.note(0, `${group.name} has no port that is listed`)
-  const allowed = (direction: Rule['direction']): Allowed[] =>
-    (group.security_group_rules ?? [])
-      .filter(rule => rule.direction === direction)
-      .flatMap((rule, index) => {
-        const services = servicesOf(rule)
-        if (services === undefined) {
-          writer.note(
-            0,
-            `${group.name}, rule ${rule.id ?? index + 1}: no equivalent for its protocol`,
-          )
-          return []
-        }
-        return [
-          {
-            name: `${group.name}-${direction}-${index + 1}`,
-            services,
-            peers: peersOf(rule, cloud, membersOf),
-          },
-        ]
-      })
-  return { name: group.name, members, ingress: allowed('ingress'), egress: allowed('egress') }
-}
+const textOf = (value: unknown): string | undefined =>
+  value === undefined || value === null || value === '' || value === 'None'
+    ? undefined
+    : String(value)
 
-const peersOf = (rule: Rule, cloud: Cloud, membersOf: (id: string) => string[]): string[] => {
-  const isFamily = (address: string) => address.includes(':') === (rule.ethertype === 'IPv6')
-  if (rule.remote_ip_prefix) return [rule.remote_ip_prefix]
-  if (rule.remote_group_id) return membersOf(rule.remote_group_id).filter(isFamily)
-  if (rule.remote_address_group_id)
-    return (
-      cloud.address_groups?.find(each => each.id === rule.remote_address_group_id)?.addresses ?? []
-    ).filter(isFamily)
-  return [rule.ethertype === 'IPv6' ? '::/0' : '0.0.0.0/0']
-}
+const listOf = (value: unknown): readonly unknown[] =>
+  Array.isArray(value) ? value : value === undefined || value === null ? [] : [value]
 
-const icmpNames = new Set(['icmp', '1', 'icmpv6', 'ipv6-icmp', '58'])
-const portNames: Readonly<Record<string, string>> = {
-  tcp: 'tcp',
-  '6': 'tcp',
-  udp: 'udp',
-  '17': 'udp',
-  sctp: 'sctp',
-  '132': 'sctp',
-}
-
-const servicesOf = ({
-  protocol,
-  ethertype,
-  port_range_min: least,
-  port_range_max: most,
-}: Rule): string | undefined => {
-  if (protocol === null || protocol === undefined || protocol === 'any' || String(protocol) === '0')
-    return 'any'
-  const name = String(protocol)
-  if (icmpNames.has(name)) {
-    const kind = ethertype === 'IPv6' ? 'icmp6' : 'icmp'
-    // For ICMP the range holds type and code.
-    return least === null || least === undefined
-      ? kind
-      : `${kind} ${least}${most === null || most === undefined ? '' : `/${most}`}`
+const readCloud = (text: string): Cloud => {
+  const cloud: Cloud = { groups: new Map(), rules: new Map(), ports: [], addressGroups: new Map() }
+  for (const document of parseAllDocuments(text)) {
+    const problem = 'errors' in document ? document.errors[0] : undefined
+    if (problem) throw new ImportError(problem.message, problem.linePos?.[0].line)
+    const value: unknown = document.toJS({ maxAliasCount: 20 })
+    for (const each of listOf(value)) {
+      if (typeof each !== 'object' || each === null)
+        throw new ImportError('this is no answer of OpenStack')
+      readDocument(each as Fields, cloud)
+    }
   }
-  const transport = portNames[name]
-  if (transport === undefined) return /^\d+$/.test(name) ? `proto ${name}` : undefined
-  if (least === null || least === undefined) return transport
-  return `${transport} ${least}${most && most !== least ? `-${most}` : ''}`
+  return cloud
+}
+
+const readDocument = (fields: Fields, cloud: Cloud): void => {
+  const { resources } = fields
+  if (typeof resources === 'object' && resources !== null)
+    return readTemplate(resources as Fields, cloud)
+  const known = [
+    'security_groups',
+    'security_group',
+    'security_group_rules',
+    'security_group_rule',
+    'ports',
+    'port',
+    'address_groups',
+    'address_group',
+  ]
+  const isAnswer = known.some(
+    key => key in fields && (key !== 'security_groups' || !('fixed_ips' in fields)),
+  )
+  if (isAnswer) {
+    for (const each of [...listOf(fields.security_groups), ...listOf(fields.security_group)])
+      readGroup(each as Fields, cloud)
+    for (const each of [
+      ...listOf(fields.security_group_rules),
+      ...listOf(fields.security_group_rule),
+    ])
+      readRule(each as Fields, undefined, cloud)
+    for (const each of [...listOf(fields.ports), ...listOf(fields.port)])
+      readPort(each as Fields, cloud)
+    for (const each of [...listOf(fields.address_groups), ...listOf(fields.address_group)])
+      readAddressGroup(each as Fields, cloud)
+    return
+  }
+  // A row of a list, or what "show" prints.
+  if ('fixed_ips' in fields || 'Fixed IP Addresses' in fields) return readPort(fields, cloud)
+  if ('IP Protocol' in fields || 'direction' in fields || 'Direction' in fields)
+    return readRule(fields, undefined, cloud)
+  if ('addresses' in fields || 'Addresses' in fields) return readAddressGroup(fields, cloud)
+  if (('rules' in fields && 'id' in fields) || ('ID' in fields && 'Name' in fields))
+    return readGroup(fields, cloud)
+  throw new ImportError(
+    `this is no security group, rule, port or address group: ${Object.keys(fields).join(', ')}`,
+  )
+}
+
+const readGroup = (fields: Fields, cloud: Cloud): void => {
+  const id = textOf(fields.id ?? fields.ID) ?? ''
+  const name = textOf(fields.name ?? fields.Name) ?? id
+  cloud.groups.set(id, {
+    id,
+    name,
+    isStateful: fields.stateful !== false && fields.Stateful !== false,
+  })
+  for (const rule of [...listOf(fields.security_group_rules), ...listOf(fields.rules)])
+    readRule(rule as Fields, id, cloud)
+}
+
+const readRule = (fields: Fields, group: string | undefined, cloud: Cloud): void => {
+  const of = (...names: string[]) => {
+    for (const name of names) if (textOf(fields[name]) !== undefined) return textOf(fields[name])
+    return undefined
+  }
+  const home = group ?? of('security_group_id', 'Security Group')
+  if (home === undefined) throw new ImportError('a rule does not say of which group it is')
+  const id = of('id', 'ID') ?? `${home}-${cloud.rules.size + 1}`
+  const direction = of('direction', 'Direction')?.toLowerCase()
+  if (direction !== 'ingress' && direction !== 'egress')
+    throw new ImportError(`rule ${id}: "${direction}" is no direction`)
+  const range = /^(\d+)?:(\d+)?$/.exec(of('Port Range') ?? '')
+  const isTyped = /type=(\d+)(?::code=(\d+))?/.exec(of('Port Range') ?? '')
+  const number = (value: string | undefined) => (value === undefined ? undefined : Number(value))
+  const ethertype = of('ethertype', 'Ethertype') ?? 'IPv4'
+  if (ethertype !== 'IPv4' && ethertype !== 'IPv6')
+    throw new ImportError(`rule ${id}: "${ethertype}" is no Ethernet type`)
+  cloud.rules.set(id, {
+    id,
+    group: home,
+    direction,
+    version: ethertype === 'IPv6' ? 6 : 4,
+    protocol: of('protocol', 'IP Protocol')?.toLowerCase(),
+    least: number(of('port_range_min') ?? range?.[1] ?? isTyped?.[1]),
+    most: number(of('port_range_max') ?? range?.[2] ?? isTyped?.[2]),
+    prefix: of('remote_ip_prefix', 'IP Range'),
+    remoteGroup: of('remote_group_id', 'Remote Security Group'),
+    addressGroup: of('remote_address_group_id', 'Remote Address Group'),
+  })
+}
+
+const readPort = (fields: Fields, cloud: Cloud): void => {
+  const addressOf = (each: unknown) =>
+    typeof each === 'string' ? each : textOf((each as Fields).ip_address)
+  const addresses = [
+    ...listOf(fields.fixed_ips ?? fields['Fixed IP Addresses']),
+    // Neutron treats them as addresses of the port, in rules and as members of remote groups.
+    ...listOf(fields.allowed_address_pairs ?? fields['Allowed Address Pairs']),
+  ].flatMap(each => addressOf(each) ?? [])
+  const groups = listOf(
+    fields.security_groups ?? fields.security_group_ids ?? fields['Security Groups'],
+  ).map(String)
+  cloud.ports.push({ addresses, groups, isGuarded: fields.port_security_enabled !== false })
+}
+
+const readAddressGroup = (fields: Fields, cloud: Cloud): void => {
+  const addresses = listOf(fields.addresses ?? fields.Addresses).map(String)
+  cloud.addressGroups.set(textOf(fields.id ?? fields.ID) ?? '', addresses)
+}
+
+/** Heat: resources by name, which name one another by get_resource. */
+const readTemplate = (resources: Fields, cloud: Cloud): void => {
+  const plain = (value: unknown): unknown => {
+    if (Array.isArray(value)) return value.map(plain)
+    if (typeof value !== 'object' || value === null) return value
+    const { get_resource: named, get_param: parameter, get_attr: attribute } = value as Fields
+    if (named !== undefined) return named
+    if (parameter !== undefined || attribute !== undefined)
+      throw new ImportError(
+        `a template with ${JSON.stringify(value)}: the value is not in it; export the groups instead`,
+      )
+    return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, plain(each)]))
+  }
+  for (const [name, resource] of Object.entries(resources)) {
+    const { type, properties } = resource as { type?: string; properties?: Fields }
+    const of = (): Fields => plain(properties ?? {}) as Fields
+    if (type === 'OS::Neutron::SecurityGroup') {
+      const group = of()
+      cloud.groups.set(name, { id: name, name: textOf(group.name) ?? name, isStateful: true })
+      for (const each of listOf(group.rules)) {
+        const rule = each as Fields
+        const isRemote = rule.remote_mode === 'remote_group_id'
+        readRule(
+          {
+            direction: 'ingress',
+            ...rule,
+            ...(isRemote && { remote_group_id: rule.remote_group_id ?? name }),
+          },
+          name,
+          cloud,
+        )
+      }
+      // Neutron gives every group these two unless they are taken away.
+      for (const ethertype of ['IPv4', 'IPv6'])
+        if (!listOf(group.rules).some(each => (each as Fields).direction === 'egress'))
+          readRule({ direction: 'egress', ethertype }, name, cloud)
+    } else if (type === 'OS::Neutron::SecurityGroupRule') {
+      const { security_group: home, ...rule } = of()
+      readRule({ ...rule, remote_group_id: rule.remote_group }, textOf(home), cloud)
+    } else if (type === 'OS::Neutron::Port') readPort(of(), cloud)
+  }
+}
+
+const selectedOf = (cloud: Cloud, writer: RuleWriter): Selected[] => {
+  const guarded = cloud.ports.filter(port => port.isGuarded)
+  for (const port of cloud.ports)
+    if (!port.isGuarded)
+      writer.info(
+        { line: 0 },
+        `the port with ${port.addresses.join(', ')} has no port security: it is not restricted`,
+      )
+  const known = new Set([
+    ...cloud.groups.keys(),
+    ...[...cloud.rules.values()].map(({ group }) => group),
+  ])
+  const selected = [...known].map(id => {
+    const group = cloud.groups.get(id) ?? { id, name: id, isStateful: true }
+    if (!group.isStateful)
+      writer.loss(
+        { line: 0, path: `group ${group.name}` },
+        'left out',
+        'it is stateless: here answers pass with their connection',
+      )
+    const members = guarded.filter(port => port.groups.includes(id)).flatMap(port => port.addresses)
+    if (members.length === 0)
+      writer.info({ line: 0, path: `group ${group.name}` }, 'no port that is listed has it')
+    const of = (direction: Rule['direction']) => allowedBy(group, direction, cloud, writer)
+    return { name: group.name, members, ingress: of('ingress'), egress: of('egress') }
+  })
+  const lone = guarded.filter(port => !port.groups.some(id => known.has(id)))
+  for (const port of lone)
+    if (port.groups.length > 0)
+      writer.loss(
+        { line: 0 },
+        'closed',
+        `the groups of the port with ${port.addresses.join(', ')} are not in the file: ${port.groups.join(', ')}`,
+      )
+  const closed = lone.flatMap(port => port.addresses)
+  // Neutron lets nothing through at a port without a group.
+  return closed.length === 0
+    ? selected
+    : [...selected, { name: 'without-group', members: closed, ingress: [], egress: [] }]
+}
+
+const allowedBy = (
+  group: Group,
+  direction: Rule['direction'],
+  cloud: Cloud,
+  writer: RuleWriter,
+): Allowed[] =>
+  [...cloud.rules.values()]
+    .filter(rule => rule.group === group.id && rule.direction === direction)
+    .flatMap((rule, index) => {
+      const place = { line: 0, path: `group ${group.name}, rule ${rule.id}` }
+      const services = servicesOf(rule)
+      if (services === undefined) {
+        writer.loss(place, 'left out', `its protocol or ports cannot be said here`)
+        return []
+      }
+      writer.take(`0 ${place.path}`)
+      return [
+        { name: `${group.name}-${direction}-${index + 1}`, services, peers: peersOf(rule, cloud) },
+      ]
+    })
+
+/** @throws {ImportError} when it names a group that is not in the file */
+const peersOf = (rule: Rule, cloud: Cloud): string[] => {
+  const isOfVersion = (address: string) => address.includes(':') === (rule.version === 6)
+  if (rule.remoteGroup !== undefined) {
+    const isKnown =
+      cloud.groups.has(rule.remoteGroup) ||
+      cloud.ports.some(port => port.groups.includes(rule.remoteGroup!))
+    if (!isKnown)
+      throw new ImportError(`rule ${rule.id}: the group ${rule.remoteGroup} is not in the file`)
+    return cloud.ports
+      .filter(port => port.groups.includes(rule.remoteGroup!))
+      .flatMap(port => port.addresses)
+      .filter(isOfVersion)
+  }
+  if (rule.addressGroup !== undefined) {
+    const addresses = cloud.addressGroups.get(rule.addressGroup)
+    if (addresses === undefined)
+      throw new ImportError(
+        `rule ${rule.id}: the address group ${rule.addressGroup} is not in the file`,
+      )
+    return addresses.filter(isOfVersion)
+  }
+  if (rule.prefix !== undefined) return isOfVersion(rule.prefix) ? [rule.prefix] : []
+  return [rule.version === 6 ? '::/0' : '0.0.0.0/0']
+}
+
+const transports: Readonly<Record<number, string>> = { 6: 'tcp', 17: 'udp', 132: 'sctp' }
+
+const servicesOf = ({ protocol, version, least, most }: Rule): string | undefined => {
+  if (protocol === undefined || protocol === 'any' || protocol === '0') return 'any'
+  const isIcmp = ['icmp', '1', 'icmpv6', 'ipv6-icmp', '58'].includes(protocol)
+  if (isIcmp) {
+    const kind = version === 6 ? 'icmp6' : 'icmp'
+    // For ICMP the range holds type and code.
+    return least === undefined ? kind : `${kind} ${least}${most === undefined ? '' : `/${most}`}`
+  }
+  const number = protocolNumber(protocol)
+  if (number === undefined) return undefined
+  const transport = transports[number]
+  if (least === undefined && most === undefined) return transport ?? `proto ${number}`
+  if (transport === undefined || least === undefined || !most) return undefined
+  return `${transport} ${Math.max(least, 1)}${most === least ? '' : `-${most}`}`
 }

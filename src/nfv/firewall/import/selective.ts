@@ -5,13 +5,15 @@
  *     tier application   what leaves selected members: pass what is allowed, drop the rest
  *     tier baseline      what reaches selected members: allow what is allowed, drop the rest
  */
-import type { RuleWriter } from './draft.js'
+import { type RuleWriter, UniqueNames } from './rule-writer.js'
 
 export interface Allowed {
   readonly name: string
   /** Addresses of the other side; undefined: anybody. */
   readonly peers?: readonly string[] | undefined
   readonly except?: readonly string[] | undefined
+  /** Some of the members alone. */
+  readonly own?: readonly string[] | undefined
   /** As a rule file writes them: `tcp 80, udp 53`; `any`. */
   readonly services: string
 }
@@ -26,8 +28,8 @@ export interface Selected {
 
 export const writeSelective = (writer: RuleWriter, policies: readonly Selected[]): void => {
   const inForce = policies.filter(policy => policy.members.length > 0)
-  const names = new Names()
-  const zones = new Map(inForce.map(policy => [policy, names.unique(policy.name)]))
+  const names = new UniqueNames()
+  const zones = new Map(inForce.map(policy => [policy, names.of(policy.name, 'zone')]))
   writer.line('default allow')
   writer.line('')
   for (const [policy, zone] of zones) writer.line(`zone ${zone} = ${policy.members.join(', ')}`)
@@ -45,7 +47,9 @@ export const writeSelective = (writer: RuleWriter, policies: readonly Selected[]
     for (const policy of limited)
       for (const allowed of allowedOf(policy) ?? [])
         if (allowed.peers === undefined || allowed.peers.length > 0)
-          writer.line(`  ${rule(names.unique(allowed.name), zones.get(policy)!, allowed)}`)
+          writer.line(
+            `  ${rule(names.of(allowed.name), membersOf(zones.get(policy)!, allowed), allowed)}`,
+          )
     writer.line(`  ${closing(limited.map(policy => zones.get(policy)!).join(', '))}`)
   }
   direction(
@@ -64,19 +68,10 @@ export const writeSelective = (writer: RuleWriter, policies: readonly Selected[]
   )
 }
 
+const membersOf = (zone: string, { own }: Allowed): string =>
+  own === undefined ? zone : own.join(', ')
+
 const peersOf = ({ peers, except }: Allowed): string => {
   const members = peers === undefined ? 'any' : peers.join(', ')
   return except && except.length > 0 ? `${members} except ${except.join(', ')}` : members
-}
-
-class Names {
-  readonly #used = new Set<string>()
-
-  unique(wanted: string): string {
-    const plain = wanted.replace(/[^A-Za-z0-9_-]+/g, '-').replace(/^[^A-Za-z]+/, '') || 'p'
-    let name = plain
-    for (let count = 2; this.#used.has(name); count++) name = `${plain}-${count}`
-    this.#used.add(name)
-    return name
-  }
 }

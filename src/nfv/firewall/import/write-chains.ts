@@ -3,7 +3,7 @@
  * last one. Chains that never see the same packet share a tier.
  */
 import { type TierName, tiers } from '../rule.js'
-import { type Box, coversBox, familyBox, intersect } from './box.js'
+import { type Box, bothRanges, coversBox, familyBox, intersect } from './box.js'
 import { endText, servicesText } from './box-text.js'
 import {
   type BaseChain,
@@ -14,7 +14,7 @@ import {
   placeKey,
   TooMuch,
 } from './chains.js'
-import { type RuleWriter, UniqueNames } from './draft.js'
+import { type RuleWriter, UniqueNames } from './rule-writer.js'
 
 export interface Ruleset {
   /** In the order in which a packet meets them. */
@@ -76,9 +76,6 @@ export const writeChains = (writer: RuleWriter, ruleset: Ruleset): void => {
 const tierNames = (count: number): readonly TierName[] =>
   count === 1 ? ['main'] : tiers.slice(0, count)
 
-const sees = ({ region }: BaseChain, version: Version): boolean =>
-  intersect(region, familyBox(version)) !== undefined
-
 const place = ({ bases, chains }: Ruleset): Placed[] => {
   const placed: Placed[] = []
   for (const base of bases) {
@@ -110,10 +107,11 @@ type Ends = Readonly<Record<Version, End>>
 /** What becomes of packets that all tiers let through. */
 const endsOf = ({ bases, unseen }: Ruleset, placed: readonly Placed[], last: number): Ends => {
   const endOf = (version: Version): End => {
-    const own = bases.filter(base => sees(base, version))
+    // A chain that sees some packets of the version says nothing of the others.
+    const own = bases.filter(base => coversBox(base.region, familyBox(version)))
     if (own.length === 0) return { verdict: unseen, isSaid: false }
     const inLast = placed.find(
-      ({ base, tier, flat }) => tier === last && flat.outcomes.length > 0 && sees(base, version),
+      ({ base, tier, flat }) => tier === last && flat.outcomes.length > 0 && own.includes(base),
     )
     return { verdict: inLast?.base.policy ?? 'accept', isSaid: inLast !== undefined }
   }
@@ -185,8 +183,9 @@ class Lines {
   #audit(outcome: Outcome): string[] {
     if (++this.#audits > mostAudits) {
       if (this.#audits === mostAudits + 1)
-        this.#writer.note(
-          outcome.rule.place.line,
+        this.#writer.loss(
+          outcome.rule.place,
+          'left out',
           `more than ${mostAudits} rules that only log: the others are left out`,
         )
       return []
@@ -214,7 +213,13 @@ class Lines {
         `${what} cannot be said here: ${rule.text}`,
       )
     if (text === undefined) {
-      if (changed.length === 0)
+      if (changed.length === 0 && !isOpening && isDiscovery(box))
+        this.#writer.loss(
+          rule.place,
+          'left out',
+          `neighbour discovery and listener reports pass here, whatever rules say: ${rule.text}`,
+        )
+      else if (changed.length === 0)
         this.#writer.info(
           rule.place,
           `it holds anyway: errors and answers of ICMP pass with the connection that they are about, and alone never: ${rule.text}`,
@@ -255,5 +260,15 @@ class Lines {
     return name
   }
 }
+
+/** Types of RFC 4861 and RFC 2710, 3810, of type * 256 + code. */
+const discovery = [
+  { first: 130 * 256, last: 138 * 256 - 1 },
+  { first: 143 * 256, last: 144 * 256 - 1 },
+]
+
+const isDiscovery = ({ protocols, destinationPorts }: Box): boolean =>
+  bothRanges(protocols, [{ first: 58, last: 58 }]).length > 0 &&
+  bothRanges(destinationPorts, discovery).length > 0
 
 const quoted = (text: string): string => text.replace(/\s+/g, ' ').trim().replaceAll('"', "'")

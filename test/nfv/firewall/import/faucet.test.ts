@@ -3,7 +3,9 @@ import { importFaucet } from '../../../../src/nfv/firewall/import/faucet.js'
 import { loadText } from '../../../../src/nfv/firewall/load.js'
 import { Parser } from '../../../../src/nfv/firewall/parse.js'
 
-t.test('ACLs become one list; what has no equivalent is noted with its line', async t => {
+const complaintsOf = (text: string) => loadText(new Parser(), 'imported.rules', text).complaints
+
+t.test('lists that nobody names hold for all ports, one behind the other', async t => {
   const { text, notes } = importFaucet(`acls:
   guests:
     - rule:
@@ -24,25 +26,68 @@ t.test('ACLs become one list; what has no equivalent is noted with its line', as
   t.equal(
     text,
     `# from the ACLs of faucet.yaml
-default allow
+default drop
 
-# acl guests
+tier admin
 guests-1: drop any from 10.0.100.0/24 to 10.0.200.0/24
 
-# acl access
-access-1: drop udp 68 source 67 from 0.0.0.0/0 to any
+tier main
+access-2: drop udp 68 source 67 from 0.0.0.0/0 to 0.0.0.0/0
+access-6: allow any from any to any
 `,
   )
   t.same(
-    notes.map(({ line, message }) => `${line}: ${message}`),
-    [
-      '11: left out of access, no equivalent for keeping out ICMP that opens no connection',
-      '13: left out of access, no equivalent for the Ethernet type 0x806',
-      '14: left out of access, no equivalent for the action output',
-      '15: left out of access, no equivalent for the match eth_src',
-      '0: several ACLs, each for the ports that name it, hold for all ports here',
-    ],
+    notes.map(({ line, kind }) => `${line} ${kind}`),
+    ['13 info', '0 info', '14 left out', '15 left out', '11 left out'],
   )
-  t.same(loadText(new Parser(), 'imported.rules', text).complaints, [])
-  t.throws(() => importFaucet('vlans: {}\n'), { message: /"acls" is missing/ })
+  t.match(notes.at(-1)?.message, /neighbour discovery/)
+  t.same(complaintsOf(text), [])
+})
+
+t.test('lists of ports, VLANs and datapaths hold where they are put', async t => {
+  const { text, notes } = importFaucet(`acls:
+  web:
+    - rule: { dl_type: 0x800, nw_proto: 6, tcp_dst: 80, actions: { allow: 1 } }
+  no-ping:
+    - rule: { dl_type: 0x800, ip_proto: 1, actions: { allow: False } }
+  all:
+    - rule: { actions: { allow: True, cookie: 7 } }
+vlans:
+  office: { vid: 100, acl_in: web }
+dps:
+  s1:
+    dp_id: 1
+    interfaces:
+      1: { native_vlan: office, acl_in: web }
+      uplink: { number: 9, acls_in: [no-ping, all] }
+      3: { native_vlan: office }
+`)
+  t.equal(
+    text,
+    `# from the ACLs of faucet.yaml
+default allow
+
+tier admin
+web-1: pass tcp 80 from port s1:1 except ::/0 to 0.0.0.0/0
+policy-web: drop any from port s1:1 to any
+no-ping-1: drop icmp from port s1:9 except ::/0 to 0.0.0.0/0
+
+tier main
+web-1-2: allow tcp 80 from network office except ::/0 to 0.0.0.0/0
+policy-web-2: drop any from network office to any
+`,
+  )
+  t.same(notes, [])
+  t.same(complaintsOf(text), [])
+})
+
+t.test('what is no configuration of Faucet fails with its line', async t => {
+  // biome-ignore format: a table
+  const rows: readonly (readonly [text: string, message: RegExp])[] = [
+    ['vlans: {}\n', /"acls" is missing/],
+    ['acls: {a: [{rule: {tcp_dst: 80, actions: {allow: 1}}}]}\n', /without nw_proto/],
+    ['acls: {a: []}\ndps: {s: {interfaces: {1: {acl_in: b}}}}\n', /no list is named b/],
+    ['acls: {a: [{rule: {dl_type: 0x800, nw_src: here}}]}\n', /no address/],
+  ]
+  for (const [text, message] of rows) t.throws(() => importFaucet(text), { message }, text)
 })

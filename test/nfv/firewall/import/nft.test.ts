@@ -1,6 +1,6 @@
 import t from 'tap'
-import { ImportError } from '../../../../src/nfv/firewall/import/draft.js'
 import { importNft } from '../../../../src/nfv/firewall/import/nft.js'
+import { ImportError } from '../../../../src/nfv/firewall/import/rule-writer.js'
 import { loadText } from '../../../../src/nfv/firewall/load.js'
 import { Parser } from '../../../../src/nfv/firewall/parse.js'
 
