@@ -40,7 +40,7 @@ const collect = async (
 ): Promise<void> => {
   for (const [, path] of text.matchAll(/^\s*include\s+"([^"]+)"/gm)) {
     const relative = join(folder, path!)
-    if (includes[relative] !== undefined) continue
+    if (Object.hasOwn(includes, relative)) continue
     const isThere = (await disk.stat(join(root, relative))) !== undefined
     // What is missing is complained about by the controller, with its place in the file.
     if (!isThere) continue

@@ -428,9 +428,9 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
   #read(policy: PolicyWish): Promise<LoadedPolicy> {
     const file = policy.file === undefined ? `${policy.name}.rules` : posix.basename(policy.file)
     return loadPolicy(this.#parser, file, policy.source, path => {
-      const text = policy.includes?.[path]
-      if (text === undefined) throw new Error('there is no such file')
-      return text
+      // A name that every object has, as "constructor", is no file.
+      if (!Object.hasOwn(policy.includes ?? {}, path)) throw new Error('there is no such file')
+      return policy.includes![path]!
     })
   }
 }

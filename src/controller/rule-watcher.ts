@@ -115,7 +115,7 @@ export class RuleWatcher {
     for (const [, path] of text.matchAll(/^\s*include\s+"([^"]+)"/gm)) {
       const relative = join(folder, path!)
       if (
-        includes[relative] !== undefined ||
+        Object.hasOwn(includes, relative) ||
         (await this.#env.disk.stat(join(root, relative))) === undefined
       )
         continue

@@ -89,18 +89,21 @@ const without = <N extends number | bigint>(
   what: readonly Range<N>[],
   one: N,
 ): Range<N>[] => {
-  let rest = [...from]
-  for (const hole of what) {
-    const next: Range<N>[] = []
-    for (const range of rest) {
-      if (hole.last < range.first || hole.first > range.last) {
-        next.push(range)
-        continue
-      }
-      if (hole.first > range.first) next.push({ first: range.first, last: less(hole.first, one) })
-      if (hole.last < range.last) next.push({ first: plus(hole.last, one), last: range.last })
+  const rest: Range<N>[] = []
+  let at = 0
+  for (const range of from) {
+    while (at < what.length && what[at]!.last < range.first) at++
+    let { first } = range
+    let isLeft = true
+    for (let next = at; next < what.length && what[next]!.first <= range.last; next++) {
+      const hole = what[next]!
+      if (hole.first > first) rest.push({ first, last: less(hole.first, one) })
+      isLeft = hole.last < range.last
+      if (isLeft) first = plus(hole.last, one)
+      else break
+      at = next
     }
-    rest = next
+    if (isLeft) rest.push(first === range.first ? range : { first, last: range.last })
   }
   return rest
 }
@@ -126,13 +129,75 @@ export const covers = <N extends number | bigint>(
   outer: readonly Range<N>[],
   inner: readonly Range<N>[],
 ): boolean =>
-  inner.every(range => outer.some(other => other.first <= range.first && other.last >= range.last))
+  inner.every(range => {
+    const other = outer[placeOf(outer, range.first)]
+    return other !== undefined && other.first <= range.first && other.last >= range.last
+  })
 
 export const overlap = <N extends number | bigint>(
   a: readonly Range<N>[],
   b: readonly Range<N>[],
 ): boolean =>
-  a.some(range => b.some(other => other.first <= range.last && other.last >= range.first))
+  a.length <= b.length
+    ? a.some(range => {
+        const other = b[placeOf(b, range.first)]
+        return other !== undefined && other.first <= range.last
+      })
+    : overlap(b, a)
+
+/** The first range that does not end before `value`. */
+const placeOf = <N extends number | bigint>(ranges: readonly Range<N>[], value: N): number => {
+  let low = 0
+  let high = ranges.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (ranges[middle]!.last < value) low = middle + 1
+    else high = middle
+  }
+  return low
+}
+
+/** How many ranges the set is made of. */
+export const rangeCount = (set: AddressSet): number => set.v4.length + set.v6.length
+
+/** How many prefixes make up the ranges; no more than `most` are counted. */
+export const prefixCount = (
+  ranges: readonly Range<number>[] | readonly Range<bigint>[],
+  most: number,
+): number => {
+  let count = 0
+  for (const { first, last } of ranges) {
+    count += typeof first === 'number' ? prefixesV4(first, Number(last)) : prefixesV6(first, last)
+    if (count >= most) return most
+  }
+  return count
+}
+
+const prefixesV4 = (first: number, last: number): number => {
+  let count = 0
+  for (let at = first; at <= last; count++) {
+    let size = at === 0 ? 2 ** 32 : (at & -at) >>> 0
+    while (at + size - 1 > last) size /= 2
+    at += size
+  }
+  return count
+}
+
+const prefixesV6 = (first: bigint, last: number | bigint): number => {
+  let count = 0
+  for (let at = first; at <= last; count++) at += largestBlock(at, BigInt(last))
+  return count
+}
+
+/** The largest power of two that `at` is a multiple of, and that does not go beyond `last`. */
+const largestBlock = (at: bigint, last: bigint): bigint => {
+  const left = last - at + 1n
+  const lowest = at & -at
+  if (at !== 0n && lowest <= left) return lowest
+  const digits = left.toString(16)
+  const top = 31 - Math.clz32(Number.parseInt(digits[0]!, 16))
+  return 1n << BigInt(4 * (digits.length - 1) + top)
+}
 
 /** The fewest prefixes that make up the ranges. */
 export const cidrsV4 = (ranges: readonly Range<number>[]): Cidr[] => {
@@ -151,11 +216,9 @@ export const cidrsV6 = (ranges: readonly Range<bigint>[]): Cidr[] => {
   const cidrs: Cidr[] = []
   for (const { first, last } of ranges)
     for (let at = first; at <= last; ) {
-      let bits = 0
-      while (bits < 128 && ((at >> BigInt(bits)) & 1n) === 0n) bits++
-      while (at + (1n << BigInt(bits)) - 1n > last) bits--
-      cidrs.push({ version: 6, address: at, length: 128 - bits })
-      at += 1n << BigInt(bits)
+      const size = largestBlock(at, last)
+      cidrs.push({ version: 6, address: at, length: 129 - size.toString(2).length })
+      at += size
     }
   return cidrs
 }

@@ -26,9 +26,10 @@ export const loadFiles = (files: readonly FileToCheck[]): Promise<PolicyInput[]>
   return Promise.all(
     files.map(async ({ name, path, source, includes }): Promise<PolicyInput> => {
       const read = (included: string) => {
-        const text = includes[posix.relative(posix.dirname(path), included)]
-        if (text === undefined) throw new Error('there is no such file')
-        return text
+        const name = posix.relative(posix.dirname(path), included)
+        // A name that every object has, as "constructor", is no file.
+        if (!Object.hasOwn(includes, name)) throw new Error('there is no such file')
+        return includes[name]!
       }
       return { name, order: 0, loaded: await loadPolicy(parser, path, source, read) }
     }),

@@ -5,6 +5,7 @@ import { Compiler } from './compile.js'
 import { complaintAt, formatComplaint } from './complaint.js'
 import { type Connection, type Decision, decide } from './decide.js'
 import type { Facts } from './environment.js'
+import { counted, limits, maxTestSteps, maxTests } from './limits.js'
 import { formatRemark, lint, type Remark } from './lint/index.js'
 import type { PolicyInput } from './load.js'
 import { Resolver } from './resolve.js'
@@ -50,10 +51,12 @@ export interface Report {
 export const check = (
   policies: readonly PolicyInput[],
   facts: Facts,
-  resolved: Resolved = new Resolver().resolve(policies, facts),
+  resolved: Resolved = new Resolver().resolve(policies, facts, limits),
 ): Report => {
   if (resolved.complaints.length > 0)
     return { complaints: resolved.complaints, remarks: [], tests: [], exitCode: 1 }
+  const many = tooManyTests(policies, resolved)
+  if (many) return { complaints: [many], remarks: [], tests: [], exitCode: 1 }
   const complaints: RuleError[] = []
   const tests = policies.flatMap(policy =>
     policy.loaded.lines.flatMap(line => {
@@ -71,6 +74,19 @@ export const check = (
     counts: countFlows(resolved),
     exitCode: isGood ? 0 : 1,
   }
+}
+
+const tooManyTests = (
+  policies: readonly PolicyInput[],
+  { tiers }: Resolved,
+): RuleError | undefined => {
+  const rules = tiers.reduce((sum, { length }) => sum + length, 1)
+  const most = Math.min(maxTests, Math.floor(maxTestSteps / rules))
+  const lines = policies.flatMap(({ loaded }) => loaded.lines)
+  const beyond = lines.filter(({ statement }) => statement.kind === 'test')[most]
+  if (beyond === undefined) return undefined
+  const message = `there are more than ${counted(most)} tests for ${counted(rules)} rules up to here`
+  return complaintAt(beyond, 0, 1, message, 'check fewer of them at a time')
 }
 
 const countFlows = (resolved: Resolved): Counts => {
@@ -121,8 +137,7 @@ const summary = ({ complaints, tests, counts }: Report, remarks: number): string
 }
 
 const plural = (count: number, what: string): string => {
-  const number = String(count).replace(/\B(?=(\d{3})+$)/g, ',')
-  return `${number} ${what}${count === 1 ? '' : 's'}`
+  return `${counted(count)} ${what}${count === 1 ? '' : 's'}`
 }
 
 const runTest = (resolved: Resolved, line: Line<Test>, facts: Facts): TestResult | RuleError => {

@@ -1,4 +1,5 @@
 /** Complaints as people read them: where, what, the line itself, a caret, and what to do. */
+import { clip, counted, maxMistakes } from './limits.js'
 import type { Line, RuleError } from './rule.js'
 
 /**
@@ -11,16 +12,40 @@ import type { Line, RuleError } from './rule.js'
  */
 export const formatComplaint = (error: RuleError, sourceText?: string): string => {
   const head = `${error.file}:${error.line}:${error.column}: ${error.message}`
-  const source = sourceText?.split('\n')[error.line - 1]?.replace(/\r$/, '')
+  const whole = sourceText === undefined ? undefined : lineAt(sourceText, error.line)
   const parts = [head]
-  if (source !== undefined) {
-    const room = Math.max(1, Math.min(error.length ?? 1, source.length - error.column + 1))
+  if (whole !== undefined) {
+    const { source, column } = around(whole, error.column)
+    const room = Math.max(1, Math.min(error.length ?? 1, source.length - column + 1))
     // Tabs stay tabs under the line, so that the caret stands where the eye looks.
-    const lead = source.slice(0, error.column - 1).replace(/[^\t]/g, ' ')
+    const lead = source.slice(0, column - 1).replace(/[^\t]/g, ' ')
     parts.push(`  ${source}`, `  ${lead}^${'~'.repeat(room - 1)}`)
   }
   if (error.hint !== '') parts.push(error.hint)
   return parts.join('\n')
+}
+
+/** Counted from 1; the text is not cut into its lines for it. */
+const lineAt = (text: string, line: number): string | undefined => {
+  let start = 0
+  for (let at = 1; at < line; at++) {
+    start = text.indexOf('\n', start) + 1
+    if (start === 0) return undefined
+  }
+  const end = text.indexOf('\n', start)
+  return text.slice(start, end < 0 ? text.length : end).replace(/\r$/, '')
+}
+
+/** Of a line that is longer, the part that the complaint is about. */
+const shownLength = 240
+
+const around = (source: string, column: number): { source: string; column: number } => {
+  if (source.length <= shownLength) return { source, column }
+  const start = Math.max(0, Math.min(column - 1 - shownLength / 3, source.length - shownLength))
+  const from = Math.floor(start)
+  const part = source.slice(from, from + shownLength)
+  const [lead, rest] = [from > 0 ? '...' : '', from + shownLength < source.length ? '...' : '']
+  return { source: `${lead}${part}${rest}`, column: column - from + lead.length }
 }
 
 /** By place; complaints about one place stay as they came. */
@@ -35,14 +60,43 @@ export const complaintAt = (
   message: string,
   hint: string,
 ): RuleError => {
-  const before = place.text.slice(0, at).split('\n')
+  const { text } = place
+  const start = at === 0 ? 0 : text.lastIndexOf('\n', at - 1) + 1
+  let line = place.line
+  if (start > 0)
+    for (let end = text.indexOf('\n'); end >= 0 && end < start; end = text.indexOf('\n', end + 1))
+      line++
   return {
     file: place.file,
-    line: place.line + before.length - 1,
-    column: before.at(-1)!.length + 1,
+    line,
+    column: at - start + 1,
     length: Math.max(1, length),
-    message,
-    hint,
+    message: clip(message, longestMessage),
+    hint: clip(hint, longestMessage),
+  }
+}
+
+const longestMessage = 400
+/** Names that are compared with a wrong one, and the longest word that is looked for among them. */
+const mostCandidates = 1_000
+const longestName = 64
+
+/** The mistakes of one policy: the first hundred are told, and that there are more. */
+export class Mistakes {
+  readonly #list: RuleError[] = []
+  #more = 0
+
+  /** @param make called only for what is told */
+  add(make: () => RuleError): void {
+    if (this.#list.length < maxMistakes) this.#list.push(make())
+    else this.#more++
+  }
+
+  get list(): readonly RuleError[] {
+    const last = this.#list.at(-1)
+    if (this.#more === 0 || last === undefined) return this.#list
+    const message = `there are ${counted(this.#more)} mistakes more than these ${maxMistakes}`
+    return [...this.#list, { ...last, message, hint: 'correct these first' }]
   }
 }
 
@@ -50,7 +104,10 @@ export const complaintAt = (
 export const nearest = (word: string, candidates: Iterable<string>): string | undefined => {
   let best: string | undefined
   let bestDistance = Math.max(1, Math.floor(word.length / 3)) + 1
+  if (word.length > longestName) return undefined
+  let count = 0
   for (const candidate of candidates) {
+    if (++count > mostCandidates) break
     if (Math.abs(candidate.length - word.length) >= bestDistance) continue
     const found = editDistance(word.toLowerCase(), candidate.toLowerCase())
     if (found < bestDistance) [best, bestDistance] = [candidate, found]

@@ -4,7 +4,7 @@
  */
 import type { Ip } from '../../base/addresses.js'
 import { ipNumber } from '../../base/addresses.js'
-import type { AddressSet } from './address-set.js'
+import { type AddressSet, contains } from './address-set.js'
 import { isSameAudit, isStateless, type PlacedRule, type Resolved, type Term } from './resolved.js'
 import {
   type Cap,
@@ -117,9 +117,7 @@ const stepOf = (tier: TierName, spoke: PlacedRule | undefined): TierStep => {
 }
 
 const isIn = (set: AddressSet, address: number | bigint): boolean =>
-  typeof address === 'number'
-    ? set.v4.some(range => address >= range.first && address <= range.last)
-    : set.v6.some(range => address >= range.first && address <= range.last)
+  typeof address === 'number' ? contains(set.v4, address) : contains(set.v6, address)
 
 const fits = (term: Term, connection: Connection, source: number | bigint): boolean =>
   (term.version === undefined || (term.version === 4) === (typeof source === 'number')) &&

@@ -4,12 +4,14 @@ import {
   type AddressSet,
   everyAddress,
   noAddress,
+  rangeCount,
   setOfCidr,
   setOfRange,
   subtract,
   union,
 } from './address-set.js'
-import { complaintAt, didYouMean } from './complaint.js'
+import { complaintAt, didYouMean, Mistakes } from './complaint.js'
+import { Budget, counted, maxPortRanges, noLimits } from './limits.js'
 import { joinPorts } from './ports.js'
 import type { Term } from './resolved.js'
 import {
@@ -66,26 +68,66 @@ export type Dependency = readonly [
 const everyService: readonly Term[] = [{}]
 
 export class Environment {
-  readonly complaints: RuleError[] = []
+  readonly #mistakes = new Mistakes()
+  readonly #budget: Budget
+  #isCut = false
   readonly #zones = new Map<string, ZoneLine>()
   readonly #services = new Map<string, ServiceLine>()
   readonly #facts: Facts
   /** Values of this and of the last time, so that an equal value is the same object again. */
   readonly #values = new Map<string, AddressSet | readonly Term[]>()
   readonly #before: ReadonlyMap<string, AddressSet | readonly Term[]>
-  /** Zones and services being looked into, to find circles. */
-  readonly #open: string[] = []
+  /** Members that would lead in a circle: they have no address, and are no service. */
+  readonly #circular = new Set<Member | ServiceMember>()
 
-  constructor(lines: readonly Line[], facts: Facts, before?: Environment) {
+  /** @param budget what may be put together; absent: as much as there is */
+  constructor(lines: readonly Line[], facts: Facts, before?: Environment, budget = unbounded()) {
     this.#facts = facts
+    this.#budget = budget
     this.#before = before ? before.#values : new Map()
     for (const line of lines) {
       if (line.statement.kind === 'zone') this.#define(this.#zones, line as ZoneLine)
       if (line.statement.kind === 'service') this.#define(this.#services, line as ServiceLine)
     }
     // Each is looked into once, so that mistakes show even where nobody uses the name.
-    for (const name of this.#zones.keys()) this.zone(name)
-    for (const name of this.#services.keys()) this.service(name)
+    for (const name of innermostFirst(this.#zones, zonesIn, circle => this.#circle('zone', circle)))
+      this.zone(name)
+    for (const name of innermostFirst(this.#services, servicesIn, circle =>
+      this.#circle('service', circle),
+    ))
+      this.service(name)
+  }
+
+  get complaints(): readonly RuleError[] {
+    return this.#mistakes.list
+  }
+
+  /** There was more to put together than the budget allows; what it gives is of no use then. */
+  get isCut(): boolean {
+    return this.#isCut
+  }
+
+  /** Parts that were put together, so far. */
+  get parts(): number {
+    return this.#budget.parts
+  }
+
+  /** Counts parts that are put together in `line`, or that were and are not again. @returns false when they are too many */
+  take(count: number, line: Line): boolean {
+    if (this.#isCut) return false
+    if (this.#budget.take('parts', count)) return true
+    this.#isCut = true
+    const most = counted(this.#budget.limits.parts)
+    this.#mistakes.add(() =>
+      complaintAt(
+        line,
+        0,
+        1,
+        `zones, services and rules are put together from more than ${most} ranges up to here`,
+        'let zones name others once, and rules one zone; or make more than one policy of it',
+      ),
+    )
+    return false
   }
 
   #define<L extends ZoneLine | ServiceLine>(known: Map<string, L>, line: L): void {
@@ -98,7 +140,7 @@ export class Environment {
     const at = line.text.indexOf(name, line.text.indexOf(kind) + kind.length)
     const message = `the ${kind} "${name}" is defined twice`
     const hint = `it is already defined in ${first.file}:${first.line}; choose another name or put both into one line`
-    this.complaints.push(complaintAt(line, Math.max(0, at), name.length, message, hint))
+    this.#mistakes.add(() => complaintAt(line, Math.max(0, at), name.length, message, hint))
   }
 
   /** What a dependency is now; compare with what it was. */
@@ -138,9 +180,19 @@ export class Environment {
 
   /** The addresses of a selection that stands in `line`. */
   select(selection: Selection, line: Line, uses?: Dependency[]): AddressSet {
-    const of = union(selection.of.map(member => this.#member(member, line, uses)))
+    const of = this.#union(selection.of, line, uses)
     if (selection.except.length === 0) return of
-    return subtract(of, union(selection.except.map(member => this.#member(member, line, uses))))
+    return subtract(of, this.#union(selection.except, line, uses))
+  }
+
+  #union(members: readonly Member[], line: Line, uses?: Dependency[]): AddressSet {
+    const sets: AddressSet[] = []
+    for (const member of members) {
+      const set = this.#member(member, line, uses)
+      if (!this.take(members.length === 1 ? 1 : rangeCount(set), line)) return noAddress
+      sets.push(set)
+    }
+    return union(sets)
   }
 
   #member(member: Member, line: Line, uses?: Dependency[]): AddressSet {
@@ -152,7 +204,7 @@ export class Environment {
       case 'range':
         return setOfRange(member.version, member.first, member.last)
       case 'zone': {
-        if (this.#isCircle('zone', member.name, member.at, line)) return noAddress
+        if (this.#circular.has(member)) return noAddress
         const set = this.zone(member.name)
         if (set === undefined)
           this.#unknown('zone', member.name, member.at, line, this.#zones.keys())
@@ -170,12 +222,26 @@ export class Environment {
   /** The kinds of packet of a list of services that stands in `line`. */
   terms(members: readonly ServiceMember[], line: Line, uses?: Dependency[]): readonly Term[] {
     if (members.some(member => member.kind === 'any')) return everyService
-    return joinTerms(members.flatMap(member => this.#service(member, line, uses)))
+    const terms: Term[] = []
+    for (const member of members) {
+      const found = this.#service(member, line, uses)
+      const size = found.reduce((sum, term) => sum + sizeOfTerm(term), 0)
+      if (!this.take(members.length === 1 ? 1 : size, line)) return []
+      for (const term of found) terms.push(term)
+    }
+    const joined = joinTerms(terms)
+    if (joined.some(term => sizeOfTerm(term) > maxPortRanges)) this.#manyPorts(line)
+    return joined
+  }
+
+  #manyPorts(line: Line): void {
+    const message = `a service has more than ${counted(maxPortRanges)} separate ranges of ports`
+    this.#mistakes.add(() => complaintAt(line, 0, 1, message, 'make several services of it'))
   }
 
   #service(member: ServiceMember, line: Line, uses?: Dependency[]): readonly Term[] {
     if (member.kind !== 'service') return [termOf(member)]
-    if (this.#isCircle('service', member.name, member.at, line)) return []
+    if (this.#circular.has(member)) return []
     const terms = this.service(member.name)
     if (terms === undefined)
       this.#unknown('service', member.name, member.at, line, this.#services.keys())
@@ -190,38 +256,96 @@ export class Environment {
     line: Line,
     known: Iterable<string>,
   ): void {
-    const hint = didYouMean(name, known, `define it: ${kind} ${name} = ...`)
-    this.complaints.push(
-      complaintAt(line, at ?? 0, name.length, `no ${kind} is named "${name}"`, hint),
-    )
+    this.#mistakes.add(() => {
+      const hint = didYouMean(name, known, `define it: ${kind} ${name} = ...`)
+      return complaintAt(line, at ?? 0, name.length, `no ${kind} is named "${name}"`, hint)
+    })
   }
 
-  #isCircle(kind: 'zone' | 'service', name: string, at: number | undefined, line: Line): boolean {
-    const key = `${kind} ${name}`
-    if (!this.#open.includes(key)) return false
-    const circle = [...this.#open.slice(this.#open.indexOf(key)), key]
-      .map(part => part.slice(kind.length + 1))
-      .join(' -> ')
-    const message = `the ${kind} "${name}" contains itself: ${circle}`
-    this.complaints.push(
-      complaintAt(line, at ?? 0, name.length, message, 'leave it out in one of these places'),
-    )
-    return true
+  #circle(kind: 'zone' | 'service', { member, line, names }: Circle): void {
+    this.#circular.add(member)
+    this.#mistakes.add(() => {
+      const { name, at = 0 } = member
+      const circle = names.length > 8 ? [...names.slice(0, 4), '...', ...names.slice(-4)] : names
+      const message = `the ${kind} "${name}" contains itself: ${circle.join(' -> ')}`
+      const hint = 'leave it out in one of these places'
+      return complaintAt(line, at, name.length, message, hint)
+    })
   }
 
   #once<T extends AddressSet | readonly Term[]>(key: string, make: () => T): T {
     const known = this.#values.get(key)
     // The key names the kind, so the value is of the type that this key was made with.
     if (known !== undefined) return known as T
-    this.#open.push(key)
     const made = make()
-    this.#open.pop()
     const old = this.#before.get(key)
     const value = old !== undefined && contentOf(old) === contentOf(made) ? (old as T) : made
     this.#values.set(key, value)
     return value
   }
 }
+
+const unbounded = (): Budget => new Budget({ ...noLimits })
+
+type Named<K extends 'zone' | 'service'> = Extract<Member | ServiceMember, { kind: K }>
+
+interface Circle {
+  /** The one that leads back, and where it stands. */
+  readonly member: Named<'zone'> | Named<'service'>
+  readonly line: Line
+  /** From the name round to itself. */
+  readonly names: readonly string[]
+}
+
+const zonesIn = ({ statement: { members } }: ZoneLine): Named<'zone'>[] =>
+  [...members.of, ...members.except].filter(
+    (member): member is Named<'zone'> => member.kind === 'zone',
+  )
+
+const servicesIn = ({ statement: { members } }: ServiceLine): Named<'service'>[] =>
+  members.filter((member): member is Named<'service'> => member.kind === 'service')
+
+/**
+ * Names so that each comes behind those that it is made of, however deep that goes and in whatever order they are
+ * written.
+ */
+const innermostFirst = <L extends ZoneLine | ServiceLine>(
+  lines: ReadonlyMap<string, L>,
+  within: (line: L) => readonly Circle['member'][],
+  onCircle: (circle: Circle) => void,
+): readonly string[] => {
+  const order: string[] = []
+  const done = new Set<string>()
+  for (const root of lines.keys()) {
+    if (done.has(root)) continue
+    /** The names we are inside of, each with what is left of it to look at. */
+    const open = new Map<string, { members: readonly Circle['member'][]; next: number }>()
+    const path = [root]
+    open.set(root, { members: within(lines.get(root)!), next: 0 })
+    while (path.length > 0) {
+      const name = path.at(-1)!
+      const state = open.get(name)!
+      const member = state.members[state.next++]
+      if (member === undefined) {
+        path.pop()
+        open.delete(name)
+        done.add(name)
+        order.push(name)
+      } else if (open.has(member.name)) {
+        const names = [...path.slice(path.indexOf(member.name)), member.name]
+        onCircle({ member, line: lines.get(name)!, names })
+      } else if (lines.has(member.name) && !done.has(member.name)) {
+        path.push(member.name)
+        open.set(member.name, { members: within(lines.get(member.name)!), next: 0 })
+      }
+    }
+  }
+  return order
+}
+
+/** Ranges of its ports, or one. */
+const sizeOfTerm = ({ source, destination }: Term): number =>
+  Math.max(1, (source?.length ?? 0) + (destination?.length ?? 0))
 
 const setOfAddress = (ip: Ip): AddressSet => {
   const value = ipNumber(ip)

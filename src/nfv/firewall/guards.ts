@@ -3,15 +3,20 @@
  * matches wins all the same, rules above them that shut, or that pass to the next tier, have *guards* among them: what a
  * guard matches is tracked, and asks all rules but the stateless ones.
  */
-import { type AddressSet, overlap } from './address-set.js'
+import { type AddressSet, overlap, rangeCount } from './address-set.js'
+import type { Effort } from './limits.js'
 import { isStateless, type PlacedRule, type ResolvedRule, type Term } from './resolved.js'
 
 /** The same guard for the same rule. */
 export class Guards {
   readonly #guards = new WeakMap<ResolvedRule, ResolvedRule>()
 
-  /** The stateless rules in their order, each below the guards of what it may meet. */
-  among(tiers: readonly (readonly PlacedRule[])[]): readonly PlacedRule[] {
+  /**
+   * The stateless rules in their order, each below the guards of what it may meet.
+   *
+   * @param effort what may be compared; when it is spent, the list is of no use
+   */
+  among(tiers: readonly (readonly PlacedRule[])[], effort?: Effort): readonly PlacedRule[] {
     if (!tiers.some(rules => rules.some(({ rule }) => isStateless(rule)))) return []
     const list: PlacedRule[] = []
     let above: PlacedRule[] = []
@@ -19,8 +24,10 @@ export class Guards {
       for (const placed of rules) {
         if (shuts(placed.rule)) above.push(placed)
         if (!isStateless(placed.rule)) continue
+        if (effort?.spend(costOf(placed.rule) * (1 + above.length)) === false) return []
         const [met, rest] = parted(above, one => mayMeet(one.rule, placed.rule))
-        list.push(...met.map(one => ({ ...one, rule: this.#guardOf(one.rule) })), placed)
+        for (const one of met) list.push({ ...one, rule: this.#guardOf(one.rule) })
+        list.push(placed)
         above = rest
       }
       above = above.filter(({ rule }) => rule.verb !== 'pass')
@@ -47,6 +54,18 @@ const parted = <T>(list: readonly T[], isMeant: (one: T) => boolean): [T[], T[]]
   for (const one of list) parts[isMeant(one) ? 0 : 1].push(one)
   return parts
 }
+
+/** About how many steps it takes to compare it with another. */
+const costOf = ({ from, to, terms }: ResolvedRule): number =>
+  1 +
+  Math.ceil(
+    (rangeCount(from) + rangeCount(to)) / 16 +
+      terms.reduce(
+        (sum, { source, destination }) =>
+          sum + 1 + ((source?.length ?? 0) + (destination?.length ?? 0)) / 4,
+        0,
+      ),
+  )
 
 /** False only when no packet can be of both. */
 const mayMeet = (a: ResolvedRule, b: ResolvedRule): boolean =>

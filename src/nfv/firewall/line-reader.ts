@@ -1,4 +1,5 @@
 /** The words of one statement, and a reader that walks over them and knows where it stands. */
+import { counted } from './limits.js'
 
 export interface Token {
   readonly kind: 'word' | 'string' | 'comma' | 'equals' | 'comment'
@@ -14,24 +15,37 @@ export class Mistake extends Error {
   readonly at: number
   readonly length: number
   readonly hint: string
+  /** It is not wrong but too much. */
+  readonly isLimit: boolean
 
-  constructor(at: number, length: number, message: string, hint: string) {
+  constructor(at: number, length: number, message: string, hint: string, isLimit = false) {
     super(message)
     this.at = at
     this.length = length
     this.hint = hint
+    this.isLimit = isLimit
   }
 }
 
+export const tooLong = (at: number, length: number, most: number): Mistake =>
+  new Mistake(
+    at,
+    length,
+    `the statement has more than ${counted(most)} words and commas, with what variables stand for`,
+    'make several zones or rules of it',
+    true,
+  )
+
 const lexeme = /[ \t\r\n]+|#([^\n]*)|"([^"\n]*)("?)|(,)|(=)|([^\s,="#]+)/gy
 
-/** @throws {Mistake} when a string has no end */
-export const tokenize = (text: string): Token[] => {
+/** @throws {Mistake} when a string has no end, or there are more than `most` */
+export const tokenize = (text: string, most = Number.POSITIVE_INFINITY): Token[] => {
   const tokens: Token[] = []
   lexeme.lastIndex = 0
   for (let found = lexeme.exec(text); found !== null; found = lexeme.exec(text)) {
     const [whole, comment, string, quote, comma, equals, word] = found
     const place = { at: found.index, length: whole.length }
+    if (tokens.length >= most) throw tooLong(place.at, place.length, most)
     if (word !== undefined) tokens.push({ kind: 'word', text: word, ...place })
     else if (comma !== undefined) tokens.push({ kind: 'comma', text: comma, ...place })
     else if (equals !== undefined) tokens.push({ kind: 'equals', text: equals, ...place })
@@ -43,6 +57,20 @@ export const tokenize = (text: string): Token[] => {
     }
   }
   return tokens
+}
+
+/** Whether the last of the words of one line is a comma, comments aside; `empty` when it has none. */
+export const endsInComma = (line: string): 'open' | 'closed' | 'empty' => {
+  let end: 'open' | 'closed' | 'empty' = 'empty'
+  lexeme.lastIndex = 0
+  for (let found = lexeme.exec(line); found !== null; found = lexeme.exec(line)) {
+    const [, comment, string, quote, comma, equals, word] = found
+    // A text without an end is a mistake of the line that it stands in.
+    if (string !== undefined && quote === '') return 'closed'
+    if (comma !== undefined) end = 'open'
+    else if ((string ?? equals ?? word) !== undefined && comment === undefined) end = 'closed'
+  }
+  return end
 }
 
 /** The words as text again. */

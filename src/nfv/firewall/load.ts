@@ -1,6 +1,7 @@
 /** A rule file with what it includes: one list of statements in the order they count. */
 import { posix } from 'node:path'
 import { complaintAt } from './complaint.js'
+import { Budget, type Limits, limits, maxMistakes } from './limits.js'
 import type { ParsedFile, Parser } from './parse.js'
 import type { Line, RuleError, Statement } from './rule.js'
 
@@ -15,7 +16,12 @@ export interface LoadedPolicy {
   readonly texts: ReadonlyMap<string, string>
   /** The file itself, as written. */
   readonly root: ParsedFile
+  /** There was too much of it: it was not read to its end. */
+  readonly isCut?: true
 }
+
+/** Lets others have their turn. */
+export type Pause = () => Promise<void>
 
 export interface PolicyInput {
   readonly name: string
@@ -34,10 +40,12 @@ export const loadPolicy = async (
   file: string,
   text: string,
   read: ReadFile,
+  { limits: most = limits, pause }: { readonly limits?: Limits; readonly pause?: Pause } = {},
 ): Promise<LoadedPolicy> => {
-  const loader = new Loader(parser, read)
+  const loader = new Loader(parser, read, new Budget(most), pause)
   const root = await loader.file(file, text)
-  return { lines: loader.lines, complaints: loader.complaints, texts: loader.texts, root }
+  const { lines, complaints, texts, isCut } = loader
+  return { lines, complaints, texts, root, ...(isCut && { isCut }) }
 }
 
 /** The same for text that includes nothing, without waiting. */
@@ -47,35 +55,53 @@ export const loadText = (parser: Parser, file: string, text: string): LoadedPoli
   for (const line of root.lines)
     if (line.statement.kind === 'include')
       complaints.push(missing(line, line.statement, 'no files can be read here'))
-  return { lines: root.lines, complaints, texts: new Map([[file, text]]), root }
+  const texts = new Map([[file, text]])
+  return { lines: root.lines, complaints, texts, root, ...(root.isCut && { isCut: true }) }
 }
 
 class Loader {
   readonly lines: Line[] = []
   readonly complaints: RuleError[] = []
   readonly texts = new Map<string, string>()
+  isCut = false
   readonly #parser: Parser
   readonly #read: ReadFile
+  readonly #budget: Budget
+  readonly #pause: Pause | undefined
   /** The files we are inside of, the outermost first. */
   readonly #open: string[] = []
 
-  constructor(parser: Parser, read: ReadFile) {
+  constructor(parser: Parser, read: ReadFile, budget: Budget, pause: Pause | undefined) {
     this.#parser = parser
     this.#read = read
+    this.#budget = budget
+    this.#pause = pause
   }
 
   async file(file: string, text: string, isAudited = false): Promise<ParsedFile> {
     this.texts.set(file, text)
     this.#open.push(file)
-    const parsed = this.#parser.parse(text, file)
+    const parsed = await this.#parse(text, file)
     this.complaints.push(...parsed.complaints)
+    if (parsed.isCut || this.complaints.length >= maxMistakes) this.isCut = true
     for (const line of parsed.lines) {
+      if (this.isCut && parsed.isCut !== true) break
       const here: Line = isAudited && line.audit !== 'file' ? { ...line, audit: 'file' } : line
       this.lines.push(here)
       if (line.statement.kind === 'include') await this.#include(here, line.statement)
     }
     this.#open.pop()
     return parsed
+  }
+
+  async #parse(text: string, file: string): Promise<ParsedFile> {
+    if (this.#pause === undefined) return this.#parser.parse(text, file, this.#budget)
+    const reading = this.#parser.reading(text, file, this.#budget)
+    for (;;) {
+      const { done, value } = reading.next()
+      if (done) return value
+      await this.#pause()
+    }
   }
 
   async #include(line: Line, include: Extract<Statement, { kind: 'include' }>): Promise<void> {
@@ -85,7 +111,7 @@ class Loader {
       this.complaints.push(missing(line, include, `the files include one another: ${circle}`))
       return
     }
-    if (this.texts.has(path)) return
+    if (this.isCut || this.texts.has(path)) return
     let text: string
     try {
       text = await this.#read(path)

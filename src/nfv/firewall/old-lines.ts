@@ -3,10 +3,18 @@ import type { Line, TierName } from './rule.js'
 
 export class OldLines {
   readonly #lines: readonly Line[]
+  readonly #words: readonly number[]
   #at = -1
 
-  constructor(lines: readonly Line[]) {
+  /** @param words how many each has, with what variables stand for */
+  constructor(lines: readonly Line[], words: readonly number[]) {
     this.#lines = lines
+    this.#words = words
+  }
+
+  /** Of the line that was found last. */
+  get words(): number {
+    return this.#words[this.#at] ?? 0
   }
 
   /** The line with this text, at the place behind the one found before or a few lines from there. */

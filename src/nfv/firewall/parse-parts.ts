@@ -1,6 +1,7 @@
 /** The parts that statements are made of: addresses and zones, services, ports, rates, times. */
 import { ipv4Mask, parseCidr, parseIpv4, parseIpv6 } from '../../base/addresses.js'
 import { didYouMean } from './complaint.js'
+import { maxNameLength } from './limits.js'
 import type { LineReader, Token } from './line-reader.js'
 import {
   type Cap,
@@ -46,6 +47,12 @@ export const checkName = (reader: LineReader, name: string, what: string, token:
       'a name begins with a letter; letters, digits, "_", "-" and "." follow',
       token,
     )
+  if (name.length > maxNameLength)
+    reader.fail(
+      `the name of the ${what} is longer than ${maxNameLength} characters`,
+      'choose a shorter one',
+      token,
+    )
 }
 
 export const takeSelection = (reader: LineReader): Selection => {
@@ -84,6 +91,7 @@ const readZone = (reader: LineReader, token: Token): Member => {
 const readAddress = (word: string): Member | undefined => {
   const quick = readIpv4Cidr(word)
   if (quick !== undefined) return { kind: 'cidr', cidr: quick }
+  if (word.length > longestAddress) return undefined
   if (!/^[0-9a-fA-F:./-]+$/.test(word) || !/[.:]/.test(word)) return undefined
   const dash = word.indexOf('-')
   if (dash > 0) return readRange(word.slice(0, dash), word.slice(dash + 1))
@@ -93,6 +101,9 @@ const readAddress = (word: string): Member | undefined => {
   const address = cidr.version === 4 ? parseIpv4(host) : parseIpv6(host)
   return address === cidr.address ? { kind: 'cidr', cidr } : undefined
 }
+
+/** Of two IPv6 addresses with IPv4 ends, and a dash. */
+const longestAddress = 91
 
 const readRange = (first: string, last: string): Member | undefined => {
   const [a, b] = [parseIpv4(first), parseIpv4(last)]
@@ -136,11 +147,8 @@ export const takeServices = (reader: LineReader): ServiceMember[] => {
   while (reader.skipComma()) {
     const before = list.at(-1)!
     // `tcp 80, 443`: a bare number after a comma is one more port of the same protocol.
-    if (before.kind === 'ports' && before.ports.length > 0 && /^\d/.test(reader.peek()?.text ?? ''))
-      list[list.length - 1] = withHelper(
-        reader,
-        withMorePorts(before, takePorts(reader), takeSourcePorts(reader)),
-      )
+    if (before.kind === 'ports' && before.ports.length > 0 && isPortNext(reader))
+      list[list.length - 1] = takeMorePorts(reader, before)
     else list.push(takeService(reader))
   }
   return list
@@ -148,21 +156,30 @@ export const takeServices = (reader: LineReader): ServiceMember[] => {
 
 type Ports = Extract<ServiceMember, { kind: 'ports' }>
 
-const withMorePorts = (
-  member: Ports,
-  ports: readonly PortRange[],
-  sourcePorts: readonly PortRange[],
-): Ports => ({
-  ...member,
-  ports: [...member.ports, ...ports],
-  sourcePorts: [...member.sourcePorts, ...sourcePorts],
-})
+const isPortNext = (reader: LineReader): boolean => /^\d/.test(reader.peek()?.text ?? '')
+
+/** All that follow one after the other: adding each to a copy of those before would take ever longer. */
+const takeMorePorts = (reader: LineReader, before: Ports): Ports => {
+  const ports = [...before.ports]
+  const sourcePorts = [...before.sourcePorts]
+  let member = before
+  do {
+    for (const range of takePorts(reader)) ports.push(range)
+    for (const range of takeSourcePorts(reader)) sourcePorts.push(range)
+    member = withHelper(reader, { ...member, ports, sourcePorts })
+  } while (
+    reader.peek()?.kind === 'comma' &&
+    /^\d/.test(reader.peek(1)?.text ?? '') &&
+    reader.skipComma()
+  )
+  return member
+}
 
 export const takeService = (reader: LineReader): ServiceMember => {
   const token = reader.word('a service', serviceHint)
   const word = token.text
   if (word === 'any') return { kind: 'any' }
-  if (word in transports) {
+  if (Object.hasOwn(transports, word)) {
     const transport = word as Transport
     const ports = takePorts(reader)
     const sourcePorts = takeSourcePorts(reader)
@@ -234,7 +251,7 @@ const takeIcmp = (reader: LineReader, version: 4 | 6): ServiceMember => {
   if (token?.kind !== 'word' || reserved.has(token.text)) return { kind: 'icmp', version }
   reader.word('a type', '')
   const [typeText = '', codeText] = token.text.split('/')
-  const type = words[typeText] ?? takeOctet(typeText)
+  const type = wordOf(words, typeText) ?? takeOctet(typeText)
   const code = codeText === undefined ? undefined : takeOctet(codeText)
   if (type === undefined || (codeText !== undefined && code === undefined))
     reader.fail(
@@ -249,12 +266,16 @@ const takeIcmp = (reader: LineReader, version: 4 | 6): ServiceMember => {
   return { kind: 'icmp', version, type, ...(code === undefined ? {} : { code }) }
 }
 
+/** Of a table's own words: "constructor" is none of them. */
+const wordOf = <T>(table: Readonly<Record<string, T>>, word: string): T | undefined =>
+  Object.hasOwn(table, word) ? table[word] : undefined
+
 const takeOctet = (text: string): number | undefined =>
   /^\d{1,3}$/.test(text) && Number(text) <= 255 ? Number(text) : undefined
 
 const takeProtocol = (reader: LineReader): ServiceMember => {
   const token = reader.word('the protocol', 'write its number or name: proto gre')
-  const number = ipProtocols[token.text] ?? takeOctet(token.text)
+  const number = wordOf(ipProtocols, token.text) ?? takeOctet(token.text)
   if (number === undefined)
     reader.fail(
       `"${token.text}" is no IP protocol`,
@@ -278,7 +299,7 @@ const isRate = (text: string): boolean => /^\d+\//.test(text)
 const takeRate = (reader: LineReader): Rate => {
   const token = reader.word('a rate', 'write for example 10/s, 100/minute or 5/hour')
   const [count = '', period = ''] = token.text.split('/')
-  const per = periods[period]
+  const per = wordOf(periods, period)
   if (!/^[1-9]\d{0,6}$/.test(count) || per === undefined)
     reader.fail(`"${token.text}" is no rate`, 'write for example 10/s, 100/minute or 5/hour', token)
   return { count: Number(count), per }
@@ -392,9 +413,14 @@ const readDays = (text: string): Day[] | undefined => {
   return a <= b ? days.slice(a, b + 1) : [...days.slice(a), ...days.slice(0, b + 1)]
 }
 
+/** Those that are: asking takes a while, and thousands of rules name the same one. */
+const timeZones = new Set<string>()
+
 const isTimeZone = (name: string): boolean => {
+  if (timeZones.has(name)) return true
   try {
     new Intl.DateTimeFormat('en', { timeZone: name })
+    timeZones.add(name)
     return true
   } catch {
     // The only error here is the RangeError for an unknown name.

@@ -17,7 +17,16 @@
  * `$NAME` anywhere is read as the words that `let NAME = ...` gave it further up in the same file.
  */
 import { complaintAt, didYouMean } from './complaint.js'
-import { formatTokens, LineReader, Mistake, type Token, tokenize } from './line-reader.js'
+import { Budget, counted, maxMistakes } from './limits.js'
+import {
+  endsInComma,
+  formatTokens,
+  LineReader,
+  Mistake,
+  type Token,
+  tokenize,
+  tooLong,
+} from './line-reader.js'
 import { OldLines } from './old-lines.js'
 import {
   checkName,
@@ -53,6 +62,8 @@ export interface ParsedFile {
   /** Where it says that it is audited whole. */
   readonly fileAudit?: Line
   readonly complaints: readonly RuleError[]
+  /** It was not read to its end: there was too much of it, as the last of the complaints says. */
+  readonly isCut?: true
 }
 
 /** What a piece of text says, wherever it stands. */
@@ -60,6 +71,8 @@ interface Reading {
   readonly statement?: Statement
   readonly comment?: string
   readonly mistake?: Mistake
+  /** Words of it, with what variables stand for. */
+  readonly words: number
 }
 
 /**
@@ -71,10 +84,26 @@ export class Parser {
   #older = new Map<string, Reading>()
   #files = new Map<string, OldLines>()
   #olderFiles = new Map<string, OldLines>()
+  /** What variables stand for, by its text. */
+  #values = new Map<string, Variable>()
+  #olderValues = new Map<string, Variable>()
+  #valueCount = 0
 
-  parse(text: string, file: string): ParsedFile {
+  parse(text: string, file: string, budget = new Budget()): ParsedFile {
+    const reading = this.reading(text, file, budget)
+    for (;;) {
+      const { done, value } = reading.next()
+      if (done) return value
+    }
+  }
+
+  /** The same in short turns: ask again for the next one. */
+  *reading(text: string, file: string, budget: Budget): Generator<void, ParsedFile> {
+    const tooBig = tooMuchText(text, file, budget)
+    if (tooBig !== undefined) return { file, lines: [], complaints: [tooBig], isCut: true }
     const lines: Line[] = []
-    const before = this.#files.get(file) ?? this.#olderFiles.get(file) ?? new OldLines([])
+    const counts: number[] = []
+    const before = this.#files.get(file) ?? this.#olderFiles.get(file) ?? new OldLines([], [])
     let fileAudit: Line | undefined
     const complaints: RuleError[] = []
     const source = text.split('\n')
@@ -82,70 +111,174 @@ export class Parser {
     let tier: TierName = 'main'
     let audit: Line['audit']
     let isFileAudit = false
-    const words = new Map<string, readonly Token[]>()
+    const words: Variables = new Map()
+    let isCut = false
+    let inTurn = 0
     for (let index = 0; index < source.length; index++) {
       const line = index + 1
-      let piece = source[index]!
-      while (goesOn(piece) && index + 1 < source.length) piece += `\n${source[++index]}`
+      const first = index
+      let end = endOf(source[index]!)
+      while (end === 'open' && index + 1 < source.length) {
+        const next = endOf(source[++index]!)
+        if (next !== 'empty') end = next
+      }
+      const piece = first === index ? source[first]! : source.slice(first, index + 1).join('\n')
+      inTurn += 4 + piece.length
+      if (inTurn > turnSize) {
+        inTurn = 0
+        yield
+      }
       const old = words.size > 0 ? undefined : before.find(piece)
-      if (old !== undefined && before.stands(old, line, tier, isFileAudit ? 'file' : audit)) {
+      const reading = old === undefined ? this.#read(piece, words, budget) : undefined
+      const count = reading?.words ?? before.words
+      const isWithin = budget.take('words', count)
+      if (
+        old !== undefined &&
+        isWithin &&
+        before.stands(old, line, tier, isFileAudit ? 'file' : audit)
+      ) {
         lines.push(old)
+        counts.push(count)
         continue
       }
-      const { statement, comment, mistake }: Reading = old ?? this.#read(piece, words)
-      if (mistake !== undefined) {
-        const { at, length, message, hint } = mistake
-        complaints.push(complaintAt({ file, line, text: piece }, at, length, message, hint))
-        continue
+      const place = { file, line, text: piece }
+      if (reading !== undefined) inTurn += 32 * count
+      if (reading?.mistake !== undefined) {
+        const { at, length, message, hint } = reading.mistake
+        complaints.push(complaintAt(place, at, length, message, hint))
+        isCut = reading.mistake.isLimit
+      } else if (!isWithin) {
+        complaints.push(tooManyWords(place, budget))
+        isCut = true
       }
+      if (!isCut && complaints.length >= maxMistakes && index + 1 < source.length) {
+        complaints.push(complaintAt(place, 0, 1, ...manyMistakes))
+        isCut = true
+      }
+      if (isCut) break
+      if (reading?.mistake !== undefined) continue
+      const { statement, comment }: Pick<Reading, 'statement' | 'comment'> = old ?? reading!
       if (statement!.kind === 'tier') {
         tier = statement!.tier
         audit = statement!.isAudit ? 'tier' : undefined
       }
-      if (statement!.kind === 'let') words.set(`$${statement!.name}`, wordsOf(statement!.value))
+      if (statement!.kind === 'let')
+        words.set(`$${statement!.name}`, this.#variable(statement!.value))
       if (statement!.kind === 'file-audit') {
         isFileAudit = true
-        const first = lines.find(each => decides(each.statement))
-        if (first) complaints.push(tooLate({ file, line, text: piece }, first))
+        const above = lines.find(each => decides(each.statement))
+        if (above) complaints.push(tooLate(place, above))
       }
       const mode = isFileAudit ? 'file' : audit
-      const place = { statement: statement!, file, line, text: piece, tier }
       const made: Line = {
+        statement: statement!,
         ...place,
+        tier,
         ...(comment !== undefined && { comment }),
         ...(mode !== undefined && { audit: mode }),
       }
       lines.push(made)
+      counts.push(count)
       if (made.statement.kind === 'file-audit') fileAudit ??= made
     }
-    this.#files.set(file, new OldLines(words.size > 0 ? [] : lines))
-    return { file, lines, complaints, ...(fileAudit && { fileAudit }) }
+    this.#files.set(file, words.size > 0 ? new OldLines([], []) : new OldLines(lines, counts))
+    return {
+      file,
+      lines,
+      complaints,
+      ...(fileAudit && { fileAudit }),
+      ...(isCut && { isCut: true }),
+    }
   }
 
-  /** Forgets what was not read since the last call but one; call it now and then, between files. */
+  /** Forgets what was not read since the last call but one: called whenever a policy has been read. */
   forgetOld(): void {
     this.#older = this.#readings
     this.#readings = new Map()
     this.#olderFiles = this.#files
     this.#files = new Map()
+    this.#olderValues = this.#values
+    this.#values = new Map()
   }
 
-  #read(piece: string, words: Words): Reading {
+  #read(piece: string, words: Variables, budget: Budget): Reading {
     const key = words.size > 0 && piece.includes('$') ? keyWith(piece, words) : piece
     let reading = this.#readings.get(key)
     if (reading === undefined) {
-      reading = this.#older.get(key) ?? readPiece(piece, words)
-      this.#readings.set(key, reading)
+      reading = this.#older.get(key) ?? readPiece(piece, words, budget)
+      if (reading.mistake?.isLimit !== true) this.#readings.set(key, reading)
     }
     return reading
   }
+
+  /** Equal texts are the same value with the same number. */
+  #variable(text: string): Variable {
+    let value = this.#values.get(text) ?? this.#olderValues.get(text)
+    value ??= { number: ++this.#valueCount, tokens: tokenize(text) }
+    this.#values.set(text, value)
+    return value
+  }
 }
 
-type Words = ReadonlyMap<string, readonly Token[]>
+/** What `let` gave a name: its words, and a number that no other words have. */
+interface Variable {
+  readonly number: number
+  readonly tokens: readonly Token[]
+}
+
+type Variables = Map<string, Variable>
 
 /** What a piece means depends on what its names stand for. */
-const keyWith = (piece: string, words: Words): string =>
-  `${piece}\0${JSON.stringify([...words].filter(([name]) => piece.includes(name)))}`
+const keyWith = (piece: string, words: Variables): string => {
+  const numbers = piece.match(/\$[^\s,="#]+/g)?.map(name => words.get(name)?.number ?? '')
+  return `${piece}\0${numbers?.join() ?? ''}`
+}
+
+/** Characters of lines that are read in one turn, words of new ones counting for some. */
+const turnSize = 300_000
+
+const manyMistakes = [
+  `there are ${maxMistakes} mistakes up to here; what follows was not read`,
+  'correct these first',
+] as const
+
+const tooMuchText = (text: string, file: string, budget: Budget): RuleError | undefined => {
+  const place = { file, line: 1, text: '' }
+  const { size, files, lines } = budget.limits
+  if (!budget.take('files', 1))
+    return complaintAt(
+      place,
+      0,
+      1,
+      `the policy has more than ${counted(files)} files`,
+      'put some of them together, or make more than one policy of it',
+    )
+  if (!budget.take('size', text.length))
+    return complaintAt(
+      place,
+      0,
+      1,
+      `the policy has more than ${counted(size)} characters with all that it includes`,
+      'make more than one policy of it',
+    )
+  let count = 1
+  const left = lines - budget.lines
+  for (let at = text.indexOf('\n'); at >= 0 && count <= left; at = text.indexOf('\n', at + 1))
+    count++
+  if (budget.take('lines', count)) return undefined
+  const line = Math.max(1, left)
+  const message = `the policy has more than ${counted(lines)} lines with all that it includes`
+  return complaintAt({ ...place, line }, 0, 1, message, 'make more than one policy of it')
+}
+
+const tooManyWords = (place: Pick<Line, 'file' | 'line' | 'text'>, { limits }: Budget): RuleError =>
+  complaintAt(
+    place,
+    0,
+    1,
+    `the policy has more than ${counted(limits.words)} words up to here, with what variables stand for`,
+    'name addresses in a zone once, and the zone in rules; or make more than one policy of it',
+  )
 
 const decides = ({ kind }: Statement): boolean => kind === 'rule' || kind === 'default'
 
@@ -161,42 +294,45 @@ const tooLate = (place: Pick<Line, 'file' | 'line' | 'text'>, first: Line): Rule
 /** Reads one file. */
 export const parse = (text: string, file = 'rules'): ParsedFile => new Parser().parse(text, file)
 
-const goesOn = (piece: string): boolean => {
-  if (!piece.includes(',') || !/,[ \t\r]*(#|$)/m.test(piece)) return false
-  try {
-    return tokenize(piece).findLast(token => token.kind !== 'comment')?.kind === 'comma'
-  } catch (error) {
-    if (error instanceof Mistake) return false
-    throw error
-  }
+/** How a line ends: in a comma, so that the next one belongs to it; in another word; or it has none at all. */
+const endOf = (line: string): 'open' | 'closed' | 'empty' => {
+  if (!line.includes(',')) return /^[ \t\r]*(#|$)/.test(line) ? 'empty' : 'closed'
+  if (!/,[ \t\r]*(#|$)/.test(line)) return 'closed'
+  return endsInComma(line)
 }
 
-const readPiece = (piece: string, named: Words): Reading => {
+const readPiece = (piece: string, named: Variables, { limits }: Budget): Reading => {
+  const most = limits.statementWords
   try {
-    const tokens = tokenize(piece)
+    const tokens = tokenize(piece, most)
     const words = replaced(
       tokens.filter(token => token.kind !== 'comment'),
       named,
+      most,
     )
     const comments = tokens.filter(token => token.kind === 'comment').map(t => t.text.trimEnd())
     const end = words.length === 0 ? 0 : words.at(-1)!.at + words.at(-1)!.length
     const reader = new LineReader(words, end)
     const statement: Statement = reader.isAtEnd ? { kind: 'blank' } : takeStatement(reader)
     if (!reader.isAtEnd) failAtRest(reader, statement)
-    return { statement, ...(comments.length > 0 && { comment: comments.join('') }) }
+    const comment = comments.length > 0 && { comment: comments.join('') }
+    return { statement, ...comment, words: words.length }
   } catch (error) {
-    if (error instanceof Mistake) return { mistake: error }
+    if (error instanceof Mistake) return { mistake: error, words: piece.length >> 3 }
     throw error
   }
 }
 
 /** Every `$NAME` replaced; what it stands for is where the name is. @throws {Mistake} */
-const replaced = (tokens: readonly Token[], named: Words): readonly Token[] => {
+const replaced = (tokens: readonly Token[], named: Variables, most: number): readonly Token[] => {
   if (!tokens.some(isVariable)) return tokens
+  let count = tokens.length
   return tokens.flatMap(token => {
     if (!isVariable(token)) return [token]
     const { text, at, length } = token
-    const words = named.get(text)
+    const words = named.get(text)?.tokens
+    count += words?.length ?? 0
+    if (count > most) throw tooLong(at, length, most)
     if (words !== undefined) return words.map(word => ({ ...word, at, length }))
     const near = didYouMean(
       text,
@@ -208,8 +344,6 @@ const replaced = (tokens: readonly Token[], named: Words): readonly Token[] => {
 }
 
 const isVariable = (token: Token): boolean => token.kind === 'word' && token.text.startsWith('$')
-
-const wordsOf = (value: string): readonly Token[] => tokenize(value)
 
 const options = ['from', 'to', 'except', 'log', 'limit', 'max', 'via', 'until', 'schedule']
 

@@ -16,6 +16,8 @@ export interface PortMask {
 }
 
 const maskCache = new Map<string, readonly PortMask[]>()
+let cachedMasks = 0
+const mostCachedMasks = 200_000
 
 export const keyOfPorts = (set: readonly PortRange[]): string => {
   let key = ''
@@ -29,7 +31,11 @@ export const masksOf = (set: readonly PortRange[]): readonly PortMask[] => {
   let masks = maskCache.get(key)
   if (masks === undefined) {
     masks = set.flatMap(({ from, to }) => masksOfRange(from, to))
-    if (maskCache.size > 10_000) maskCache.clear()
+    cachedMasks += masks.length + 1
+    if (cachedMasks > mostCachedMasks) {
+      maskCache.clear()
+      cachedMasks = masks.length + 1
+    }
     maskCache.set(key, masks)
   }
   return masks
@@ -251,15 +257,18 @@ export const portRows = (sets: readonly ClassedSet[], side: PortSide): PortRow[]
 
 /** @param ofClients large blocks get rows of their own */
 const blockOf = (
-  sets: readonly ClassedSet[],
+  of: readonly ClassedSet[],
   value: number,
   length: number,
   ofClients: boolean,
 ): Block => {
   const last = value + 2 ** (16 - length) - 1
-  const isMixed = sets.some(({ set }) =>
-    set.some(({ from, to }) => from <= last && to >= value && !(from <= value && to >= last)),
-  )
+  // Only what is in the block is looked at further down.
+  const sets = of.flatMap(({ set, bit }) => {
+    const within = set.filter(({ from, to }) => from <= last && to >= value)
+    return within.length === 0 ? [] : [{ set: within, bit }]
+  })
+  const isMixed = sets.some(({ set }) => set.some(({ from, to }) => !(from <= value && to >= last)))
   if (!isMixed) {
     const bits = bitsOfPort(sets, value)
     return ofClients && length <= largeLength && value >= firstOfClients

@@ -11,6 +11,8 @@ export class Ids {
   /** Without the highest bit, at the first free place from its own on; 0 is an empty place. */
   #table: Uint32Array
   #count = 0
+  /** Where the search for a number that is taken ended: up to there all are. */
+  readonly #tried = new Map<number, number>()
 
   /** @param expected about how many there will be */
   constructor(expected: number) {
@@ -19,7 +21,11 @@ export class Ids {
 
   /** @param wanted as made by `wantedId` */
   take(wanted: number): number {
-    for (let id = wanted; ; id = (id + 1) >>> 0) if (this.add(id)) return id
+    for (let id = this.#tried.get(wanted) ?? wanted; ; id = (id + 1) >>> 0)
+      if (this.add(id)) {
+        if (id !== wanted) this.#tried.set(wanted, id)
+        return id
+      }
   }
 
   /** False when it is taken; the number 0 always is. */
@@ -58,6 +64,10 @@ export interface RuleMemo {
   readonly tier: number
   readonly digest: ResolvedRule['digest']
   readonly uses: readonly Dependency[]
+  /** What its zones and services were put together from, for the budget of the policy. */
+  readonly parts: number
+  /** Flows that it takes at most. */
+  readonly flows: number
   /** It is in force whatever the time, has the name and the number that it wanted, uses no names, and is no default. */
   readonly isPlain: boolean
   /** Something of it is to be complained about, or may be. */
@@ -76,6 +86,8 @@ export class PolicyMemo {
   readonly tiers: Uint8Array
   /** Two for each. */
   readonly digests: Int32Array
+  readonly parts: Float64Array
+  readonly flows: Uint32Array
   #searches = 0
   #places: Map<Rule | Default, number> | undefined
 
@@ -86,6 +98,8 @@ export class PolicyMemo {
     this.ids = new Uint32Array(count)
     this.tiers = new Uint8Array(count)
     this.digests = new Int32Array(2 * count)
+    this.parts = new Float64Array(count)
+    this.flows = new Uint32Array(count)
   }
 
   add(line: Line<Rule> | Line<Default>, rule: RuleMemo): void {
@@ -98,6 +112,8 @@ export class PolicyMemo {
     this.tiers[at] = rule.tier
     this.digests[2 * at] = rule.digest[0]
     this.digests[2 * at + 1] = rule.digest[1]
+    this.parts[at] = rule.parts
+    this.flows[at] = rule.flows
   }
 
   /** As it was at `place` of `before`. */
@@ -111,6 +127,8 @@ export class PolicyMemo {
     this.tiers[at] = before.tiers[place]!
     this.digests[2 * at] = before.digests[2 * place]!
     this.digests[2 * at + 1] = before.digests[2 * place + 1]!
+    this.parts[at] = before.parts[place]!
+    this.flows[at] = before.flows[place]!
   }
 
   /** Where the statement stood, first looked for about `at`; -1 when it is new. */

@@ -7,10 +7,11 @@
  */
 import { hash32 } from '../../pipeline/program.js'
 import { tooManyAudits } from './audits.js'
-import { complaintAt, inOrder } from './complaint.js'
+import { complaintAt, inOrder, Mistakes } from './complaint.js'
 import { type Dependency, Environment, type Facts } from './environment.js'
 import { formatRuleBody } from './format.js'
 import { Guards } from './guards.js'
+import { Budget, Effort, type Limits, limits, maxGuardSteps, noLimits } from './limits.js'
 import type { PolicyInput } from './load.js'
 import { Ids, mix, mixTwo, PolicyMemo, type RuleMemo } from './resolve-memo.js'
 import {
@@ -22,8 +23,10 @@ import {
 } from './resolved.js'
 import { type Default, isAny, type Line, type Rule, type RuleError, tiers } from './rule.js'
 import { hashOf, withDigest } from './rule-digest.js'
+import { flowCount } from './rule-flows.js'
 import { resolveTimeouts } from './timeouts.js'
-import { isOn, nextChange } from './times.js'
+import { isOn, nextChange, scheduleKey } from './times.js'
+import { tooManyFlows, tooManyRules, tooManySchedules, tooManySteps } from './too-much.js'
 import { unseenBy } from './unseen.js'
 import { builtIn, undeclared, wantedId } from './unwritten-rules.js'
 
@@ -32,25 +35,45 @@ export class Resolver {
   #memos = new Map<string, PolicyMemo>()
   readonly #guards = new Guards()
   /** Rules that no file holds. */
-  readonly #fixed = new Map<string, ResolvedRule>()
+  #fixed = new Map<string, ResolvedRule>()
 
-  resolve(policies: readonly PolicyInput[], facts: Facts): Resolved {
+  /** @param most what the policies may ask for; absent: they were checked before */
+  resolve(policies: readonly PolicyInput[], facts: Facts, most: Limits = noLimits): Resolved {
+    const resolving = this.resolving(policies, facts, most)
+    for (;;) {
+      const { done, value } = resolving.next()
+      if (done) return value
+    }
+  }
+
+  /** The same in short turns: ask again for the next one. Nothing else may be resolved in between. */
+  *resolving(
+    policies: readonly PolicyInput[],
+    facts: Facts,
+    most: Limits,
+  ): Generator<void, Resolved> {
     const complaints: RuleError[] = []
     const ids = new Ids(policies.reduce((sum, { loaded }) => sum + loaded.lines.length, 0))
     const memos = new Map<string, PolicyMemo>()
     const ordered = [...policies].sort((a, b) => a.order - b.order || (a.name < b.name ? -1 : 1))
-    const parts = ordered.map(policy => {
+    const budget = new Budget(most)
+    const parts: PolicyResolver[] = []
+    for (const policy of ordered) {
       const before = this.#memos.get(policy.name)
-      const part = new PolicyResolver(policy, facts, ids, before)
-      part.run()
+      const part = new PolicyResolver(policy, facts, ids, before, budget)
+      yield* part.run()
       memos.set(policy.name, part.memo)
       complaints.push(...policy.loaded.complaints, ...part.complaints)
-      return part
-    })
-    this.#memos = memos
+      parts.push(part)
+    }
+    const isCut = parts.some(part => part.memo.environment.isCut)
+    // What is missing some of its parts is not to be found again.
+    if (!isCut) this.#memos = memos
+    const fixed = this.#fixed
+    this.#fixed = new Map()
     const enforced = ordered.filter(policy => !isAuditedFile(policy))
     const last =
-      parts.findLast(part => part.last)?.last ?? this.#keep(undeclared(enforced.at(-1), ids))
+      parts.findLast(part => part.last)?.last ?? this.#keep(undeclared(enforced.at(-1), ids), fixed)
     // One policy's lists are taken as they are.
     const lists = tiers.map((_, tier) =>
       parts.length === 1 ? parts[0]!.rules[tier]! : parts.flatMap(part => part.rules[tier]!),
@@ -58,9 +81,23 @@ export class Resolver {
     const behind = parts.flatMap(part => part.pairDefaults)
     // Before defaults for pairs of zones: whoever has an address already asks from it when its lease is to go on.
     if (ordered.length > 0 && [...behind, last].some(shuts))
-      behind.unshift(this.#keep(builtIn(ids)))
-    lists[3]!.push(...behind)
+      behind.unshift(this.#keep(builtIn(ids), fixed))
+    for (const one of behind) lists[3]!.push(one)
     if (parts.some(part => part.hasAudits)) complaints.push(...tooManyAudits(lists, ordered))
+    const effort = most === noLimits ? undefined : new Effort(maxGuardSteps)
+    const stateless = parts.some(part => part.hasStateless) ? this.#guards.among(lists, effort) : []
+    const excess =
+      most === noLimits || isCut
+        ? []
+        : [
+            ...(effort?.isSpent ? [tooManySteps(lists)] : []),
+            ...tooManyRules(lists, stateless),
+            ...tooManySchedules(parts.map(part => part.schedules)),
+            ...(parts.reduce((sum, part) => sum + part.flowCount, 0) > most.flows
+              ? tooManyFlows([...lists, stateless], most.flows)
+              : []),
+          ]
+    complaints.push(...excess)
     const changes = parts.flatMap(part => part.changes)
     const timed = parts
       .filter((_, at) => !isAuditedFile(ordered[at]!))
@@ -70,28 +107,29 @@ export class Resolver {
     return {
       tiers: lists,
       timeouts: timeouts.timeouts,
-      stateless: parts.some(part => part.hasStateless) ? this.#guards.among(lists) : [],
+      stateless,
       last,
       complaints: complaints.sort(inOrder),
+      ...((isCut || excess.length > 0) && { isCut: true }),
       hash: hashOf(
         parts.flatMap(part => part.lanes),
         [...behind, last],
       ),
-      ...(changes.length > 0 && { nextChangeMillis: Math.min(...changes) }),
+      ...(changes.length > 0 && { nextChangeMillis: changes.reduce((a, b) => Math.min(a, b)) }),
     }
   }
 
-  #keep(placed: PlacedRule): PlacedRule {
+  #keep(placed: PlacedRule, before: ReadonlyMap<string, ResolvedRule>): PlacedRule {
     const key = `${placed.rule.policy}/${placed.rule.name} ${placed.rule.digest}`
-    const rule = this.#fixed.get(key) ?? placed.rule
+    const rule = before.get(key) ?? placed.rule
     this.#fixed.set(key, rule)
     return { ...placed, rule }
   }
 }
 
-/** Rules once, without memory. */
+/** Rules once, without memory, and no more than may be asked for. */
 export const resolve = (policies: readonly PolicyInput[], facts: Facts): Resolved =>
-  new Resolver().resolve(policies, facts)
+  new Resolver().resolve(policies, facts, limits)
 
 type RuleLine = Line<Rule>
 type DefaultLine = Line<Default>
@@ -110,30 +148,49 @@ class PolicyResolver {
   hasStateless = false
   /** Names that are taken; made only when two rules want one number, as those of one name do. */
   #names: Set<string> | undefined
+  /** The number that the last of one name got. */
+  readonly #twins = new Map<string, number>()
+  /** Flows that its rules take at most. */
+  flowCount = 0
+  /** Where each different schedule stands first. */
+  readonly schedules = new Map<string, Line>()
   /** Two hashes for each tier, over the digests of its rules in their order. */
   readonly lanes = tiers.map(() => [0x811c9dc5, 0x9e3779b9] as [number, number])
   #at = -1
   #auditedDefault: PlacedRule | undefined
-  readonly #complaints: RuleError[] = []
+  readonly #mistakes = new Mistakes()
 
-  constructor(policy: PolicyInput, facts: Facts, ids: Ids, before: PolicyMemo | undefined) {
+  constructor(
+    policy: PolicyInput,
+    facts: Facts,
+    ids: Ids,
+    before: PolicyMemo | undefined,
+    budget: Budget,
+  ) {
     this.#policy = policy
     this.#facts = facts
     this.#ids = ids
     this.#before = before
     const { lines } = policy.loaded
-    const environment = new Environment(lines, facts, before?.environment)
+    const environment = new Environment(lines, facts, before?.environment, budget)
     this.memo = new PolicyMemo(environment, lines.length)
     this.hasAudits = policy.loaded.root.fileAudit !== undefined
   }
 
   get complaints(): readonly RuleError[] {
-    return [...this.memo.environment.complaints, ...this.#complaints]
+    return [...this.memo.environment.complaints, ...this.#mistakes.list]
   }
 
-  run(): void {
+  *run(): Generator<void> {
+    const { environment } = this.memo
+    let inTurn = environment.parts
     for (const line of this.#policy.loaded.lines) {
+      if (environment.isCut) return
       if (this.#keep(line)) continue
+      if (++inTurn > partsOfTurn) {
+        inTurn = 0
+        yield
+      }
       if (line.statement.kind === 'rule') this.#rule(line as RuleLine, line.statement)
       else if (line.statement.kind === 'default') this.#default(line as DefaultLine, line.statement)
     }
@@ -150,6 +207,8 @@ class PolicyResolver {
     this.memo.keep(before, at)
     const tier = before.tiers[at]!
     this.rules[tier]!.push(before.rules[at]!.placed)
+    this.memo.environment.take(before.parts[at]!, line)
+    this.flowCount += before.flows[at]!
     mixTwo(this.lanes[tier]!, before.digests[2 * at]!, before.digests[2 * at + 1]!)
     return true
   }
@@ -158,10 +217,11 @@ class PolicyResolver {
     const tier = tierNumbers[line.tier]
     const memo = this.#resolve(line, statement, tier)
     if (memo.isSuspect) this.#suspect(line, statement, tier, memo)
+    this.flowCount += memo.flows
     const { rule } = memo.placed
     if (rule.isAudit) this.hasAudits = true
     if (isStateless(rule)) this.hasStateless = true
-    if (!memo.isPlain && !this.#isInForce(statement)) return
+    if (!memo.isPlain && !this.#isInForce(line, statement)) return
     this.rules[tier].push(memo.placed)
     mix(this.lanes[tier]!, memo.digest)
   }
@@ -190,7 +250,8 @@ class PolicyResolver {
       this.#complain(line, 'default', message, hint)
       return
     }
-    const { placed, digest } = this.#resolve(line, statement, 3)
+    const { placed, digest, flows } = this.#resolve(line, statement, 3)
+    this.flowCount += flows
     if (isWhole && isAudited) this.#auditedDefault = placed
     if (isWhole && !isAudited) this.last = placed
     else {
@@ -202,20 +263,23 @@ class PolicyResolver {
   /** The name that nobody else has: a rule's own, or one by its text. */
   #nameOf(line: Line, statement: Rule | Default, wanted: string, names: Set<string>): string {
     let name = wanted
-    for (let number = 2, { size } = names; names.add(name).size === size; number++)
-      name = `${wanted}-${number}`
+    let number = this.#twins.get(wanted) ?? 1
+    for (const { size } = names; names.add(name).size === size; ) name = `${wanted}-${++number}`
+    if (name !== wanted) this.#twins.set(wanted, number)
     if (name !== wanted && statement.kind === 'rule' && statement.name !== undefined)
       this.#namedTwice(line, wanted)
     return name
   }
 
   #namedTwice(line: Line, name: string): void {
-    const first = this.memo.rules.find(memo => memo.name === name)!.placed
-    const hint = `it is already in ${first.file}:${first.line}; names tell counters apart, so choose another`
-    this.#complain(line, name, `two rules are named "${name}"`, hint)
+    this.#mistakes.add(() => {
+      const first = this.memo.rules.find(memo => memo.name === name)!.placed
+      const hint = `it is already in ${first.file}:${first.line}; names tell counters apart, so choose another`
+      return complaintOn(line, name, `two rules are named "${name}"`, hint)
+    })
   }
 
-  #isInForce(rule: Rule): boolean {
+  #isInForce(line: Line, rule: Rule): boolean {
     if (rule.until === undefined && rule.schedule === undefined) return true
     const now = this.#facts.nowMillis
     if (rule.until !== undefined) {
@@ -223,6 +287,8 @@ class PolicyResolver {
       this.changes.push(rule.until)
     }
     if (rule.schedule === undefined) return true
+    const key = scheduleKey(rule.schedule)
+    if (!this.schedules.has(key)) this.schedules.set(key, line)
     this.changes.push(nextChange(rule.schedule, now))
     return isOn(rule.schedule, now)
   }
@@ -248,14 +314,11 @@ class PolicyResolver {
     const { name, at = 0 } = line.statement.via!
     const message = `no chain is named "${name}"`
     const hint = 'apply the chain first; "sluice get chains" lists those that exist'
-    this.#complaints.push(complaintAt(line, at, name.length, message, hint))
+    this.#mistakes.add(() => complaintAt(line, at, name.length, message, hint))
   }
 
-  /** Points at the first place where the word stands by itself. */
   #complain(line: Line, word: string, message: string, hint: string): void {
-    const words = line.text.matchAll(/[^\s:]+/g)
-    const at = [...words].find(found => found[0] === word)?.index ?? 0
-    this.#complaints.push(complaintAt(line, at, word.length, message, hint))
+    this.#mistakes.add(() => complaintOn(line, word, message, hint))
   }
 
   /** What came out the last time, if it would come out the same. */
@@ -272,6 +335,7 @@ class PolicyResolver {
       old.tier === tier &&
       old.placed.rule.auditIn === auditIn(line, statement) &&
       this.#isStill(old.uses)
+    if (isSame) this.memo.environment.take(old.parts, line)
     const memo = isSame ? moved(old, line) : this.#make(line, statement, id, wanted, name, tier)
     this.memo.add(line, memo)
     return memo
@@ -307,6 +371,7 @@ class PolicyResolver {
   ): RuleMemo {
     const uses: Dependency[] = []
     const rule = statement.kind === 'rule' ? statement : undefined
+    const before = this.memo.environment.parts
     const within = auditIn(line, statement)
     const parts = {
       id,
@@ -336,10 +401,28 @@ class PolicyResolver {
       tier,
       digest: made.digest,
       uses: uses.length === 0 ? noUses : uses,
+      parts: this.memo.environment.parts - before,
+      flows: flowCount(made, mostCounted),
       isPlain: rule !== undefined && uses.length === 0 && !isTimed && isItself,
       isSuspect: isSuspect(made, tier),
     }
   }
+}
+
+/** New rules, and parts of their zones, that are looked at in one turn. */
+const partsOfTurn = 2_000
+/** Flows of one rule: more than all may have. */
+const mostCounted = 2 * limits.flows
+
+/** Points at the first place where the word stands by itself. */
+const complaintOn = (line: Line, word: string, message: string, hint: string): RuleError => {
+  let at = 0
+  for (const found of line.text.matchAll(/[^\s:]+/g))
+    if (found[0] === word) {
+      at = found.index
+      break
+    }
+  return complaintAt(line, at, word.length, message, hint)
 }
 
 /** A default belongs to its file, not to a tier. */
@@ -376,6 +459,8 @@ const moved = (memo: RuleMemo, { file, line }: Line): RuleMemo =>
         tier: memo.tier,
         digest: memo.digest,
         uses: memo.uses,
+        parts: memo.parts,
+        flows: memo.flows,
         isPlain: memo.isPlain,
         isSuspect: memo.isSuspect,
       }

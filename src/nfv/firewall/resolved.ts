@@ -61,6 +61,8 @@ export interface Resolved {
   /** How long connections may be silent, by their ports; empty: as the network has it. */
   readonly timeouts: readonly Timeout[]
   readonly complaints: readonly RuleError[]
+  /** There was too much to look at: some of it is missing. */
+  readonly isCut?: true
   /** Changes when, and only when, a verdict or the rule behind it may change. */
   readonly hash: string
   /** When a schedule or an expiry may next change the rules. */

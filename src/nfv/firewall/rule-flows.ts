@@ -12,7 +12,7 @@ import type { Action, FieldValue, Masked, Match } from '../../openflow/values.js
 import { cookieOf, type Flow, flow, type Origin } from '../../pipeline/program.js'
 import { registers } from '../../pipeline/registers.js'
 import type { TableName } from '../../pipeline/tables.js'
-import { type AddressSet, cidrsV4, cidrsV6, isEveryAddress } from './address-set.js'
+import { type AddressSet, cidrsV4, cidrsV6, isEveryAddress, prefixCount } from './address-set.js'
 import {
   classKey,
   keyOfPorts,
@@ -86,6 +86,63 @@ const blocksOf = (rule: ResolvedRule, placement: Placement): Block[] => {
     add(version, terms, [from, to])
   }
   return blocks
+}
+
+/**
+ * How many flows a rule takes at most, without making them.
+ *
+ * @param classes sets of ports that have a bit; absent: none has
+ * @param most where counting ends
+ */
+export const flowCount = (rule: ResolvedRule, most: number, classes?: PortClasses): number => {
+  const isUntracked = rule.isGuard === true || (rule.verb === 'allow-stateless' && !rule.isAudit)
+  const isShared = !isUntracked && isEveryAddress(rule.from) && isEveryAddress(rule.to)
+  const times = rule.isAudit ? mostAuditMasks : 1
+  const rows = (version: 4 | 6 | undefined, ends: readonly number[]): number => {
+    let services = 0
+    for (const term of rule.terms)
+      if (version === undefined || (term.version ?? version) === version)
+        services += termCount(term, isUntracked ? undefined : classes)
+    const wide = [...ends, services, times]
+    const product = wide.reduce((count, one) => count * one, 1)
+    return Math.min(
+      product,
+      wide.reduce((count, one) => count + one, 1),
+    )
+  }
+  if (isShared) return Math.min(most, rows(undefined, []))
+  const ofVersion = (version: 4 | 6) => {
+    const [from, to] = version === 4 ? [rule.from.v4, rule.to.v4] : [rule.from.v6, rule.to.v6]
+    if (from.length === 0 || to.length === 0) return 0
+    return rows(version, [prefixesOf(from, most), prefixesOf(to, most)])
+  }
+  return Math.min(most, ofVersion(4) + ofVersion(6))
+}
+
+/** Masks of the number of an audit rule. */
+const mostAuditMasks = 6
+
+const termCount = ({ protocol, source, destination }: Term, classes?: PortClasses): number => {
+  if (protocol === undefined) return 1
+  const side = (set: readonly PortRange[] | undefined, name: PortSide): number => {
+    if (set === undefined) return 1
+    if (set.length === 1 && set[0]!.from === set[0]!.to) return 1
+    const hasBit = classes?.has(classKey(name, protocol, keyOfPorts(set)))
+    return hasBit ? 1 : masksOf(set).length
+  }
+  return side(source, 'source') * side(destination, 'destination')
+}
+
+const prefixCounts = new WeakMap<object, number>()
+
+const prefixesOf = (ranges: AddressSet['v4'] | AddressSet['v6'], most: number): number => {
+  if (ranges.length === 1 && ranges[0]!.first === ranges[0]!.last) return 1
+  let count = prefixCounts.get(ranges)
+  if (count === undefined) {
+    count = prefixCount(ranges, most)
+    if (count < most) prefixCounts.set(ranges, count)
+  }
+  return count
 }
 
 /** Two services may come to one match: `icmp` and `proto icmp`. */

@@ -52,7 +52,25 @@ export const formatSpan = (seconds: number): string => {
 
 const formats = new Map<string, Intl.DateTimeFormat>()
 
-const partsOf = (millis: number, timeZone: string): Record<string, string> => {
+/** What was asked for last, by time zone: many rules ask for the same minutes. */
+const known = new Map<string, Map<number, Readonly<Record<string, string>>>>()
+let knownCount = 0
+const mostKnown = 20_000
+
+const partsOf = (millis: number, timeZone: string): Readonly<Record<string, string>> => {
+  let parts = known.get(timeZone)?.get(millis)
+  if (parts !== undefined) return parts
+  if (++knownCount > mostKnown) {
+    known.clear()
+    knownCount = 0
+  }
+  parts = partsBy(millis, timeZone)
+  const ofZone = known.get(timeZone) ?? new Map()
+  known.set(timeZone, ofZone.set(millis, parts))
+  return parts
+}
+
+const partsBy = (millis: number, timeZone: string): Readonly<Record<string, string>> => {
   let format = formats.get(timeZone)
   if (format === undefined) {
     format = new Intl.DateTimeFormat('en-GB', {
@@ -82,15 +100,22 @@ export const isOn = (schedule: Schedule, nowMillis: number): boolean => {
   return minute < schedule.to && schedule.days.includes(yesterday)
 }
 
-/** When a schedule next changes, and since when that is known. */
-const changes = new WeakMap<Schedule, { readonly sinceMillis: number; readonly atMillis: number }>()
+/** When a schedule next changes, and since when that is known; by what it says. */
+const changes = new Map<string, { readonly sinceMillis: number; readonly atMillis: number }>()
+const mostChanges = 1_000
+
+/** Equal when, and only when, they are on at the same times. */
+export const scheduleKey = ({ days, from, to, timeZone }: Schedule): string =>
+  `${days.join()} ${from}-${to} ${timeZone}`
 
 /** When `isOn` next changes, to the minute; eight days from now when it does not within a week. */
 export const nextChange = (schedule: Schedule, nowMillis: number): number => {
-  const known = changes.get(schedule)
+  const key = scheduleKey(schedule)
+  const known = changes.get(key)
   if (known && known.sinceMillis <= nowMillis && nowMillis < known.atMillis) return known.atMillis
   const atMillis = findChange(schedule, nowMillis)
-  changes.set(schedule, { sinceMillis: nowMillis, atMillis })
+  if (changes.size >= mostChanges) changes.clear()
+  changes.set(key, { sinceMillis: nowMillis, atMillis })
   return atMillis
 }
 

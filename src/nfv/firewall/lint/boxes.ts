@@ -3,6 +3,7 @@
  * that it can be said exactly whether earlier rules leave anything for a later one.
  */
 import type { AddressSet, Range } from '../address-set.js'
+import type { Effort } from '../limits.js'
 import type { ResolvedRule, Term } from '../resolved.js'
 import type { PortRange } from '../rule.js'
 
@@ -44,12 +45,15 @@ const kindsOf = (term: Term): Range<number>[][] => {
 const portsOf = (set: readonly PortRange[] | undefined): Range<number>[] =>
   set?.map(({ from, to }) => ({ first: from, last: to })) ?? [{ first: 0, last: 65535 }]
 
-export const meets = (a: Box, b: Box): boolean =>
-  a.version === b.version &&
-  a.sides.every((side, index) => {
-    const other = b.sides[index]!
-    return side.first <= other.last && side.last >= other.first
-  })
+export const meets = (a: Box, b: Box): boolean => {
+  if (a.version !== b.version) return false
+  // From the last on: rules differ in their ports more often than in their addresses.
+  for (let index = a.sides.length - 1; index >= 0; index--) {
+    const [side, other] = [a.sides[index]!, b.sides[index]!]
+    if (side.first > other.last || side.last < other.first) return false
+  }
+  return true
+}
 
 /** What of `box` is not in `hole`: at most two boxes for each side. */
 export const cut = (box: Box, hole: Box): Box[] => {
@@ -73,15 +77,17 @@ export const cut = (box: Box, hole: Box): Box[] => {
 const step = (value: number | bigint, by: 1 | -1): number | bigint =>
   typeof value === 'bigint' ? value + BigInt(by) : value + by
 
-/** What is left of some boxes; undefined when it falls into more than `limit` pieces. */
+/** What is left of some boxes; undefined when it falls into more than `limit` pieces, or takes more effort than there is. */
 export const without = (
   boxes: readonly Box[],
   holes: readonly Box[],
   limit: number,
+  effort: Effort,
 ): readonly Box[] | undefined => {
   let rest = boxes
   for (const hole of holes) {
     if (rest.length === 0) return rest
+    if (!effort.spend(4 * rest.length)) return undefined
     rest = rest.flatMap(box => cut(box, hole))
     if (rest.length > limit) return undefined
   }

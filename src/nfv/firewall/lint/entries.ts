@@ -1,6 +1,7 @@
 /** Rules prepared for being held against one another, and a quick way to those that a rule can meet at all. */
 import { isEmpty } from '../address-set.js'
-import { isStateless, type PlacedRule } from '../resolved.js'
+import type { Effort } from '../limits.js'
+import { isStateless, type PlacedRule, type ResolvedRule } from '../resolved.js'
 import { type Box, boxesOf, meets } from './boxes.js'
 
 /** A rule's boxes with its bounding interval of sources, for quick comparing. */
@@ -15,14 +16,27 @@ export interface Entry {
 
 const boxLimit = 400
 
-/** What is compared: rules that decide, with some address on both sides. */
+/** What is compared: rules that decide, and that some packet can meet. */
 export const entriesOf = (rules: readonly PlacedRule[]): Entry[] =>
   rules
     .filter(({ rule, file }) => !rule.isAudit && !isStateless(rule) && file !== 'built-in')
-    .filter(placed => !isVoid(placed))
+    .filter(placed => !isVoid(placed) && !isMixed(placed))
     .flatMap(placed => entryOf(placed) ?? [])
 
 export const isVoid = ({ rule }: PlacedRule): boolean => isEmpty(rule.from) || isEmpty(rule.to)
+
+/** Both ends have addresses, and no packet can have one of each: they are of different versions of IP, or the service is. */
+export const isMixed = ({ rule }: PlacedRule): boolean =>
+  !isEmpty(rule.from) &&
+  !isEmpty(rule.to) &&
+  rule.terms.length > 0 &&
+  !rule.terms.some(({ version }) => versionsOf(rule).some(each => (version ?? each) === each))
+
+/** The versions of IP that both ends have addresses of. */
+export const versionsOf = ({ from, to }: ResolvedRule): readonly (4 | 6)[] => [
+  ...(from.v4.length > 0 && to.v4.length > 0 ? [4 as const] : []),
+  ...(from.v6.length > 0 && to.v6.length > 0 ? [6 as const] : []),
+]
 
 export const entryOf = (placed: PlacedRule): Entry | undefined => {
   const boxes = boxesOf(placed.rule, boxLimit)
@@ -38,12 +52,24 @@ export const entryOf = (placed: PlacedRule): Entry | undefined => {
   return { placed, boxes, low, high, lowTo: destination.low, highTo: destination.high }
 }
 
-export const mayMeet = (a: Entry, b: Entry): boolean =>
+export const mayMeet = (a: Entry, b: Entry, effort: Effort): boolean =>
   a.low <= b.high &&
   a.high >= b.low &&
   a.lowTo <= b.highTo &&
   a.highTo >= b.lowTo &&
-  a.boxes.some(box => b.boxes.some(other => meets(box, other)))
+  boxesMeet(a, b, effort)
+
+/** Where there is no effort left, nothing meets any more. */
+const boxesMeet = (a: Entry, b: Entry, effort: Effort): boolean => {
+  let steps = 0
+  for (const box of a.boxes)
+    for (const other of b.boxes) {
+      steps++
+      if (meets(box, other)) return effort.spend(steps)
+    }
+  effort.spend(steps)
+  return false
+}
 
 /**
  * Finds the entries that one can meet, or that can hold all of it, without looking at all: by the /16 that its sources
@@ -54,9 +80,12 @@ export class Neighbours {
   readonly #sources: Intervals
   readonly #destinations: Intervals
   readonly #all: Uint32Array
+  readonly #effort: Effort
 
-  constructor(entries: readonly Entry[]) {
+  /** @param effort what may be compared */
+  constructor(entries: readonly Entry[], effort: Effort) {
     this.#entries = entries
+    this.#effort = effort
     this.#sources = new Intervals(entries.map(({ low, high }) => [low, high]))
     this.#destinations = new Intervals(entries.map(({ lowTo, highTo }) => [lowTo, highTo]))
     this.#all = Uint32Array.from(entries.keys())
@@ -82,18 +111,19 @@ export class Neighbours {
     const [sources, destinations] = [this.#sources, this.#destinations]
     const lists = smaller(sources.around(index), destinations.around(index))
     const isHeld = (other: number) =>
-      sources.holds(other, index) && destinations.holds(other, index)
+      this.#effort.spend(0.25) && sources.holds(other, index) && destinations.holds(other, index)
     for (const other of merged(lists, 0, index, isHeld)) yield this.#entries[other]!
   }
 
   *#meeting(index: number, from: number, to: number): Iterable<Entry> {
     const [sources, destinations] = [this.#sources, this.#destinations]
     const lists = smaller(sources.near(index), destinations.near(index)) ?? [this.#all]
-    const { boxes } = this.#entries[index]!
+    const entry = this.#entries[index]!
     const isMet = (other: number) =>
+      this.#effort.spend(0.25) &&
       sources.meet(other, index) &&
       destinations.meet(other, index) &&
-      boxes.some(box => this.#entries[other]!.boxes.some(one => meets(box, one)))
+      boxesMeet(entry, this.#entries[other]!, this.#effort)
     for (const other of merged(lists, from, to, isMet)) yield this.#entries[other]!
   }
 }

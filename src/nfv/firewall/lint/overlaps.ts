@@ -3,10 +3,19 @@
  * tier to tier.
  */
 import type { Facts } from '../environment.js'
+import { Effort, maxLintSteps } from '../limits.js'
 import type { PlacedRule, Resolved } from '../resolved.js'
 import { tiers } from '../rule.js'
 import { type Box, without } from './boxes.js'
-import { type Entry, entriesOf, isVoid, mayMeet, Neighbours } from './entries.js'
+import {
+  type Entry,
+  entriesOf,
+  isMixed,
+  isVoid,
+  mayMeet,
+  Neighbours,
+  versionsOf,
+} from './entries.js'
 import { type Remark, remarkOn, whereOf } from './remark.js'
 
 const pieceLimit = 2000
@@ -14,38 +23,56 @@ const conflictLimit = 50
 /** Rules above one that are held against it together. */
 const mostBefore = 200
 
-export const lintOverlaps = (resolved: Resolved, facts: Facts): Remark[] => {
+/** @param steps pairs of ranges that may be compared; what is beyond is not looked at, and a remark says so */
+export const lintOverlaps = (
+  resolved: Resolved,
+  facts: Facts,
+  steps: number = maxLintSteps,
+): Remark[] => {
+  const effort = new Effort(steps)
   const above: Entry[][] = []
   const remarks: Remark[] = []
   for (const rules of resolved.tiers) {
     const entries = entriesOf(rules)
-    remarks.push(...lintTier(entries, above))
+    for (const remark of lintTier(entries, above, effort)) remarks.push(remark)
     if (entries.length > 0) above.push(entries)
   }
   // Away from a network no host has an address, and that says nothing.
-  if (facts.isOffline !== true)
-    remarks.push(...resolved.tiers.flat().filter(isVoid).map(emptyRemark))
+  for (const placed of resolved.tiers.flat())
+    if (isMixed(placed)) remarks.push(mixedRemark(placed))
+    else if (isVoid(placed) && facts.isOffline !== true) remarks.push(emptyRemark(placed))
   return remarks
 }
 
-const lintTier = (entries: readonly Entry[], above: readonly (readonly Entry[])[]): Remark[] => {
+const lintTier = (
+  entries: readonly Entry[],
+  above: readonly (readonly Entry[])[],
+  effort: Effort,
+): Remark[] => {
+  if (effort.isSpent) return []
   const remarks: Remark[] = []
-  const neighbours = new Neighbours(entries)
+  const neighbours = new Neighbours(entries, effort)
   let conflicts = 0
   for (const [index, entry] of entries.entries()) {
+    if (effort.isSpent) return [...remarks, unfinishedRemark(entry.placed)]
     const before = neighbours.before(index, mostBefore)
-    const covering = coveredBy(entry, before, neighbours.containing(index))
-    const higher = covering || above.length === 0 ? undefined : coveredAbove(entry, above, before)
+    const covering = coveredBy(entry, before, neighbours.containing(index), effort)
+    const higher =
+      covering || above.length === 0 ? undefined : coveredAbove(entry, above, before, effort)
+    // What was not compared to its end says nothing.
+    if (effort.isSpent) continue
     if (covering) remarks.push(coverRemark(entry.placed, covering))
     else if (higher) remarks.push(higherRemark(entry.placed, higher))
     else
       for (const other of before) {
-        if (conflicts >= conflictLimit || !isConflict(entry, other)) continue
+        if (conflicts >= conflictLimit || !isConflict(entry, other, effort)) continue
         conflicts++
         remarks.push(conflictRemark(entry.placed, other.placed))
       }
   }
-  return [...remarks, ...needlessRemarks(entries, neighbours, remarks)]
+  for (const remark of needlessRemarks(entries, neighbours, remarks, effort)) remarks.push(remark)
+  if (effort.isSpent) remarks.push(unfinishedRemark(entries.at(-1)!.placed))
+  return remarks
 }
 
 /**
@@ -56,26 +83,28 @@ const coveredAbove = (
   entry: Entry,
   tiers: readonly (readonly Entry[])[],
   before: readonly Entry[],
+  effort: Effort,
 ): PlacedRule[] | undefined => {
   let rest: readonly Box[] = entry.boxes
   const used: PlacedRule[] = []
   for (const tier of tiers) {
     const passed: Box[] = []
     for (const other of tier) {
-      if (!mayMeet(entry, other)) continue
-      const left = without(rest, other.boxes, pieceLimit)
+      if (!effort.spend(0.25)) return undefined
+      if (!mayMeet(entry, other, effort)) continue
+      const left = without(rest, other.boxes, pieceLimit, effort)
       if (left === undefined) return undefined
       if (other.placed.rule.verb === 'pass') {
-        const through = without(rest, left, pieceLimit)
+        const through = without(rest, left, pieceLimit, effort)
         if (through === undefined) return undefined
-        passed.push(...through)
+        for (const box of through) passed.push(box)
       } else used.push(other.placed)
       rest = left
     }
     rest = [...rest, ...passed]
   }
   const boxes = before.flatMap(other => other.boxes)
-  const left = without(rest, boxes, pieceLimit)
+  const left = without(rest, boxes, pieceLimit, effort)
   return left?.length === 0 ? [...used, ...before.map(other => other.placed)] : undefined
 }
 
@@ -89,14 +118,15 @@ const coveredBy = (
   entry: Entry,
   before: readonly Entry[],
   containing: Iterable<Entry>,
+  effort: Effort,
 ): PlacedRule[] | undefined => {
   for (const other of containing)
-    if (without(entry.boxes, other.boxes, pieceLimit)?.length === 0) return [other.placed]
+    if (without(entry.boxes, other.boxes, pieceLimit, effort)?.length === 0) return [other.placed]
   if (before.length >= mostBefore) return undefined
   let rest: readonly Box[] | undefined = entry.boxes
   const used: PlacedRule[] = []
   for (const other of before) {
-    rest = without(rest, other.boxes, pieceLimit)
+    rest = without(rest, other.boxes, pieceLimit, effort)
     if (rest === undefined) return undefined
     used.push(other.placed)
     if (rest.length === 0) return used
@@ -151,10 +181,10 @@ const isCatchAll = ({ rule }: PlacedRule): boolean =>
   rule.to.v4[0].last === 0xffffffff
 
 /** Some packets are in both, each has some of its own, and they are told different things. */
-const isConflict = (later: Entry, earlier: Entry): boolean => {
+const isConflict = (later: Entry, earlier: Entry, effort: Effort): boolean => {
   const verbs = [later.placed.rule.verb, earlier.placed.rule.verb]
   if (verbs[0] === verbs[1] || verbs.includes('pass')) return false
-  const left = without(earlier.boxes, later.boxes, pieceLimit)
+  const left = without(earlier.boxes, later.boxes, pieceLimit, effort)
   return left !== undefined && left.length > 0
 }
 
@@ -172,19 +202,39 @@ const emptyRemark = (placed: PlacedRule): Remark => {
   return remarkOn('empty', placed, message, { hint })
 }
 
+const mixedRemark = (placed: PlacedRule): Remark => {
+  const ends = versionsOf(placed.rule)
+  const isOfService = ends.length > 0
+  const message = isOfService
+    ? `${nameOf(placed)} never speaks: its service is of IPv${ends[0] === 4 ? 6 : 4}, its ends are of IPv${ends[0]}`
+    : `${nameOf(placed)} never speaks: its ends are of different versions of IP`
+  const hint = isOfService
+    ? `name the service of IPv${ends[0]}, or addresses of IPv${ends[0] === 4 ? 6 : 4}`
+    : 'name addresses of the same version on both sides, in a rule for each'
+  return remarkOn('empty', placed, message, { hint })
+}
+
+/** @param placed the first that was not compared */
+const unfinishedRemark = (placed: PlacedRule): Remark => {
+  const message = `from ${nameOf(placed)} on, rules were not all compared: there is too much to compare`
+  const hint = 'name whole networks instead of many addresses, or check files one by one'
+  return remarkOn('unfinished', placed, message, { hint })
+}
+
 /** Rules that a later one repeats, with nothing in between that says otherwise. */
 const needlessRemarks = (
   entries: readonly Entry[],
   neighbours: Neighbours,
   told: readonly Remark[],
+  effort: Effort,
 ): Remark[] => {
   const isTold = new Set(told.filter(one => one.kind !== 'conflicting').map(whereOf))
   return entries.flatMap((entry, index) => {
-    if (isTold.has(whereOf(entry.placed))) return []
+    if (effort.isSpent || isTold.has(whereOf(entry.placed))) return []
     for (const later of neighbours.after(index)) {
       if (later.placed.rule.verb !== entry.placed.rule.verb) return []
       if (entry.placed.rule.log !== undefined || entry.placed.rule.via !== undefined) return []
-      if (without(entry.boxes, later.boxes, pieceLimit)?.length !== 0) continue
+      if (without(entry.boxes, later.boxes, pieceLimit, effort)?.length !== 0) continue
       const message = `${nameOf(entry.placed)} changes nothing: ${nameOf(later.placed)} (${whereOf(later.placed)}) below says the same for all of it`
       const other = later.placed
       return [remarkOn('redundant', entry.placed, message, { other, edit: { do: 'remove' } })]

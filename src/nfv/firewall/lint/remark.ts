@@ -12,6 +12,8 @@ export type RemarkKind =
   | 'empty'
   | 'defaults'
   | 'not-enforced'
+  /** There was too much to compare. */
+  | 'unfinished'
 
 /** A line of a file, counted from 1. */
 export interface Place {
