@@ -13,6 +13,7 @@ export interface Env {
   readonly random: Random
   readonly net: Net
   readonly disk: Disk
+  readonly workers: Workers
   readonly log: Log
 }
 
@@ -140,6 +141,23 @@ export interface FolderLock {
   /** False when it was lost, such as when a helper that holds it was killed. */
   isHeld(): boolean
   release(): Promise<void>
+}
+
+export interface WorkBounds {
+  readonly seconds: number
+  readonly memoryMib: number
+}
+
+/** Where pure work runs that takes longer than others can wait. */
+export interface Workers {
+  /**
+   * Runs the function `work` that a module exports, elsewhere.
+   *
+   * @param module its address, as `import.meta.url` has it
+   * @param input what can be copied (the structured clone algorithm of the HTML standard), as can what comes back
+   * @throws {Failure} what `work` throws; `too-much-work` beyond the bounds
+   */
+  run(module: string, input: unknown, bounds: WorkBounds): Promise<unknown>
 }
 
 export interface FileStat {

@@ -32,6 +32,8 @@ export const failures = {
   'declared':            { status: 409, title: 'It is declared',                           hint: 'Delete the object first: sluice delete {what} {name}.' },
   'no-path':             { status: 409, title: 'There is no path',                         hint: 'No path leads from {from} to {to}; "sluice get links" shows which links are up.' },
   'path-too-hard':       { status: 422, title: 'No path was found in time',                hint: 'There may be one; ask with fewer conditions, or fewer switches to pass.' },
+  'too-much-work':       { status: 422, title: 'It takes too much to look at',             hint: 'It was given up because {why}; make less of it, or several parts. Nothing was changed.' },
+  'busy':                { status: 503, title: 'Too many questions wait already',          hint: 'Ask again in a while; {waiting} wait before this one.' },
   'timed-out':           { status: 504, title: 'It did not happen in time',                hint: '{detail}' },
   'store-failed':        { status: 507, title: 'The store cannot be written',              hint: '{why} ({path}). Nothing was changed; sluice goes on with what it has, and writes again as soon as that is possible.' },
   'already-running':     { status: 409, title: 'Another controller uses this data folder', hint: 'Stop {owner}, or choose another folder with --data.' },

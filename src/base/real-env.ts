@@ -34,8 +34,17 @@ import type {
 } from './env.js'
 import { Handshakes } from './handshakes.js'
 import type { Log } from './log.js'
+import { realWorkers } from './real-workers.js'
 
-export const realEnv = (log: Log): Env => ({ clock, timers, random, net: realNet, disk, log })
+export const realEnv = (log: Log): Env => ({
+  clock,
+  timers,
+  random,
+  net: realNet,
+  disk,
+  workers: realWorkers(timers),
+  log,
+})
 
 const clock: Clock = {
   nowMillis: () => performance.now(),

@@ -8,7 +8,18 @@
  *
  * What is due happens in the order of time, then of asking; after each the promises it settled run first.
  */
-import type { Address, Cancel, Clock, Disk, Env, Listener, Net, Random, Timers } from './env.js'
+import type {
+  Address,
+  Cancel,
+  Clock,
+  Disk,
+  Env,
+  Listener,
+  Net,
+  Random,
+  Timers,
+  Workers,
+} from './env.js'
 import { CollectingLog, type Log } from './log.js'
 import { connectionPair, type SimulatedLink } from './simulated-connection.js'
 import { SimulatedDisk } from './simulated-disk.js'
@@ -43,6 +54,13 @@ export class SimulatedEnv implements Env {
   readonly random: Random
   readonly net: SimulatedNet
   readonly disk: Disk
+  /** Work is done on the spot, on a copy as elsewhere, and takes no time. */
+  readonly workers: Workers = {
+    run: async (module, input) => {
+      const { work } = (await import(module)) as { work(input: unknown): unknown }
+      return structuredClone(await work(structuredClone(input)))
+    },
+  }
   readonly log: Log
   #nowMillis = 0
   #order = 0

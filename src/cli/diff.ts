@@ -17,7 +17,12 @@ interface Plan {
     readonly unread: readonly { readonly switch: string; readonly reason: string }[]
   }
   readonly changes: readonly (Change & { readonly policy: string })[]
-  readonly switches: readonly { readonly name: string; readonly flows: readonly Change[] }[]
+  readonly switches: readonly {
+    readonly name: string
+    readonly flows: readonly Change[]
+    /** Flows that change as well and are not listed. */
+    readonly more?: number
+  }[]
 }
 
 /** Sessions that are kept are named up to this many; those that are cut are all named. */
@@ -41,7 +46,9 @@ export const diff = async (
   const plan = await client.send<Plan>('POST', '/api/v1/plan', {
     policies: files.map(file => ({ name: file.name, ...bodyOf(file) })),
   })
-  const isSame = plan.changes.length === 0 && plan.switches.every(each => each.flows.length === 0)
+  const isSame =
+    plan.changes.length === 0 &&
+    plan.switches.every(({ flows, more = 0 }) => flows.length + more === 0)
   if (output === 'json') cli.print(JSON.stringify(plan, null, 2))
   else
     for (const line of [...changeLines(plan, output === 'wide'), ...sessionLines(plan)])
@@ -55,9 +62,9 @@ const line = ({ change, text }: Change): string => `${signs[change] ?? '?'} ${te
 const changeLines = ({ changes, switches }: Plan, withFlows: boolean): string[] => [
   ...changes.map(({ policy, change, text }) => line({ change, text: `${policy}: ${text}` })),
   ...switches
-    .filter(({ flows }) => flows.length > 0)
-    .flatMap(({ name, flows }) => [
-      `${name}: ${flowSummary(flows)}`,
+    .filter(({ flows, more = 0 }) => flows.length + more > 0)
+    .flatMap(({ name, flows, more = 0 }) => [
+      `${name}: ${flowSummary(flows)}${more > 0 ? `, and ${more} more` : ''}`,
       ...(withFlows ? flows.map(flow => `  ${line(flow)}`) : []),
     ]),
 ]

@@ -446,15 +446,6 @@ export class Controller extends EventEmitter<ControllerEvents> {
     return all.every(Boolean)
   }
 
-  /** What programs would be under other policies; nothing is kept. */
-  compileWith(sections: readonly Section[]): ReadonlyMap<Dpid, readonly Section[]> {
-    return this.#programsOf.of(
-      this.topology.current,
-      this.#forwarding.compile(this.topology.current),
-      sections,
-    )
-  }
-
   /** Where each row of a switch came from, by table, priority and match. */
   flowsOf(dpid: Dpid): readonly Flow[] {
     return (this.#programs.get(dpid) ?? []).flatMap(section => section.flows)

@@ -3,13 +3,18 @@
  * rules with the generation that sessions are stamped with.
  */
 import { EventEmitter } from 'node:events'
-import { posix } from 'node:path'
 import type { Cancel, Env } from '../base/env.js'
 import { Failure } from '../base/failures.js'
-import { type Compiler, createCompiler } from '../nfv/firewall/compile.js'
+import { createCompiler } from '../nfv/firewall/compile.js'
 import type { Facts } from '../nfv/firewall/environment.js'
-import type { PolicyInput } from '../nfv/firewall/load.js'
-import { type LoadedPolicy, loadPolicy } from '../nfv/firewall/load.js'
+import { type Limits, maxMistakes, noLimits, quickLimits } from '../nfv/firewall/limits.js'
+import type { Remark } from '../nfv/firewall/lint/index.js'
+import {
+  type LoadedPolicy,
+  loadPolicy,
+  type Pause,
+  type PolicyInput,
+} from '../nfv/firewall/load.js'
 import { Parser } from '../nfv/firewall/parse.js'
 import { Resolver } from '../nfv/firewall/resolve.js'
 import { type PlacedRule, type Resolved, ruleById } from '../nfv/firewall/resolved.js'
@@ -20,6 +25,7 @@ import type { NetworkEvent } from '../topology/topology.js'
 import { listAll } from './facts.js'
 import { learningSection } from './firewall-meters.js'
 import { etagOf, type Policy, type PolicyWish } from './policy.js'
+import { PolicyDesk } from './policy-desk.js'
 import { describeComplaint, factsOf } from './policy-facts.js'
 import {
   digestOf,
@@ -30,7 +36,9 @@ import {
   type Reason,
 } from './policy-history.js'
 import { type Marks, PolicyMarks } from './policy-marks.js'
+import { fileOf, includedIn, type PlanAnswer } from './policy-work.js'
 import type { Refusal } from './program/programmer.js'
+import type { Session } from './sessions/sessions.js'
 import type { Op, Store } from './store/store.js'
 
 interface Known {
@@ -53,7 +61,9 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
   readonly history: PolicyHistory
   readonly #env: Env
   readonly #store: Store
-  readonly #parser = new Parser()
+  /** By policy: each remembers the lines of its own policy, and nothing of others. */
+  readonly #parsers = new Map<string, Parser>()
+  readonly #desk: PolicyDesk
   readonly #resolver = new Resolver()
   readonly #compiler = createCompiler()
   readonly #known = new Map<string, Known>()
@@ -75,6 +85,7 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
     this.#env = env
     this.#store = store
     this.#marks = marks
+    this.#desk = new PolicyDesk(env.workers)
   }
 
   static async load(env: Env, store: Store): Promise<PolicyKeeper> {
@@ -82,7 +93,7 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
     const keeper = new PolicyKeeper(env, store, history, await PolicyMarks.load(env, store))
     for (const [, value] of await listAll(store, prefix)) {
       const policy = value as Policy
-      keeper.#known.set(policy.name, await keeper.#know(policy))
+      keeper.#known.set(policy.name, await keeper.#know(policy, noLimits))
     }
     return keeper
   }
@@ -175,8 +186,7 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
     return this.#inTurn(async () => {
       for (const { name } of wishes) this.#mustMatch(name, match)
       this.history.mustBeConfirmed()
-      const next = await this.#with(wishes)
-      const resolved = this.#check(next, topology)
+      const { next, resolved } = await this.#checked(this.#policiesOf(wishes), topology)
       const changes = new Map<string, 'added' | 'changed' | 'unchanged'>()
       for (const { name } of wishes) {
         const before = this.#known.get(name)?.policy
@@ -224,14 +234,15 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
     return this.#inTurn(async () => {
       const entry = this.history.get(number)
       if (entry.number !== this.history.unconfirmed?.number) this.history.mustBeConfirmed()
-      const next = new Map(this.#known)
+      const back: Policy[] = []
+      const gone: string[] = []
       for (const { name, before, after } of entry.changes) {
         const now = this.#known.get(name)?.policy
         if ((now && digestOf(now)) !== after) throw new Failure('revision-conflict', { name })
-        if (before) next.set(name, await this.#know({ ...before, changed: this.#now() }))
-        else next.delete(name)
+        if (before === undefined) gone.push(name)
+        else back.push({ ...before, changed: this.#now() })
       }
-      const resolved = this.#check(next, topology)
+      const { next, resolved } = await this.#checked(back, topology, gone)
       const why = reason.why ?? `undo of ${entry.number}`
       const names = entry.changes.map(each => each.name)
       if (!isDryRun) await this.#keep(next, resolved, names, topology, { ...reason, why })
@@ -290,7 +301,10 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
     for (const name of names) {
       const known = next.get(name)
       if (known) this.#known.set(name, known)
-      else this.#known.delete(name)
+      else {
+        this.#known.delete(name)
+        this.#parsers.delete(name)
+      }
     }
     this.#refusals.clear()
     this.#tell(changes, reason)
@@ -311,15 +325,38 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
     return new Date(this.#env.clock.wallMillis()).toISOString()
   }
 
-  /** Sections as they would be with these policies as well; nothing is kept. @throws {Failure} `bad-rules` */
-  async preview(
+  /**
+   * What would be with these policies as well, looked at elsewhere; nothing is kept.
+   *
+   * @param sessions running ones, to be judged by the rules of today and by these
+   * @throws {Failure} `bad-rules`, `too-much-work`, `busy`
+   */
+  preview(
     wishes: readonly PolicyWish[],
     topology: Topology,
-  ): Promise<{ resolved: Resolved; sections: readonly Section[] }> {
-    const next = await this.#with(wishes)
-    const resolved = this.#check(next, topology)
-    const marks = this.#marks.next(resolved, topology)
-    return { resolved, sections: this.#sectionsOf(createCompiler(), resolved, marks) }
+    sessions: readonly Session[] = [],
+  ): Promise<PlanAnswer> {
+    return this.#desk.plan({
+      ...this.#asked(topology),
+      kind: 'plan',
+      wishes: this.#policiesOf(wishes),
+      marks: this.#marks.now,
+      isLearning: this.#isLearning,
+      sessions,
+    })
+  }
+
+  /** What is doubtful about the rules in force. @throws {Failure} `too-much-work`, `busy` */
+  remarks(topology: Topology): Promise<readonly Remark[]> {
+    return this.#desk.remarks({ ...this.#asked(topology), kind: 'remarks' })
+  }
+
+  #asked({ guards, hosts, networks, switches }: Topology) {
+    return {
+      policies: this.list(),
+      network: { guards, hosts, networks, switches },
+      nowMillis: this.#env.clock.wallMillis(),
+    }
   }
 
   /** Whether connections that are accepted are watched. */
@@ -329,12 +366,8 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
     this.emit('changed')
   }
 
-  #sectionsOf(
-    compiler: Compiler,
-    resolved: Resolved,
-    { stamp: { generation }, timeouts }: Marks,
-  ): readonly Section[] {
-    const sections = compiler.compile(resolved, generation, timeouts)
+  #sectionsOf(resolved: Resolved, { stamp: { generation }, timeouts }: Marks): readonly Section[] {
+    const sections = this.#compiler.compile(resolved, generation, timeouts)
     if (!this.#isLearning) return sections
     if (this.#learning?.generation !== generation)
       this.#learning = { generation, section: learningSection(generation, resolved) }
@@ -355,7 +388,7 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
         ),
         () => this.emit('changed'),
       )
-    const sections = this.#sectionsOf(this.#compiler, resolved, marks)
+    const sections = this.#sectionsOf(resolved, marks)
     const isSame =
       sections.length === this.#sections.length &&
       sections.every((each, at) => each === this.#sections[at])
@@ -387,35 +420,88 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
     if (!isRight) throw new Failure('revision-conflict', { name })
   }
 
-  async #with(wishes: readonly PolicyWish[]): Promise<Map<string, Known>> {
+  #policiesOf(wishes: readonly PolicyWish[]): Policy[] {
+    return wishes.map(wish => ({
+      ...wish,
+      order: wish.order ?? this.#known.get(wish.name)?.policy.order ?? 0,
+      changed: this.#now(),
+    }))
+  }
+
+  /**
+   * The policies with others put in and taken away, and what they mean. What can be read in a few turns is; the rest is
+   * first read elsewhere, where nobody waits for it and there is an end to it.
+   *
+   * @throws {Failure} `bad-rules`, `too-much-work`, `busy`
+   */
+  async #checked(
+    policies: readonly Policy[],
+    topology: Topology,
+    gone: readonly string[] = [],
+  ): Promise<{ readonly next: Map<string, Known>; readonly resolved: Resolved }> {
+    const quick = await this.#tried(policies, topology, gone, quickLimits)
+    if (quick !== undefined) return quick
+    const asked = this.#asked(topology)
+    await this.#desk.check({
+      ...asked,
+      kind: 'check',
+      policies: asked.policies.filter(({ name }) => !gone.includes(name)),
+      wishes: policies,
+    })
+    // It has been read within the limits: they are not met again.
+    return (await this.#tried(policies, topology, gone, noLimits))!
+  }
+
+  /** Undefined when it takes more than `most`. */
+  async #tried(
+    policies: readonly Policy[],
+    topology: Topology,
+    gone: readonly string[],
+    most: Limits,
+  ) {
     const next = new Map(this.#known)
-    for (const wish of wishes) {
-      const before = this.#known.get(wish.name)?.policy
-      const policy: Policy = {
-        ...wish,
-        order: wish.order ?? before?.order ?? 0,
-        changed: this.#now(),
-      }
-      next.set(wish.name, await this.#know(policy))
+    for (const name of gone) next.delete(name)
+    for (const policy of policies) {
+      const known = await this.#know(policy, most)
+      if (known.loaded.isCut && most === quickLimits && !isFullOfMistakes(known.loaded))
+        return undefined
+      next.set(policy.name, known)
     }
-    return next
+    const resolving = this.#resolver.resolving(inputsOf(next), this.facts(topology), most)
+    const pause = this.#pauses()
+    let turn = resolving.next()
+    for (; !turn.done; turn = resolving.next()) await pause()
+    const resolved = turn.value
+    if (resolved.isCut && most === quickLimits) return undefined
+    this.#mustBeGood(next, resolved)
+    return { next, resolved }
+  }
+
+  /** Lets others have their turn, where one of ours has lasted. */
+  #pauses(): Pause {
+    const { clock, timers } = this.#env
+    let sinceMillis = clock.nowMillis()
+    return async () => {
+      if (clock.nowMillis() - sinceMillis < turnMillis) return
+      await new Promise<void>(resolve => timers.soon(resolve))
+      sinceMillis = clock.nowMillis()
+    }
   }
 
   #resolve(known: ReadonlyMap<string, Known>, topology: Topology): Resolved {
     return this.#resolver.resolve(inputsOf(known), this.facts(topology))
   }
 
-  #check(known: ReadonlyMap<string, Known>, topology: Topology): Resolved {
-    const resolved = this.#resolve(known, topology)
-    if (resolved.complaints.length === 0) return resolved
+  #mustBeGood(known: ReadonlyMap<string, Known>, resolved: Resolved): void {
+    if (resolved.complaints.length === 0) return
     const texts = new Map([...known.values()].flatMap(each => [...each.loaded.texts]))
     throw new Failure('bad-rules', {
       complaints: resolved.complaints.map(complaint => describeComplaint(complaint, texts)),
     })
   }
 
-  async #know(policy: Policy): Promise<Known> {
-    const loaded = await this.#read(policy)
+  async #know(policy: Policy, most: Limits): Promise<Known> {
+    const loaded = await this.#read(policy, most)
     const statements = loaded.lines.map(({ statement }) => statement)
     return {
       policy,
@@ -425,15 +511,22 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
     }
   }
 
-  #read(policy: PolicyWish): Promise<LoadedPolicy> {
-    const file = policy.file === undefined ? `${policy.name}.rules` : posix.basename(policy.file)
-    return loadPolicy(this.#parser, file, policy.source, path => {
-      // A name that every object has, as "constructor", is no file.
-      if (!Object.hasOwn(policy.includes ?? {}, path)) throw new Error('there is no such file')
-      return policy.includes![path]!
-    })
+  async #read(policy: Policy, most: Limits): Promise<LoadedPolicy> {
+    const parser = this.#parsers.get(policy.name) ?? new Parser()
+    this.#parsers.set(policy.name, parser)
+    const read = (path: string) => includedIn(policy, path)
+    const options = { limits: most, pause: this.#pauses() }
+    const loaded = await loadPolicy(parser, fileOf(policy), policy.source, read, options)
+    parser.forgetOld()
+    return loaded
   }
 }
+
+/** A turn of ours, at most about. */
+const turnMillis = 5
+
+/** It ended because of its mistakes, and says them: there is nothing to try. */
+const isFullOfMistakes = ({ complaints }: LoadedPolicy): boolean => complaints.length >= maxMistakes
 
 const inputsOf = (known: ReadonlyMap<string, Known>): PolicyInput[] =>
   [...known.values()].map(({ policy, loaded }) => ({

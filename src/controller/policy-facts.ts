@@ -8,8 +8,11 @@ import type { Fields } from '../pipeline/packet.js'
 import { type PortRef, portKey, type Topology } from '../topology/model.js'
 import type { NetworkEvent } from '../topology/topology.js'
 
+/** What names of rules are looked up in, and what decides which rules concern a switch. */
+export type Network = Pick<Topology, 'guards' | 'hosts' | 'networks' | 'switches'>
+
 /** What rule files may refer to by name: hosts by name or MAC, networks, ports as SWITCH:PORT. */
-export const factsOf = (topology: Topology, nowMillis: number): Facts => ({
+export const factsOf = (topology: Network, nowMillis: number): Facts => ({
   hostAddresses: name =>
     [...topology.hosts.values()].find(host => host.name === name || host.mac === name)?.ips,
   networkSubnets: name => subnetsOf(topology, name),
@@ -19,7 +22,7 @@ export const factsOf = (topology: Topology, nowMillis: number): Facts => ({
 })
 
 /** Those that are declared, else each address of the hosts that are in it now. */
-const subnetsOf = (topology: Topology, name: string): readonly Cidr[] | undefined => {
+const subnetsOf = (topology: Network, name: string): readonly Cidr[] | undefined => {
   const network = topology.networks.find(each => each.name === name)
   if (network === undefined) return undefined
   const texts =
@@ -30,7 +33,7 @@ const subnetsOf = (topology: Topology, name: string): readonly Cidr[] | undefine
   return texts.map(text => parseCidr(text)!)
 }
 
-const portAddresses = (topology: Topology, text: string): readonly Ip[] | undefined => {
+const portAddresses = (topology: Network, text: string): readonly Ip[] | undefined => {
   const [name, port] = text.split(':')
   const self = [...topology.switches.values()].find(
     each => each.name === name || each.dpid === name,

@@ -48,12 +48,7 @@ export class PolicyMarks {
 
   /** What they are for other rules, or another network; the same objects where nothing changes. */
   next(resolved: Resolved, { networks }: Topology): Marks {
-    const { stamp, timeouts } = this.#now
-    const numbers = networks.map(({ number }) => number)
-    return {
-      stamp: nextStamp(stamp, resolved.hash),
-      timeouts: planZones(timeouts, resolved.timeouts, numbers),
-    }
+    return nextMarks(this.#now, resolved, networks)
   }
 
   /** What is to be written in one with the rules, since sessions would not be found again without it. */
@@ -82,6 +77,20 @@ export class PolicyMarks {
       .catch((error: unknown) => this.#env.log.warn({ err: error }, trouble))
   }
 }
+
+/** What marks are for other rules, or other networks; the same objects where nothing changes. */
+export const nextMarks = (
+  { stamp, timeouts }: Marks,
+  resolved: Resolved,
+  networks: Topology['networks'],
+): Marks => ({
+  stamp: nextStamp(stamp, resolved.hash),
+  timeouts: planZones(
+    timeouts,
+    resolved.timeouts,
+    networks.map(({ number }) => number),
+  ),
+})
 
 /** Other rules, another generation: running sessions are asked again. Skips 0, which no session carries. */
 const nextStamp = (stamp: Stamp, hash: string): Stamp =>

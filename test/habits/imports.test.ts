@@ -49,8 +49,11 @@ const effects = [
   'node:dgram',
   'node:http',
   'node:child_process',
+  'node:worker_threads',
 ]
-const mayTouch = (name: string): boolean => name === 'base/real-env.ts' || name.startsWith('lab/')
+const mayTouch = (name: string): boolean =>
+  ['base/real-env.ts', 'base/real-workers.ts', 'base/worker.ts'].includes(name) ||
+  name.startsWith('lab/')
 
 t.test(
   'only the real environment and the labs touch clock, timers, randomness, sockets and disk',

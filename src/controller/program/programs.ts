@@ -33,6 +33,9 @@ interface Known {
   readonly openers: Openers
 }
 
+/** What decides which rules concern a switch. */
+type Network = Pick<Topology, 'guards' | 'hosts' | 'networks' | 'switches'>
+
 export class Programs {
   /** Before everything else on every switch: whose rows these are. */
   readonly #owner: Section
@@ -49,7 +52,7 @@ export class Programs {
 
   /** @param firewall rows for any switch; each gets what concerns its hosts */
   of(
-    topology: Topology,
+    topology: Network,
     forwarding: ReadonlyMap<Dpid, readonly Section[]>,
     firewall: readonly Section[],
   ): ReadonlyMap<Dpid, readonly Section[]> {
@@ -70,7 +73,7 @@ export class Programs {
 
   /** Where hosts may send from any address, any rule may concern them. */
   #rules(
-    topology: Topology,
+    topology: Network,
     self: Switch,
     hosts: readonly Host[] = noHosts,
     firewall: readonly Section[],

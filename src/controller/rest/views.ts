@@ -3,7 +3,7 @@
 import type { Dpid } from '../../base/addresses.js'
 import { type BuiltInRule, builtInRules } from '../../nfv/firewall/built-in.js'
 import { formatCounted } from '../../nfv/firewall/format.js'
-import { lint, lintHits, type Remark } from '../../nfv/firewall/lint/index.js'
+import { lintHits, type Remark } from '../../nfv/firewall/lint/index.js'
 import type { ResolvedRule } from '../../nfv/firewall/resolved.js'
 import { isShort } from '../../nfv/firewall/timeout-zones.js'
 import { ConnectionLost, formatFlow, type ReceivedOf, unreadableOf } from '../../openflow/index.js'
@@ -313,7 +313,7 @@ export const remarkItems = async (controller: Controller): Promise<readonly Rema
   await ruleCounters.read()
   const changed = new Map(policies.list().map(policy => [policy.name, policy.changed]))
   return [
-    ...lint(policies.inputs(), resolved, policies.facts(topology.current)),
+    ...(await policies.remarks(topology.current)),
     ...lintHits(
       resolved,
       rule => ruleCounters.get(rule.id)?.hits ?? 0,
