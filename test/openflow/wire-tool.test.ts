@@ -104,8 +104,8 @@ async function* captured(...frames: Uint8Array[]) {
 
 const collect = async (...frames: Uint8Array[]): Promise<string[]> => {
   const found: string[] = []
-  for await (const { bytes } of reassemble(captured(...frames)))
-    found.push(Buffer.from(bytes).toString('hex'))
+  for await (const one of reassemble(captured(...frames)))
+    found.push('bytes' in one ? Buffer.from(one.bytes).toString('hex') : `${one.leftOut} left out`)
   return found
 }
 
@@ -125,8 +125,72 @@ t.test('segments out of order, doubled and overlapping are one stream', async t 
     'out of order, over the turn of the numbers',
   )
   t.same(await collect(syn, at(0, 10), at(0, 10), at(5, 24)), expected, 'doubled and overlapping')
-  t.same(await collect(syn, at(0, 10)), [], 'half a message is none')
+  t.same(await collect(syn, at(0, 10)), ['10 left out'], 'half a message is none')
 })
+
+t.test('behind a gap the stream goes on, and what is missing is counted', async t => {
+  const one = encode({ kind: 'echo-request' }, 1)
+  const text = Buffer.from(one).toString('hex')
+  t.same(
+    await collect(segment(1_000, one), segment(2_000, one), segment(2_008, one)),
+    [text, '992 left out', text, text],
+    'the gap of the finding',
+  )
+  const many = Array.from({ length: 20_000 }, (_, index) => segment(2_000 + 8 * index, one))
+  const found = await collect(segment(1_000, one), ...many)
+  t.equal(found.length, 20_002)
+  t.equal(found.filter(each => each === text).length, 20_001)
+  const half = one.subarray(0, 4)
+  t.same(
+    await collect(segment(0, half), segment(8, Buffer.from('ffffff', 'hex')), segment(11, one)),
+    ['11 left out', text],
+    'amid a message: on where one begins',
+  )
+  t.same(
+    await collect(segment(1, Buffer.from('0402000300000001', 'hex')), segment(9, one)),
+    ['8 left out', text],
+    'octets that are no message',
+  )
+  const output: boolean[] = []
+  const capture = readFileSync('test/fixtures/pcap/openflow_flowmod.pcap')
+  for await (const { hasFailed } of showStream(pieces(capture, 100), { isJsonl: false }))
+    output.push(hasFailed)
+  t.notOk(output.includes(true), 'the other way round: a whole capture has none')
+})
+
+/** An error that quotes an error that quotes ..., of so many. */
+const nested = (depth: number, wrap: (inner: Buffer) => Buffer): Buffer => {
+  let message: Buffer = Buffer.from('0401000c0000000700000000', 'hex')
+  for (let at = 0; at < depth; at++) message = wrap(message)
+  return message
+}
+const withLength = (bytes: Buffer): Buffer => {
+  bytes.writeUInt16BE(bytes.length, 2)
+  return bytes
+}
+const head = (hex: string) => (inner: Buffer) =>
+  withLength(Buffer.concat([Buffer.from(hex, 'hex'), inner]))
+
+for (const [name, wrap, depth] of [
+  ['errors', head('040100000000000700010006'), 5_000],
+  ['bundle-adds', head('0404000000000007' + '4f4e4600000008fd' + '0000000100000003'), 2_700],
+  ['forwarded ones', head('0404000000000007' + '4f4e46000000092e'), 4_000],
+] as const)
+  t.test(`${name} within ${name} are shown, and what follows is too`, async t => {
+    const bytes = nested(depth, wrap)
+    const next = Buffer.from('0414000800000001', 'hex')
+    for (const isJsonl of [false, true]) {
+      const text = await all(
+        Buffer.from(`${bytes.toString('hex')}\n${next.toString('hex')}\n`),
+        false,
+        4_096,
+      )
+      t.match(text, 'nested too deeply')
+      t.match(text, 'OFPT_BARRIER_REQUEST')
+      if (isJsonl)
+        t.match(JSON.parse(answerLine(`{"hex":"${bytes.toString('hex')}"}`)).text, 'nested')
+    }
+  })
 
 t.test('pcapng, and pcap of the other byte order', async t => {
   const frame = segment(1, encode({ kind: 'barrier-request' }, 9))
@@ -172,8 +236,9 @@ t.test('a capture that is none, or broken off, ends in order', async t => {
     { name: 'CaptureError' },
   )
   const whole = readFileSync('test/fixtures/pcap/openflow_flowmod.pcap')
-  for (let size = 24; size < whole.length; size += 5)
-    t.equal(await all(whole.subarray(0, size)), '')
+  t.equal(await all(whole.subarray(0, 24)), '', 'a capture without packets is whole')
+  for (let size = 25; size < whole.length; size += 5)
+    await t.rejects(all(whole.subarray(0, size)), { name: 'CaptureError' })
 })
 
 t.test('lines in, lines out', async t => {

@@ -27,13 +27,20 @@ export const formatMessage = (message: Message): string =>
   // What a draft leaves away is there once it has been on the wire.
   formatReceived(decode(encode(message)))
 
-/** As `formatMessage`, for what `decode` gave. */
-export const formatReceived = (message: Received): string => {
+/** Messages within messages (errors, bundles, forwarded ones) are shown as octets from here on, as deep as they may be. */
+const maxDepth = 8
+
+/**
+ * As `formatMessage`, for what `decode` gave.
+ *
+ * @param depth how many messages this one is within
+ */
+export const formatReceived = (message: Received, depth = 0): string => {
   const head = messageHeads[message.kind as keyof typeof messageHeads]
   if (head === undefined) return formatUnknown(message)
   const flags = formatMultipartFlags(message as { more?: boolean; otherFlags?: number })
   const version = versionNames[(message as { headerVersion?: number }).headerVersion ?? 4] ?? '1.3'
-  return `${head} (OF${version}) (xid=0x${message.xid.toString(16)}):${flags}${formatBody(message)}`
+  return `${head} (OF${version}) (xid=0x${message.xid.toString(16)}):${flags}${formatBody(message, depth)}`
 }
 
 const versionNames = ['', '1.0', '1.1', '1.2', '1.3', '1.4', '1.5'] as const
@@ -56,14 +63,14 @@ const formatUnknown = (message: Received): string => {
   return `***decode error: ${error[message.kind] ?? 'OFPBRC_BAD_VENDOR'}***\n${formatHexDump(encode(message))}`
 }
 
-const formatBody = (message: Received): string => {
+const formatBody = (message: Received, depth: number): string => {
   switch (message.kind) {
     case 'hello':
       return `\n version bitmap: ${helloVersions(message)
         .map(version => `0x0${version.toString(16)}`.replace(/0x0(..)/, '0x$1'))
         .join(', ')}${unknownElements(message)}`
     case 'error':
-      return formatError(message)
+      return formatError(message, depth)
     case 'echo-request':
     case 'echo-reply':
       return ` ${message.data.length} bytes of payload${dumped(message.data)}`
@@ -108,24 +115,42 @@ const formatBody = (message: Received): string => {
     case 'nicira-set-async2':
       return formatAsync(masksOf(message), true)
     case 'request-forward':
-      return formatForwarded(message.message)
+      return formatForwarded(message.message, depth)
     case 'packet-in2':
     case 'resume':
       return formatPacketIn2(message)
     default:
       return (
-        formatStatistics(message) ?? formatNicira(message) ?? formatMonitorMessage(message) ?? ''
+        formatStatistics(message) ??
+        formatNicira(message, depth) ??
+        formatMonitorMessage(message) ??
+        ''
       )
   }
 }
 
+/** Octets of a message that stands too deep within others to be read. */
+const tooDeep = (bytes: Uint8Array): string => `***nested too deeply***\n${formatHexDump(bytes)}`
+
+/** A whole message within another one. */
+export const formatInner = (bytes: Uint8Array, depth: number): string => {
+  if (depth >= maxDepth) return tooDeep(bytes)
+  try {
+    return formatReceived(decode(bytes), depth + 1)
+  } catch (error) {
+    if (!(error instanceof DecodeError)) throw error
+    return `***decode error: ${error.answer}***\n${formatHexDump(bytes)}`
+  }
+}
+
 /** The group-mod or meter-mod of somebody else. */
-const formatForwarded = (bytes: Uint8Array): string => {
+const formatForwarded = (bytes: Uint8Array, depth: number): string => {
+  if (depth >= maxDepth) return ` ${tooDeep(bytes)}`
   try {
     const inner = decode(bytes)
     return inner.kind === 'meter-mod'
-      ? ` reason=meter_mod${formatBody(inner)}`
-      : ` reason=group_mod${formatBody(inner)}`
+      ? ` reason=meter_mod${formatBody(inner, depth + 1)}`
+      : ` reason=group_mod${formatBody(inner, depth + 1)}`
   } catch (error) {
     if (!(error instanceof DecodeError)) throw error
     return ` ***decode error: ${error.answer}***\n${formatHexDump(bytes)}`
@@ -155,7 +180,10 @@ const portReasons: Readonly<Record<string, string>> = { add: 'ADD', delete: 'DEL
 
 const helloFailed = 0
 
-const formatError = ({ type, code, experimenter, data }: ReceivedOf<'error'>): string => {
+const formatError = (
+  { type, code, experimenter, data }: ReceivedOf<'error'>,
+  depth: number,
+): string => {
   const known = findError(type, code, experimenter)
   const numbers =
     experimenter === undefined
@@ -163,19 +191,14 @@ const formatError = ({ type, code, experimenter, data }: ReceivedOf<'error'>): s
       : `experimenter 0x${experimenter.toString(16)}, type ${code}`
   const name = ` ${known?.ovsName ?? `***unknown error: ${numbers}***`}`
   if (type === helloFailed) return `${name}\n${Buffer.from(data).toString('latin1')}`
-  return `${name}\n${formatErred(data)}`
+  return `${name}\n${formatErred(data, depth)}`
 }
 
 /** The request that failed, or as much as there is of it. */
-const formatErred = (data: Uint8Array): string => {
+const formatErred = (data: Uint8Array, depth: number): string => {
   if (data.length === 0) return 'OpenFlow message is empty'
   const size = ((data[2] ?? 0) << 8) | (data[3] ?? 0)
-  try {
-    if (size === data.length) return formatReceived(decode(data))
-  } catch (error) {
-    if (!(error instanceof DecodeError)) throw error
-    return `***decode error: ${error.answer}***\n${formatHexDump(data)}`
-  }
+  if (size === data.length) return formatInner(data, depth)
   const head = size > data.length ? headOf(data) : ''
   const note =
     size > data.length

@@ -1,21 +1,18 @@
 /** Messages of experimenters as `ofp-print` writes them. */
-import { decode } from '../codec.js'
 import type { FlushTuple } from '../messages/ct-flush.js'
 import type { Received, ReceivedOf } from '../messages/index.js'
 import { toHex } from '../wire/codecs.js'
-import { DecodeError } from '../wire/decode-error.js'
 import { formatContinuation } from './format-continuation.js'
-import { formatHexDump } from './format-hex.js'
-import { formatKnown, formatLengths, formatReceived, roleNames } from './format-message.js'
+import { formatInner, formatKnown, formatLengths, roleNames } from './format-message.js'
 import { formatPacket } from './format-packet.js'
 
 /** What comes behind the head; undefined when the message is none of these. */
-export const formatNicira = (message: Received): string | undefined => {
+export const formatNicira = (message: Received, depth: number): string | undefined => {
   switch (message.kind) {
     case 'bundle-control':
       return `\n ${formatBundle(message)} type=${message.control.replace('-', '_').toUpperCase()} flags=${formatBundleFlags(message.flags)}`
     case 'bundle-add':
-      return formatBundleAdd(message)
+      return formatBundleAdd(message, depth)
     case 'role-status':
       return ` role=${roleNames[message.role]} generation_id=${message.generationId} reason=${roleReasons[message.reason] ?? message.reason}`
     case 'set-packet-in-format':
@@ -53,15 +50,8 @@ const formatBundleFlags = (flags: number): string => {
   return words.join(' ') || '0'
 }
 
-const formatBundleAdd = (message: ReceivedOf<'bundle-add'>): string => {
-  const head = `\n ${formatBundle(message)} flags=${formatBundleFlags(message.flags)}\n`
-  try {
-    return head + formatReceived(decode(message.message))
-  } catch (error) {
-    if (!(error instanceof DecodeError)) throw error
-    return `${head}***decode error: ${error.answer}***\n${formatHexDump(message.message)}`
-  }
-}
+const formatBundleAdd = (message: ReceivedOf<'bundle-add'>, depth: number): string =>
+  `\n ${formatBundle(message)} flags=${formatBundleFlags(message.flags)}\n${formatInner(message.message, depth)}`
 
 export const packetReason = (reason: string | number): string =>
   typeof reason === 'number' ? String(reason) : reason.replaceAll('-', '_')

@@ -21,6 +21,8 @@ export class CaptureError extends Error {
 const maxBlockSize = 16 << 20
 
 /** Octets in the amounts that are asked for. */
+const brokenOff = 'the capture breaks off: what is left of its last packet is not shown'
+
 class Source {
   readonly #chunks: AsyncIterator<Uint8Array>
   #rest: Uint8Array = new Uint8Array()
@@ -29,7 +31,11 @@ class Source {
     this.#chunks = chunks[Symbol.asyncIterator]()
   }
 
-  /** Undefined when the file ends before. */
+  /**
+   * Undefined when the file ends here.
+   *
+   * @throws {CaptureError} when it ends within what is asked for
+   */
   async take(size: number): Promise<DataView | undefined> {
     if (size > maxBlockSize) throw new CaptureError(`a block of ${size} octets is no block`)
     const parts: Uint8Array[] = []
@@ -37,7 +43,10 @@ class Source {
     while (missing > 0) {
       if (this.#rest.length === 0) {
         const next = await this.#chunks.next()
-        if (next.done === true) return undefined
+        if (next.done === true) {
+          if (parts.length === 0) return undefined
+          throw new CaptureError(brokenOff)
+        }
         this.#rest = next.value
         continue
       }
@@ -97,7 +106,7 @@ async function* readRecords(
     const record = await source.take(16)
     if (record === undefined) return
     const bytes = await source.take(record.getUint32(8, isLittle))
-    if (bytes === undefined) return
+    if (bytes === undefined) throw new CaptureError(brokenOff)
     const millis =
       record.getUint32(0, isLittle) * 1000 + (record.getUint32(4, isLittle) * 1000) / perSecond
     yield { millis, linkType, bytes: bytesOf(bytes, 0, bytes.byteLength) }
@@ -117,18 +126,19 @@ async function* readBlocks(source: Source): AsyncGenerator<CapturedPacket> {
   let type = sectionHeader
   for (;;) {
     const size = await source.take(4)
-    if (size === undefined) return
+    if (size === undefined) throw new CaptureError(brokenOff)
     if (type === sectionHeader) {
       const order = await source.take(4)
-      if (order === undefined) return
+      if (order === undefined) throw new CaptureError(brokenOff)
       isLittle = order.getUint32(0) === 0x4d3c2b1a
       interfaces = []
-      if ((await source.take(size.getUint32(0, isLittle) - 12)) === undefined) return
+      if ((await source.take(size.getUint32(0, isLittle) - 12)) === undefined)
+        throw new CaptureError(brokenOff)
     } else {
       const length = size.getUint32(0, isLittle)
       if (length < 12) throw new CaptureError(`a block of ${length} octets`)
       const body = await source.take(length - 8)
-      if (body === undefined) return
+      if (body === undefined) throw new CaptureError(brokenOff)
       if (type === blockTypes.interface) interfaces.push(readInterface(body, isLittle))
       const packet = readPacket(type, body, isLittle, interfaces)
       if (packet !== undefined) yield packet

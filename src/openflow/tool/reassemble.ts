@@ -16,6 +16,14 @@ export interface CapturedMessage {
   readonly bytes: Uint8Array
 }
 
+/** Octets of a stream that were not captured, or that are no whole message. */
+export interface CapturedGap {
+  readonly millis: number
+  readonly from: string
+  readonly to: string
+  readonly leftOut: number
+}
+
 interface Segment {
   readonly from: string
   readonly to: string
@@ -24,8 +32,8 @@ interface Segment {
   readonly data: Uint8Array
 }
 
-/** How many octets and streams are held at most; a stream with more waiting has a gap. */
-const limits = { waiting: 1 << 20, streams: 4096 } as const
+/** What is held at most; a stream with more waiting has a gap. */
+const limits = { waitingSize: 1 << 18, waitingSegments: 256, streams: 4096 } as const
 
 const linkTypes = {
   null: 0,
@@ -123,42 +131,72 @@ const tcpOf = (
 /** `a - b` where sequence numbers turn over. */
 const distance = (a: number, b: number): number => (a - b) | 0
 
+/** What a stream brings: whole messages, and between them octets that are left out. */
+type Found = Uint8Array | { readonly leftOut: number }
+
+/** Versions 1.0 to 1.5, a type that there is, and at least a header. */
+const looksLikeMessage = (data: Uint8Array): boolean =>
+  data.length >= 8 && data[0]! >= 1 && data[0]! <= 6 && data[1]! <= 35 && u16(data, 2) >= 8
+
 class Stream {
   #expected: number | undefined
   #waiting: Segment[] = []
   #waitingSize = 0
   #framer = new Framer()
+  /** Octets that were captured or not, and belong to no message that is shown; told before the next message. */
+  #leftOut = 0
+  /** Behind a gap: the next message begins where a segment does. */
+  #isLost = false
 
-  push(segment: Segment): Uint8Array[] {
+  push(segment: Segment): Found[] {
     if (segment.isSyn) {
-      this.#restart((segment.sequence + 1) >>> 0)
-      return []
+      const rest = this.end()
+      this.#expected = (segment.sequence + 1) >>> 0
+      return rest
     }
     if (segment.data.length === 0) return []
     this.#expected ??= segment.sequence
     this.#waiting.push(segment)
     this.#waitingSize += segment.data.length
     const found = this.#drain()
-    if (this.#waitingSize <= limits.waiting) return found
-    this.#skipGap()
-    return [...found, ...this.#drain()]
+    const { waitingSize, waitingSegments } = limits
+    while (this.#waitingSize > waitingSize || this.#waiting.length > waitingSegments) {
+      this.#skipGap()
+      found.push(...this.#drain())
+    }
+    return found
   }
 
-  #restart(sequence: number): void {
-    this.#expected = sequence
-    this.#waiting = []
-    this.#waitingSize = 0
-    this.#framer = new Framer()
+  /** No more comes: what waits behind gaps is shown, and what is no whole message is told. */
+  end(): Found[] {
+    const found: Found[] = []
+    while (this.#waiting.length > 0) {
+      this.#skipGap()
+      found.push(...this.#drain())
+    }
+    this.#leaveOut(0)
+    if (this.#leftOut > 0) found.push({ leftOut: this.#leftOut })
+    this.#leftOut = 0
+    this.#isLost = false
+    return found
   }
 
   #skipGap(): void {
     this.#waiting.sort((a, b) => distance(a.sequence, b.sequence))
-    this.#expected = this.#waiting[0]!.sequence
+    const next = this.#waiting[0]!.sequence
+    this.#leaveOut(distance(next, this.#expected!))
+    this.#expected = next
+    this.#isLost = true
+  }
+
+  /** So many octets, and those of a message that has begun. */
+  #leaveOut(size: number): void {
+    this.#leftOut += size + this.#framer.size
     this.#framer = new Framer()
   }
 
-  #drain(): Uint8Array[] {
-    const found: Uint8Array[] = []
+  #drain(): Found[] {
+    const found: Found[] = []
     for (;;) {
       const index = this.#waiting.findIndex(
         ({ sequence }) => distance(sequence, this.#expected!) <= 0,
@@ -169,22 +207,31 @@ class Stream {
       const known = -distance(segment!.sequence, this.#expected!)
       if (known >= segment!.data.length) continue
       this.#expected = (segment!.sequence + segment!.data.length) >>> 0
-      this.#framer.push(segment!.data.subarray(known))
-      found.push(...this.#messages())
+      found.push(...this.#take(segment!.data.subarray(known)))
     }
   }
 
-  #messages(): Uint8Array[] {
-    const found: Uint8Array[] = []
+  #take(data: Uint8Array): Found[] {
+    if (this.#isLost && !looksLikeMessage(data)) {
+      this.#leftOut += data.length
+      return []
+    }
+    this.#isLost = false
+    this.#framer.push(data)
+    const messages: Uint8Array[] = []
     try {
       for (let message = this.#framer.next(); message; message = this.#framer.next())
-        found.push(message)
+        messages.push(message)
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error
       // The stream is no OpenFlow, or we came in amid a message: the next segment may begin one.
-      this.#framer = new Framer()
+      this.#leaveOut(0)
+      this.#isLost = true
     }
-    return found
+    if (messages.length === 0 || this.#leftOut === 0 || this.#isLost) return messages
+    const gap = { leftOut: this.#leftOut }
+    this.#leftOut = 0
+    return [gap, ...messages]
   }
 }
 
@@ -199,24 +246,35 @@ const looksLikeHello = (data: Uint8Array): boolean =>
   u16(data, 2) >= 8 &&
   u16(data, 2) <= 64
 
-/** Messages of all connections with an OpenFlow port, or that begin with a hello. */
+/** Messages of all connections with an OpenFlow port, or that begin with a hello; and what is left out of them. */
 export async function* reassemble(
   captured: AsyncIterable<CapturedPacket>,
-): AsyncGenerator<CapturedMessage> {
-  const streams = new Map<string, Stream>()
+): AsyncGenerator<CapturedMessage | CapturedGap> {
+  const streams = new Map<string, { from: string; to: string; stream: Stream }>()
+  let millis = 0
+  const told = ({ from, to }: { from: string; to: string }, found: readonly Found[]) =>
+    found.map(one =>
+      one instanceof Uint8Array ? { millis, from, to, bytes: one } : { millis, from, to, ...one },
+    )
   for await (const packet of captured) {
     const segment = segmentOf(packet)
     if (segment === undefined) continue
     const { from, to } = segment
     const key = `${from} ${to}`
-    let stream = streams.get(key)
-    if (stream === undefined) {
+    let known = streams.get(key)
+    if (known === undefined) {
       const isOurs = isOpenflowPort(from) || isOpenflowPort(to) || looksLikeHello(segment.data)
       if (!isOurs) continue
-      if (streams.size >= limits.streams) streams.delete(streams.keys().next().value!)
-      stream = new Stream()
-      streams.set(key, stream)
+      if (streams.size >= limits.streams) {
+        const [oldest] = streams
+        streams.delete(oldest![0])
+        yield* told(oldest![1], oldest![1].stream.end())
+      }
+      known = { from, to, stream: new Stream() }
+      streams.set(key, known)
     }
-    for (const bytes of stream.push(segment)) yield { millis: packet.millis, from, to, bytes }
+    millis = packet.millis
+    yield* told(known, known.stream.push(segment))
   }
+  for (const known of streams.values()) yield* told(known, known.stream.end())
 }

@@ -120,8 +120,15 @@ async function* showCapture(
   chunks: AsyncIterable<Uint8Array>,
   options: WireOptions,
 ): AsyncGenerator<WireOutput> {
-  for await (const { from, to, bytes } of reassemble(packets(chunks))) {
-    if (!options.isJsonl) yield shown(`${from} > ${to}:`)
-    yield show(bytes, options)
+  for await (const found of reassemble(packets(chunks))) {
+    if (!options.isJsonl) yield shown(`${found.from} > ${found.to}:`)
+    if ('bytes' in found) {
+      yield show(found.bytes, options)
+      continue
+    }
+    const reason = `${found.leftOut} octets are left out: not captured, or no whole message`
+    yield options.isJsonl
+      ? shown(JSON.stringify({ error: { reason, offset: 0 } }), true)
+      : shown(`***${reason}***`, true)
   }
 }
