@@ -8,16 +8,15 @@ import { fileURLToPath } from 'node:url'
 import type { Command } from 'commander'
 import { pino } from 'pino'
 import { Failure } from './base/failures.js'
+import { LogSink } from './base/log-sink.js'
 import { dataFolder } from './base/places.js'
-import { realEnv } from './base/real-env.js'
+import { realEnv, writeStandardError } from './base/real-env.js'
 import { runCli } from './cli/main.js'
 import type { Config } from './controller/config.js'
 import type { FilesQuestion } from './nfv/firewall/trace-files.js'
 
-const log = pino(
-  { level: process.env.SLUICE_LOG ?? 'info' },
-  pino.destination({ dest: 2, sync: true }),
-)
+const sink = new LogSink(writeStandardError(), Date.now)
+const log = pino({ level: process.env.SLUICE_LOG ?? 'info' }, sink)
 const env = realEnv(log)
 const ended = new AbortController()
 
@@ -320,11 +319,22 @@ const main = async (): Promise<void> => {
   )
 }
 
+/** The last lines have a moment to be written. */
+const lastWordsMillis = 300
+
+const exit = async (code: typeof process.exitCode): Promise<void> => {
+  await Promise.race([
+    sink.flushed(),
+    new Promise<void>(resolve => env.timers.after(lastWordsMillis, resolve)),
+  ])
+  process.exit(code)
+}
+
 main().then(
-  () => process.exit(),
+  () => exit(process.exitCode),
   (error: unknown) => {
     if (error instanceof Failure) process.stderr.write(`sluice: ${error.message}\n`)
     else log.fatal({ err: error }, 'stopped by a mistake of its own')
-    process.exit(1)
+    return exit(1)
   },
 )

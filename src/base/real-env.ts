@@ -1,7 +1,15 @@
 /** The world as it is: the only file of `src/` that touches the clock, timers, randomness, sockets and disk. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { constants, mkdirSync, readFileSync, watch as watchFile } from 'node:fs'
+import {
+  constants,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  watch as watchFile,
+  write as writeFd,
+} from 'node:fs'
 import {
   chmod,
   mkdir,
@@ -442,3 +450,35 @@ const ownerIn = async (path: string): Promise<number | undefined> => {
 
 const isMissing = (error: unknown): boolean =>
   error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR')
+
+/** A pipe that nobody reads is tried again so often. */
+const pipePauseMillis = 100
+
+/**
+ * Standard error, without ever waiting for whoever reads it. A pipe is opened anew for that: the descriptor that is
+ * shared with other programs stays as it is, and no thread hangs in a write when the process is to end.
+ */
+const standardError = (): number => {
+  try {
+    if (fstatSync(2).isFIFO())
+      return openSync('/proc/self/fd/2', constants.O_WRONLY | constants.O_NONBLOCK)
+  } catch {
+    // There is no /proc, or the pipe is closed: the descriptor itself says what is wrong with it.
+  }
+  return 2
+}
+
+export const writeStandardError = (): ((text: string, done: (error: unknown) => void) => void) => {
+  const fd = standardError()
+  return (text, done) => {
+    const bytes = Buffer.from(text)
+    const go = (at: number): void =>
+      writeFd(fd, bytes, at, bytes.length - at, null, (error, size) => {
+        if (error?.code === 'EAGAIN') setTimeout(() => go(at), pipePauseMillis).unref()
+        else if (error) done(error)
+        else if (at + size < bytes.length) go(at + size)
+        else done(undefined)
+      })
+    go(0)
+  }
+}
