@@ -43,6 +43,8 @@ const runController = async (
     rules?: string[]
     openvswitch?: string[]
     adopt?: boolean
+    open?: boolean
+    ruleFolders?: string[]
   },
   data: string,
 ): Promise<void> => {
@@ -56,6 +58,8 @@ const runController = async (
     rules: options.rules ?? config.rules ?? [],
     ...ryuOf(options.ryuFirewall ?? config.ryuFirewall),
     ...(options.adopt && { adopts: true }),
+    ruleFolders: options.ruleFolders ?? config.ruleFolders ?? startFolder(),
+    opens: options.open ?? config.open ?? false,
     ...(options.openvswitch && { openvswitch: options.openvswitch }),
     ...(config.packetsPerSecond && { packetsPerSecond: config.packetsPerSecond }),
     ...(config.forgetAfterDays && { forgetAfterDays: config.forgetAfterDays }),
@@ -78,6 +82,9 @@ const runController = async (
   })
   await running.stop()
 }
+
+/** Where it was started, unless that is everything. */
+const startFolder = (): string[] => (process.cwd() === '/' ? [] : [process.cwd()])
 
 const ryuOf = (address: string | undefined) =>
   address === undefined ? {} : { ryuFirewall: address }
@@ -108,6 +115,14 @@ const addRun = (program: Command): void => {
     .option(
       '--ryu-firewall <host:port>',
       "serve the paths of Ryu's firewall there, without a token (loopback only; default: not at all)",
+    )
+    .option(
+      '--rule-folders <folder...>',
+      'where policies may name rule files to be watched (default: where it was started, and the folders of --rules)',
+    )
+    .option(
+      '--open',
+      'a file of --rules that is missing or wrong, and was never in force, leaves everything open instead of closed',
     )
     .option(
       '--adopt',

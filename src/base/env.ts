@@ -109,6 +109,8 @@ export interface Disk {
   list(path: string): Promise<string[]>
   /** What is there, or undefined. */
   stat(path: string): Promise<FileStat | undefined>
+  /** Where a path leads through all links; undefined when nothing is there. */
+  realPath(path: string): Promise<string | undefined>
   makeFolder(path: string, mode?: number): Promise<void>
   remove(path: string): Promise<void>
   /** Puts a file in the place of another; on disk when it resolves. */
@@ -122,7 +124,7 @@ export interface Disk {
    * @throws when the file cannot be opened, or nothing here can lock it
    */
   lock(path: string): Promise<FolderLock | { readonly owner: number | undefined }>
-  /** Tells that something under `path` (a file or a folder) may have changed. */
+  /** Tells that something under `path` (a file or a folder) may have changed, where the system can tell that. */
   watch(path: string, changed: () => void): Cancel
 }
 
@@ -165,4 +167,6 @@ export interface FileStat {
   readonly size: number
   readonly mode: number
   readonly changedMillis: number
+  /** Another file in the same place has another one. */
+  readonly id: string
 }

@@ -20,6 +20,8 @@ export const failures = {
   'wrong-token':         { status: 401, title: 'The token is not valid here',              hint: 'Read the token again from the file DIR/token of this controller\'s data folder.' },
   'alien-host':          { status: 421, title: 'The Host header names another server',     hint: 'Use one of the names this controller was started with.' },
   'alien-origin':        { status: 403, title: 'Requests from this origin are refused',    hint: 'Open the page from the controller\'s own address.' },
+  'file-not-allowed':    { status: 403, title: 'This file may not be watched',             hint: '{path} is no rule file (*.rules) below {folders}; name more folders with "sluice run --rule-folders", or apply it without watching.' },
+  'unreadable-file':     { status: 409, title: 'The file cannot be read',                  hint: '{path}: {why}.' },
   'not-found':           { status: 404, title: 'There is no such resource',                hint: 'No {what} is named {name}; "sluice get {what}" lists those that exist.' },
   'no-route':            { status: 404, title: 'There is no such address in this API',     hint: 'GET /api/v1/openapi.json lists all of them.' },
   'revision-conflict':   { status: 412, title: 'Somebody else changed it in the meantime', hint: 'Read {name} again, repeat the change on what is there now.' },

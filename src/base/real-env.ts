@@ -3,8 +3,8 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import {
   constants,
+  type FSWatcher,
   fstatSync,
-  mkdirSync,
   openSync,
   readFileSync,
   watch as watchFile,
@@ -17,6 +17,7 @@ import {
   readdir,
   readFile,
   readlink,
+  realpath,
   rename,
   rm,
   stat,
@@ -316,7 +317,16 @@ const disk: Disk = {
         size: found.size,
         mode: found.mode & 0o777,
         changedMillis: found.mtimeMs,
+        id: `${found.dev}:${found.ino}`,
       }
+    } catch (error) {
+      if (isMissing(error)) return undefined
+      throw error
+    }
+  },
+  async realPath(path) {
+    try {
+      return await realpath(path)
     } catch (error) {
       if (isMissing(error)) return undefined
       throw error
@@ -369,15 +379,14 @@ const disk: Disk = {
     return { owner: await ownerIn(path) }
   },
   watch(path, changed): Cancel {
+    const watchers: FSWatcher[] = []
     // Editors replace a file by renaming over it, which ends a watch on the file itself.
-    const folder = dirname(path)
-    mkdirSync(folder, { recursive: true })
-    const watchers = [watchFile(folder, changed)]
-    try {
-      watchers.push(watchFile(path, changed))
-    } catch {
-      // Not there yet: the watch on its folder tells when it comes.
-    }
+    for (const each of [dirname(path), path])
+      try {
+        watchers.push(watchFile(each, changed))
+      } catch {
+        // Not there yet, or not to be watched: whoever asked looks now and then by itself.
+      }
     for (const watcher of watchers) watcher.on('error', changed)
     return () => {
       for (const watcher of watchers) watcher.close()

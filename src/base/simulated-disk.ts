@@ -9,6 +9,7 @@ interface Entry extends FileStat {
 export class SimulatedDisk implements Disk {
   readonly #clock: Clock
   readonly #timers: Timers
+  #lastId = 0
   readonly #locks = new Set<string>()
   readonly #entries = new Map<string, Entry>()
   readonly #watchers = new Set<{ path: string; changed: () => void }>()
@@ -53,6 +54,11 @@ export class SimulatedDisk implements Disk {
     if (entry === undefined) return undefined
     const { text: _, ...stat } = entry
     return stat
+  }
+
+  async realPath(path: string): Promise<string | undefined> {
+    const name = posix.normalize(path)
+    return this.#entries.has(name) ? name : undefined
   }
 
   async makeFolder(path: string, mode = 0o755): Promise<void> {
@@ -117,8 +123,12 @@ export class SimulatedDisk implements Disk {
     }
   }
 
-  #put(name: string, entry: Omit<Entry, 'changedMillis'>): void {
-    this.#entries.set(name, { ...entry, changedMillis: this.#clock.wallMillis() })
+  #put(name: string, entry: Omit<Entry, 'changedMillis' | 'id'>): void {
+    this.#entries.set(name, {
+      ...entry,
+      changedMillis: this.#clock.wallMillis(),
+      id: String(++this.#lastId),
+    })
     this.#tell(name)
   }
 

@@ -39,7 +39,9 @@ export const readObjectFiles = async (disk: Disk, path: string): Promise<ObjectD
   const found = await disk.stat(path)
   if (found === undefined) throw new Error(`${path}: there is no such file or folder`)
   const files = found.isFolder
-    ? (await disk.list(path)).filter(isObjectFile).map(name => join(path, name))
+    ? (await disk.list(path))
+        .filter(name => isObjectFile(name) && !/^[.#]/.test(name))
+        .map(name => join(path, name))
     : [path]
   const read = await Promise.all(
     files.map(async file => readObjects(file, await disk.readText(file))),

@@ -1,6 +1,7 @@
 /** Rule files as they are sent to a controller: the text, and the texts of what it includes. */
 import { basename, dirname, join, resolve } from 'node:path'
 import type { Disk } from '../base/env.js'
+import { isRuleFileName, policyNameOf } from '../base/rule-file-names.js'
 
 export interface RuleFile {
   /** The policy is named after its file. */
@@ -17,19 +18,19 @@ export const readRuleFiles = async (disk: Disk, path: string): Promise<RuleFile[
   const found = await disk.stat(path)
   if (found === undefined) throw new Error(`${path}: there is no such file or folder`)
   if (!found.isFolder) return [await readRuleFile(disk, path)]
-  const names = (await disk.list(path)).filter(name => name.endsWith('.rules'))
+  const names = (await disk.list(path)).filter(isRuleFileName)
   return Promise.all(names.map(name => readRuleFile(disk, join(path, name))))
 }
 
 const readRuleFile = async (disk: Disk, path: string): Promise<RuleFile> => {
   const source = await disk.readText(path)
-  const includes: Record<string, string> = {}
+  const includes: Record<string, string> = Object.create(null)
   await collect(disk, dirname(path), '', source, includes)
   return { name: policyName(path), path, source, includes }
 }
 
 /** `campus` for `rules/campus.rules`. */
-export const policyName = (path: string): string => basename(path).replace(/\.rules$/, '')
+export const policyName = (path: string): string => policyNameOf(basename(path))
 
 const collect = async (
   disk: Disk,

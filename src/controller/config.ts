@@ -1,5 +1,6 @@
 /** The configuration file of `sluice run`: YAML, every member optional, unknown ones refused with their place. */
 
+import { dirname, resolve } from 'node:path'
 import { Ajv } from 'ajv'
 import Type, { type Static } from 'typebox'
 import { LineCounter, parseDocument } from 'yaml'
@@ -40,11 +41,35 @@ const schema = Type.Object(
     ),
     data: Type.Optional(Type.String()),
     rules: Type.Optional(Type.Array(Type.String())),
+    /** Where policies may name rule files to be watched; by default where it was started. */
+    ruleFolders: Type.Optional(Type.Array(Type.String())),
+    /** A file of `rules` that is missing or wrong, and was never in force, leaves everything open instead of closed. */
+    open: Type.Optional(Type.Boolean()),
   },
   { additionalProperties: false },
 )
 
 export type Config = Static<typeof schema>
+
+/** Paths in the file are meant from the folder of the file, wherever sluice is started. */
+const besides = (file: string, config: Config): Config => {
+  const near = (path: string): string => resolve(dirname(file), path)
+  const { data, rules, ruleFolders, openflowTls } = config
+  return {
+    ...config,
+    ...(data !== undefined && { data: near(data) }),
+    ...(rules && { rules: rules.map(near) }),
+    ...(ruleFolders && { ruleFolders: ruleFolders.map(near) }),
+    ...(openflowTls && {
+      openflowTls: {
+        ...openflowTls,
+        key: near(openflowTls.key),
+        certificate: near(openflowTls.certificate),
+        authority: near(openflowTls.authority),
+      },
+    }),
+  }
+}
 
 /** @throws {Failure} `bad-document` with file, line and column */
 export const readConfig = async (disk: Disk, path: string): Promise<Config> => {
@@ -58,7 +83,7 @@ export const readConfig = async (disk: Disk, path: string): Promise<Config> => {
   if (problem) throw complain(problem.pos[0], problem.message.split('\n')[0]!)
   const value: unknown = document.toJS({ maxAliasCount: 10 }) ?? {}
   const validate = new Ajv({ allErrors: false }).compile<Config>(schema)
-  if (validate(value)) return value
+  if (validate(value)) return besides(path, value)
   const error = validate.errors![0]!
   const words = error.instancePath.split('/').slice(1)
   const extra = error.params.additionalProperty as string | undefined

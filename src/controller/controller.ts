@@ -110,8 +110,19 @@ export interface Stranger {
   readonly reason: string
 }
 
+/** A rule file that is not in force as it stands. */
+export interface FileTrouble {
+  readonly reason: string
+  /** It was given at the start. */
+  readonly isGiven: boolean
+}
+
 export class Controller extends EventEmitter<ControllerEvents> {
   readonly store: Store
+  /** By path; absent when all is well. */
+  readonly fileTroubles = new Map<string, FileTrouble>()
+  /** Whether a policy may have a file watched: rejects when not. Set by whoever watches. */
+  mayWatch: (path: string) => Promise<void> = async () => {}
   readonly journal: Journal
   readonly topology: TopologyService
   readonly policies: PolicyKeeper

@@ -46,6 +46,10 @@ export interface RunOptions {
   readonly openvswitch?: readonly string[]
   /** Packets of one switch that are looked at each second. */
   readonly packetsPerSecond?: number
+  /** Folders below which policies may name rule files to be watched, besides those of `rules`. */
+  readonly ruleFolders?: readonly string[]
+  /** A rule file given at the start that is missing or wrong, and was never in force, leaves everything open. */
+  readonly opens?: boolean
   /** Switches that hold rows of another store are taken, and those rows replaced. */
   readonly adopts?: boolean
   /** `HOST:PORT` where the paths of Ryu's firewall are served, without a token; absent: nowhere. */
@@ -198,14 +202,25 @@ const start = async (
       ? undefined
       : await serveRyu(env, controller, options.ryuFirewall)
   undo.push(async () => ryu?.close())
+  // Before the first switch comes: what it gets first are the rules as they are now.
+  const ownRules = join(options.data, 'rules')
+  await env.disk.makeFolder(ownRules).catch((error: unknown) => {
+    env.log.warn({ err: error }, 'the folder for rule files cannot be made')
+  })
+  const watcher = new RuleWatcher(env, controller, {
+    given: options.rules,
+    folders: [ownRules],
+    allowed: options.ruleFolders ?? [],
+    opens: options.opens === true,
+  })
+  controller.mayWatch = path => watcher.mustHold(path)
+  await watcher.start()
+  undo.push(async () => watcher.stop())
   const southbound = await openSouthbound(env, options.southbound, {
     switchConnected: connection => controller.switchConnected(connection),
     refused: info => controller.journal.add({ kind: 'connection-refused', ...info }),
   })
   undo.push(() => southbound.stop())
-  const watcher = new RuleWatcher(env, controller, [...options.rules, join(options.data, 'rules')])
-  await watcher.start()
-  undo.push(async () => watcher.stop())
   controller.start()
   setup.start()
   const ageing = new SwitchAgeing(env, controller.topology, () => textsOf(controller, objects), {

@@ -12,6 +12,7 @@ import type { Remark } from '../nfv/firewall/lint/index.js'
 import {
   type LoadedPolicy,
   loadPolicy,
+  loadText,
   type Pause,
   type PolicyInput,
 } from '../nfv/firewall/load.js'
@@ -78,6 +79,7 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
   #turn: Promise<void> = Promise.resolve()
   #learning: { readonly generation: number; readonly section: Section } | undefined
   #isLearning = false
+  #closed: { readonly reason: string; readonly input: PolicyInput } | undefined
 
   private constructor(env: Env, store: Store, history: PolicyHistory, marks: PolicyMarks) {
     super()
@@ -115,6 +117,24 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
     return [...this.#known.values()]
       .map(known => known.policy)
       .sort((a, b) => a.order - b.order || (a.name < b.name ? -1 : 1))
+  }
+
+  /** Denies everything, before any rule, for as long as there is a reason to. */
+  close(reason: string | undefined): void {
+    if (reason === this.#closed?.reason) return
+    this.#closed =
+      reason === undefined
+        ? undefined
+        : {
+            reason,
+            input: { name: 'closed', order: -1, loaded: closedPolicy(reason) },
+          }
+    this.emit('changed')
+  }
+
+  /** Why everything is denied; undefined when it is not. */
+  get closedBecause(): string | undefined {
+    return this.#closed?.reason
   }
 
   get(name: string): Policy {
@@ -467,7 +487,7 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
         return undefined
       next.set(policy.name, known)
     }
-    const resolving = this.#resolver.resolving(inputsOf(next), this.facts(topology), most)
+    const resolving = this.#resolver.resolving(this.#inputs(next), this.facts(topology), most)
     const pause = this.#pauses()
     let turn = resolving.next()
     for (; !turn.done; turn = resolving.next()) await pause()
@@ -488,8 +508,13 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
     }
   }
 
+  /** What is resolved: the policies, and before them what denies everything while there is a reason to. */
+  #inputs(known: ReadonlyMap<string, Known>): PolicyInput[] {
+    return [...(this.#closed ? [this.#closed.input] : []), ...inputsOf(known)]
+  }
+
   #resolve(known: ReadonlyMap<string, Known>, topology: Topology): Resolved {
-    return this.#resolver.resolve(inputsOf(known), this.facts(topology))
+    return this.#resolver.resolve(this.#inputs(known), this.facts(topology))
   }
 
   #mustBeGood(known: ReadonlyMap<string, Known>, resolved: Resolved): void {
@@ -527,6 +552,9 @@ const turnMillis = 5
 
 /** It ended because of its mistakes, and says them: there is nothing to try. */
 const isFullOfMistakes = ({ complaints }: LoadedPolicy): boolean => complaints.length >= maxMistakes
+
+const closedPolicy = (reason: string): LoadedPolicy =>
+  loadText(new Parser(), 'closed', `# ${reason}\ntier admin\nclosed: drop any from any to any\n`)
 
 const inputsOf = (known: ReadonlyMap<string, Known>): PolicyInput[] =>
   [...known.values()].map(({ policy, loaded }) => ({

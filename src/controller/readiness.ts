@@ -5,6 +5,9 @@ import type { Store } from './store/store.js'
 
 export const notReady = (controller: Controller): string[] => [
   ...storeTrouble(controller.store),
+  ...[...controller.fileTroubles]
+    .filter(([, { isGiven }]) => isGiven)
+    .map(([file, { reason }]) => `${file} is not in force: ${reason.split('\n')[0]}`),
   ...[...controller.strangers.values()].map(
     ({ attached, reason }) => `switch ${attached.name} (${attached.dpid}) is left alone: ${reason}`,
   ),

@@ -1,138 +1,300 @@
 /**
- * Rule files that are watched: an edit is checked and put in force as it is saved; a file with mistakes
- * changes nothing, and the policy that was in force stays.
+ * Rule files that are watched. A file is read when it is quiet: neither it nor what it includes has changed for a
+ * while, so that nothing half-written comes into force. A file that is empty, has mistakes or cannot be read changes
+ * nothing and costs no other file; what is wrong with it is told, and kept where `get policies` and `/readyz` look.
+ *
+ * A file given at the start that has never been in force closes everything until it can be, unless the operator has
+ * chosen otherwise: nobody knows what it would have denied.
  */
 import { basename, dirname, join, resolve } from 'node:path'
 import type { Cancel, Env } from '../base/env.js'
 import { Failure } from '../base/failures.js'
+import { isRuleFileName, passedByBecause, policyNameOf } from '../base/rule-file-names.js'
+import { wordsOf } from '../base/system-errors.js'
 import type { Controller } from './controller.js'
 import type { PolicyWish } from './policy.js'
+import { RuleFolders } from './rule-files.js'
 
-/** An editor writes a file in several steps; they count as one. */
-const settleMillis = 20
+/** So long nothing may have changed. */
+const quietMillis = 1_000
+const lookMillis = 250
+/** Files on other machines tell nothing: they are looked at now and then. */
+const pollMillis = 2_000
+/** How long the start waits for files that were written just before. */
+const startMillis = 5_000
+
+export interface RuleWatcherOptions {
+  /** Files and folders given at the start. */
+  readonly given: readonly string[]
+  /** Folders whose files are watched when there are any. */
+  readonly folders: readonly string[]
+  /** Folders below which a policy may name a file to be watched. */
+  readonly allowed: readonly string[]
+  /** A given file that is missing or wrong, and was never in force, closes nothing. */
+  readonly opens: boolean
+}
+
+/** What a file is, to see whether it is another one now. */
+interface Look {
+  readonly signature: string
+  readonly changedMillis: number
+}
+
+interface Pending {
+  readonly signature: string
+  readonly sinceMillis: number
+}
 
 export class RuleWatcher {
   readonly #env: Env
   readonly #controller: Controller
-  readonly #paths: readonly string[]
+  readonly #given: readonly string[]
+  readonly #folders: readonly string[]
+  readonly #files: RuleFolders
+  readonly #opens: boolean
   readonly #watches = new Map<string, Cancel>()
-  readonly #seen = new Map<string, string>()
-  #cancelSettle: Cancel | undefined
+  /** As each was when it was read, whatever came of it. */
+  readonly #read = new Map<string, string>()
+  readonly #pending = new Map<string, Pending>()
+  /** What each includes, as far as it is known. */
+  readonly #included = new Map<string, readonly string[]>()
+  readonly #passedBy = new Set<string>()
+  #cancelLook: Cancel | undefined
+  #cancelPoll: Cancel | undefined
   #running: Promise<void> = Promise.resolve()
 
-  constructor(env: Env, controller: Controller, paths: readonly string[]) {
+  constructor(env: Env, controller: Controller, options: RuleWatcherOptions) {
     this.#env = env
     this.#controller = controller
-    this.#paths = paths.map(path => resolve(path))
+    this.#given = options.given.map(path => resolve(path))
+    this.#folders = options.folders.map(path => resolve(path))
+    this.#opens = options.opens
+    this.#files = new RuleFolders(env.disk, [
+      ...this.#given.flatMap(path => (path.endsWith('.rules') ? [path, dirname(path)] : [path])),
+      ...this.#folders,
+      ...options.allowed,
+    ])
   }
 
+  /** @throws {Failure} when a policy may not have this file watched */
+  mustHold(path: string): Promise<void> {
+    return this.#files.mustHold(resolve(path))
+  }
+
+  /** Resolves when the files have been read, those that were written a moment ago too. */
   async start(): Promise<void> {
-    await this.#read()
+    const endMillis = this.#env.clock.nowMillis() + startMillis
+    await this.#look()
+    while (this.#pending.size > 0 && this.#env.clock.nowMillis() < endMillis) {
+      await new Promise<void>(done => this.#env.timers.after(lookMillis, done))
+      await this.#look()
+    }
+    await this.#tellMissing()
     this.#controller.policies.on('changed', () => this.#watchAll())
     this.#watchAll()
+    this.#cancelPoll = this.#env.timers.every(pollMillis, () => this.#touched(0))
+    if (this.#pending.size > 0) this.#touched(lookMillis)
   }
 
   stop(): void {
-    this.#cancelSettle?.()
+    this.#cancelLook?.()
+    this.#cancelPoll?.()
     for (const cancel of this.#watches.values()) cancel()
     this.#watches.clear()
   }
 
   #watchAll(): void {
-    const applied = this.#controller.policies.list().filter(policy => policy.watch && policy.file)
-    for (const path of new Set([...this.#paths, ...applied.map(policy => resolve(policy.file!))]))
+    for (const path of new Set([...this.#given, ...this.#folders, ...this.#applied()]))
       if (!this.#watches.has(path))
         this.#watches.set(
           path,
-          this.#env.disk.watch(path, () => this.#touched()),
+          this.#env.disk.watch(path, () => this.#touched(0)),
         )
   }
 
-  #touched(): void {
-    this.#cancelSettle?.()
-    this.#cancelSettle = this.#env.timers.after(settleMillis, () => {
-      this.#running = this.#running.then(() => this.#read())
+  #touched(afterMillis: number): void {
+    if (this.#cancelLook) return
+    this.#cancelLook = this.#env.timers.after(afterMillis, () => {
+      this.#cancelLook = undefined
+      this.#running = this.#running.then(() => this.#again())
     })
   }
 
-  async #read(): Promise<void> {
-    try {
-      const files = [...(await this.#watchedFiles()), ...this.#appliedFiles()]
-      const wishes: PolicyWish[] = []
-      for (const file of new Set(files)) {
-        const wish = await this.#wishOf(file)
-        if (wish && this.#seen.get(file) !== JSON.stringify(wish)) {
-          this.#seen.set(file, JSON.stringify(wish))
-          wishes.push(wish)
-        }
+  async #again(): Promise<void> {
+    await this.#look()
+    if (this.#pending.size > 0) this.#touched(lookMillis)
+  }
+
+  /** Never rejects: what goes wrong with one file is told of that file. */
+  async #look(): Promise<void> {
+    const wishes: PolicyWish[] = []
+    for (const file of await this.#list()) {
+      try {
+        const wish = await this.#lookAt(file)
+        if (wish) wishes.push(wish)
+      } catch (error) {
+        this.#pending.delete(file)
+        this.#trouble(file, wordsOf(error))
       }
-      if (wishes.length > 0) await this.#apply(wishes)
-    } catch (error) {
-      this.#tell(error)
+    }
+    if (wishes.length > 0) await this.#apply(wishes)
+  }
+
+  /** @returns what a file asks for when it is another than before and quiet */
+  async #lookAt(file: string): Promise<PolicyWish | undefined> {
+    const look = await this.#signatureOf(file)
+    if (look === undefined) return this.#gone(file)
+    if (this.#read.get(file) === look.signature) {
+      this.#pending.delete(file)
+      return undefined
+    }
+    if (!this.#isQuiet(file, look)) return undefined
+    const { wish, files } = await this.#files.read(file)
+    this.#included.set(file, files.slice(1))
+    const after = await this.#signatureOf(file)
+    // With what it includes, or since it was written while it was read, it may not be quiet after all.
+    if (after === undefined || !this.#isQuiet(file, after)) return undefined
+    this.#pending.delete(file)
+    this.#read.set(file, after.signature)
+    if (wish.source.trim() === '')
+      throw new Error(
+        `it is empty, which changes nothing: to take the policy out of force, run "sluice delete policy ${wish.name}"`,
+      )
+    return wish
+  }
+
+  #gone(file: string): undefined {
+    this.#pending.delete(file)
+    if (this.#read.delete(file)) this.#trouble(file, 'it is gone; the rules of before stay')
+    return undefined
+  }
+
+  #isQuiet(file: string, { signature, changedMillis }: Look): boolean {
+    const now = this.#env.clock.nowMillis()
+    const known = this.#pending.get(file)
+    if (known?.signature !== signature) {
+      const age = Math.max(0, this.#env.clock.wallMillis() - changedMillis)
+      this.#pending.set(file, { signature, sinceMillis: now - age })
+    }
+    return now - this.#pending.get(file)!.sinceMillis >= quietMillis
+  }
+
+  async #signatureOf(file: string): Promise<Look | undefined> {
+    const files = [file, ...(this.#included.get(file) ?? [])]
+    const found = await Promise.all(files.map(each => this.#env.disk.stat(each)))
+    if (found[0] === undefined) return undefined
+    return {
+      signature: found.map(each => each && [each.id, each.size, each.changedMillis].join()).join(),
+      changedMillis: Math.max(...found.map(each => each?.changedMillis ?? 0)),
     }
   }
 
+  /** All together, since they may need one another; where that is refused each by itself, so that one costs no other. */
   async #apply(wishes: readonly PolicyWish[]): Promise<void> {
-    const { policies, topology } = this.#controller
-    const files = wishes.map(wish => wish.file ?? wish.name)
-    const why = `${files.join(', ')} was saved`
-    await policies.apply(wishes, topology.current, undefined, { why })
+    const error = await this.#tryApply(wishes)
+    if (error === undefined) return
+    if (wishes.length > 1) for (const wish of wishes) await this.#apply([wish])
+    else this.#refused(wishes[0]!.file!, error)
   }
 
-  #appliedFiles(): string[] {
+  async #tryApply(wishes: readonly PolicyWish[]): Promise<unknown> {
+    const { policies, topology } = this.#controller
+    try {
+      const why = `${wishes.map(wish => wish.file).join(', ')} was saved`
+      await policies.apply(wishes, topology.current, undefined, { why })
+      for (const wish of wishes) this.#controller.fileTroubles.delete(wish.file!)
+      this.#close()
+      return undefined
+    } catch (error) {
+      return error
+    }
+  }
+
+  #refused(file: string, error: unknown): void {
+    if (!(error instanceof Failure) || error.code !== 'bad-rules')
+      return this.#trouble(file, wordsOf(error))
+    const texts = (error.context.complaints as { text: string }[]).map(each => each.text)
+    this.#trouble(file, texts.join('\n'), texts)
+  }
+
+  #trouble(file: string, reason: string, complaints = [`${file}: ${reason}`]): void {
+    const { fileTroubles, journal } = this.#controller
+    if (fileTroubles.get(file)?.reason === reason) return
+    fileTroubles.set(file, { reason, isGiven: this.#isGiven(file) })
+    journal.add({ kind: 'rules-refused', file, complaints })
+    this.#close()
+  }
+
+  #isGiven(file: string): boolean {
+    return this.#given.some(path => file === path || dirname(file) === path)
+  }
+
+  /** What was given at the start and brought nothing. */
+  async #tellMissing(): Promise<void> {
+    for (const path of this.#given) {
+      const isRead = [...this.#read.keys(), ...this.#controller.fileTroubles.keys()].some(
+        file => file === path || dirname(file) === path,
+      )
+      if (!isRead && !this.#pending.has(path))
+        this.#trouble(
+          path,
+          (await this.#env.disk.stat(path).catch(() => undefined)) === undefined
+            ? 'there is no such file or folder'
+            : 'there is no rule file in it',
+        )
+    }
+  }
+
+  /** Closes everything while something that was given at the start has never been in force, and opens it again. */
+  #close(): void {
+    const { policies, fileTroubles } = this.#controller
+    const unknown = [...fileTroubles].find(
+      ([file, { isGiven }]) =>
+        isGiven &&
+        !policies.list().some(each => each.file === file || dirname(each.file ?? '') === file),
+    )
+    policies.close(
+      this.#opens || unknown === undefined
+        ? undefined
+        : `${unknown[0]} is given at the start and cannot be put in force`,
+    )
+  }
+
+  #applied(): string[] {
     return this.#controller.policies
       .list()
       .filter(policy => policy.watch && policy.file)
       .map(policy => resolve(policy.file!))
   }
 
-  async #watchedFiles(): Promise<string[]> {
+  async #list(): Promise<Set<string>> {
     const files: string[] = []
-    for (const path of this.#paths) {
-      const found = await this.#env.disk.stat(path)
-      if (found?.isFolder)
-        for (const name of await this.#env.disk.list(path))
-          if (name.endsWith('.rules')) files.push(join(path, name))
-      if (found && !found.isFolder) files.push(path)
-    }
-    return files
+    for (const path of [...this.#given, ...this.#folders])
+      try {
+        const found = await this.#env.disk.stat(path)
+        if (found?.isFolder) files.push(...(await this.#listFolder(path)))
+        else if (found) files.push(path)
+      } catch (error) {
+        this.#trouble(path, wordsOf(error))
+      }
+    return new Set([...files, ...this.#applied()])
   }
 
-  async #wishOf(file: string): Promise<PolicyWish | undefined> {
-    if ((await this.#env.disk.stat(file)) === undefined) return undefined
-    const source = await this.#env.disk.readText(file)
-    const includes: Record<string, string> = {}
-    await this.#collect(dirname(file), '', source, includes)
-    return { name: basename(file).replace(/\.rules$/, ''), source, includes, file, watch: true }
-  }
-
-  async #collect(
-    root: string,
-    folder: string,
-    text: string,
-    includes: Record<string, string>,
-  ): Promise<void> {
-    for (const [, path] of text.matchAll(/^\s*include\s+"([^"]+)"/gm)) {
-      const relative = join(folder, path!)
-      if (
-        Object.hasOwn(includes, relative) ||
-        (await this.#env.disk.stat(join(root, relative))) === undefined
-      )
-        continue
-      includes[relative] = await this.#env.disk.readText(join(root, relative))
-      await this.#collect(root, dirname(relative), includes[relative]!, includes)
+  async #listFolder(folder: string): Promise<string[]> {
+    const names = await this.#env.disk.list(folder)
+    for (const name of names) {
+      const reason = passedByBecause(name)
+      const path = join(folder, name)
+      if (reason === undefined || this.#passedBy.has(path)) continue
+      this.#passedBy.add(path)
+      this.#controller.journal.add({ kind: 'rule-file-passed-by', file: path, reason })
     }
-  }
-
-  #tell(error: unknown): void {
-    if (error instanceof Failure && error.code === 'bad-rules') {
-      const complaints = error.context.complaints as { text: string }[]
-      this.#controller.journal.add({
-        kind: 'rules-refused',
-        complaints: complaints.map(each => each.text),
-      })
-      return
-    }
-    this.#env.log.error({ err: error }, 'rule files could not be read')
+    const rules = names.filter(isRuleFileName).map(name => join(folder, name))
+    // What was given is told when it is there again.
+    if (rules.length > 0) this.#controller.fileTroubles.delete(folder)
+    return rules
   }
 }
+
+/** The name of the policy that a file would be. */
+export const policyOfFile = (file: string): string => policyNameOf(basename(file))

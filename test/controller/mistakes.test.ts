@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { items, office, Refused, settled } from './office.js'
+import { items, office, Refused, settled, until } from './office.js'
 
 const mistakes = `zone office = 10.1.0.0/33
 zone servers = 10.2.0.0/24
@@ -91,10 +91,11 @@ t.test(
     )
 
     writeFileSync(path, 'default drop\nping: alow icmp from any to any\n')
-    await new Promise(resolve => setTimeout(resolve, 300))
+    const refused = async () =>
+      (await items(at, 'events')).find(each => each.kind === 'rules-refused')
+    await until(async () => (await refused()) !== undefined)
     t.equal(await ann.attempt(bob.ip!, 'tcp', 80), 'open', 'the rules that were right stay')
-    const events = await items(at, 'events')
-    const complaint = events.find(each => each.kind === 'rules-refused')
+    const complaint = await refused()
     t.match(JSON.stringify(complaint), /:2:7: /, 'an event names the place')
   },
 )

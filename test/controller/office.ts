@@ -37,6 +37,8 @@ export interface OfficeOptions {
   readonly whole?: boolean
   /** Another network than that of the office. */
   readonly network?: NetworkSpec
+  /** Other settings of `sluice run`. */
+  readonly more?: Partial<RunOptions>
   /** Serve the paths of Ryu's firewall. */
   readonly ryuFirewall?: boolean
   readonly guard?: GuardLevel
@@ -86,6 +88,7 @@ export const office = async (t: Test, options: OfficeOptions = {}): Promise<Offi
       ...(options.ryuFirewall && { ryuFirewall: ryu }),
       variables: { XDG_STATE_HOME: join(data, 'state') },
       pid: process.pid,
+      ...options.more,
       ...more,
     })
   let running = await start('127.0.0.1:0', '127.0.0.1:0')

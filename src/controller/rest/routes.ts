@@ -31,6 +31,7 @@ import {
   remarkItems,
   ruleItems,
   switchItems,
+  troubledFiles,
 } from './views.js'
 
 const read = (summary: string, more: object = {}) => ({
@@ -98,7 +99,7 @@ const readingRoutes = (app: FastifyInstance, controller: Controller): void => {
   list('policies', 'policies and whether they are installed', name => {
     const lacks = controller.lackingPolicies()
     const items = controller.policies.list().map(each => policyItem(controller, each.name, lacks))
-    return only(items, name, ['name'])
+    return only([...items, ...troubledFiles(controller)], name, ['name'])
   })
   app.get<{ Params: { name: string } }>(
     '/api/v1/switches/:name',
@@ -250,6 +251,8 @@ const applyPolicies = async (
   match?: string,
 ) => {
   const before = new Map(controller.policies.list().map(policy => [policy.name, policy]))
+  for (const { watch, file } of wishes)
+    if (watch && file !== undefined) await controller.mayWatch(file)
   const changes = await controller.policies.apply(
     wishes,
     controller.topology.current,

@@ -1,9 +1,11 @@
 /** The bodies that the API takes, as JSON Schema: type, validation and documentation in one. */
+
 import Type from 'typebox'
+import { policyNamePattern } from '../../base/rule-file-names.js'
 import { policySpec } from '../../nfv/firewall/schema.js'
 
 const name = Type.String({
-  pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$',
+  pattern: policyNamePattern,
   description: 'letters, digits, dot, dash, underscore',
 })
 

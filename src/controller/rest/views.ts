@@ -13,8 +13,10 @@ import { tableName } from '../../pipeline/tables.js'
 import { type Link, type PortRef, type Switch, switchesInOrder } from '../../topology/model.js'
 import type { Controller, Stranger } from '../controller.js'
 import { type Lack, lackState } from '../lacking.js'
+import type { Policy } from '../policy.js'
 import { canonicalFlow, flowKey } from '../program/canonical.js'
 import { unreadableFlow } from '../program/unreadable.js'
+import { policyOfFile } from '../rule-watcher.js'
 
 export const switchItems = (controller: Controller) => [
   ...switchesInOrder(controller.topology.current).map(self => switchItem(controller, self)),
@@ -140,13 +142,41 @@ export const policyItem = (
     order: policy.order,
     ...(refusals[0]
       ? { state: 'failed', reason: `${refusals[0].error}: ${refusals[0].request}` }
-      : policyState(controller, name, lacks)),
+      : withTrouble(controller, policy, policyState(controller, name, lacks))),
     rules: controller.policies.ruleCount(name),
     generation: controller.policies.generation,
     changed: policy.changed,
     ...(policy.file !== undefined && { file: policy.file }),
     ...(policy.watch && { watch: true }),
   }
+}
+
+/** What is in force may not be what its file says any more. */
+const withTrouble = (
+  controller: Controller,
+  { file }: Policy,
+  state: { state: string; reason?: string },
+): { state: string; reason?: string } => {
+  const trouble = file === undefined ? undefined : controller.fileTroubles.get(file)
+  if (trouble === undefined) return state
+  const reason = `what the file says now is not in force: ${trouble.reason.split('\n')[0]}`
+  return { ...state, reason: state.reason === undefined ? reason : `${state.reason}; ${reason}` }
+}
+
+/** Rule files of which nothing was ever in force. */
+export const troubledFiles = (controller: Controller) => {
+  const { fileTroubles, policies } = controller
+  const known = new Set(policies.list().map(policy => policy.file))
+  return [...fileTroubles]
+    .filter(([file]) => !known.has(file))
+    .map(([file, { reason }]) => ({
+      kind: 'Policy',
+      name: policyOfFile(file),
+      state: 'failed',
+      reason: `${reason.split('\n')[0]}${policies.closedBecause === undefined ? '' : '; everything is denied meanwhile'}`,
+      rules: 0,
+      file,
+    }))
 }
 
 /** Of a policy of which no switch has refused anything. */
