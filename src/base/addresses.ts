@@ -22,10 +22,10 @@ export const formatMac = (value: number): Mac => {
   return `${hexPair[high >>> 16]}:${hexPair[(high >>> 8) & 255]}:${hexPair[high & 255]}:${hexPair[low >>> 16]}:${hexPair[(low >>> 8) & 255]}:${hexPair[low & 255]}` as Mac
 }
 
-/** The number of a MAC written with colons or dashes; undefined when it is none. */
+/** The number of a MAC written with colons or dashes, or as `0200.0000.000a`; undefined when it is none. */
 export const parseMac = (text: string): number | undefined =>
-  /^[0-9a-f]{2}([:-][0-9a-f]{2}){5}$/i.test(text)
-    ? Number.parseInt(text.replace(/[:-]/g, ''), 16)
+  /^([0-9a-f]{2}([:-][0-9a-f]{2}){5}|[0-9a-f]{4}(\.[0-9a-f]{4}){2})$/i.test(text)
+    ? Number.parseInt(text.replace(/[:.-]/g, ''), 16)
     : undefined
 
 export const macNumber = (mac: Mac): number => Number.parseInt(mac.replaceAll(':', ''), 16)
@@ -50,6 +50,14 @@ export const formatIpv6 = (value: bigint): Ipv6 =>
 export const parseIpv6 = (text: string): bigint | undefined => {
   if (!text.includes(':') || /[/%]/.test(text) || !Address6.isValid(text)) return undefined
   return new Address6(text).bigInt()
+}
+
+/** An address in its canonical form, as hosts have it; undefined when the text is none. */
+export const readIp = (text: string): Ip | undefined => {
+  const v4 = parseIpv4(text)
+  if (v4 !== undefined) return formatIpv4(v4)
+  const v6 = parseIpv6(text)
+  return v6 === undefined ? undefined : formatIpv6(v6)
 }
 
 export const ipNumber = (ip: Ip): number | bigint => {

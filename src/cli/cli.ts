@@ -19,6 +19,8 @@ interface TierStep {
 
 /** The part of an answer that is about rules alone. */
 export interface RulesTrace {
+  /** What was asked, as it was understood. */
+  readonly question: string
   readonly verdict: string
   readonly rule?: { readonly name: string; readonly file?: string; readonly line?: number }
   /** What the rule counts. */

@@ -43,12 +43,12 @@ export const runCli = async (
   const client = () => Client.find(cli.disk, program.opts<ClientOptions>(), cli.variables)
   addReading(program, cli, client)
   addPath(program, client, text => cli.print(text))
-  addTrace(program, cli, client)
   addLearn(program, cli, client)
   addLog(program, cli, client)
   const exit = (value: number) => {
     code = value
   }
+  addTrace(program, cli, client, exit)
   addPolicies(program, cli, client, exit)
   await more(program, exit)
   try {

@@ -37,6 +37,7 @@ import { hasEdge, Programs, sameWhereUnchanged } from './program/programs.js'
 import { PuntLimit, type PuntLimits, puntLimits } from './punt-limit.js'
 import { Punts } from './punts.js'
 import { RuleCounters } from './rule-counters.js'
+import { LocalDaemons } from './sessions/local-daemons.js'
 import { SessionReader } from './sessions/sessions.js'
 import type { Store } from './store/store.js'
 import { type AttachedSwitch, attach } from './switches.js'
@@ -129,6 +130,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
   readonly ruleCounters: RuleCounters
   readonly learning: Learning
   readonly sessions: SessionReader
+  readonly localDaemons: LocalDaemons
   readonly admission: Admission
   readonly #env: Env
   readonly #options: ControllerOptions
@@ -200,6 +202,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
       },
       options.topology,
     )
+    this.localDaemons = new LocalDaemons(env, options.openvswitch ?? [])
     this.sessions = new SessionReader(
       env,
       options.openvswitch ?? [],

@@ -20,6 +20,7 @@ const levels: Readonly<Record<string, 'warn' | 'error'>> = {
   'store-damaged': 'error',
   'store-read-only': 'error',
   'switch-not-adopted': 'error',
+  'trace-mismatch': 'error',
 }
 
 /** Who speaks: of rules each one by itself. */

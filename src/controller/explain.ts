@@ -1,10 +1,11 @@
 /**
- * Follows a packet through the compiled programs of all switches: what would happen to it, which rule
- * decides, and by which way it goes. Nothing is sent; the same evaluator runs in the simulated switches.
+ * Follows a packet through what the switches hold: what happens to it, which row decides, and by which way it goes.
+ * Nothing is sent; the same evaluator runs in the simulated switches.
  */
 
-import type { Dpid } from '../base/addresses.js'
-import { macNumber } from '../base/addresses.js'
+import { type Dpid, ipNumber, type Mac, macNumber } from '../base/addresses.js'
+import type { Connection } from '../nfv/firewall/decide.js'
+import { ports } from '../openflow/values.js'
 import { Conntrack } from '../pipeline/conntrack.js'
 import {
   evaluate,
@@ -20,16 +21,26 @@ import type { Fields, Packet } from '../pipeline/packet.js'
 import type { Origin, Section } from '../pipeline/program.js'
 import { registers } from '../pipeline/registers.js'
 import { tableId, tableName } from '../pipeline/tables.js'
-import { readUserdata } from '../pipeline/userdata.js'
-import { type PortRef, portKey, type Topology } from '../topology/model.js'
+import { type PuntReason, readUserdata } from '../pipeline/userdata.js'
+import { guardAt } from '../topology/guard.js'
+import { membershipsOf } from '../topology/memberships.js'
+import { isSamePort, type PortRef, portKey, type Switch, type Topology } from '../topology/model.js'
+import type { Held, Stray } from './held.js'
+import { flowText } from './rest/flow-text.js'
 
-export type Verdict = 'delivered' | 'dropped' | 'rejected' | 'lost'
+/**
+ * dropped, rejected: a row does it · not-delivered: nothing leads the packet to whoever it is for · unknown: it
+ * comes to something that cannot be known from here
+ */
+export type Verdict = 'delivered' | 'dropped' | 'rejected' | 'not-delivered' | 'unknown'
 
 export interface TraceStep {
   readonly table: string
   readonly priority?: number
   readonly because: string
   readonly origin?: Origin
+  /** A row of somebody else, or one of ours that is not wanted; `because` is its text. */
+  readonly stray?: Stray['kind']
 }
 
 export interface Hop {
@@ -51,71 +62,282 @@ export interface Explanation {
   }
   /** One sentence for people. */
   readonly because: string
+  /** What else must be known to take the answer for what it is. */
+  readonly notes: readonly string[]
   readonly hops: readonly Hop[]
-  /** Where it comes out of an edge port. */
-  readonly deliveredTo: readonly PortRef[]
+  /** Every port where a copy leaves the network. */
+  readonly deliveredTo: readonly (PortRef & { readonly switch: string })[]
 }
 
-export type ProgramOf = (dpid: Dpid) => readonly Section[] | undefined
+export interface Switches {
+  /** What a switch holds now; undefined when it cannot be asked. */
+  held(dpid: Dpid): Promise<Held | undefined>
+  /** What it should hold. */
+  wanted(dpid: Dpid): readonly Section[] | undefined
+}
+
+/** A packet as it comes to a switch, and what that switch did with it. */
+export interface Run {
+  readonly at: PortRef
+  readonly fields: Fields
+  readonly outcome: Outcome
+}
 
 /** More switches than any loop-free way has. */
 const maxHops = 256
 
-export const explain = (
+/** What became of one copy of the packet. */
+type End =
+  | {
+      readonly kind: 'dropped' | 'controller'
+      readonly self: Switch
+      readonly step: Step | undefined
+    }
+  | { readonly kind: 'not-delivered' | 'unknown'; readonly because: string }
+
+/** @returns with the answer each run, for whoever holds it against what a switch itself says */
+export const explain = async (
   topology: Topology,
-  programOf: ProgramOf,
+  switches: Switches,
   start: PortRef,
   fields: Fields,
-): Explanation => {
-  const hops: Hop[] = []
-  const deliveredTo: PortRef[] = []
-  const queue: { at: PortRef; fields: Fields }[] = [{ at: start, fields }]
-  let last: Outcome | undefined
-  let rejected = false
-  let counted = false
-  for (let next = queue.shift(); next && hops.length < maxHops; next = queue.shift()) {
-    const self = topology.switches.get(next.at.dpid)
-    const program = programOf(next.at.dpid)
-    if (self === undefined || program === undefined) continue
-    const run = (fields: Fields) =>
-      evaluate(viewOf(program, topology, next!.at.dpid), packetOf(fields), next!.at.port)
-    const asking = run(next.fields)
-    const admits = admittingRule(asking)
-    counted ||= admits !== undefined
-    // As the controller gives it back when there is room.
-    const outcome =
-      admits === undefined ? asking : run({ ...next.fields, [registers.admitted.field]: admits })
-    last = outcome
-    rejected ||= outcome.toController.some(up => readUserdata(up.userdata)?.reason === 'reject')
-    hops.push({
+): Promise<{ readonly answer: Explanation; readonly runs: readonly Run[] }> =>
+  new Walk(topology, switches).walk(start, fields)
+
+class Walk {
+  readonly #topology: Topology
+  readonly #switches: Switches
+  readonly #hops: Hop[] = []
+  readonly #runs: Run[] = []
+  readonly #ends: End[] = []
+  readonly #notes = new Set<string>()
+  readonly #deliveredTo: (PortRef & { readonly switch: string })[] = []
+  readonly #queue: { at: PortRef; fields: Fields }[] = []
+  #isRejected = false
+  #isCounted = false
+
+  constructor(topology: Topology, switches: Switches) {
+    this.#topology = topology
+    this.#switches = switches
+  }
+
+  async walk(start: PortRef, fields: Fields) {
+    this.#queue.push({ at: start, fields })
+    for (let next = this.#queue.shift(); next; next = this.#queue.shift()) {
+      if (this.#hops.length >= maxHops) {
+        this.#end('unknown', `after ${maxHops} switches it still goes on: it goes in circles`)
+        break
+      }
+      await this.#enter(next.at, next.fields)
+    }
+    return { answer: this.#answer(), runs: this.#runs }
+  }
+
+  async #enter(at: PortRef, fields: Fields): Promise<void> {
+    const self = this.#topology.switches.get(at.dpid)
+    const held = self && (await this.#switches.held(at.dpid))
+    if (self === undefined || held === undefined) {
+      const name = self?.name ?? at.dpid
+      const because = `not known: ${name} is not connected, so what it holds cannot be read`
+      this.#hops.push({ dpid: at.dpid, name, inPort: at.port, outPorts: [], steps: [] })
+      return this.#end('unknown', because)
+    }
+    const { outcome, admits, asked } = run(held, self, at.port, fields)
+    this.#isCounted ||= admits
+    this.#runs.push({ at, fields: asked, outcome })
+    this.#hops.push({
       dpid: self.dpid,
       name: self.name,
-      inPort: next.at.port,
+      inPort: at.port,
       outPorts: outcome.outputs.map(output => output.port),
-      steps: outcome.steps.map(stepOf),
+      steps: outcome.steps.map(step => stepOf(step, held)),
     })
-    for (const output of outcome.outputs) {
-      const out = { dpid: self.dpid, port: output.port }
-      const link = topology.links.get(portKey(out))
-      if (link) queue.push({ at: link.to, fields: carried(output.fields) })
-      else deliveredTo.push(out)
+    this.#noteStrays(self, held, outcome)
+    this.#noteDrift(self, held, at.port, fields, outcome)
+    this.#follow(self, at.port, outcome)
+  }
+
+  #follow(self: Switch, inPort: number, outcome: Outcome): void {
+    const told = outcome.toController.map(up => readUserdata(up.userdata))
+    const punts = told.map(punt => punt?.reason)
+    const sought = told.find(punt => punt?.reason === 'seek')
+    const [action] = outcome.unmodelled
+    if (punts.includes('reject')) this.#isRejected = true
+    else if (action !== undefined)
+      this.#end('unknown', `${self.name} does "${action}" to it, which is not followed here`)
+    else if (sought) this.#spread({ dpid: self.dpid, port: inPort }, sought.value)
+    else if (outcome.outputs.length === 0) this.#stop(self, outcome, punts)
+    for (const output of outcome.outputs) this.#leave(self, output.port, carried(output.fields))
+  }
+
+  /** No host of the network has the MAC: the controller sends the frame to all of it, but under guard level strict. */
+  #spread(from: PortRef, network: number): void {
+    const why = 'no host with this MAC is known in its network'
+    if (guardAt(this.#topology, from, network) === 'strict')
+      return this.#end('not-delivered', `${why}: the controller asks for its address only`)
+    const { of } = membershipsOf(this.#topology.networks)
+    for (const self of this.#topology.switches.values())
+      for (const { number: port, isUp, kind } of self.ports.values()) {
+        const at = { dpid: self.dpid, port }
+        const { untagged, tagged } = of(at)
+        const isMember = [untagged, ...tagged.values()].some(each => each?.number === network)
+        if (!isUp || kind !== 'edge' || !isMember || isSamePort(at, from)) continue
+        if (self.isConnected) this.#deliveredTo.push({ ...at, switch: self.name })
+      }
+    this.#notes.add(
+      `${why}: the controller sends it to all of it, so many copies a second, and asks for its address`,
+    )
+    if (this.#deliveredTo.length === 0) this.#end('not-delivered', why)
+  }
+
+  /** Nothing went out. */
+  #stop(self: Switch, outcome: Outcome, punts: readonly (PuntReason | undefined)[]): void {
+    const step = outcome.steps.at(-1)
+    const because = step?.row?.flow?.because ?? ''
+    if (
+      punts.some(
+        reason =>
+          reason !== 'log' &&
+          reason !== 'opened' &&
+          reason !== 'learn' &&
+          reason !== 'asked' &&
+          reason !== 'hear',
+      )
+    )
+      return void this.#ends.push({ kind: 'controller', self, step })
+    const isForHost = step?.row?.actions.some(action => action.kind === 'group') === true
+    if (isForHost)
+      return this.#end('not-delivered', `no path leads on from ${self.name}: ${because}`)
+    this.#ends.push({ kind: 'dropped', self, step })
+  }
+
+  #leave(self: Switch, port: number, fields: Fields): void {
+    const at = { dpid: self.dpid, port }
+    const link = this.#topology.links.get(portKey(at))
+    const known = self.ports.get(port)
+    if (port === ports.normal)
+      return this.#end(
+        'unknown',
+        `${self.name} forwards it as a learning switch does (NORMAL), and what that has learnt is not known here`,
+      )
+    if (known === undefined) return this.#end('not-delivered', `${self.name} has no port ${port}`)
+    if (!known.isUp) return this.#end('not-delivered', `port ${known.name} of ${self.name} is down`)
+    if (link) return void this.#queue.push({ at: link.to, fields })
+    if (known.kind === 'fabric')
+      return this.#end(
+        'not-delivered',
+        `port ${known.name} of ${self.name} leads to a switch, and its link is down`,
+      )
+    this.#deliveredTo.push({ ...at, switch: self.name })
+  }
+
+  #end(kind: 'not-delivered' | 'unknown', because: string): void {
+    this.#ends.push({ kind, because })
+  }
+
+  #noteStrays(self: Switch, held: Held, { steps }: Outcome): void {
+    for (const { row } of steps) {
+      const stray = row && held.strayOf(row)
+      if (stray?.kind === 'foreign')
+        this.#notes.add(`${self.name} holds a row of somebody else that it meets: ${stray.text}`)
+      if (stray?.kind === 'drift')
+        this.#notes.add(
+          `${self.name} holds a row that is not wanted, and it meets it: ${stray.text}`,
+        )
+      if (row?.meter !== undefined && stray)
+        this.#notes.add(`as far as meter ${row.meter} of ${self.name} lets it pass`)
     }
   }
-  const rule = ruleOf(hops)
-  const verdict: Verdict = rejected
-    ? 'rejected'
-    : deliveredTo.length > 0
-      ? 'delivered'
-      : last
-        ? 'dropped'
-        : 'lost'
-  return {
-    verdict,
-    ...(rule && { rule }),
-    because: sentence(verdict, hops, rule) + (counted ? whileThereIsRoom : ''),
-    hops,
-    deliveredTo,
+
+  /** Whether what the switch should hold would do something else. */
+  #noteDrift(self: Switch, held: Held, inPort: number, fields: Fields, outcome: Outcome): void {
+    if (!held.isConfirmed)
+      this.#notes.add(`${self.name} has not confirmed the latest change: this is what it does now`)
+    const sections = this.#switches.wanted(self.dpid)
+    if (sections === undefined || outcome.steps.some(({ row }) => row && held.strayOf(row))) return
+    const wanted = run(load(sections), self, inPort, fields).outcome
+    const other = wanted.steps.find(
+      ({ row, table }, index) => row && !isSameRow(row, table, outcome.steps[index]),
+    )
+    if (other?.row?.flow && held.isConfirmed)
+      this.#notes.add(`${self.name} lacks a row that is wanted: ${flowText(other.row.flow)}`)
+    else if (held.isConfirmed && wanted.outputs.length !== outcome.outputs.length)
+      this.#notes.add(`${self.name} holds a group that is not as it is wanted: "sluice get drift"`)
   }
+
+  #answer(): Explanation {
+    const rule = ruleOf(this.#hops)
+    const verdict = this.#verdict()
+    const because = this.#because(verdict, rule)
+    return {
+      verdict,
+      ...(rule && { rule }),
+      because: because + (this.#isCounted ? whileThereIsRoom : ''),
+      notes: [...this.#notes],
+      hops: this.#hops,
+      deliveredTo: this.#deliveredTo,
+    }
+  }
+
+  #verdict(): Verdict {
+    if (this.#isRejected) return 'rejected'
+    if (this.#deliveredTo.length > 0) return 'delivered'
+    const kinds = new Set(this.#ends.map(({ kind }) => kind))
+    if (kinds.has('unknown') || kinds.has('controller')) return 'unknown'
+    return kinds.has('not-delivered') ? 'not-delivered' : 'dropped'
+  }
+
+  #because(verdict: Verdict, rule: Explanation['rule']): string {
+    const by = rule && `by ${rule.name}${placeOf(rule)}`
+    const over = this.#hops.map(hop => hop.name).join(', ')
+    if (verdict === 'delivered') return by ? `delivered ${by}` : `delivered over ${over}`
+    if (verdict === 'rejected') return `rejected ${by ?? `over ${over}`}`
+    const end = this.#ends.find(
+      ({ kind }) => kind === verdict || (verdict === 'unknown' && kind === 'controller'),
+    )
+    const why = this.#endText(end, by)
+    return rule && end && !isByRule(end) ? `allowed ${by}, but ${why}` : why
+  }
+
+  #endText(end: End | undefined, by: string | undefined): string {
+    if (end === undefined) return 'it goes nowhere'
+    if ('because' in end) return end.because
+    const { kind, self, step } = end
+    const table = tableName(step?.table ?? 0) ?? `${step?.table}`
+    const because = step?.row?.flow?.because ?? 'by a row that is not ours, see below'
+    const why = step?.row === undefined ? 'no row matches' : because
+    if (kind === 'controller')
+      return `${self.name} asks the controller first, in table ${table}: ${why}`
+    return by && isByRule(end)
+      ? `dropped ${by}`
+      : `dropped in table ${table} of ${self.name}: ${why}`
+  }
+}
+
+const isByRule = (end: End): boolean =>
+  end.kind === 'dropped' && end.step?.row?.flow?.origin.kind === 'policy'
+
+const isSameRow = (row: RunRow, table: number, step: Step | undefined): boolean =>
+  step?.table === table &&
+  step.row?.priority === row.priority &&
+  step.row.flow?.because === row.flow?.because
+
+const placeOf = ({ file, line }: NonNullable<Explanation['rule']>): string =>
+  file === undefined || file === 'built-in' ? '' : ` (${file}:${line ?? 1})`
+
+/** As the controller gives it back when there is room, where a rule counts. */
+const run = (
+  held: Loaded,
+  self: Switch,
+  inPort: number,
+  fields: Fields,
+): { readonly outcome: Outcome; readonly admits: boolean; readonly asked: Fields } => {
+  const once = (fields: Fields) => evaluate(viewOf(held, self), packetOf(fields), inPort)
+  const asking = once(fields)
+  const rule = admittingRule(asking)
+  if (rule === undefined) return { outcome: asking, admits: false, asked: fields }
+  const asked = { ...fields, [registers.admitted.field]: rule }
+  return { outcome: once(asked), admits: true, asked }
 }
 
 /** The rule that asks the controller whether there is room among the connections that it counts. */
@@ -141,10 +363,8 @@ const carried = (fields: Fields): Fields =>
     Object.entries(fields).filter(([name]) => !/^(reg|ct_|metadata|in_port|tun_|conj)/.test(name)),
   ) as Fields
 
-interface Loaded {
-  readonly tables: ReadonlyMap<number, FlowTable<RunRow>>
-  readonly groups: ReadonlyMap<number, RunGroup>
-}
+/** Rows and groups, ready to run packets through. */
+type Loaded = Pick<Held, 'tables' | 'groups'>
 
 const loadedBySections = new WeakMap<readonly Section[], Loaded>()
 
@@ -170,26 +390,25 @@ const load = (program: readonly Section[]): Loaded => {
   return loaded
 }
 
-const viewOf = (program: readonly Section[], topology: Topology, dpid: Dpid): SwitchView => {
-  const { tables, groups } = load(program)
-  const self = topology.switches.get(dpid)
-  return {
-    table: id => tables.get(id),
-    group: id => groups.get(id),
-    isLive: port => self?.ports.get(port)?.isUp ?? false,
-    conntrack: new Conntrack(),
-  }
-}
+const viewOf = ({ tables, groups }: Loaded, self: Switch): SwitchView => ({
+  table: id => tables.get(id),
+  group: id => groups.get(id),
+  isLive: port => self.ports.get(port)?.isUp ?? false,
+  ports: () => [...self.ports.values()].filter(port => port.isUp).map(port => port.number),
+  conntrack: new Conntrack(),
+})
 
-const stepOf = (step: Step): TraceStep => {
+const stepOf = (step: Step, held: Held): TraceStep => {
   const table = tableName(step.table) ?? String(step.table)
   const { row } = step
   if (row === undefined) return { table, because: 'no row matches: dropped' }
+  const stray = held.strayOf(row)
   return {
     table,
     priority: row.priority,
-    because: row.flow?.because ?? '',
+    because: row.flow?.because ?? stray?.text ?? 'the place of a connection that a rule counts',
     ...(row.flow && { origin: row.flow.origin }),
+    ...(stray && { stray: stray.kind }),
   }
 }
 
@@ -209,62 +428,47 @@ const ruleOf = (hops: readonly Hop[]): Explanation['rule'] => {
   return undefined
 }
 
-const sentence = (verdict: Verdict, hops: readonly Hop[], rule: Explanation['rule']): string => {
-  const place = rule?.file === undefined ? '' : ` (${rule.file}:${rule.line ?? 1})`
-  if (rule) return `${verdict} by ${rule.name}${place}`
-  const last = hops.at(-1)
-  const step = last?.steps.at(-1)
-  if (verdict === 'delivered') return `delivered over ${hops.map(hop => hop.name).join(', ')}`
-  return last
-    ? `${verdict} in table ${step?.table} of ${last.name}: ${step?.because}`
-    : 'nowhere to begin'
+/** Between which machines a packet goes, and with which tag. */
+export interface Frame {
+  readonly sourceMac: Mac
+  /** Absent when the sender has nobody to send it to. */
+  readonly destinationMac?: Mac
+  readonly tag: number | undefined
 }
 
-/** What a person asks, as the fields of the packet that would open the connection. */
-export interface Question {
-  readonly sourceMac: Parameters<typeof macNumber>[0]
-  readonly destinationMac: Parameters<typeof macNumber>[0]
-  readonly source: number | bigint
-  readonly destination: number | bigint
-  readonly protocol: 'tcp' | 'udp' | 'icmp' | 'sctp' | number
-  readonly sourcePort: number
-  readonly destinationPort: number
-}
-
-export const fieldsOf = (question: Question): Fields => {
-  const isIpv4 = typeof question.source === 'number'
-  const fields: Fields = {
-    eth_src: macNumber(question.sourceMac),
-    eth_dst: macNumber(question.destinationMac),
-    eth_type: isIpv4 ? 0x0800 : 0x86dd,
+/** The fields of the packet that opens a connection. */
+export const fieldsOf = (
+  connection: Connection,
+  { sourceMac, destinationMac, tag }: Frame,
+): Fields => {
+  const source = ipNumber(connection.source)
+  const destination = ipNumber(connection.destination)
+  return {
+    eth_src: macNumber(sourceMac),
+    ...(destinationMac !== undefined && { eth_dst: macNumber(destinationMac) }),
+    ...(tag !== undefined && { vlan_vid: 0x1000 | tag, vlan_pcp: 0 }),
     nw_ttl: 64,
     ip_frag: 0,
-    ...(isIpv4
-      ? { ip_src: question.source, ip_dst: question.destination }
-      : { ipv6_src: question.source, ipv6_dst: question.destination }),
+    ...(typeof source === 'number'
+      ? { eth_type: 0x0800, ip_src: source, ip_dst: destination }
+      : { eth_type: 0x86dd, ipv6_src: source, ipv6_dst: destination }),
+    ...transportFields(connection),
   }
-  return { ...fields, ...transportFields(question, isIpv4) }
 }
 
-const transportFields = (question: Question, isIpv4: boolean): Fields => {
-  const { sourcePort, destinationPort } = question
-  switch (question.protocol) {
-    case 'tcp':
+const transportFields = ({ protocol, sourcePort, destinationPort }: Connection): Fields => {
+  switch (protocol) {
     case 6:
       return { ip_proto: 6, tcp_src: sourcePort, tcp_dst: destinationPort, tcp_flags: 2 }
-    case 'udp':
     case 17:
       return { ip_proto: 17, udp_src: sourcePort, udp_dst: destinationPort }
-    case 'sctp':
     case 132:
       return { ip_proto: 132, sctp_src: sourcePort, sctp_dst: destinationPort }
-    case 'icmp':
     case 1:
+      return { ip_proto: 1, icmp_type: sourcePort, icmp_code: destinationPort }
     case 58:
-      return isIpv4
-        ? { ip_proto: 1, icmp_type: 8, icmp_code: 0 }
-        : { ip_proto: 58, icmpv6_type: 128, icmpv6_code: 0 }
+      return { ip_proto: 58, icmpv6_type: sourcePort, icmpv6_code: destinationPort }
     default:
-      return { ip_proto: question.protocol }
+      return { ip_proto: protocol }
   }
 }

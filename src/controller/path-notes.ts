@@ -2,7 +2,7 @@
 import type { Dpid } from '../base/addresses.js'
 import type { RoutedIntent } from '../topology/intents/intent.js'
 import type { Host, Topology } from '../topology/model.js'
-import { hostNamed } from '../topology/paths/answer.js'
+import { theHost } from '../topology/names.js'
 import type { TopologyService } from '../topology/topology.js'
 
 export const pathNotes = (
@@ -11,7 +11,7 @@ export const pathNotes = (
   to: string,
 ): readonly string[] => {
   const topology = service.current
-  const [sender, receiver] = [from, to].map(name => hostNamed(topology, name))
+  const [sender, receiver] = [from, to].map(name => theHost(topology, name))
   if (sender === undefined || receiver === undefined) return []
   if (sender.network !== receiver.network) {
     const names = [sender, receiver].map(({ network }) => networkName(topology, network))

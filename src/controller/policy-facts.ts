@@ -6,15 +6,21 @@ import type { PlacedRule } from '../nfv/firewall/resolved.js'
 import type { RuleError } from '../nfv/firewall/rule.js'
 import type { Fields } from '../pipeline/packet.js'
 import { type PortRef, portKey, type Topology } from '../topology/model.js'
+import { hostsNamed, portsNamed } from '../topology/names.js'
 import type { NetworkEvent } from '../topology/topology.js'
 
 /** What names of rules are looked up in, and what decides which rules concern a switch. */
 export type Network = Pick<Topology, 'guards' | 'hosts' | 'networks' | 'switches'>
 
-/** What rule files may refer to by name: hosts by name or MAC, networks, ports as SWITCH:PORT. */
+/**
+ * What rule files may refer to by name: hosts by name or MAC, networks, ports as SWITCH:PORT. A MAC that is in several
+ * networks means the addresses of each of them, whichever was seen first.
+ */
 export const factsOf = (topology: Network, nowMillis: number): Facts => ({
-  hostAddresses: name =>
-    [...topology.hosts.values()].find(host => host.name === name || host.mac === name)?.ips,
+  hostAddresses: name => {
+    const found = hostsNamed(topology, name)
+    return found.length === 0 ? undefined : found.flatMap(host => host.ips)
+  },
   networkSubnets: name => subnetsOf(topology, name),
   portAddresses: port => portAddresses(topology, port),
   hasChain: () => false,
@@ -34,16 +40,9 @@ const subnetsOf = (topology: Network, name: string): readonly Cidr[] | undefined
 }
 
 const portAddresses = (topology: Network, text: string): readonly Ip[] | undefined => {
-  const [name, port] = text.split(':')
-  const self = [...topology.switches.values()].find(
-    each => each.name === name || each.dpid === name,
-  )
-  if (self === undefined) return undefined
-  const found = [...self.ports.values()].filter(
-    each => port === '*' || String(each.number) === port || each.name === port,
-  )
+  const found = portsNamed(topology, text)
   if (found.length === 0) return undefined
-  const keys = new Set(found.map(each => portKey({ dpid: self.dpid, port: each.number })))
+  const keys = new Set(found.map(portKey))
   return [...topology.hosts.values()]
     .filter(host => keys.has(portKey(host.at)))
     .flatMap(host => host.ips)

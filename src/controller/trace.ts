@@ -1,131 +1,268 @@
 /** A question of a person, put to `explain`: names and addresses to a packet and a place. */
-import { formatMac, type Ip, ipNumber, parseIpv4, parseIpv6, parseMac } from '../base/addresses.js'
+import { formatIpv4, formatMac, type Ip, parseMac, readIp } from '../base/addresses.js'
 import { Failure } from '../base/failures.js'
-import { type Asked, anySourcePort, connectionOfFields } from '../nfv/firewall/connection.js'
-import { decide } from '../nfv/firewall/decide.js'
+import { connectionInWords, connectionText } from '../nfv/firewall/asked.js'
+import { type Asked, connectionAsked, connectionOfFields } from '../nfv/firewall/connection.js'
+import { type Connection, decide } from '../nfv/firewall/decide.js'
 import { type RulesAnswer, readFrame, rulesAnswer } from '../nfv/firewall/trace-files.js'
 import { type Fields, readPacket } from '../pipeline/packet.js'
+import { membershipsOf } from '../topology/memberships.js'
 import type { Host, PortRef, Topology } from '../topology/model.js'
+import { hostsNamed, theHost, thePort } from '../topology/names.js'
 import type { Controller } from './controller.js'
 import { type Explanation, explain, fieldsOf } from './explain.js'
+import { type Held, readHeld } from './held.js'
+import { nextHopOf } from './next-hop.js'
+import { type Verification, verify } from './verify.js'
 
 /** From where to where and what; or a frame in hex digits, and where it comes in: `SWITCH:PORT`. */
 export interface TraceQuestion extends Partial<Asked> {
   readonly from?: string
   readonly to?: string
+  /** Instead of a protocol and ports, in the words of rule files: `tcp 443`. */
+  readonly service?: string
+  /** To whom the sender hands the packet: a host or MAC; absent: to its destination, or to the router that is known. */
+  readonly via?: string
   readonly frame?: string
   readonly at?: string
+  /** Ask the switches of this machine as well, and compare. */
+  readonly verify?: boolean
 }
 
 /** The way through the switches; with what the rules say, where rules are asked. */
 export interface TraceAnswer extends Explanation {
+  /** What was asked, as it was understood. */
+  readonly question: string
   readonly within?: string
   readonly tiers?: RulesAnswer['tiers']
   readonly audits?: RulesAnswer['audits']
+  readonly verified?: Verification
 }
 
-/** @throws {Failure} `no-such-host`, `no-such-switch`, `bad-request` */
-export const trace = (controller: Controller, question: TraceQuestion): TraceAnswer => {
+/** @throws {Failure} `no-such-host`, `no-such-switch`, `ambiguous`, `bad-request` */
+export const trace = async (
+  controller: Controller,
+  question: TraceQuestion,
+): Promise<TraceAnswer> => {
   const topology = controller.topology.current
-  const { at, fields } = startOf(topology, question)
-  const way = explain(topology, dpid => controller.programs.get(dpid), at, fields)
-  const { resolved } = controller.policies
-  const connection = connectionOfFields(fields)
-  // Packets that never come to the rules, because the guard has dropped them, have no answer of them.
-  if (way.rule === undefined || resolved === undefined || connection === undefined) return way
-  const { tiers, audits, within } = rulesAnswer(decide(resolved, connection))
-  const isWithin = way.verdict === 'delivered' && within !== undefined
-  return { ...way, ...(isWithin && { within }), tiers, ...(audits.length > 0 && { audits }) }
+  const start = startOf(topology, question)
+  const { fields } = start
+  const text = questionText(topology, start)
+  if ('because' in start)
+    return {
+      question: text,
+      verdict: 'not-delivered',
+      because: start.because,
+      notes: start.notes,
+      hops: [],
+      deliveredTo: [],
+      ...rulesOf(controller, fields),
+    }
+  const { answer, verified } = await answerOf(controller, topology, start, question.verify === true)
+  const { within, ...rules } = answer.rule ? rulesOf(controller, fields) : { within: undefined }
+  for (const mismatch of verified?.mismatches ?? [])
+    controller.journal.add({ kind: 'trace-mismatch', question: text, ...mismatch })
+  return {
+    question: text,
+    ...answer,
+    notes: [...start.notes, ...answer.notes],
+    ...(answer.verdict === 'delivered' && within !== undefined && { within }),
+    ...rules,
+    ...(verified && { verified }),
+  }
 }
 
-type Start = { readonly at: PortRef; readonly fields: Fields }
+/** A mismatch counts when it is there twice: between the two questions the switch may have been told something new. */
+const answerOf = async (
+  controller: Controller,
+  topology: Topology,
+  { at, fields }: Start,
+  wantsProof: boolean,
+): Promise<{ readonly answer: Explanation; readonly verified?: Verification }> => {
+  for (let isSecond = false; ; isSecond = true) {
+    const { answer, runs } = await explain(topology, switchesOf(controller), at, fields)
+    if (!wantsProof) return { answer }
+    const verified = await verify(controller.localDaemons, topology, runs)
+    if (isSecond || verified.mismatches.length === 0) return { answer, verified }
+  }
+}
+
+/** Each switch is read once for a question. */
+const switchesOf = (controller: Controller) => {
+  const held = new Map<string, Promise<Held | undefined>>()
+  return {
+    held: (dpid: PortRef['dpid']) => {
+      const reading = held.get(dpid) ?? readHeld(controller, dpid)
+      held.set(dpid, reading)
+      return reading
+    },
+    wanted: (dpid: PortRef['dpid']) => controller.programs.get(dpid),
+  }
+}
+
+/** What the rules say of it; nothing of packets that they are not asked about. */
+const rulesOf = (
+  { policies: { resolved } }: Controller,
+  fields: Fields,
+): Pick<TraceAnswer, 'within' | 'tiers' | 'audits'> => {
+  const connection = connectionOfFields(fields)
+  if (resolved === undefined || connection === undefined) return {}
+  const { tiers, audits, within } = rulesAnswer(decide(resolved, connection))
+  return { tiers, ...(within && { within }), ...(audits.length > 0 && { audits }) }
+}
+
+/** A packet and where it comes in; or why it never sets out. */
+type Start = {
+  readonly at: PortRef
+  readonly fields: Fields
+  readonly notes: readonly string[]
+} & (object | { readonly because: string })
 
 const startOf = (topology: Topology, question: TraceQuestion): Start => {
-  const { from, to, protocol, frame, at } = question
-  if (frame !== undefined) return frameAsked(topology, frame, at)
-  if (from === undefined || to === undefined || protocol === undefined)
+  const { from, to, frame, at } = question
+  if (frame !== undefined) return frameStart(topology, frame, at)
+  if (
+    from === undefined ||
+    to === undefined ||
+    (question.service ?? question.protocol) === undefined
+  )
     throw new Failure('bad-request', { detail: 'Give from, to and protocol, or a frame.' })
-  return connectionStart(topology, { ...question, from, to, protocol })
+  return connectionStart(topology, { ...question, from, to })
 }
 
-type Ends = Asked & { readonly from: string; readonly to: string }
+type Ends = TraceQuestion & { readonly from: string; readonly to: string }
 
 const connectionStart = (topology: Topology, question: Ends): Start => {
-  const from = hostNamed(topology, question.from)
+  const from = theHost(topology, question.from)
   if (from === undefined) throw new Failure('no-such-host', { name: question.from })
-  const to = hostNamed(topology, question.to)
+  const to = receiverNamed(topology, question.to, from)
   const { source, destination } = addresses(question, from, to)
-  const fields = fieldsOf({
+  const connection = connectionOfQuestion(question, source, destination)
+  const via = question.via === undefined ? undefined : macNamed(topology, question.via, from)
+  const next = nextHopOf(topology, from, { source, destination, to, via })
+  const tag = membershipsOf(topology.networks).tagAt(from.at, from.network)
+  const fields = fieldsOf(connection, {
     sourceMac: from.mac,
-    // Nobody known has the address: the question is still what the rules say of it.
-    destinationMac: to?.mac ?? formatMac(0x02534c0000ff),
-    source,
-    destination,
-    protocol: question.protocol,
-    sourcePort: question.sourcePort ?? anySourcePort,
-    destinationPort: question.destinationPort ?? 0,
+    ...('mac' in next && { destinationMac: next.mac }),
+    tag,
   })
-  return { at: from.at, fields }
+  return { at: from.at, fields, ...next }
 }
 
-const frameAsked = (topology: Topology, frame: string, at: string | undefined): Start => {
-  const { fields } = readPacket(frameOf(frame))
-  if (at !== undefined) return { at: portNamed(topology, at), fields }
-  const sender = formatMac(Number(fields.eth_src))
-  const host = hostNamed(topology, sender)
-  if (host === undefined) throw new Failure('no-such-host', { name: sender })
-  return { at: host.at, fields }
+/** Of several that the text means, the one in the sender's network. */
+const receiverNamed = (topology: Topology, text: string, from: Host): Host | undefined => {
+  const near = hostsNamed(topology, text).filter(({ network }) => network === from.network)
+  const found = near.length === 1 ? near[0] : theHost(topology, text)
+  if (found === undefined && readIp(text) === undefined)
+    throw new Failure('no-such-host', { name: text })
+  return found
 }
 
-const frameOf = (hex: string): Uint8Array => {
+/** @throws {Failure} `no-such-host` */
+const macNamed = (topology: Topology, text: string, from: Host): number => {
+  const mac = parseMac(text)
+  if (mac !== undefined) return mac
+  const found = receiverNamed(topology, text, from)
+  if (found === undefined) throw new Failure('no-such-host', { name: text })
+  return parseMac(found.mac)!
+}
+
+const connectionOfQuestion = (
+  { service, protocol = 'icmp', sourcePort, destinationPort }: TraceQuestion,
+  source: Ip,
+  destination: Ip,
+): Connection => {
+  if (service === undefined)
+    return connectionAsked(source, destination, {
+      protocol,
+      ...(sourcePort !== undefined && { sourcePort }),
+      ...(destinationPort !== undefined && { destinationPort }),
+    })
+  const connection = asDetail(() => connectionInWords(source, destination, service))
+  return sourcePort === undefined ? connection : { ...connection, sourcePort }
+}
+
+/** Mistakes in words of the question are the caller's. */
+const asDetail = <T>(read: () => T): T => {
   try {
-    return readFrame(hex)
+    return read()
   } catch (error) {
     throw new Failure('bad-request', { detail: error instanceof Error ? error.message : '' })
   }
 }
 
-/** `s1:2` or `s1:eth1`. */
-const portNamed = (topology: Topology, text: string): PortRef => {
-  const [name, port] = [text.replace(/:[^:]*$/, ''), text.replace(/^.*:/, '')]
-  const self = [...topology.switches.values()].find(one => one.name === name || one.dpid === name)
-  if (self === undefined) throw new Failure('no-such-switch', { name })
-  const found = [...self.ports.values()].find(
-    one => String(one.number) === port || one.name === port,
-  )
-  if (found === undefined)
-    throw new Failure('bad-request', {
-      detail: `${self.name} has no port ${port}; write SWITCH:PORT, as "sluice get hosts" shows places.`,
-    })
-  return { dpid: self.dpid, port: found.number }
+const frameStart = (topology: Topology, frame: string, at: string | undefined): Start => {
+  const { fields } = readPacket(asDetail(() => readFrame(frame)))
+  const notes = pieceNotes(fields)
+  if (at !== undefined) return { at: thePort(topology, at), fields, notes }
+  return { at: senderOf(topology, fields).at, fields, notes }
 }
 
-/** By name, MAC or address. */
-export const hostNamed = (topology: Topology, text: string): Host | undefined => {
-  const mac = parseMac(text)
-  if (mac !== undefined) return topology.hosts.get(formatMac(mac))
-  const ip = parseIpv6(text)
-  return [...topology.hosts.values()].find(
-    host =>
-      host.name === text ||
-      host.ips.some(own => own === text || (ip !== undefined && ipNumber(own) === ip)),
+/** Who has the MAC; where several networks have it, in the network that the frame's tag means at that port. */
+const senderOf = (topology: Topology, fields: Fields): Host => {
+  const mac = formatMac(Number(fields.eth_src ?? 0))
+  const memberships = membershipsOf(topology.networks)
+  const vlan = Number(fields.vlan_vid ?? 0)
+  const tag = vlan & 0x1000 ? vlan & 0xfff : undefined
+  const tagged = hostsNamed(topology, mac).filter(
+    host => memberships.tagAt(host.at, host.network) === tag,
   )
+  const found = tagged.length === 1 ? tagged[0] : theHost(topology, mac)
+  if (found === undefined) throw new Failure('no-such-host', { name: mac })
+  return found
 }
+
+const pieceNotes = ({ ip_frag: bits = 0 }: Fields): string[] =>
+  Number(bits) === 0
+    ? []
+    : [
+        'a piece of a datagram: the switch holds it until all pieces are there, and what is said here is of the whole',
+      ]
 
 const addresses = (question: Ends, from: Host, to: Host | undefined) => {
-  const asked = { from: addressOf(question.from), to: addressOf(question.to) }
-  const wantsIpv6 = typeof asked.from === 'bigint' || typeof asked.to === 'bigint'
-  const pick = (host: Host | undefined): number | bigint | undefined => {
-    const found = host?.ips.find((ip: Ip) => ip.includes(':') === wantsIpv6)
-    return found === undefined ? undefined : ipNumber(found)
+  const asked = { from: readIp(bare(question.from)), to: readIp(bare(question.to)) }
+  const isV6 = (ip: Ip | undefined) => ip?.includes(':') === true
+  const hasV4 = [from, to].every(host => host === undefined || host.ips.some(ip => !isV6(ip)))
+  const wantsIpv6 = isV6(asked.from) || isV6(asked.to) || (!hasV4 && asked.from === undefined)
+  // A link-local address speaks to another one only, RFC 6724 section 5.
+  const isLinkLocal = (ip: Ip | undefined) => ip?.startsWith('fe80:') === true
+  const pick = (host: Host | undefined, other: Ip | undefined) => {
+    const usable = (host?.ips ?? []).filter(ip => isV6(ip) === wantsIpv6)
+    return usable.find(ip => isLinkLocal(ip) === isLinkLocal(other)) ?? usable[0]
   }
-  const source = asked.from ?? pick(from)
-  const destination = asked.to ?? pick(to)
-  if (source === undefined || destination === undefined || typeof source !== typeof destination)
+  const source = asked.from ?? pick(from, asked.to)
+  const destination = asked.to ?? pick(to, source)
+  if (source === undefined || destination === undefined || isV6(source) !== isV6(destination))
     throw new Failure('bad-request', {
       detail: `${question.from} and ${question.to} have no addresses of the same kind; name an IPv4 or IPv6 address for each.`,
     })
   return { source, destination }
 }
 
-const addressOf = (text: string): number | bigint | undefined => parseIpv4(text) ?? parseIpv6(text)
+/** Without the network in front. */
+const bare = (text: string): string => text.slice(text.indexOf('/') + 1)
+
+/** What is asked, as it was understood: `tcp 10.1.0.2:40000 to 10.2.0.10:443, in at s1:2`. */
+const questionText = ({ switches }: Topology, { at, fields }: Start): string => {
+  const connection = connectionOfFields(fields)
+  const vlan = Number(fields.vlan_vid ?? 0)
+  return [
+    connection ? connectionText(connection) : frameText(fields),
+    `in at ${switches.get(at.dpid)?.name ?? at.dpid}:${at.port}`,
+    ...(vlan & 0x1000 ? [`with VLAN ${vlan & 0xfff}`] : []),
+  ].join(', ')
+}
+
+const frameText = (fields: Fields): string => {
+  const {
+    eth_src: source = 0,
+    eth_dst: destination = 0,
+    eth_type: type = 0,
+    arp_tpa: asked,
+  } = fields
+  const what =
+    asked === undefined
+      ? `a frame of type 0x${Number(type).toString(16).padStart(4, '0')}`
+      : `ARP about ${formatIpv4(Number(asked))}`
+  return `${what} from ${formatMac(Number(source))} to ${formatMac(Number(destination))}`
+}

@@ -17,7 +17,7 @@ import {
 import { chosenBuckets, chosenMember, hashOf, maxGroupDepth, oneOf } from './choice.js'
 import type { Conntrack } from './conntrack.js'
 import { type FlowTable, fieldValue, masked, type Row } from './flow-table.js'
-import type { Fields, Packet } from './packet.js'
+import { etherTypes, type Fields, ipProtocols, type Packet } from './packet.js'
 import type { Flow } from './program.js'
 import { tableId } from './tables.js'
 
@@ -87,6 +87,10 @@ export interface Outcome {
   readonly steps: readonly Step[]
   readonly outputs: readonly Output[]
   readonly toController: readonly ToController[]
+  /** What `ct` said of the packet each time that it went on in a table. */
+  readonly ctStates: readonly number[]
+  /** Actions that the evaluator does not know: what comes of the packet is not known. */
+  readonly unmodelled: readonly string[]
   /** Groups and buckets that worked on the packet, for their counters. */
   readonly buckets: readonly { readonly group: number; readonly bucket: Bucket }[]
 }
@@ -146,6 +150,8 @@ class Run implements Outcome {
   readonly steps: Step[] = []
   readonly outputs: Output[] = []
   readonly toController: ToController[] = []
+  readonly ctStates: number[] = []
+  readonly unmodelled: string[] = []
   readonly buckets: { group: number; bucket: Bucket }[] = []
   readonly #view: SwitchView
   readonly #inPort: number
@@ -170,7 +176,7 @@ class Run implements Outcome {
     let next: number | undefined = table
     while (next !== undefined) {
       if (this.steps.length >= maxSteps) return
-      const row: RunRow | undefined = this.#view.table(next)?.lookup(this.#fields)
+      const row: RunRow | undefined = this.#view.table(next)?.lookup(visible(this.#fields))
       this.steps.push({ table: next, fields: { ...this.#fields }, ...(row && { row }) })
       if (row === undefined) return
       if (row.meter !== undefined && this.#view.meterPasses?.(row.meter) === false) return
@@ -261,7 +267,7 @@ class Run implements Outcome {
       case 'controller':
         return this.#controller(row, action)
       default:
-        // conjunction is resolved by the lookup; notes do nothing; what we do not model changes no field.
+        if (!withoutEffect.has(action.kind)) this.unmodelled.push(action.kind)
         return
     }
   }
@@ -402,8 +408,10 @@ class Run implements Outcome {
     const zoneBefore = fork.fields.ct_zone
     if (!action.commit || fork.fields.ct_state === undefined || zoneBefore !== zone)
       this.#view.conntrack.track(zone, fork)
+    if (action.nat) this.unmodelled.push('nat')
     if (action.commit) this.#commit(zone, fork, action, row)
     if (action.table !== undefined) {
+      this.ctStates.push(Number(fork.fields.ct_state))
       const actionSet = this.#actionSet
       this.enter(action.table)
       this.finish()
@@ -446,6 +454,41 @@ class Run implements Outcome {
   #put(name: FieldName, value: bigint): void {
     this.#fields[name] = fieldByName.get(name)!.bits > 48 ? value : Number(value)
   }
+}
+
+/** Conjunctions are resolved by the lookup; the others change neither the packet nor where it goes. */
+const withoutEffect: ReadonlySet<Action['kind']> = new Set<Action['kind']>([
+  'conjunction',
+  'note',
+  'set_queue',
+  'pop_queue',
+  'fin_timeout',
+  'sample',
+])
+
+/**
+ * What tables see of a packet: of a piece of a datagram no ports, whichever piece it is, as Open vSwitch has it
+ * unless it is told otherwise (OFPC_FRAG_NORMAL).
+ */
+const visible = (fields: Fields): Fields => {
+  if (!Number(fields.ip_frag ?? 0)) return fields
+  const names = fields.eth_type === etherTypes.ipv6 ? portsOfIpv6 : portsOfIpv4
+  const [source, destination] = names[Number(fields.ip_proto)] ?? []
+  if (source === undefined || destination === undefined) return fields
+  return { ...fields, [source]: 0, [destination]: 0 }
+}
+
+type PortFields = Readonly<Record<number, readonly [FieldName, FieldName]>>
+
+const portsOfBoth: PortFields = {
+  [ipProtocols.tcp]: ['tcp_src', 'tcp_dst'],
+  [ipProtocols.udp]: ['udp_src', 'udp_dst'],
+  [ipProtocols.sctp]: ['sctp_src', 'sctp_dst'],
+}
+const portsOfIpv4: PortFields = { ...portsOfBoth, [ipProtocols.icmp]: ['icmp_type', 'icmp_code'] }
+const portsOfIpv6: PortFields = {
+  ...portsOfBoth,
+  [ipProtocols.icmpv6]: ['icmpv6_type', 'icmpv6_code'],
 }
 
 /** A row of lowest priority that matches everything, section 5.4. */

@@ -1,4 +1,5 @@
 /** Asks real switches what they would do with a packet, by `ovs-appctl ofproto/trace`, in the words of `sluice trace`. */
+import { readTrace, type SwitchAnswer } from '../../src/controller/verify.js'
 import type { Rig } from '../../src/lab/rig.js'
 
 export interface Question {
@@ -10,15 +11,6 @@ export interface Question {
   readonly protocol: 'tcp' | 'udp' | 'icmp'
   readonly sourcePort: number
   readonly destinationPort: number
-}
-
-export interface SwitchAnswer {
-  /** `table priority` of each row that matched, in order. */
-  readonly rows: readonly string[]
-  readonly outputs: readonly number[]
-  /** A group or a bundle that chooses by hash: trace tells no port. */
-  readonly hasChoice: boolean
-  readonly controller: readonly string[]
 }
 
 const numbers = { tcp: 6, udp: 17, icmp: 1 } as const
@@ -35,7 +27,7 @@ export const askSwitch = async (
     flowOf(question),
     ...['--ct-next', 'trk,new', '--ct-next', 'trk,new'],
   )
-  return readTrace(text)
+  return readTrace(text, question.inPort)
 }
 
 /** Trace does not fill in the original tuple when it resumes behind conntrack, so it is given from the start. */
@@ -54,19 +46,4 @@ const flowOf = (question: Question): string => {
     `ct_state=trk|new,ct_nw_src=${question.source},ct_nw_dst=${question.destination}`,
     `ct_nw_proto=${numbers[protocol]},ct_tp_src=${first},ct_tp_dst=${second}`,
   ].join(',')
-}
-
-export const readTrace = (text: string): SwitchAnswer => {
-  const rows: string[] = []
-  const outputs: number[] = []
-  const controller: string[] = []
-  for (const line of text.split('\n')) {
-    const row = /^\s*(\d+)\. (?:.*, )?priority (\d+)(?:,|$)/.exec(line)
-    if (row) rows.push(`${row[1]} ${row[2]}`)
-    const output = /^\s+output:(\d+)$/.exec(line)
-    if (output) outputs.push(Number(output[1]))
-    const up = /^\s+controller\(.*userdata=([0-9a-f.]+)/.exec(line)
-    if (up) controller.push(up[1]!.replaceAll('.', ''))
-  }
-  return { rows, outputs, hasChoice: /hash\(|bundle\(/.test(text), controller }
 }

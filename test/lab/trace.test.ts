@@ -2,8 +2,8 @@
 import { pino } from 'pino'
 import t from 'tap'
 import { realEnv } from '../../src/base/real-env.js'
+import { readTrace } from '../../src/controller/verify.js'
 import { ensurePackages, isRoot, ovsNeeds } from '../../src/lab/install.js'
-import { readTrace } from './ofproto-trace.js'
 import { compareTraces } from './trace-compare.js'
 
 const env = realEnv(pino({ level: 'silent' }))
@@ -27,6 +27,7 @@ t.test(
 t.test('a switch that did something else would be noticed', async t => {
   const answer = readTrace(
     ' 0. in_port=2, priority 100, cookie 0x1\n    goto_table:40\n40. priority 0, cookie 0x2\n    output:7\n',
+    2,
   )
   t.same(answer, { rows: ['0 100', '40 0'], outputs: [7], hasChoice: false, controller: [] })
 })

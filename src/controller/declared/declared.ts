@@ -2,7 +2,7 @@
  * Hands declared networks and hosts to the topology, and says of each whether it is in force. Places are
  * looked up again whenever a switch connects: what names a port that is not there waits.
  */
-import { type Dpid, formatMac, type Ip, parseMac } from '../../base/addresses.js'
+import { type Dpid, formatMac, parseMac, readIp } from '../../base/addresses.js'
 import type { Intent } from '../../topology/intents/intent.js'
 import type { Entry } from '../../topology/intents/layout.js'
 import {
@@ -13,6 +13,7 @@ import {
   type PortRef,
   portKey,
 } from '../../topology/model.js'
+import { portsNamed } from '../../topology/names.js'
 import type { DeclaredPort } from '../../topology/port-reports.js'
 import type { TopologyService } from '../../topology/topology.js'
 import { type Lack, lackState, lackText } from '../lacking.js'
@@ -216,7 +217,7 @@ export class Declared {
       }
       names.set(hostKey(network.number, mac), object.name)
       if (at) {
-        const ips = (spec.ips ?? []) as Ip[]
+        const ips = (spec.ips ?? []).map(ip => readIp(ip)!)
         pinned.push({ mac, ips, at, network: network.number, name: object.name, isPinned: true })
       }
       const isWaiting = spec.at !== undefined && at === undefined
@@ -238,13 +239,7 @@ export class Declared {
   }
 
   #placeOf(text: string): PortRef | undefined {
-    const [name, word = ''] = text.split(':')
-    const { switches } = this.#topology.current
-    const known = [...switches.values()].find(each => each.name === name || each.dpid === name)
-    const port = [...(known?.ports.values() ?? [])].find(
-      each => each.name === word || String(each.number) === word,
-    )
-    return known && port && { dpid: known.dpid, port: port.number }
+    return text.endsWith(':*') ? undefined : portsNamed(this.#topology.current, text)[0]
   }
 }
 

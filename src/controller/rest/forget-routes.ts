@@ -2,7 +2,7 @@
 import type { FastifyInstance } from 'fastify'
 import Type, { type Static } from 'typebox'
 import { Failure } from '../../base/failures.js'
-import { switchesNamed } from '../../topology/named.js'
+import { theSwitch } from '../../topology/names.js'
 import type { Controller } from '../controller.js'
 
 const nameParams = Type.Object(
@@ -73,12 +73,7 @@ const goneSwitch = (controller: Controller, text: string) => {
 
 /** The one switch that is meant. @throws {Failure} `no-such-switch`, `ambiguous` */
 export const switchMeant = (controller: Controller, text: string) => {
-  const found = switchesNamed(controller.topology.current, text)
-  if (found[0] === undefined) throw new Failure('no-such-switch', { name: text })
-  if (found.length > 1)
-    throw new Failure('ambiguous', {
-      name: text,
-      candidates: found.map(each => each.dpid).join(', '),
-    })
-  return found[0]
+  const found = theSwitch(controller.topology.current, text)
+  if (found === undefined) throw new Failure('no-such-switch', { name: text })
+  return found
 }

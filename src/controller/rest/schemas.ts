@@ -116,6 +116,24 @@ export const traceBody = Type.Object(
     ),
     sourcePort: Type.Optional(port),
     destinationPort: Type.Optional(port),
+    service: Type.Optional(
+      Type.String({
+        maxLength: 256,
+        description: 'instead of protocol and ports: tcp 443, icmp echo-request, proto gre',
+      }),
+    ),
+    via: Type.Optional(
+      Type.String({
+        maxLength: 256,
+        description:
+          'to whom the sender hands the packet, a host or MAC; absent: its destination, or the router that is declared',
+      }),
+    ),
+    verify: Type.Optional(
+      Type.Boolean({
+        description: 'ask ofproto/trace of the daemons on this machine as well, and compare',
+      }),
+    ),
     frame: Type.Optional(
       Type.String({
         maxLength: 20_000,

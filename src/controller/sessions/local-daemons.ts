@@ -35,6 +35,42 @@ const socketsIn = async ({ disk }: Pick<Env, 'disk'>, folder: string): Promise<s
 const socketsAmong = (folder: string, names: readonly string[]): string[] =>
   names.filter(name => /^(ovs-vswitchd\.\d+|vsw)\.ctl$/.test(name)).map(name => join(folder, name))
 
+/** Daemons of this machine, by the bridges that they have. */
+export class LocalDaemons {
+  readonly #env: Env
+  readonly #places: readonly string[]
+
+  /** @param places control sockets of ovs-vswitchd, and folders that hold them */
+  constructor(env: Env, places: readonly string[]) {
+    this.#env = env
+    this.#places = places
+  }
+
+  /** @throws when no daemon of this machine has the bridge, several have, or it refuses */
+  async ask(bridge: string, method: string, params: readonly string[]): Promise<string> {
+    const found: string[] = []
+    for (const socket of await controlSockets(this.#env, this.#places))
+      if (await this.#has(socket, bridge)) found.push(socket)
+    const [socket] = found
+    if (socket === undefined)
+      throw new Error(
+        `no ovs-vswitchd of this machine that can be reached has a bridge ${bridge} (see "sluice run --openvswitch")`,
+      )
+    if (found.length > 1)
+      throw new Error(`${found.length} daemons of this machine have a bridge ${bridge}`)
+    return askDaemon(this.#env, socket, method, params)
+  }
+
+  async #has(socket: string, bridge: string): Promise<boolean> {
+    try {
+      return (await askDaemon(this.#env, socket, 'ofproto/list')).split('\n').includes(bridge)
+    } catch (error) {
+      this.#env.log.debug({ socket, err: error }, 'a daemon does not tell its bridges')
+      return false
+    }
+  }
+}
+
 /** @throws when nobody answers there, or the daemon refuses */
 export const askDaemon = async (
   { net, timers }: Pick<Env, 'net' | 'timers'>,

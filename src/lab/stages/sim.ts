@@ -19,14 +19,14 @@ import type { Protocol, SessionState, Stage, TryResult } from '../stage.js'
 export class SimStage implements Stage {
   readonly name = 'sim' as const
   readonly #spec: LabSpec
-  readonly #network: SimulatedNetwork
+  readonly network: SimulatedNetwork
   readonly #sessions = new Map<string, NumberedSession>()
   #openflowPort = 0
   readonly #heard = new Map<string, Map<string, number>>()
 
   constructor(env: Env, spec: LabSpec) {
     this.#spec = spec
-    this.#network = SimulatedNetwork.create(env, {
+    this.network = SimulatedNetwork.create(env, {
       switches: spec.switches.map(each => ({ name: each.name, dpid: each.dpid as Dpid })),
       hosts: spec.hosts.map(each => ({
         ...hostOptions(each),
@@ -35,7 +35,7 @@ export class SimStage implements Stage {
       })),
       links: spec.links,
     })
-    for (const host of this.#network.hosts.values())
+    for (const host of this.network.hosts.values())
       for (const port of portsOfStory(spec.steps)) {
         host.listen(port)
         this.#echoUdp(host, port)
@@ -44,11 +44,11 @@ export class SimStage implements Stage {
 
   async up(openflowPort: number): Promise<void> {
     this.#openflowPort = openflowPort
-    this.#network.start({ host: '127.0.0.1', port: openflowPort })
+    this.network.start({ host: '127.0.0.1', port: openflowPort })
   }
 
   attempt(from: string, to: string, protocol: Protocol, port: number): Promise<TryResult> {
-    return this.#network.host(from).attempt(this.#address(to), protocol, port)
+    return this.network.host(from).attempt(this.#address(to), protocol, port)
   }
 
   async openSession(
@@ -58,7 +58,7 @@ export class SimStage implements Stage {
     protocol: Protocol,
     port: number,
   ): Promise<void> {
-    const host = this.#network.host(from)
+    const host = this.network.host(from)
     const open = protocol === 'udp' ? openUdp : openTcp
     this.#sessions.set(name, await open(host, this.#address(to), port))
   }
@@ -73,7 +73,7 @@ export class SimStage implements Stage {
   }
 
   async ping(from: string, to: string, count: number, intervalMillis: number) {
-    const host = this.#network.host(from)
+    const host = this.network.host(from)
     const target = this.#address(to)
     const began = performance.now()
     const answers: Promise<number | undefined>[] = []
@@ -92,7 +92,7 @@ export class SimStage implements Stage {
     port: number,
     count: number,
   ): Promise<number> {
-    const host = this.#network.host(from)
+    const host = this.network.host(from)
     const target = this.#address(to)
     let answered = 0
     await inTurns(count, async () => {
@@ -118,18 +118,18 @@ export class SimStage implements Stage {
   }
 
   async sendFrames(from: string, frames: readonly Uint8Array[]): Promise<void> {
-    for (const frame of frames) this.#network.host(from).sendFrame(frame)
+    for (const frame of frames) this.network.host(from).sendFrame(frame)
   }
 
   async move(host: string): Promise<void> {
-    this.#network.moveHost(host, spareOf(this.#spec, host))
+    this.network.moveHost(host, spareOf(this.#spec, host))
     // As a kernel does when its interface comes up.
-    this.#network.host(host).announce()
+    this.network.host(host).announce()
   }
 
   async setLink({ a, b }: LinkSpec, isUp: boolean): Promise<void> {
-    if (isUp) this.#network.linkUp(a, b)
-    else this.#network.linkDown(a, b)
+    if (isUp) this.network.linkUp(a, b)
+    else this.network.linkDown(a, b)
   }
 
   async setPower(name: string, isOn: boolean): Promise<void> {
@@ -137,15 +137,15 @@ export class SimStage implements Stage {
     for (const link of links.filter(({ a, b }) => a.name === name || b.name === name))
       await this.setLink(link, isOn)
     for (const host of hosts.filter(({ at }) => at.name === name))
-      this.#network.setHost(host.name, isOn)
-    const one = this.#network.switch(name)
+      this.network.setHost(host.name, isOn)
+    const one = this.network.switch(name)
     if (isOn) one.connect({ host: '127.0.0.1', port: this.#openflowPort })
     else one.disconnect()
   }
 
   retarget(openflowPort: number): void {
     this.#openflowPort = openflowPort
-    this.#network.retarget({ host: '127.0.0.1', port: openflowPort })
+    this.network.retarget({ host: '127.0.0.1', port: openflowPort })
   }
 
   enter(): undefined {
@@ -155,7 +155,7 @@ export class SimStage implements Stage {
   async down(): Promise<void> {
     for (const session of this.#sessions.values()) session.close()
     this.#sessions.clear()
-    this.#network.stop()
+    this.network.stop()
   }
 
   #address(host: string): Ip {

@@ -1,5 +1,5 @@
 /** The connection that a packet opens, from what a person asks or from the packet itself. */
-import { formatIpv4, formatIpv6, type Ip, parseIpv4, parseIpv6 } from '../../base/addresses.js'
+import { formatIpv4, formatIpv6, type Ip } from '../../base/addresses.js'
 import type { Fields } from '../../pipeline/packet.js'
 import type { Connection } from './decide.js'
 
@@ -53,6 +53,3 @@ export const connectionOfFields = (fields: Fields): Connection | undefined => {
 
 const addressOf = (v4: unknown, v6: unknown): Ip | undefined =>
   typeof v4 === 'number' ? formatIpv4(v4) : typeof v6 === 'bigint' ? formatIpv6(v6) : undefined
-
-/** An address in its canonical form; undefined when the text is none. */
-export const readIp = (text: string): Ip | undefined => addressOf(parseIpv4(text), parseIpv6(text))

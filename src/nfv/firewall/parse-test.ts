@@ -37,7 +37,7 @@ const takeOne = (reader: LineReader) => {
 }
 
 /** A service that one packet can have. */
-const takePacket = (reader: LineReader) => {
+export const takePacket = (reader: LineReader) => {
   const token = reader.peek()
   const service = takeService(reader)
   const isOne =

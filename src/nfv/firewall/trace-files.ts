@@ -1,10 +1,11 @@
 /** What rule files say about one connection, away from any network: for the command line. */
-import type { Ip } from '../../base/addresses.js'
+import { type Ip, readIp } from '../../base/addresses.js'
 import { readPacket } from '../../pipeline/packet.js'
+import { connectionInWords, connectionText } from './asked.js'
 import { builtInRules } from './built-in.js'
 import { type FileToCheck, loadFiles } from './check-files.js'
 import { formatComplaint } from './complaint.js'
-import { type Asked, connectionAsked, connectionOfFields, readIp } from './connection.js'
+import { type Asked, connectionAsked, connectionOfFields } from './connection.js'
 import { type Connection, type Decision, decide, type TierStep } from './decide.js'
 import { type Facts, noFacts } from './environment.js'
 import { formatCounted } from './format.js'
@@ -14,7 +15,8 @@ import { tiers as tierNames } from './rule.js'
 
 /** What was decided and by whom, tier by tier; the part of an answer that is about rules alone. */
 export interface RulesAnswer {
-  readonly verdict: Decision['verdict']
+  /** What a packet that the rules let in is, the network calls delivered where it arrives. */
+  readonly verdict: (typeof verdicts)[Decision['verdict']]
   readonly rule: {
     readonly policy: string
     readonly name: string
@@ -28,11 +30,13 @@ export interface RulesAnswer {
   readonly audits: readonly TierStep[]
 }
 
+const verdicts = { allow: 'allowed', drop: 'dropped', reject: 'rejected' } as const
+
 export const rulesAnswer = (decision: Decision): RulesAnswer => {
   const { verdict, policy, rule, file, line, tierTrail, audits } = decision
   const within = formatCounted(decision)
   return {
-    verdict,
+    verdict: verdicts[verdict],
     rule: { policy, name: rule, file, line },
     ...(within !== undefined && { within }),
     tiers: tierTrail,
@@ -48,13 +52,20 @@ export const rulesAnswer = (decision: Decision): RulesAnswer => {
 }
 
 export interface FilesAnswer extends RulesAnswer {
+  /** What was asked, as it was understood. */
+  readonly question: string
   /** Names that the rules speak of and that have no address here: no rule matches by them. */
   readonly unknown: readonly string[]
 }
 
 /** A connection by its ends, each an address or a host's name, or the frame that opens it in hex digits. */
 export type FilesQuestion =
-  | (Asked & { readonly from: string; readonly to: string })
+  | (Partial<Asked> & {
+      readonly from: string
+      readonly to: string
+      /** Instead of protocol and ports, in the words of rule files. */
+      readonly service?: string
+    })
   | { readonly frame: string }
 
 /**
@@ -79,7 +90,11 @@ export const traceFiles = async (
     )
     throw new Error(`the rules have mistakes:\n\n${complaints.join('\n\n')}`)
   }
-  return { ...answerOf(resolved, connection), unknown: [...unknown].sort() }
+  return {
+    question: connectionText(connection),
+    ...answerOf(resolved, connection),
+    unknown: [...unknown].sort(),
+  }
 }
 
 const addressesOf = (known: readonly string[]): ReadonlyMap<string, readonly Ip[]> => {
@@ -113,7 +128,10 @@ const connectionOf = (
   }) as [Ip, Ip]
   if (source.includes(':') !== destination.includes(':'))
     throw new Error(`${source} and ${destination} are not of the same version of IP`)
-  return connectionAsked(source, destination, question)
+  const { service, protocol = 'icmp', sourcePort } = question
+  if (service === undefined) return connectionAsked(source, destination, { ...question, protocol })
+  const connection = connectionInWords(source, destination, service)
+  return sourcePort === undefined ? connection : { ...connection, sourcePort }
 }
 
 /** @throws {Error} when it is not made of pairs of hex digits */
@@ -128,7 +146,7 @@ const answerOf = (resolved: Resolved, connection: Connection): RulesAnswer => {
   const builtIn = builtInRules.find(rule => rule.speaks(connection))
   if (builtIn === undefined) return rulesAnswer(decide(resolved, connection))
   const rule = { policy: 'built-in', name: builtIn.name, file: 'built-in', line: 0 }
-  return { verdict: 'allow', rule, tiers: [], audits: [] }
+  return { verdict: 'allowed', rule, tiers: [], audits: [] }
 }
 
 /** Facts of hosts alone, that remember what they were asked in vain. */

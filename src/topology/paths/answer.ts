@@ -2,7 +2,8 @@
 import type { Dpid } from '../../base/addresses.js'
 import { Failure } from '../../base/failures.js'
 import { absent, buildGraph, type Graph, linkAt } from '../graph.js'
-import type { Host, Topology } from '../model.js'
+import type { Topology } from '../model.js'
+import { theHost, theSwitch } from '../names.js'
 import { type Conditions, constrainedPath, latencyOfPath } from './constrained.js'
 import { type CostKind, costFunction } from './costs.js'
 import { disjointPair } from './disjoint.js'
@@ -95,28 +96,15 @@ interface Place {
 
 /** A host by name, MAC or address; a switch by name or dpid. */
 const placeOf = (topology: Topology, text: string): Place => {
-  const host = hostNamed(topology, text)
+  const host = theHost(topology, text)
   if (host) return host.at
-  const known = switchNamed(topology, text)
+  const known = theSwitch(topology, text)
   if (known) return { dpid: known.dpid }
   throw new Failure('no-such-host', { name: text })
 }
 
-/** By name, MAC or address. */
-export const hostNamed = (topology: Topology, text: string): Host | undefined =>
-  [...topology.hosts.values()].find(each => isNamed(each, text))
-
-const isNamed = (host: Host, text: string): boolean =>
-  host.name === text ||
-  host.reportedName === text ||
-  host.mac === text.toLowerCase() ||
-  (host.ips as readonly string[]).includes(text.toLowerCase())
-
-const switchNamed = (topology: Topology, text: string) =>
-  [...topology.switches.values()].find(each => each.name === text || each.dpid === text)
-
 const nodeNamed = (topology: Topology, graph: Graph, text: string): number => {
-  const known = switchNamed(topology, text)
+  const known = theSwitch(topology, text)
   if (known === undefined) throw new Failure('no-such-switch', { name: text })
   return graph.nodeByDpid.get(known.dpid)!
 }
@@ -134,11 +122,11 @@ const withoutLinks = (graph: Graph, topology: Topology, { without }: PathQuestio
 
 const linksNamed = (topology: Topology, graph: Graph, text: string): number[] => {
   const [, name = '', port] = /^(.+):(\d+)$/.exec(text) ?? []
-  const known = switchNamed(topology, name)
+  const known = theSwitch(topology, name)
   const link = known && port !== undefined ? linkAt(graph, known.dpid, Number(port)) : undefined
   if (link !== undefined) return [link]
   for (let at = text.indexOf('-'); at > 0; at = text.indexOf('-', at + 1)) {
-    const ends = [text.slice(0, at), text.slice(at + 1)].map(each => switchNamed(topology, each))
+    const ends = [text.slice(0, at), text.slice(at + 1)].map(each => theSwitch(topology, each))
     const found = [...graph.links.keys()].filter(
       each =>
         graph.links[each]!.from.dpid === ends[0]?.dpid &&

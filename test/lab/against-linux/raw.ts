@@ -19,7 +19,7 @@ import { dice, type RuleSet, randomRuleSet } from './rules.js'
 const script = new URL('../../../../test/lab/against-linux/raw.py', import.meta.url).pathname
 
 /** A host whose kernel keeps still, so that only we speak. */
-class RawHost {
+export class RawHost {
   readonly #child: ChildProcess
   readonly #seen = new Set<string>()
   readonly ready: Promise<void>

@@ -1,0 +1,61 @@
+/** One packet in the words of rule files: `tcp 443`, `udp 53 source 68`, `icmp echo-request`, `proto gre`. */
+import type { Ip } from '../../base/addresses.js'
+import { connectionOf } from './check.js'
+import { anySourcePort } from './connection.js'
+import type { Connection } from './decide.js'
+import { LineReader, Mistake, tokenize } from './line-reader.js'
+import { takePacket } from './parse-test.js'
+import type { ServiceMember } from './rule.js'
+
+const examples = 'write for example tcp 443, udp 53, icmp echo-request or proto gre'
+
+/**
+ * The connection that such a packet opens; `icmp` between IPv6 addresses is ICMPv6.
+ *
+ * @throws {Error} with the right form when the words are none
+ */
+export const connectionInWords = (source: Ip, destination: Ip, words: string): Connection => {
+  const isIpv6 = source.includes(':')
+  const service = readPacketWords(isIpv6 ? words.replace(/^\s*icmp(?=\s|$)/, 'icmp6') : words)
+  if (service.kind === 'icmp' && (service.version === 6) !== isIpv6)
+    throw new Error(`${words} does not go between ${source} and ${destination}: write icmp`)
+  return connectionOf(source, destination, withSource(service))
+}
+
+const withSource = (service: ServiceMember): ServiceMember =>
+  service.kind === 'ports' && service.sourcePorts.length === 0
+    ? { ...service, sourcePorts: [{ from: anySourcePort, to: anySourcePort }] }
+    : service
+
+const readPacketWords = (words: string): ServiceMember => {
+  const [, protocol, port] = /^\s*(tcp|udp|sctp)\s*[/:]\s*(\d+)\s*$/i.exec(words) ?? []
+  if (protocol !== undefined)
+    throw new Error(`"${words}" is no packet; write ${protocol.toLowerCase()} ${port}`)
+  if (/^\s*\d+\s*$/.test(words))
+    throw new Error(
+      `"${words}" names no protocol; write tcp ${words} or udp ${words} for a port, proto ${words} for a protocol of IP`,
+    )
+  if (/^\s*(tcp|udp|sctp)\s*$/.test(words))
+    throw new Error(`the port is missing; write for example ${words.trim()} 443`)
+  try {
+    const reader = new LineReader(tokenize(words), words.length)
+    const service = takePacket(reader)
+    if (!reader.isAtEnd) throw new Mistake(0, 0, `"${words}" is more than one packet`, examples)
+    return service
+  } catch (error) {
+    if (error instanceof Mistake)
+      throw new Error(`${error.message.replace('a test speaks of', 'a trace is of')}; ${examples}`)
+    throw error
+  }
+}
+
+/** `tcp from 10.1.0.2:40000 to 10.2.0.10:443` */
+export const connectionText = (one: Connection): string => {
+  const { source, destination, protocol, sourcePort, destinationPort } = one
+  const name = { 1: 'icmp', 6: 'tcp', 17: 'udp', 58: 'icmp6', 132: 'sctp' }[protocol]
+  const end = (ip: Ip, port: number) => (ip.includes(':') ? `[${ip}]:${port}` : `${ip}:${port}`)
+  if (protocol === 1 || protocol === 58)
+    return `${name} ${sourcePort}/${destinationPort} from ${source} to ${destination}`
+  if (name === undefined) return `proto ${protocol} from ${source} to ${destination}`
+  return `${name} from ${end(source, sourcePort)} to ${end(destination, destinationPort)}`
+}

@@ -1,0 +1,640 @@
+/**
+ * What `sluice trace` says beside what packets do: random packets of random senders in a ring of three switches with
+ * networks by ports and by tags, a router, and rows and groups of somebody else, under random rules. Every packet is
+ * asked about, sent, and looked for at every host: it must arrive where trace says, and nowhere else.
+ */
+import type { Env } from '../../src/base/env.js'
+import type { ControllerProcess } from '../../src/lab/controller-process.js'
+import { type Lab, withLab } from '../../src/lab/main.js'
+import { sh, sleep } from '../../src/lab/shell.js'
+import { type HostSpec, readLab } from '../../src/lab/spec.js'
+import type { NetnsStage } from '../../src/lab/stages/netns.js'
+import { SimStage } from '../../src/lab/stages/sim.js'
+import {
+  allTables,
+  decode,
+  encode,
+  type Message,
+  parseFlowMod,
+  parseGroupMod,
+} from '../../src/openflow/index.js'
+import { frameOf, icmp, other, type Payload, packetOf, tcp, udp } from './against-linux/frames.js'
+import { RawHost } from './against-linux/raw.js'
+import { type Dice, dice, pick } from './against-linux/rules.js'
+
+/*
+ *        anna, carl, guest                    staff: anna, ben, and tina by VLAN 10
+ *               s1                            lab: carl, dora, and the printer by VLAN 200
+ *             ╱    ╲                          the first network: guest, gw (a router), vera
+ *   ben,    s2 ──── s3    dora, vera,
+ *   printer, gw           tina
+ */
+const lab: Lab = {
+  spec: readLab(
+    'trace',
+    'trace.yaml',
+    `title: A ring of three switches and three networks
+rules: trace.rules
+switches: [s1, s2, s3]
+links:
+  - [s1:10, s2:10]
+  - [s2:11, s3:11]
+  - [s1:12, s3:12]
+hosts:
+  anna: { at: s1:1, ips: [10.10.0.1/8, 'fd00::10:1/64'] }
+  carl: { at: s1:2, ips: [10.20.0.1/8, 'fd00::20:1/64'] }
+  guest: { at: s1:3, ips: [10.0.0.9/8, 'fd00::9/64'] }
+  ben: { at: s2:1, ips: [10.10.0.2/8, 'fd00::10:2/64'] }
+  printer: { at: s2:2, vlan: 200, ips: [10.20.0.50/8] }
+  gw: { at: s2:3, ips: [10.0.0.1/8, 'fd00::1/64'] }
+  dora: { at: s3:1, ips: [10.20.0.2/8, 'fd00::20:2/64'] }
+  vera: { at: s3:2, ips: [10.0.0.5/8, 'fd00::5/64'] }
+  tina: { at: s3:3, vlan: 10, ips: [10.10.0.3/8] }
+objects:
+  - { kind: Network, name: staff, spec: { number: 10, access: [s1:1, s2:1], trunk: [{ port: s3:3, vlan: 10 }], subnets: [10.10.0.0/16] } }
+  - { kind: Network, name: lab, spec: { number: 20, access: [s1:2, s3:1], trunk: [{ port: s2:2, vlan: 200 }] } }
+  - { kind: Port, name: uplink, spec: { at: s2:3, serves: [router] } }
+steps:
+  - try: { from: anna, to: ben, protocol: tcp, port: 80, expect: open }
+`,
+  ),
+  rules: 'default allow\n',
+  folder: '.',
+}
+
+const networkOf: Readonly<Record<string, string>> = {
+  anna: 'staff',
+  ben: 'staff',
+  tina: 'staff',
+  carl: 'lab',
+  dora: 'lab',
+  printer: 'lab',
+  guest: 'default',
+  gw: 'default',
+  vera: 'default',
+}
+
+interface Answer {
+  readonly verdict: 'delivered' | 'dropped' | 'rejected' | 'not-delivered' | 'unknown'
+  readonly because: string
+  readonly notes: readonly string[]
+  readonly deliveredTo: readonly { readonly switch: string; readonly port: number }[]
+  readonly verified?: {
+    readonly unasked: readonly unknown[]
+    readonly mismatches: readonly unknown[]
+  }
+}
+
+/** A network, however it is made. */
+interface World {
+  send(host: string, frame: string): void
+  /** Hosts that have got the packet. */
+  seen(version: 4 | 6, id: number): readonly string[]
+  /** Forgets connections, where those of the packets before could be taken for this one. */
+  forget(): void
+  addForeign(rows: readonly ForeignRow[]): Promise<void>
+  removeForeign(): Promise<void>
+  close(): Promise<void>
+}
+
+interface ForeignRow {
+  readonly at: string
+  readonly flow?: string
+  readonly group?: string
+}
+
+const switches = ['s1', 's2', 's3']
+const foreignCookie = '0x77'
+const foreignGroups = [7, 8, 9, 10, 11]
+
+const foreignRows = (roll: Dice, hasNormal: boolean): ForeignRow[] => {
+  const host = () => pick(roll, lab.spec.hosts)
+  const count = roll(5)
+  return Array.from({ length: count }, (_, index): ForeignRow[] => {
+    const at = pick(roll, switches)
+    const [inPort, outPort] = [1 + roll(3), 1 + roll(3)]
+    const row = (table: number, match: string, actions: string): ForeignRow => ({
+      at,
+      flow: `cookie=${foreignCookie},table=${table},priority=${65_000 - index},${match},actions=${actions}`,
+    })
+    const group = foreignGroups[index]!
+    const kinds: (() => ForeignRow[])[] = [
+      () => [row(0, pick(roll, ['icmp', 'icmp6', 'udp', 'tcp,tp_dst=80']), 'drop')],
+      () => [row(0, `in_port=${inPort},udp,tp_dst=53`, `output:${outPort}`)],
+      () => [row(50, 'tcp,tp_dst=22', 'goto_table:60')],
+      () => [row(30, 'tcp,tp_dst=8080', 'goto_table:90')],
+      () => [row(90, `ip,nw_dst=${addressOf(host())}`, `output:${outPort}`)],
+      () => [
+        row(90, 'udp,tp_dst=123', `push_vlan:0x8100,set_field:4173->vlan_vid,output:${outPort}`),
+      ],
+      () => [row(0, 'udp,tp_dst=5353', `set_field:${host().mac}->eth_dst,goto_table:5`)],
+      () => {
+        const [a, b] = [host().mac, host().mac]
+        return a === b
+          ? []
+          : [row(90, `tcp,tp_dst=25,dl_dst=${a}`, `set_field:${b}->eth_dst,resubmit(,90)`)]
+      },
+      () => [
+        { at, group: `group_id=${group},type=all,bucket=output:1,bucket=output:${outPort}` },
+        row(90, 'tcp,tp_dst=443', `group:${group}`),
+      ],
+      () => (hasNormal ? [row(90, 'udp,tp_dst=69', 'NORMAL')] : []),
+    ]
+    return pick(roll, kinds)()
+  }).flat()
+}
+
+const randomRules = (roll: Dice): string => {
+  const places = [
+    'any',
+    'any',
+    '10.10.0.0/16',
+    '10.20.0.1',
+    '10.0.0.0/24',
+    '10.0.0.0/8 except 10.20.0.2',
+    'fd00::/64',
+    'host ben',
+    'network lab',
+    '224.0.0.0/4',
+  ]
+  const services = [
+    'any',
+    'tcp 80',
+    'tcp 1-1023',
+    'udp 53, udp 5353',
+    'udp 1-65535',
+    'icmp',
+    'icmp6',
+    'tcp 443, udp 443',
+    'proto gre',
+  ]
+  const rules = Array.from({ length: roll(25) }, (_, index) => {
+    const verb = pick(roll, ['allow', 'allow', 'drop', 'reject'])
+    return `r${index}: ${verb} ${pick(roll, services)} from ${pick(roll, places)} to ${pick(roll, places)}`
+  })
+  return `default ${pick(roll, ['drop', 'allow', 'allow'])}\n${rules.join('\n')}\n`
+}
+
+const addressOf = ({ ips }: HostSpec, version: 4 | 6 = 4): string =>
+  ips.map(ip => ip.split('/')[0]!).find(ip => ip.includes(':') === (version === 6))!
+
+const hasAddress = (host: HostSpec, version: 4 | 6): boolean =>
+  host.ips.some(ip => ip.includes(':') === (version === 6))
+
+/** A packet, and how one asks about it. */
+interface Case {
+  readonly question: Readonly<Record<string, unknown>>
+  readonly sender: string
+  readonly version: 4 | 6
+  readonly kind: string
+  /** Undefined where the sender asks in vain for a neighbour, and sends nothing. */
+  frame(id: number): string | undefined
+}
+
+const caseOf = (roll: Dice, number: number): Case => {
+  const version = roll(4) === 0 ? 6 : 4
+  const able = lab.spec.hosts.filter(host => hasAddress(host, version))
+  const from = pick(roll, able)
+  const { service, payload } = packet(roll, number, version)
+  const goal = goalOf(roll, from, able, version)
+  const bytes = (id: number) =>
+    packetOf(
+      {
+        from: placeOf(from, version),
+        to: { ...placeOf(from, version), [`ip${version}`]: goal.address },
+        payload,
+      },
+      version,
+      id,
+    )
+  const { mac } = goal
+  const frame = (id: number) =>
+    mac && tagged(frameOf(bytes(id), from.mac, mac), goal.tag ?? from.vlan)
+  const asked = goal.asFrame
+    ? { frame: frame(0), at: `${from.at.name}:${from.at.port}` }
+    : {
+        from: pick(roll, [from.name, addressOf(from, version), from.mac.toUpperCase()]),
+        to: goal.address,
+        service,
+        ...(goal.via && { via: goal.via }),
+      }
+  return { question: asked, sender: from.name, version, kind: goal.kind, frame }
+}
+
+/** Where a packet goes: what the sender would put into its frame. */
+interface Goal {
+  readonly kind: string
+  readonly address: string
+  /** Absent: nobody answers the sender's question for the address, and it sends nothing. */
+  readonly mac: string | undefined
+  readonly via?: string
+  readonly asFrame?: boolean
+  readonly tag?: number
+}
+
+const goalOf = (roll: Dice, from: HostSpec, able: readonly HostSpec[], version: 4 | 6): Goal => {
+  const to = pick(
+    roll,
+    able.filter(host => host !== from),
+  )
+  const gw = lab.spec.hosts.find(({ name }) => name === 'gw')!
+  const network = networkOf[from.name]!
+  // Whose gateway is known; the others have nobody to ask.
+  const far = network === 'default' && from !== gw ? gw.mac : undefined
+  const known = (): Goal => {
+    const isNear = networkOf[to.name] === network
+    const mac = isNear ? to.mac : far
+    return { kind: isNear ? 'known' : 'other network', address: addressOf(to, version), mac }
+  }
+  const kinds: (() => Goal)[] = [
+    known,
+    known,
+    known,
+    () => ({
+      ...known(),
+      kind: 'frame',
+      mac: pick(roll, [to.mac, to.mac, '02:00:00:00:99:99']),
+      asFrame: true,
+    }),
+    () => ({
+      ...known(),
+      kind: 'tag',
+      mac: to.mac,
+      asFrame: true,
+      tag: pick(roll, [0, 10, 20, 200]),
+    }),
+    () => ({
+      kind: 'unknown',
+      address: pick(
+        roll,
+        version === 4 ? ['10.99.0.7', '203.0.113.9', '10.0.0.77'] : ['fd00::77', '2001:db8::1'],
+      ),
+      mac: far,
+    }),
+    () => {
+      const group = pick(
+        roll,
+        version === 4
+          ? ([
+              '239.1.1.1 01:00:5e:01:01:01',
+              '224.0.0.251 01:00:5e:00:00:fb',
+              '239.129.2.3 01:00:5e:01:02:03',
+              '255.255.255.255 ff:ff:ff:ff:ff:ff',
+            ] as const)
+          : (['ff02::fb 33:33:00:00:00:fb', 'ff05::1:3 33:33:00:01:00:03'] as const),
+      )
+      const [address = '', mac = ''] = group.split(' ')
+      return { kind: 'group', address, mac }
+    },
+    () =>
+      version === 4 && network === 'staff'
+        ? { kind: 'subnet', address: '10.10.255.255', mac: 'ff:ff:ff:ff:ff:ff' }
+        : known(),
+    () => {
+      const near = able.filter(host => host !== from && networkOf[host.name] === network)
+      const via = near.length > 0 ? pick(roll, near) : to
+      return {
+        kind: 'via',
+        address: version === 4 ? '198.51.100.4' : '2001:db8::4',
+        mac: via.mac,
+        via: via.name,
+      }
+    },
+  ]
+  return pick(roll, kinds)()
+}
+
+const packet = (
+  roll: Dice,
+  number: number,
+  version: 4 | 6,
+): { service: string; payload: Payload } => {
+  const source = 1_024 + (number % 60_000)
+  const port = pick(roll, [22, 25, 53, 69, 80, 123, 443, 5353, 8080, 1 + roll(65_535)])
+  const kinds = [
+    () => ({
+      service: `tcp ${port} source ${source}`,
+      payload: tcp([source, port], 'S', number, 0),
+    }),
+    () => ({ service: `udp ${port} source ${source}`, payload: udp([source, port]) }),
+    () => ({
+      service: pick(roll, ['icmp', 'icmp echo-request']),
+      payload: icmp(version, version === 4 ? 8 : 128, 0, (number & 0xffff) << 16, Buffer.alloc(8)),
+    }),
+  ]
+  if (roll(12) === 0) return { service: 'proto gre', payload: other(47) }
+  return pick(roll, kinds)()
+}
+
+const placeOf = (host: HostSpec, version: 4 | 6) => ({
+  name: host.name,
+  mac: host.mac,
+  switch: host.at.name,
+  ip4: version === 4 ? addressOf(host, 4) : '0.0.0.0',
+  ip6: version === 6 ? addressOf(host, 6) : '::',
+})
+
+const announcement = (host: HostSpec): string => {
+  const { mac } = host
+  const from = placeOf(host, 6)
+  const target = packetOf({ from, to: from, payload: other(0) }, 6, 1).subarray(8, 24)
+  const option = Buffer.from(`0201${mac.replaceAll(':', '')}`, 'hex')
+  const payload = icmp(6, 136, 0, 0x20000000, Buffer.concat([target, option]))
+  const bytes = packetOf({ from, to: { ...from, ip6: 'ff02::1' }, payload }, 6, 1)
+  // A hop limit of 255 proves that it comes from the same link.
+  bytes[7] = 255
+  return frameOf(bytes, mac, '33:33:00:00:00:01')
+}
+
+const tagged = (frame: string, vlan: number | undefined): string =>
+  vlan === undefined
+    ? frame
+    : `${frame.slice(0, 24)}8100${vlan.toString(16).padStart(4, '0')}${frame.slice(24)}`
+
+class SimWorld implements World {
+  readonly #stage: SimStage
+  readonly #seen = new Map<string, Set<string>>()
+
+  constructor(stage: SimStage) {
+    this.#stage = stage
+    for (const [name, host] of stage.network.hosts) {
+      const receive = host.receive.bind(host)
+      host.receive = frame => {
+        const id = idOf(frame)
+        if (id === undefined) return receive(frame)
+        this.#seen.set(id, (this.#seen.get(id) ?? new Set()).add(name))
+      }
+    }
+  }
+
+  send(host: string, frame: string): void {
+    const { at } = lab.spec.hosts.find(({ name }) => name === host)!
+    this.#stage.network.switch(at.name).receive(at.port, Buffer.from(frame, 'hex'))
+  }
+
+  seen(version: 4 | 6, id: number): readonly string[] {
+    return [...(this.#seen.get(`${version} ${id}`) ?? [])]
+  }
+
+  forget(): void {
+    for (const one of this.#stage.network.switches.values()) one.datapath.conntrack.flush()
+  }
+
+  async addForeign(rows: readonly ForeignRow[]): Promise<void> {
+    for (const { at, flow, group } of rows) {
+      if (group) this.#tell(at, parseGroupMod(group))
+      if (flow) this.#tell(at, parseFlowMod(flow))
+    }
+  }
+
+  async removeForeign(): Promise<void> {
+    const cookie = BigInt(foreignCookie)
+    const ofOthers = {
+      command: 'delete',
+      tableId: allTables,
+      cookie,
+      cookieMask: 2n ** 64n - 1n,
+    } as const
+    for (const name of switches) {
+      this.#tell(name, { kind: 'flow-mod', ...ofOthers })
+      for (const id of foreignGroups)
+        this.#tell(name, {
+          kind: 'group-mod',
+          command: 'delete',
+          type: 'all',
+          groupId: id,
+          buckets: [],
+        })
+    }
+  }
+
+  /** As it would come over a connection of somebody else. */
+  #tell(name: string, message: Message): void {
+    const received = decode(encode(message, 1))
+    if (received.kind !== 'flow-mod' && received.kind !== 'group-mod')
+      throw new TypeError('no change')
+    this.#stage.network.switch(name).datapath.apply(received).keep()
+  }
+
+  async close(): Promise<void> {
+    // The lab takes it down.
+  }
+}
+
+/** Version and identification of our own packets; a host's own have none of these. */
+const idOf = (frame: Uint8Array): string | undefined => {
+  const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength)
+  const at = view.getUint16(12) === 0x8100 ? 18 : 14
+  const type = view.getUint16(at - 2)
+  const isOurs = [0x0800, 0x86dd].includes(type) && frame.length >= at + 20
+  if (!isOurs) return undefined
+  const id = type === 0x0800 ? view.getUint16(at + 4) : view.getUint32(at) & 0xfffff
+  return id < firstId ? undefined : `${type === 0x0800 ? 4 : 6} ${id}`
+}
+
+class NetnsWorld implements World {
+  readonly #stage: NetnsStage
+  readonly #hosts = new Map<string, RawHost>()
+
+  constructor(stage: NetnsStage) {
+    this.#stage = stage
+  }
+
+  async open(): Promise<void> {
+    for (const { name } of lab.spec.hosts) {
+      const [command = '', ...words] = this.#stage.enter(name)
+      // A kernel without addresses keeps still, so that only we speak.
+      await sh(command, ...words, ...'ip addr flush dev eth0'.split(' '))
+      const host = new RawHost([command, ...words])
+      this.#hosts.set(name, host)
+      await host.ready
+    }
+  }
+
+  send(host: string, frame: string): void {
+    this.#hosts.get(host)!.send(frame)
+  }
+
+  seen(version: 4 | 6, id: number): readonly string[] {
+    return [...this.#hosts].filter(([, host]) => host.hasSeen(version, id)).map(([name]) => name)
+  }
+
+  forget(): void {
+    // Real connections have ports and identifications of their own.
+  }
+
+  async addForeign(rows: readonly ForeignRow[]): Promise<void> {
+    for (const { at, flow, group } of rows) {
+      if (group) await this.#stage.rig.ofctl(at, 'add-group', group)
+      if (flow) await this.#stage.rig.ofctl(at, 'add-flow', flow)
+    }
+  }
+
+  async removeForeign(): Promise<void> {
+    for (const name of switches) {
+      await this.#stage.rig.ofctl(name, 'del-flows', `cookie=${foreignCookie}/-1`)
+      for (const id of foreignGroups)
+        await this.#stage.rig.ofctl(name, 'del-groups', `group_id=${id}`)
+    }
+  }
+
+  async close(): Promise<void> {
+    for (const host of this.#hosts.values()) await host.stop()
+  }
+}
+
+export interface PacketComparison {
+  readonly asked: number
+  readonly verdicts: Readonly<Record<string, number>>
+  readonly kinds: Readonly<Record<string, number>>
+  /** Copies that arrived. */
+  readonly copies: number
+  /** Packets of which trace does not say what becomes of them. */
+  readonly unknown: number
+  readonly deviations: readonly string[]
+}
+
+/** Identifications of ours: a kernel that only just woke up has lower ones. */
+const firstId = 20_000
+const atOnce = 25
+
+/** @param rounds rule sets with rows of others, each with `count` packets */
+export const comparePackets = async (
+  env: Env,
+  stageName: 'sim' | 'netns',
+  seed: number,
+  rounds: number,
+  count: number,
+): Promise<PacketComparison> => {
+  const silent = { say: () => undefined, assertion: () => undefined }
+  const never = new AbortController().signal
+  return withLab(env, lab, stageName, silent, never, async ({ run, controller, stage }) => {
+    await run.up()
+    const world =
+      stage instanceof SimStage ? new SimWorld(stage) : new NetnsWorld(stage as NetnsStage)
+    if (world instanceof NetnsWorld) await world.open()
+    try {
+      const story = new Story(controller, world, stageName === 'netns', dice(seed))
+      await story.meet()
+      return await story.tell(rounds, count)
+    } finally {
+      await world.close()
+    }
+  })
+}
+
+class Story {
+  readonly #controller: ControllerProcess
+  readonly #world: World
+  readonly #isReal: boolean
+  readonly #roll: Dice
+  readonly #verdicts: Record<string, number> = {}
+  readonly #kinds: Record<string, number> = {}
+  readonly #deviations: string[] = []
+  #copies = 0
+  #number = 0
+  #id = 0
+
+  constructor(controller: ControllerProcess, world: World, isReal: boolean, roll: Dice) {
+    this.#controller = controller
+    this.#world = world
+    this.#isReal = isReal
+    this.#roll = roll
+  }
+
+  /** Until every address is known: those of IPv6 are announced, RFC 4861 section 7.2.6. */
+  async meet(): Promise<void> {
+    const wanted = lab.spec.hosts.flatMap(({ ips }) => ips).length
+    for (let tries = 0; tries < 50; tries++) {
+      const { items } = await this.#controller.get<{ items: { ips: string[] }[] }>('/api/v1/hosts')
+      if (items.flatMap(({ ips }) => ips.filter(ip => !ip.startsWith('fe80'))).length >= wanted)
+        return
+      for (const host of lab.spec.hosts)
+        if (hasAddress(host, 6)) this.#world.send(host.name, announcement(host))
+      await sleep(200)
+    }
+    throw new Error('not every address has become known')
+  }
+
+  async tell(rounds: number, count: number): Promise<PacketComparison> {
+    for (let round = 0; round < rounds; round++) {
+      const source = randomRules(this.#roll)
+      await this.#controller.send('PUT', '/api/v1/policies/trace?wait=installed', { source })
+      const rows = foreignRows(this.#roll, this.#isReal)
+      await this.#world.addForeign(rows)
+      for (let left = count; left > 0; left -= atOnce)
+        await this.#batch(Math.min(left, atOnce), `${source}${JSON.stringify(rows)}`)
+      await this.#world.removeForeign()
+    }
+    return {
+      asked: this.#number,
+      verdicts: this.#verdicts,
+      kinds: this.#kinds,
+      copies: this.#copies,
+      unknown: this.#verdicts.unknown ?? 0,
+      deviations: this.#deviations,
+    }
+  }
+
+  async #batch(count: number, context: string): Promise<void> {
+    let cases = Array.from({ length: count }, () => caseOf(this.#roll, this.#number++))
+    for (const { kind } of cases) this.#kinds[kind] = (this.#kinds[kind] ?? 0) + 1
+    // A machine that is busy loses packets: what differs is asked and sent again.
+    for (let tries = 0; cases.length > 0; tries++) {
+      const told = await this.#tell(cases)
+      const differing = told.filter(({ isSame }) => !isSame)
+      for (const { answer, isSame, seen } of told) {
+        if (!isSame && tries < 2) continue
+        this.#verdicts[answer.verdict] = (this.#verdicts[answer.verdict] ?? 0) + 1
+        this.#copies += seen.length
+      }
+      if (tries === 2)
+        for (const { one, answer, seen } of differing)
+          this.#deviations.push(
+            `${one.kind} ${JSON.stringify(one.question)}: trace ${answer.verdict} (${answer.because}) at ${expectedOf(answer).join()}, seen at ${seen.join()} ${JSON.stringify(answer.verified?.mismatches ?? [])}\n${context}`,
+          )
+      if (tries === 2) return
+      cases = differing.map(({ one }) => one)
+    }
+  }
+
+  async #tell(cases: readonly Case[]) {
+    const told: { one: Case; answer: Answer; seen: readonly string[]; isSame: boolean }[] = []
+    const sent: { one: Case; answer: Answer; id: number }[] = []
+    for (const one of cases) {
+      const answer = await this.#controller.send<Answer>('POST', '/api/v1/trace', {
+        ...one.question,
+        ...(this.#isReal && { verify: true }),
+      })
+      const id = firstId + (this.#id++ % 40_000)
+      this.#world.forget()
+      const frame = one.frame(id)
+      if (frame !== undefined) this.#world.send(one.sender, frame)
+      // On simulated switches one after the other: their connections have no identifications.
+      if (!this.#isReal) await sleep(3)
+      sent.push({ one, answer, id })
+    }
+    await sleep(this.#isReal ? 300 : 20)
+    for (const { one, answer, id } of sent) {
+      const seen = this.#world.seen(one.version, id).toSorted()
+      const isProven = (answer.verified?.mismatches ?? []).length === 0
+      const isSame =
+        isProven && (answer.verdict === 'unknown' || expectedOf(answer).join() === seen.join())
+      told.push({ one, answer, seen, isSame })
+    }
+    return told
+  }
+}
+
+const expectedOf = ({ verdict, deliveredTo }: Answer): readonly string[] =>
+  verdict !== 'delivered'
+    ? []
+    : [
+        ...new Set(
+          deliveredTo.map(
+            at =>
+              lab.spec.hosts.find(host => host.at.name === at.switch && host.at.port === at.port)
+                ?.name ?? `${at.switch}:${at.port}`,
+          ),
+        ),
+      ].sort()
