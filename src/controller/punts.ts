@@ -5,12 +5,14 @@
  */
 
 import { formatMac } from '../base/addresses.js'
+import { plainNumber } from '../nfv/firewall/place-rows.js'
 import { rejectionOf } from '../nfv/firewall/reject.js'
 import type { Match } from '../openflow/values.js'
 import { buildFrame } from '../pipeline/build.js'
 import { finishChecksums } from '../pipeline/finish.js'
 import { type Fields, readPacket } from '../pipeline/packet.js'
-import { type PuntReason, readUserdata } from '../pipeline/userdata.js'
+import { registers } from '../pipeline/registers.js'
+import { type PuntReason, readUserdata, returnedReasons } from '../pipeline/userdata.js'
 import { controllerMac } from '../topology/host-frames.js'
 import type { PortRef } from '../topology/model.js'
 import type { TopologyService } from '../topology/topology.js'
@@ -54,12 +56,13 @@ export class Punts {
     if (punt === undefined || !limit.take(kindOf[punt.reason] ?? 'packets')) return
     const at = { dpid, port: packet.inPort }
     if (punt.reason === 'log' || punt.reason === 'reject')
-      return this.#judged(punt.reason, punt.value, at, packet.data)
+      return this.#judged(punt.reason, punt.value, at, packet)
     if (punt.reason === 'admit' || punt.reason === 'opened')
       return this.#output.counted(punt.reason, punt.value, dpid, packet)
     if (punt.reason === 'learn') return this.#output.learnt(readPacket(packet.data).fields)
     const isKnown = this.#topology.packetIn(at, punt.reason, packet.data, punt.value)
-    if (isKnown && punt.reason !== 'hear') this.#goOn(punt.reason, at, punt.value, packet.data)
+    if (isKnown && (returnedReasons.has(punt.reason) || punt.reason === 'seek'))
+      this.#goOn(punt.reason, at, punt.value, packet.data)
     else if (punt.reason === 'teach') this.#askOnly(at, punt.value, packet.data)
   }
 
@@ -85,12 +88,14 @@ export class Punts {
     this.#giveBack(at, network, question)
   }
 
-  #judged(reason: 'log' | 'reject', ruleId: number, at: PortRef, frame: Uint8Array): void {
+  #judged(reason: 'log' | 'reject', ruleId: number, at: PortRef, packet: PuntedPacket): void {
+    const { data: frame, match } = packet
     if (reason === 'reject' || this.#output.mayLog(ruleId))
       this.#output.ruleHit(reason, ruleId, at, readPacket(frame).fields)
     if (reason === 'log') return
-    const answer = rejectionOf(frame)
-    if (answer) this.#output.send(at, answer)
+    const network = plainNumber(match.reg0) & (2 ** registers.network.size - 1)
+    const answer = rejectionOf(frame, address => this.#topology.isBroadcast(network, address))
+    if (answer) this.#output.send(at, this.#topology.tagged(at, network, answer))
   }
 
   #goOn(reason: PuntReason, at: PortRef, network: number, frame: Uint8Array): void {

@@ -124,17 +124,12 @@ export const attach = (connection: SwitchConnection, handlers: SwitchHandlers): 
       if (reply.kind !== 'port-stats-reply') return []
       return reply.entries.map(({ port, txBytes }) => ({ port, bytes: txBytes }))
     },
-    reinject: (port, frame) => connection.send(packetOut(port, ports.table, frame)),
+    reinject: (port, frame) => connection.send(giveBack(port, frame)),
     tell: messages => {
       for (const message of messages) connection.send(message)
     },
-    admit: (inPort, ruleId, data) =>
-      connection.send({
-        kind: 'packet-out',
-        inPort,
-        actions: [load(registers.admitted, ruleId), { kind: 'resubmit', table: tableId.admit }],
-        data,
-      }),
+    admit: (port, ruleId, frame) =>
+      connection.send(giveBack(port, frame, load(registers.admitted, ruleId))),
     places: async () => {
       const reply = await connection.request(placesRequest)
       return reply.kind === 'flow-stats-reply' ? reply.entries : []
@@ -195,6 +190,14 @@ const refusalsOf = async (bundle: Promise<void>): Promise<readonly IndexedError[
     throw error
   }
 }
+
+/** Runs a frame through the pipeline as if it came in at the port now; what it was sent up for, it is not sent up for again. */
+const giveBack = (inPort: number, data: Uint8Array, ...marks: readonly Action[]): Message => ({
+  kind: 'packet-out',
+  inPort,
+  actions: [load(registers.returned, 1), ...marks, { kind: 'resubmit', table: tableId.admit }],
+  data,
+})
 
 const packetOut = (inPort: number, port: number, data: Uint8Array): Message => ({
   kind: 'packet-out',

@@ -3,6 +3,7 @@
  *
  *     reg0   [16..31] flags: 16 from the fabric, 17 the rule lets a helper read        [0..15] network number
  *            18 rules are only asked, for a datagram in pieces
+ *            23 the controller has given the packet back
  *            [24..31] files that are audited whole, and have spoken
  *     reg1   [16..31] generation of the rules          [0..15] audit rules passed: the number of the last one
  *     reg2   rule that has admitted the packet to the connections it counts (32 bits)
@@ -29,6 +30,7 @@ export const registers = {
   fromFabric:  bits('reg0', 16, 1),
   helper:      bits('reg0', 17, 1),
   onlyAsked:   bits('reg0', 18, 1),
+  returned:    bits('reg0', 23, 1),
   auditedFiles: bits('reg0', 24, 8),
   audited:     bits('reg1', 0, 16),
   generation:  bits('reg1', 16, 16),
@@ -53,6 +55,12 @@ export const label = {
   instance:    bits('ct_label', 64, 16),
   elsewhere:   bits('ct_label', 80, 1),
 } as const
+
+/**
+ * Of a packet that the controller has not given back. Flows that send a packet to the controller for a reason for which
+ * it comes back match this, so that nothing goes round.
+ */
+export const isFirstTime = [registers.returned, 0] as const
 
 /** Puts a constant into some bits. */
 export const load = (to: Subfield, value: FieldValue): Action => ({ kind: 'load', to, value })

@@ -22,6 +22,9 @@ export const puntReasons = {
   asked:    10,
 } as const
 
+/** Reasons for which the controller gives a packet back to the pipeline. */
+export const returnedReasons: ReadonlySet<PuntReason> = new Set(['teach', 'admit'])
+
 export type PuntReason = keyof typeof puntReasons
 
 const nameByNumber = new Map(

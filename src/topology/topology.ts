@@ -5,13 +5,22 @@
  * with 'changed', and what people want to know as 'event'.
  */
 import { EventEmitter } from 'node:events'
-import { type Dpid, formatIpv4, formatIpv6, ipNumber, type Mac } from '../base/addresses.js'
+import {
+  type Dpid,
+  formatIpv4,
+  formatIpv6,
+  ipNumber,
+  ipv4Mask,
+  type Mac,
+  parseCidr,
+} from '../base/addresses.js'
 import type { Cancel, Env } from '../base/env.js'
 import { RateLimit } from '../base/rate-limit.js'
 import { readPacket } from '../pipeline/packet.js'
 import type { PuntReason } from '../pipeline/userdata.js'
 import { Discovery, defaultDiscovery } from './discovery.js'
 import { EventLimiter } from './event-limiter.js'
+import { fabricVlan } from './forwarding/tags.js'
 import { type GuardLevel, guardAt } from './guard.js'
 import { HostAgeing } from './host-ageing.js'
 import { announcementOf } from './host-frames.js'
@@ -271,7 +280,24 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
 
   /** A frame of a network as it is at a port. */
   tagged(at: PortRef, network: number, frame: Uint8Array): Uint8Array {
-    return withTag(frame, this.#memberships.tagAt(at, network))
+    const isFabric = this.current.switches.get(at.dpid)?.ports.get(at.port)?.kind === 'fabric'
+    return withTag(
+      frame,
+      isFabric ? fabricVlan({ number: network }) : this.#memberships.tagAt(at, network),
+    )
+  }
+
+  /** Whether an address means all hosts of a subnet that is declared for the network. */
+  isBroadcast(number: number, address: number): boolean {
+    const subnets = this.current.networks.find(each => each.number === number)?.subnets ?? []
+    return subnets.some(text => {
+      const subnet = parseCidr(text)
+      // RFC 3021: a subnet of two addresses has no broadcast.
+      if (subnet?.version !== 4 || subnet.length > 30) return false
+      const hostBits = ~ipv4Mask(subnet.length) >>> 0
+      const first = Number(subnet.address)
+      return address === first || address === (first | hostBits) >>> 0
+    })
   }
 
   /** Asks a network who has an address, at most once a second: along its tree, one frame for each port. */

@@ -12,7 +12,7 @@
  */
 import type { Action, Match } from '../../openflow/values.js'
 import { type Flow, flow, type Origin } from '../../pipeline/program.js'
-import { bitsEqual, label, load, registers } from '../../pipeline/registers.js'
+import { bitsEqual, isFirstTime, label, load, registers } from '../../pipeline/registers.js'
 import { type TableName, tableId } from '../../pipeline/tables.js'
 import { writeUserdata } from '../../pipeline/userdata.js'
 import type { ResolvedRule } from './resolved.js'
@@ -63,7 +63,7 @@ export const admissionRows = (
   const ask = row(
     'admission',
     10,
-    ofRule,
+    { reg0: bitsEqual(isFirstTime), ...ofRule },
     {
       actions: [
         {

@@ -14,14 +14,22 @@ import {
 
 const flags = { fin: 1, syn: 2, rst: 4, ack: 16 } as const
 
-/** The frame to send back to where `frame` came from; undefined when no answer is allowed. */
-export const rejectionOf = (frame: Uint8Array): Uint8Array | undefined => {
+/**
+ * The frame to send back to where `frame` came from; undefined when no answer is allowed: to a later piece, to an ICMP
+ * error, and to or from anybody else than one host (RFC 1122 section 3.2.2, RFC 4443 section 2.4).
+ *
+ * @param isBroadcast whether an address is the broadcast address of a subnet
+ */
+export const rejectionOf = (
+  frame: Uint8Array,
+  isBroadcast: (address: number) => boolean = () => false,
+): Uint8Array | undefined => {
   const packet = readPacket(frame)
   const { fields } = packet
   if (Number(fields.ip_frag ?? 0) & fragBits.later) return undefined
+  if (!isBetweenHosts(fields, isBroadcast)) return undefined
   if (fields.ip_proto === ipProtocols.tcp) return reset(packet, frame)
-  if (packet.quoted !== undefined || isMulticast(fields)) return undefined
-  return unreachable(packet, frame)
+  return isIcmpError(fields) ? undefined : unreachable(packet, frame)
 }
 
 const turned = (fields: Fields): Fields => ({
@@ -86,6 +94,36 @@ const unreachable = (packet: Packet, frame: Uint8Array): Uint8Array => {
       )
 }
 
-const isMulticast = (fields: Fields): boolean =>
-  (fields.ip_dst !== undefined && Number(fields.ip_dst) >>> 28 >= 14) ||
-  (fields.ipv6_dst !== undefined && BigInt(fields.ipv6_dst) >> 120n === 0xffn)
+const isBetweenHosts = (fields: Fields, isBroadcast: (address: number) => boolean): boolean => {
+  const { eth_src, eth_dst, ip_src, ip_dst, ipv6_src, ipv6_dst } = fields
+  if (isGroupMac(Number(eth_src)) || isGroupMac(Number(eth_dst))) return false
+  if (ip_src !== undefined && ip_dst !== undefined)
+    return [ip_src, ip_dst].every(
+      address => isHostV4(Number(address)) && !isBroadcast(Number(address)),
+    )
+  if (ipv6_src !== undefined && ipv6_dst !== undefined)
+    return [ipv6_src, ipv6_dst].every(address => isHostV6(BigInt(address)))
+  return false
+}
+
+const isGroupMac = (mac: number): boolean => Math.floor(mac / 2 ** 40) % 2 === 1
+
+/** Neither "this network" nor loopback, a group, or reserved: RFC 6890. */
+const isHostV4 = (address: number): boolean => {
+  const first = address >>> 24
+  return first !== 0 && first !== 127 && first < 224
+}
+
+/** Neither unspecified nor loopback, nor a group: RFC 4291. */
+const isHostV6 = (address: bigint): boolean => address > 1n && address >> 120n !== 0xffn
+
+/** By its type: an error may be cut so short that it quotes nothing. */
+const isIcmpError = ({ icmp_type, icmpv6_type, ip_proto }: Fields): boolean => {
+  if (ip_proto === ipProtocols.icmp)
+    return icmp_type === undefined || icmpErrors.has(Number(icmp_type))
+  if (ip_proto === ipProtocols.icmpv6) return icmpv6_type === undefined || Number(icmpv6_type) < 128
+  return false
+}
+
+/** RFC 792; a redirect, too, is none to answer. */
+const icmpErrors: ReadonlySet<number> = new Set([3, 4, 5, 11, 12])

@@ -3,7 +3,7 @@ import { macNumber } from '../../base/addresses.js'
 import { type Action, type Match, ports } from '../../openflow/values.js'
 import { etherTypes, ipProtocols } from '../../pipeline/packet.js'
 import { type Flow, flow, type Origin, type Section, section } from '../../pipeline/program.js'
-import { bitsEqual, load, registers } from '../../pipeline/registers.js'
+import { bitsEqual, isFirstTime, load, registers } from '../../pipeline/registers.js'
 import { writeUserdata } from '../../pipeline/userdata.js'
 import { slotOf, zoneOf } from '../../pipeline/zones.js'
 import type { GuardLevel } from '../guard.js'
@@ -245,7 +245,10 @@ const replyRow = (port: Port, network: Network, vlan: number, origin: Origin): F
 
 /** Rows of an edge port that let senders teach; the port has a meter of its own. */
 const teachRows = (port: number, network: Network, guard: GuardLevel, origin: Origin): Flow[] => {
-  const from: Match = { in_port: port, reg0: bitsEqual([registers.network, network.number]) }
+  const from: Match = {
+    in_port: port,
+    reg0: bitsEqual([registers.network, network.number], isFirstTime),
+  }
   const teach: { readonly actions: readonly Action[] } = {
     actions: [
       {
