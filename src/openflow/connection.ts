@@ -377,7 +377,7 @@ export class SwitchConnection extends EventEmitter<SwitchConnectionEvents> {
   }
 
   #malformed(error: DecodeError, xid: number, bytes: Uint8Array): void {
-    this.#log.warn({ xid, err: error }, 'a message cannot be understood')
+    this.#log.warn({ xid, reason: error.message }, 'a message cannot be understood')
     this.#answerError(error, xid, bytes)
     this.#book.fail(xid, error)
     this.#malformedCount++

@@ -1,6 +1,7 @@
 /** Where connections to switches come from: those that call us, and those that we call. */
 import type { Dpid } from '../base/addresses.js'
 import type { Address, Cancel, Connection, Env, TlsOptions } from '../base/env.js'
+import { limitedLog } from '../base/limited-log.js'
 import { type ConnectionLimits, connectionLimits, SwitchConnection } from './connection.js'
 
 export interface ListenOptions {
@@ -138,7 +139,8 @@ class Door {
   readonly #all = new Set<SwitchConnection>()
 
   constructor(env: Env, limits: ServerLimits, handlers: SwitchHandlers) {
-    this.#env = env
+    // Whatever a peer does at will is logged a few times a second.
+    this.#env = { ...env, log: limitedLog(env.log, env.clock) }
     // Connections that have said nothing may not take the descriptors that others need.
     const share = Math.floor(env.net.maxDescriptors / 4)
     this.#limits = {

@@ -49,6 +49,8 @@ export interface SessionState {
   readonly description?: ReceivedOf<'desc-reply'>
   readonly ports?: ReceivedOf<'port-desc-reply'>
   readonly config?: ReceivedOf<'get-config-reply'>
+  /** How often it was asked again to take us as its slave. */
+  readonly roleAsks?: number
   /** Questions without an answer yet. */
   readonly open: readonly Question[]
 }
@@ -210,19 +212,26 @@ const answered = (state: SessionState, reply: Received): Step => {
 const undefinedGeneration = 0xffff_ffff_ffff_ffffn
 
 /** The switch told its generation: ask with that one. */
-const askSlave = (state: SessionState, { generationId }: ReceivedOf<'role-reply'>): Step => ({
-  state,
-  effects: [
-    {
-      do: 'ask',
-      message: {
-        kind: 'role-request',
-        role: 'slave',
-        generationId: generationId === undefinedGeneration ? 0n : generationId,
+const askSlave = (state: SessionState, { generationId }: ReceivedOf<'role-reply'>): Step => {
+  const roleAsks = (state.roleAsks ?? 0) + 1
+  if (roleAsks > maxRoleAsks) return close(state, 'the switch calls every generation stale')
+  return {
+    state: { ...state, roleAsks },
+    effects: [
+      {
+        do: 'ask',
+        message: {
+          kind: 'role-request',
+          role: 'slave',
+          generationId: generationId === undefinedGeneration ? 0n : generationId,
+        },
       },
-    },
-  ],
-})
+    ],
+  }
+}
+
+/** Another controller may raise the generation meanwhile; no switch does so for ever. */
+const maxRoleAsks = 4
 
 const told = (state: SessionState, question: Question): Step => {
   const open = state.open.filter(one => one !== question)

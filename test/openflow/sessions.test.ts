@@ -225,3 +225,23 @@ t.test('a switch that says nothing any more is asked, and given up', async t => 
   await new Promise(resolve => setTimeout(resolve, 700))
   t.notOk(connection.isClosed, 'one that answers stays')
 })
+
+t.test('a switch that calls every generation stale is let go, and not asked for ever', async t => {
+  const at = await door(t)
+  const wire = await WireSwitch.dial(at.port)
+  wire.behave(9n, ['role-request'])
+  let answered = 0
+  while (!wire.isClosed) {
+    const asked = wire.heard.filter(({ kind }) => kind === 'role-request')
+    for (const message of asked.slice(answered)) {
+      answered++
+      if (message.kind === 'role-request' && message.role === 'nochange')
+        wire.send({ kind: 'role-reply', role: 'equal', generationId: 7n }, message.xid)
+      else wire.send({ kind: 'error', type: 11, code: 0, data: new Uint8Array() }, message.xid)
+    }
+    await Promise.race([wire.news(), new Promise(resolve => setTimeout(resolve, 3_000))])
+    if (answered > 1_000) break
+  }
+  t.ok(wire.isClosed)
+  t.ok(answered < 20, `asked ${answered} times`)
+})
