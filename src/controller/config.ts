@@ -3,11 +3,12 @@
 import { dirname, resolve } from 'node:path'
 import { Ajv } from 'ajv'
 import Type, { type Static } from 'typebox'
-import { LineCounter, parseDocument } from 'yaml'
+import { type Document, LineCounter, parseDocument } from 'yaml'
 import type { Disk } from '../base/env.js'
 import { Failure } from '../base/failures.js'
+import { mistakeText, schemaMistakes } from '../base/schema-mistakes.js'
 
-const schema = Type.Object(
+export const configSchema = Type.Object(
   {
     openflow: Type.Optional(Type.Union([Type.String(), Type.Array(Type.String())])),
     /** Switches that we call: tcp:HOST:PORT or ssl:HOST:PORT. */
@@ -20,7 +21,10 @@ const schema = Type.Object(
           authority: Type.String(),
           /** The name in the certificate of a switch, by dpid. */
           names: Type.Optional(
-            Type.Record(Type.String({ pattern: '^[0-9a-f]{16}$' }), Type.String()),
+            Type.Record(Type.String({ pattern: '^[0-9a-f]{16}$' }), Type.String(), {
+              additionalProperties: false,
+              title: 'dpids of 16 hex digits',
+            }),
           ),
         },
         { additionalProperties: false },
@@ -49,7 +53,7 @@ const schema = Type.Object(
   { additionalProperties: false },
 )
 
-export type Config = Static<typeof schema>
+export type Config = Static<typeof configSchema>
 
 /** Paths in the file are meant from the folder of the file, wherever sluice is started. */
 const besides = (file: string, config: Config): Config => {
@@ -82,13 +86,17 @@ export const readConfig = async (disk: Disk, path: string): Promise<Config> => {
   }
   if (problem) throw complain(problem.pos[0], problem.message.split('\n')[0]!)
   const value: unknown = document.toJS({ maxAliasCount: 10 }) ?? {}
-  const validate = new Ajv({ allErrors: false }).compile<Config>(schema)
+  const validate = new Ajv({ allErrors: true, verbose: true }).compile<Config>(configSchema)
   if (validate(value)) return besides(path, value)
-  const error = validate.errors![0]!
-  const words = error.instancePath.split('/').slice(1)
-  const extra = error.params.additionalProperty as string | undefined
-  const node = document.getIn(extra === undefined ? words : [...words, extra], true) as
-    | { range?: [number, number, number] }
-    | undefined
-  throw complain(node?.range?.[0] ?? 0, `${[...words, extra ?? ''].join('.')} ${error.message}`)
+  const [first] = schemaMistakes(validate.errors ?? [])
+  throw complain(offsetOf(document, first!.path), mistakeText(first!, 'the file'))
+}
+
+/** Where a member is, or the nearest one above it that is there. */
+const offsetOf = (document: Document, path: readonly string[]): number => {
+  for (let length = path.length; length > 0; length--) {
+    const node = document.getIn(path.slice(0, length), true) as { range?: number[] } | undefined
+    if (node?.range?.[0] !== undefined) return node.range[0]
+  }
+  return 0
 }

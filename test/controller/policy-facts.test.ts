@@ -46,5 +46,5 @@ t.test('a host by its name and by its MAC', async t => {
 
 t.test('a subnet that is none is refused with its place', async t => {
   const complaints = complaintsOf(networkKind, { number: 2, subnets: ['10.3.0.0/16', '10.3/99'] })
-  t.same(complaints, [{ path: ['subnets', '1'], message: 'must be a CIDR, such as 10.1.0.0/16' }])
+  t.same(complaints, [{ path: ['subnets', '1'], message: 'takes a CIDR, such as 10.1.0.0/16' }])
 })

@@ -17,6 +17,7 @@ const guard = Type.Optional(
 
 const place = Type.String({
   pattern: '^[^:\\s]+:[^:\\s]+$',
+  title: 'SWITCH:PORT, such as s1:3',
   maxLength: 256,
   description: 'SWITCH:PORT; the switch by name or dpid, the port by number or name',
 })
@@ -52,7 +53,7 @@ export type NetworkSpec = Static<typeof networkSpec>
 const checkNetwork = (spec: NetworkSpec): Complaint[] =>
   (spec.subnets ?? []).flatMap((text, index) =>
     parseCidr(text) === undefined
-      ? [{ path: ['subnets', String(index)], message: 'must be a CIDR, such as 10.1.0.0/16' }]
+      ? [{ path: ['subnets', String(index)], message: 'takes a CIDR, such as 10.1.0.0/16' }]
       : [],
   )
 
@@ -84,10 +85,10 @@ export type HostSpec = Static<typeof hostSpec>
 const checkHost = (spec: HostSpec): Complaint[] => {
   const complaints: Complaint[] = []
   if (parseMac(spec.mac) === undefined)
-    complaints.push({ path: ['mac'], message: 'must be a MAC, such as 02:00:00:00:00:01' })
+    complaints.push({ path: ['mac'], message: 'takes a MAC, such as 02:00:00:00:00:01' })
   for (const [index, ip] of (spec.ips ?? []).entries())
     if (parseIpv4(ip) === undefined && parseIpv6(ip) === undefined)
-      complaints.push({ path: ['ips', String(index)], message: 'must be an IPv4 or IPv6 address' })
+      complaints.push({ path: ['ips', String(index)], message: 'takes an IPv4 or IPv6 address' })
   if (spec.ips && spec.at === undefined)
     complaints.push({
       path: ['ips'],

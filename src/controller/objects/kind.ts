@@ -1,6 +1,7 @@
 /** A kind of object: its names, its JSON Schema, and what a schema cannot say. */
-import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
+import { Ajv, type ValidateFunction } from 'ajv'
 import type { TSchema } from 'typebox'
+import { schemaMistakes } from '../../base/schema-mistakes.js'
 
 /** A mistake in an object's spec; the path leads to it from the spec. */
 export interface Complaint {
@@ -26,7 +27,7 @@ const validators = new WeakMap<Kind, ValidateFunction>()
 const validatorOf = (kind: Kind): ValidateFunction => {
   const known = validators.get(kind)
   if (known) return known
-  const validator = new Ajv({ allErrors: true, strict: false }).compile(kind.schema)
+  const validator = new Ajv({ allErrors: true, strict: false, verbose: true }).compile(kind.schema)
   validators.set(kind, validator)
   return validator
 }
@@ -34,35 +35,6 @@ const validatorOf = (kind: Kind): ValidateFunction => {
 /** All mistakes of a spec; none when it can be taken. */
 export const complaintsOf = (kind: Kind, spec: unknown): readonly Complaint[] => {
   const validate = validatorOf(kind)
-  if (!validate(spec)) return merge(validate.errors ?? [])
+  if (!validate(spec)) return schemaMistakes(validate.errors ?? [])
   return kind.check?.(spec as never) ?? []
-}
-
-/** The same place is complained about once. */
-const merge = (errors: readonly ErrorObject[]): Complaint[] => {
-  const complaints = new Map<string, Complaint>()
-  for (const error of errors) {
-    const complaint = complaintOf(error)
-    const key = complaint.path.join('/')
-    if (!complaints.has(key)) complaints.set(key, complaint)
-  }
-  return [...complaints.values()]
-}
-
-const complaintOf = ({ instancePath, keyword, params, message }: ErrorObject): Complaint => {
-  const path = instancePath
-    .split('/')
-    .slice(1)
-    .map(part => part.replaceAll('~1', '/').replaceAll('~0', '~'))
-  const named = params as Record<string, unknown>
-  if (keyword === 'additionalProperties')
-    return {
-      path: [...path, String(named.additionalProperty)],
-      message: 'there is nothing of this name here',
-    }
-  if (keyword === 'required')
-    return { path, message: `${String(named.missingProperty)} is missing` }
-  if (keyword === 'enum')
-    return { path, message: `must be one of ${(named.allowedValues as unknown[]).join(', ')}` }
-  return { path, message: message ?? keyword }
 }

@@ -10,7 +10,7 @@ import {
   type ObjectKeeper,
   type StoredObject,
 } from '../objects/objects.js'
-import { waitSeconds } from './schemas.js'
+import { nameForm, waitSeconds } from './schemas.js'
 
 /** What is true of an object, kept by whoever brings it about; undefined: nobody does yet. */
 export type StatusOf = (
@@ -26,7 +26,7 @@ const writing = (summary: string, more: object = {}) => ({
   schema: { summary, tags, security: [{ token: [] }], ...more },
 })
 
-const name = Type.String({ pattern: namePattern })
+const name = Type.String({ pattern: namePattern, title: nameForm })
 const params = Type.Object({ name }, { additionalProperties: false })
 type Named = { Params: Static<typeof params> }
 

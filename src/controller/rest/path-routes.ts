@@ -11,7 +11,13 @@ const place = (description: string) => Type.String({ minLength: 1, maxLength: 25
 const names = (description: string) =>
   Type.Optional(Type.String({ maxLength: 4_096, description: `${description}, by commas` }))
 const number = (description: string) =>
-  Type.Optional(Type.String({ pattern: '^[0-9]{1,12}([.][0-9]{1,6})?$', description }))
+  Type.Optional(
+    Type.String({
+      pattern: '^[0-9]{1,12}([.][0-9]{1,6})?$',
+      title: 'a number, 0 or more',
+      description,
+    }),
+  )
 
 const pathQuery = Type.Object(
   {
@@ -24,7 +30,11 @@ const pathQuery = Type.Object(
       ),
     ),
     count: Type.Optional(
-      Type.String({ pattern: '^([1-9]|[1-9][0-9])$', description: 'ways at most, usually 3' }),
+      Type.String({
+        pattern: '^([1-9]|[1-9][0-9])$',
+        title: 'a number, 1 to 99',
+        description: 'ways at most, usually 3',
+      }),
     ),
     without: names('links as if they were not there: SWITCH:PORT or SWITCH-SWITCH'),
     avoid: names('switches that must not be passed'),
@@ -45,7 +55,11 @@ const allQuery = Type.Object(
     from: Type.Optional(place('only from this switch')),
     after: Type.Optional(place('the switch that the page before ended with')),
     limit: Type.Optional(
-      Type.String({ pattern: '^([1-9]|[1-9][0-9]|100)$', description: 'switches on a page, 20' }),
+      Type.String({
+        pattern: '^([1-9]|[1-9][0-9]|100)$',
+        title: 'a number, 1 to 100',
+        description: 'switches on a page, 20',
+      }),
     ),
   },
   { additionalProperties: false },

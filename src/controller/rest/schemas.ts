@@ -4,9 +4,13 @@ import Type from 'typebox'
 import { policyNamePattern } from '../../base/rule-file-names.js'
 import { policySpec } from '../../nfv/firewall/schema.js'
 
+/** Of policies and objects. */
+export const nameForm =
+  'up to 63 letters, digits, dots, dashes and underscores, the first a letter or digit'
+
 const name = Type.String({
   pattern: policyNamePattern,
-  description: 'letters, digits, dot, dash, underscore',
+  title: nameForm,
 })
 
 export const policyBody = Type.Object(
@@ -41,7 +45,8 @@ export const policiesBody = Type.Object(
 /** Less than clients wait for the first octet of an answer (300 s in many). */
 export const waitSeconds = Type.String({
   pattern: '^([1-9]?[0-9]|1[0-9]{2}|2[0-3][0-9]|240)$',
-  description: 'seconds from 0 to 240',
+  title: 'seconds, 0 to 240',
+  description: 'how long to wait',
 })
 
 export const waitQuery = Type.Object(
@@ -53,6 +58,7 @@ export const waitQuery = Type.Object(
     confirm: Type.Optional(
       Type.String({
         pattern: '^[1-9][0-9]{0,4}$',
+        title: 'seconds, 1 to 99999',
         description: 'seconds after which it is taken back unless confirmed',
       }),
     ),
@@ -64,7 +70,13 @@ export const waitQuery = Type.Object(
 export const undoQuery = Type.Object(
   {
     ...waitQuery.properties,
-    number: Type.Optional(Type.String({ pattern: '^[0-9]{1,12}$', description: 'which change' })),
+    number: Type.Optional(
+      Type.String({
+        pattern: '^[0-9]{1,12}$',
+        title: 'the number of a change',
+        description: 'which change',
+      }),
+    ),
   },
   { additionalProperties: false },
 )
@@ -91,7 +103,11 @@ export const rulesQuery = Type.Object(
 export const sinceQuery = Type.Object(
   {
     since: Type.Optional(
-      Type.String({ pattern: '^[0-9]{1,16}$', description: 'the number of an event' }),
+      Type.String({
+        pattern: '^[0-9]{1,16}$',
+        title: 'the number of an event',
+        description: 'only what came behind it',
+      }),
     ),
   },
   { additionalProperties: false },

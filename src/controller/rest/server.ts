@@ -6,10 +6,12 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import swagger from '@fastify/swagger'
 import websocket from '@fastify/websocket'
+import type { ErrorObject } from 'ajv'
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyRequest } from 'fastify'
 import type { Timers } from '../../base/env.js'
 import { Failure } from '../../base/failures.js'
 import type { Log } from '../../base/log.js'
+import { mistakeText, schemaMistakes } from '../../base/schema-mistakes.js'
 
 export interface RestOptions {
   readonly host: string
@@ -49,7 +51,14 @@ export const createRest = async (
     exposeHeadRoutes: false,
     forceCloseConnections: true,
     routerOptions: { maxParamLength: 256, caseSensitive: true },
-    ajv: { customOptions: { removeAdditional: false, coerceTypes: false, allErrors: true } },
+    ajv: {
+      customOptions: {
+        removeAdditional: false,
+        coerceTypes: false,
+        allErrors: true,
+        verbose: true,
+      },
+    },
   })
   app.server.maxConnections = 1_024
   app.server.headersTimeout = 5_000
@@ -152,12 +161,35 @@ const answerFailures = (app: FastifyInstance, log: Log): void => {
 const asFailure = (error: FastifyError): Failure | undefined => {
   if (error instanceof Failure) return error
   const detail = error.validation
-    ? error.validation
-        .map(each => `${error.validationContext}${each.instancePath} ${each.message}`)
-        .join('; ')
-    : error.message
+    ? validationText(error)
+    : (bodyMistakes[error.code] ?? error.message)
   const status = error.statusCode ?? 500
   return status < 500 ? new Failure('bad-request', { detail, status }) : undefined
+}
+
+const roots: Readonly<Record<string, string>> = {
+  body: 'the body',
+  querystring: 'the query',
+  params: 'the address',
+  headers: 'the head',
+}
+
+/** Each mistake a sentence: `order takes a whole number from 0 to 1000000`. */
+const validationText = ({ validation = [], validationContext = 'body' }: FastifyError): string => {
+  // The first few are as many as anybody mends at once.
+  const mistakes = schemaMistakes((validation as unknown as readonly ErrorObject[]).slice(0, 100))
+  return `${mistakes.map(each => mistakeText(each, roots[validationContext] ?? 'the request')).join('; ')}.`
+}
+
+/** What is wrong with a body before it is looked into. */
+const bodyMistakes: Readonly<Record<string, string>> = {
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: 'Bodies are JSON: send "Content-Type: application/json".',
+  FST_ERR_CTP_EMPTY_JSON_BODY:
+    'There is no body, though the Content-Type says JSON: send one, or leave the Content-Type out.',
+  FST_ERR_CTP_INVALID_JSON_BODY: 'The body is no JSON.',
+  FST_ERR_CTP_BODY_TOO_LARGE: 'The body is larger than 8 MiB.',
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'The body is not as long as its Content-Length says.',
+  FST_ERR_BAD_URL: 'The address cannot be read: a % in it is followed by two hex digits.',
 }
 
 /** Questions that are a POST only because they have a body. */

@@ -5,10 +5,32 @@ import { addressForms, parseAddress } from '../../ovsdb/address.js'
 import type { Complaint } from '../objects/kind.js'
 
 const text = (maxLength: number, description: string, pattern?: string) =>
-  Type.String({ minLength: 1, maxLength, description, ...(pattern !== undefined && { pattern }) })
+  Type.String({
+    minLength: 1,
+    maxLength,
+    description,
+    ...(pattern !== undefined && { pattern, title: forms[pattern] ?? description }),
+  })
 
 const map = <T extends Type.TSchema>(pattern: string, value: T, description: string) =>
-  Type.Record(Type.String({ pattern }), value, { additionalProperties: false, description })
+  Type.Record(Type.String({ pattern }), value, {
+    additionalProperties: false,
+    title: forms[pattern] ?? description,
+    description,
+  })
+
+/** What a pattern takes, in words. */
+const forms: Readonly<Record<string, string>> = {
+  '^[A-Za-z0-9_.@:-]{1,15}$': 'device names of 1 to 15 letters, digits and "_.@:-"',
+  '^[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}$': 'names of up to 63 letters, digits and "_.-"',
+  '^(0|[1-9][0-9]{0,8})$': 'numbers of queues',
+  '^[a-z][a-z0-9_]{0,30}$': 'states, such as udp_first or tcp_established',
+  '^(system|netdev)$': 'system and netdev',
+  '^(0|[1-9][0-9]{0,4})$': 'numbers of zones',
+  '^(tcp|ssl|ptcp|pssl|unix|punix):[^\\s]+$':
+    'an address of a controller, such as tcp:127.0.0.1:6653',
+  '^[A-Za-z0-9-]+$': 'letters, digits and dashes, such as linux-htb',
+}
 
 const closed = { additionalProperties: false }
 const oneOf = <const T extends readonly string[]>(values: T, description: string) =>

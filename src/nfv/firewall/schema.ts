@@ -9,7 +9,9 @@ const words = <const T extends readonly string[]>(list: T, description: string) 
   Type.Enum([...list], { description })
 
 const namePattern = '^[A-Za-z_][A-Za-z0-9_.-]*$'
-const quoted = (description: string) => Type.String({ pattern: '^[^"\\n]*$', description })
+const nameForm = 'letters, digits, dots, dashes and underscores, the first a letter or underscore'
+const quoted = (description: string) =>
+  Type.String({ pattern: '^[^"\\n]*$', title: 'a text without quotes, on one line', description })
 
 const member = Type.String({
   description:
@@ -30,6 +32,7 @@ const services = Type.Array(
 )
 const rate = Type.String({
   pattern: '^[1-9][0-9]{0,6}/(s|second|m|minute|h|hour)$',
+  title: 'a rate, such as 10/s, 5/m or 100/h',
   examples: ['10/s'],
 })
 const log = Type.Object(
@@ -58,14 +61,18 @@ const statement = <const K extends string, const T extends Parameters<typeof Typ
       kind: Type.Literal(kind),
       ...parts,
       comment: Type.Optional(
-        Type.String({ pattern: '^[^\\n]*$', description: 'what stands behind # on its line' }),
+        Type.String({
+          pattern: '^[^\\n]*$',
+          title: 'a text on one line',
+          description: 'what stands behind # on its line',
+        }),
       ),
     },
     { additionalProperties: false },
   )
 
 const rule = statement('rule', {
-  name: Type.Optional(Type.String({ pattern: namePattern })),
+  name: Type.Optional(Type.String({ pattern: namePattern, title: nameForm })),
   verb: words(verbs, 'what happens to a connection that this rule is the first to match'),
   audit: Type.Optional(Type.Boolean({ description: 'say what would happen, and go on' })),
   services,
@@ -90,7 +97,7 @@ const test = statement('test', {
   by: Type.Optional(Type.String({ description: 'the rule that must decide, or "default"' })),
 })
 
-const name = Type.String({ pattern: namePattern })
+const name = Type.String({ pattern: namePattern, title: nameForm })
 
 const statements = Type.Union([
   rule,
@@ -107,6 +114,7 @@ const statements = Type.Union([
     timeout: Type.Optional(
       Type.String({
         pattern: '^[1-9][0-9]{0,8}[smhd]$',
+        title: 'a time, such as 30s, 20m, 8h or 7d',
         description: 'how long its connections may be silent before switches forget them',
         examples: ['30s', '8h'],
       }),
@@ -119,7 +127,11 @@ const statements = Type.Union([
   statement('file-audit', {}),
   statement('let', {
     name,
-    value: Type.String({ pattern: '^[^\\n]+$', description: 'words that $NAME stands for' }),
+    value: Type.String({
+      pattern: '^[^\\n]+$',
+      title: 'words on one line',
+      description: 'words that $NAME stands for',
+    }),
   }),
   statement('include', { path: quoted('relative to the policy') }),
   test,
@@ -134,7 +146,10 @@ export const policySpec = Type.Object(
 export const policyDocument = Type.Object(
   {
     kind: Type.Literal('Policy'),
-    name: Type.String({ pattern: '^[A-Za-z0-9_][A-Za-z0-9_.-]*$' }),
+    name: Type.String({
+      pattern: '^[A-Za-z0-9_][A-Za-z0-9_.-]*$',
+      title: 'letters, digits, dots, dashes and underscores',
+    }),
     spec: policySpec,
   },
   { additionalProperties: false, $id: 'urn:sluice:schema:policy', title: 'Policy' },

@@ -115,8 +115,8 @@ t.test('a host by name, and one that is pinned', async t => {
 
 t.test('mistakes in documents', async t => {
   t.same(complaintsOf(hostKind, { mac: 'x', ips: ['10.0.0.300'], at: 's1:1' }), [
-    { path: ['mac'], message: 'must be a MAC, such as 02:00:00:00:00:01' },
-    { path: ['ips', '0'], message: 'must be an IPv4 or IPv6 address' },
+    { path: ['mac'], message: 'takes a MAC, such as 02:00:00:00:00:01' },
+    { path: ['ips', '0'], message: 'takes an IPv4 or IPv6 address' },
   ])
   t.same(complaintsOf(hostKind, { mac: '02:00:00:00:00:01', ips: ['10.0.0.3'] }), [
     { path: ['ips'], message: 'addresses are held only with a place: give at as well' },

@@ -119,7 +119,11 @@ t.test('several are taken all or none, with every mistake and its path', async t
   })
   t.equal(reply.status, 400)
   t.same(reply.body.complaints, [
-    { index: 1, path: ['spec', 'colour'], message: 'there is nothing of this name here' },
+    {
+      index: 1,
+      path: ['spec', 'colour'],
+      message: 'does not belong here; these do: ovsdb, bridges, qos, conntrack',
+    },
     { index: 2, path: ['name'], message: 'Switch good is declared twice' },
     { index: 3, path: ['kind'], message: 'there is no kind Swich; there is Switch, Plain' },
     {
@@ -200,14 +204,14 @@ t.test('what a schema cannot say is said by the kind', async t => {
     [
       { ...spec, bridges: { br0: { failMode: 'open' } } },
       ['bridges', 'br0', 'failMode'],
-      'must be one of secure, standalone',
+      'takes one of secure, standalone',
     ],
     [
       { ...spec, bridges: { 'a bridge': {} } },
       ['bridges', 'a bridge'],
-      'there is nothing of this name here',
+      'does not belong here; names here are device names of 1 to 15 letters, digits and "_.@:-"',
     ],
-    [{ bridges: {} }, [], 'ovsdb is missing'],
+    [{ bridges: {} }, ['ovsdb'], 'is missing'],
   ]
   for (const [wrong, path, message] of cases) {
     const reply = await call('POST', '/api/v1/objects', {

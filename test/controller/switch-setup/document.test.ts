@@ -57,7 +57,7 @@ t.test(
     )
     t.equal(
       refused,
-      `${file}:${line}:7: spec.bridges.br0.failMode: must be one of secure, standalone`,
+      `${file}:${line}:7: spec.bridges.br0.failMode: takes one of secure, standalone`,
     )
 
     writeFileSync(file, text)
