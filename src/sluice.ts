@@ -232,6 +232,11 @@ const addImport = (program: Command, exit: (code: number) => void): void => {
       gather,
       [],
     )
+    .option(
+      '--prove [COUNT]',
+      'iptables and nft: load the original in a network namespace, and compare that many connections',
+    )
+    .option('--seed <N>', 'of the connections', '1')
     .action(async (format: string, file: string, options: ImportFlags) => {
       const { importers, ImportError } = await import('./nfv/firewall/import/index.js')
       const read = importers[format]
@@ -252,7 +257,8 @@ const addImport = (program: Command, exit: (code: number) => void): void => {
         process.stderr.write(
           `${file}: ${taken} rules taken, ${closed} closed, ${leftOut} left out\n`,
         )
-        print(text.trimEnd())
+        if (options.prove === undefined) print(text.trimEnd())
+        else if (!(await proveImport(format, source, text, options))) exit(1)
       } catch (error) {
         if (!(error instanceof ImportError)) throw error
         process.stderr.write(`${place(error.line)}: ${error.message}\n`)
@@ -261,7 +267,46 @@ const addImport = (program: Command, exit: (code: number) => void): void => {
     })
 }
 
+/** @returns false when something is allowed that the original drops */
+const proveImport = async (
+  format: string,
+  source: string,
+  text: string,
+  options: ImportFlags,
+): Promise<boolean> => {
+  if (format !== 'iptables' && format !== 'nft')
+    throw new Error('--prove is for iptables and nft, whose originals run in the kernel')
+  const { prove, formatConnection } = await import('./lab/prove/prove.js')
+  const { CommandFailed } = await import('./lab/shell.js')
+  const count = options.prove === true ? 500 : Number(options.prove)
+  const seed = Number(options.seed)
+  if (!Number.isInteger(count) || count < 1 || count > 100_000 || !Number.isInteger(seed))
+    throw new Error('--prove takes 1 to 100000 connections, --seed a whole number')
+  const { interfaces } = importOptions(options)
+  const proof = await prove(format, source, text, {
+    count,
+    seed,
+    interfaces: new Map([...interfaces].map(([name, value]) => [name, value.split(',')])),
+    name: `sluice-prove-${process.pid}`,
+    print: line => process.stderr.write(`${line}\n`),
+  }).catch((error: unknown) => {
+    if (!(error instanceof CommandFailed)) throw error
+    process.stderr.write(`the original cannot be loaded here: ${error.message}\n`)
+    return undefined
+  })
+  if (proof === undefined) return false
+  const { connections, passInBoth, stopInBoth, wider, narrower } = proof
+  for (const [what, list] of Object.entries({ WIDER: wider, narrower }))
+    for (const one of list.slice(0, 20)) print(`${what}: ${formatConnection(one)}`)
+  print(
+    `${connections} connections (seed ${seed}): ${passInBoth} pass in both, ${stopInBoth} in none, ${narrower.length} narrower, ${wider.length} WIDER`,
+  )
+  return wider.length === 0
+}
+
 interface ImportFlags {
+  readonly prove?: string | true
+  readonly seed: string
   readonly onLoss: string
   readonly strict?: boolean
   readonly interface: readonly string[]

@@ -667,7 +667,7 @@ class Statements {
         const mask = this.#flags()
         return [{ match: { op: op ?? '==', left: { '&': [left, mask] }, right } }]
       }
-      return [{ match: { op: op ?? (right.length > 1 ? 'in' : 'in'), left, right } }]
+      return [{ match: { op: op ?? 'in', left, right } }]
     }
     return [{ match: { op: op ?? '==', left, right: this.#right() } }]
   }
@@ -677,23 +677,33 @@ class Statements {
     return payload?.protocol === 'tcp' && payload.field === 'flags'
   }
 
-  /** `(fin | syn)`, `fin,syn`, `syn`, `0x2`. */
-  #flags(): unknown[] {
-    const found: unknown[] = []
-    const isGroup = this.#skip('(')
-    for (;;) {
-      const token = this.#tokens[this.#at]
-      if (token === undefined || token.kind === 'string') return found
-      if (token.text === '{') {
-        found.push(...this.#list())
-        return found
+  /** `(fin | syn)`, `fin,syn`, `syn`, `0x2`, or a set of those. */
+  #flags(): unknown {
+    if (this.#is('{')) {
+      const alternatives: unknown[] = []
+      const inside = new Statements(this.#braced(), this.#line)
+      while (inside.#at < inside.#tokens.length) {
+        alternatives.push(inside.#oneOf(['|']))
+        inside.#skip(',')
       }
-      this.#at++
-      found.push(/^(0x[0-9a-f]+|\d+)$/i.test(token.text) ? Number(token.text) : token.text)
-      if (this.#skip('|') || this.#skip(',')) continue
-      if (isGroup) this.#skip(')')
-      return found
+      return { set: alternatives }
     }
+    const isGroup = this.#skip('(')
+    const found = this.#oneOf(['|', ','])
+    if (isGroup) this.#skip(')')
+    return found
+  }
+
+  #oneOf(joiners: readonly string[]): unknown {
+    const found: unknown[] = []
+    let isList = false
+    do {
+      const word = this.#take()
+      found.push(/^(0x[0-9a-f]+|\d+)$/i.test(word) ? Number(word) : word)
+      isList ||= this.#is(',')
+    } while (joiners.some(joiner => this.#skip(joiner)))
+    if (found.length === 1) return found[0]
+    return isList ? found : { '|': found }
   }
 
   #right(): unknown {

@@ -538,11 +538,13 @@ class Reader {
     condition.protocols(only(6))
     const masked = mask === undefined ? allFlags : flagsOf(mask)
     const seen = masked & flagBits.syn!
-    // A list of flags without "==" asks for any of them.
-    const isAny = op === 'in' || (mask === undefined && Array.isArray(right))
+    // A list of flags asks for any of them, unless it is compared; a set has alternatives.
+    const isAny = op === 'in' || (mask === undefined && op === '==' && Array.isArray(right))
+    const { set } = (typeof right === 'object' && right !== null ? right : {}) as Json
+    const wanted = Array.isArray(set) || isNamed(right) ? values : [right]
     const isMet = isAny
       ? (seen & flagsOf(right)) !== 0
-      : values.some(value => flagsOf(value) === seen) || flagsOf(right) === seen
+      : wanted.some(value => flagsOf(value) === seen)
     if (isMet === (op === '!=')) condition.never()
   }
 
@@ -830,6 +832,8 @@ const flagBits: Readonly<Record<string, number>> = {
   cwr: 128,
 }
 const allFlags = 255
+
+const isNamed = (right: unknown): boolean => typeof right === 'string' && right.startsWith('@')
 
 const flagsOf = (value: unknown): number => {
   if (typeof value === 'number') return value

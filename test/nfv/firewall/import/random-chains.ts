@@ -41,14 +41,20 @@ export const randomRuleset = (dice: Dice, withMarks: boolean): Ruleset => {
   return { policy: dice(2) === 0 ? 'ACCEPT' : 'DROP', chains }
 }
 
+const randomNet = (dice: Dice) => {
+  const net = pick(dice, nets)
+  // The tools refuse what matches nothing.
+  return { net, isNot: net !== '0.0.0.0/0' && dice(4) === 0 }
+}
+
 const randomRule = (dice: Dice, verdicts: readonly string[], withMarks: boolean): Rule => {
   const often = (n: number) => dice(n) === 0
   const protocol = often(2) ? pick(dice, Object.keys(protocolNumbers)) : undefined
   const isNot = often(5)
   const first = 20 + dice(6)
   return {
-    ...(often(2) && { source: { net: pick(dice, nets), isNot: often(4) } }),
-    ...(often(3) && { destination: { net: pick(dice, nets), isNot: often(4) } }),
+    ...(often(2) && { source: randomNet(dice) }),
+    ...(often(3) && { destination: randomNet(dice) }),
     ...(protocol && { protocol: { name: protocol, isNot } }),
     ...((protocol === 'tcp' || protocol === 'udp') &&
       !isNot &&

@@ -1,0 +1,88 @@
+/** An imported rule file beside the firewall it came from, connection by connection. */
+import { type Connection, decide } from '../../nfv/firewall/decide.js'
+import { noFacts } from '../../nfv/firewall/environment.js'
+import { loadText } from '../../nfv/firewall/load.js'
+import { Parser } from '../../nfv/firewall/parse.js'
+import { resolve } from '../../nfv/firewall/resolve.js'
+import { askKernel, type Interfaces } from './kernel.js'
+import { poolsOf, randomConnection, seededDice } from './probes.js'
+
+export interface Proof {
+  readonly connections: number
+  readonly passInBoth: number
+  readonly stopInBoth: number
+  /** Allowed here, and not there. */
+  readonly wider: readonly Connection[]
+  /** Allowed there, and not here. */
+  readonly narrower: readonly Connection[]
+}
+
+export interface ProofOptions {
+  readonly count: number
+  readonly seed: number
+  readonly interfaces: Interfaces
+  /** Tells the namespaces of this run from others. */
+  readonly name: string
+  readonly print: (text: string) => void
+}
+
+/** @throws {CommandFailed} when the kernel does not take the source */
+export const prove = async (
+  kind: 'iptables' | 'nft',
+  source: string,
+  imported: string,
+  { count, seed, interfaces, name, print }: ProofOptions,
+): Promise<Proof> => {
+  const dice = seededDice(seed)
+  const pools = poolsOf(`${source}\n${[...interfaces.values()].flat().join('\n')}`)
+  const asked = new Map<string, Connection>()
+  // A small world has fewer connections than were asked for.
+  for (let tries = 0; asked.size < count && tries < count * 4; tries++) {
+    const connection = randomConnection(dice, pools)
+    // The way back of another one would be its answer.
+    if (!asked.has(keyOf(turned(connection)))) asked.set(keyOf(connection), connection)
+  }
+  const connections = [...asked.values()]
+  const there = await askKernel(kind, source, connections, interfaces, name, print)
+  const here = deciderOf(imported)
+  const both = connections.map((connection, at) => ({
+    connection,
+    isHere: here(connection),
+    isThere: there[at]!,
+  }))
+  const of = (isHere: boolean, isThere: boolean) =>
+    both.filter(each => each.isHere === isHere && each.isThere === isThere)
+  return {
+    connections: connections.length,
+    passInBoth: of(true, true).length,
+    stopInBoth: of(false, false).length,
+    wider: of(true, false).map(({ connection }) => connection),
+    narrower: of(false, true).map(({ connection }) => connection),
+  }
+}
+
+const keyOf = (one: Connection): string =>
+  `${one.source} ${one.destination} ${one.protocol} ${one.sourcePort} ${one.destinationPort}`
+
+const turned = (one: Connection): Connection => ({
+  ...one,
+  source: one.destination,
+  destination: one.source,
+  sourcePort: one.destinationPort,
+  destinationPort: one.sourcePort,
+})
+
+const deciderOf = (text: string): ((connection: Connection) => boolean) => {
+  const loaded = loadText(new Parser(), 'imported.rules', text)
+  const resolved = resolve([{ name: 'imported', order: 0, loaded }], noFacts(0))
+  const [complaint] = resolved.complaints
+  if (complaint) throw new Error(`the imported rules have a mistake: ${complaint.message}`)
+  return connection => decide(resolved, connection).verdict === 'allow'
+}
+
+/** One line for a difference. */
+export const formatConnection = (one: Connection): string => {
+  const hasPorts = one.protocol === 6 || one.protocol === 17
+  const ports = hasPorts ? ` ${one.sourcePort} -> ${one.destinationPort}` : ''
+  return `${one.source} -> ${one.destination} protocol ${one.protocol}${ports}`
+}
