@@ -43,6 +43,7 @@ export const failures = {
   'address-in-use':      { status: 409, title: 'The address is taken',                     hint: 'Choose another one with {option}; {address} is in use.' },
   'unsafe-address':      { status: 400, title: 'This address is not loopback',             hint: 'Listening on {address} needs TLS; use a loopback address or give certificates.' },
   'unsafe-file':         { status: 500, title: 'A secret file can be read by others',      hint: 'Run: chmod 600 {path}' },
+  'no-secret':           { status: 500, title: 'A secret file holds no secret',            hint: 'Remove {path}, or restore it; a new one is made at the next start.' },
   'unreachable':         { status: 503, title: 'There is no controller at this address',   hint: 'Start one with "sluice run", or set SLUICE_SERVER; tried {address}.' },
   'no-answer':           { status: 504, title: 'The controller gave no answer',            hint: 'The connection to {address} ended before ({detail}). What was asked may have been done: look with "sluice get", and at the log of the controller.' },
   'store-too-new':       { status: 500, title: 'The store was written by a newer sluice',  hint: 'Start that version again, or use another data folder than {path}.' },

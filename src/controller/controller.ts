@@ -17,6 +17,7 @@ import type { Flow, OwnerKind, Section } from '../pipeline/program.js'
 import { zonesOf } from '../pipeline/zones.js'
 import { createForwarding, floodGroup } from '../topology/forwarding/compile.js'
 import type { PortRef, Topology } from '../topology/model.js'
+import { switchesNamed } from '../topology/names.js'
 import { type TopologyOptions, TopologyService } from '../topology/topology.js'
 import { Admission } from './admission/admission.js'
 import { Journal } from './events.js'
@@ -448,9 +449,23 @@ export class Controller extends EventEmitter<ControllerEvents> {
       const { index } = this.topology.current.switches.get(dpid)!
       for (const zone of zonesOf(index)) connection.send({ kind: 'ct-flush-zone', zone })
     }
+    this.#tellNamesake(dpid, attached.name)
     const adopts = this.#options.adopts === true || this.#adopted.has(dpid)
     programmer.connect(attached, adopts ? undefined : this.#network)
     void this.admission.connected(attached)
+  }
+
+  /** A name that several switches have means one of them in rules, which may not be the one that just came. */
+  #tellNamesake(dpid: Dpid, name: string): void {
+    const [meant] = switchesNamed(this.topology.current, name)
+    if (meant === undefined || meant.dpid === dpid) return
+    this.journal.add({
+      kind: 'name-ambiguous',
+      name,
+      dpid,
+      means: meant.dpid,
+      reason: `rules that say ${name}:PORT mean switch ${meant.dpid}; write ${dpid}:PORT for this one, or "sluice delete switch ${meant.dpid}" when that one is gone`,
+    })
   }
 
   /** Resolves to true when every connected switch has confirmed the revision. */

@@ -292,8 +292,13 @@ const secretFile = async (env: Env, path: string, size: number): Promise<string>
     return text
   }
   if ((found.mode & 0o077) !== 0) throw new Failure('unsafe-file', { path })
-  return (await env.disk.readText(path)).trim()
+  const text = (await env.disk.readText(path)).trim()
+  if (text.length < shortestSecret) throw new Failure('no-secret', { path })
+  return text
 }
+
+/** A file that is empty or cut is no secret. */
+const shortestSecret = 16
 
 const tokenOf = (env: Env, data: string): Promise<string> => secretFile(env, tokenFile(data), 32)
 

@@ -48,3 +48,25 @@ t.test('a subnet that is none is refused with its place', async t => {
   const complaints = complaintsOf(networkKind, { number: 2, subnets: ['10.3.0.0/16', '10.3/99'] })
   t.same(complaints, [{ path: ['subnets', '1'], message: 'takes a CIDR, such as 10.1.0.0/16' }])
 })
+
+t.test(
+  'a port of a switch is that of the first with its name, in whatever order they come back',
+  async t => {
+    const one = (dpid: string, index: number) => ({
+      dpid: dpid as never,
+      name: 'br0',
+      index,
+      isConnected: index > 1,
+      ports: new Map([[1, { number: 1, name: 'eth1' } as never]]),
+    })
+    const [first, second] = [one('0000000000000001', 1), one('0000000000000002', 2)]
+    for (const order of [
+      [first, second],
+      [second, first],
+    ]) {
+      const network = { ...topology, switches: new Map(order.map(each => [each.dpid, each])) }
+      t.same(factsOf(network as never, 0).portAddresses('br0:1'), ['10.0.0.1'])
+      t.same(factsOf(network as never, 0).portAddresses('0000000000000002:1'), [])
+    }
+  },
+)

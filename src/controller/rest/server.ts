@@ -135,8 +135,8 @@ const checkOrigin = (request: FastifyRequest): void => {
 }
 
 const checkToken = (request: FastifyRequest, digest: Buffer): void => {
-  const [scheme, token] = (request.headers.authorization ?? '').split(' ')
-  if (scheme?.toLowerCase() !== 'bearer' || token === undefined) throw new Failure('no-token')
+  const token = /^bearer ([^\s]+)$/i.exec(request.headers.authorization ?? '')?.[1]
+  if (token === undefined) throw new Failure('no-token')
   if (!timingSafeEqual(hash(token), digest)) throw new Failure('wrong-token')
 }
 
