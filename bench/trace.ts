@@ -2,12 +2,16 @@
  * `sluice trace` against `ofproto/trace` of real switches, row by row, in the office lab. Needs root.
  *
  *     npm run bench -- trace [ROUNDS] [FLOWS] [SEED]      default 99 random rule sets and the lab's own, 100 flows each
+ *     npm run bench -- trace packets sim|netns [ROUNDS] [PACKETS] [SEED]
+ *         beside what packets do, with networks, rows of others, groups; default 40 rule sets, 50 packets each
  */
 import { pino } from 'pino'
 import { realEnv } from '../src/base/real-env.js'
 import { compareTraces } from '../test/lab/trace-compare.js'
+import { comparePackets } from '../test/lab/trace-packets.js'
 
 export const run = async (words: readonly string[]): Promise<void> => {
+  if (words[0] === 'packets') return packets(words.slice(1))
   const [rounds = 99, flows = 100, seed = 1] = words.map(Number)
   const env = realEnv(pino({ level: 'silent' }))
   const { asked, hops, verdicts, complaints } = await compareTraces(env, seed, rounds, flows)
@@ -16,4 +20,14 @@ export const run = async (words: readonly string[]): Promise<void> => {
     `${asked} flows over ${hops} switches, seed ${seed}: ${JSON.stringify(verdicts)}, ${complaints.length} differ`,
   )
   if (complaints.length > 0) process.exitCode = 1
+}
+
+const packets = async ([stage = 'sim', ...words]: readonly string[]): Promise<void> => {
+  const [rounds = 40, count = 50, seed = 1] = words.map(Number)
+  const env = realEnv(pino({ level: 'silent' }))
+  const name = stage === 'netns' ? 'netns' : 'sim'
+  const { deviations, ...figures } = await comparePackets(env, name, seed, rounds, count)
+  for (const each of deviations.slice(0, 5)) console.log(each)
+  console.log(`${name}, seed ${seed}: ${JSON.stringify(figures)}, ${deviations.length} differ`)
+  if (deviations.length > 0) process.exitCode = 1
 }

@@ -25,6 +25,8 @@ export interface Held {
   readonly groups: ReadonlyMap<number, RunGroup>
   /** It has confirmed all that is wanted of it. */
   readonly isConfirmed: boolean
+  /** All rows that are not wanted. */
+  strays(): Iterable<RunRow>
   /** Undefined for a row that is wanted. */
   strayOf(row: RunRow): Stray | undefined
 }
@@ -101,6 +103,7 @@ export const heldOf = (
     tables,
     groups,
     isConfirmed,
+    strays: () => strays.keys(),
     strayOf(row) {
       const entry = strays.get(row)
       if (entry === undefined) return undefined

@@ -1,22 +1,82 @@
 /** What `sluice path` says besides the ways between two hosts: what traffic really does where that differs. */
-import type { Dpid } from '../base/addresses.js'
+import { type Dpid, ipNumber, macNumber } from '../base/addresses.js'
+import type { FieldValue, Masked, Match } from '../openflow/values.js'
+import { masked } from '../pipeline/flow-table.js'
 import type { RoutedIntent } from '../topology/intents/intent.js'
 import type { Host, Topology } from '../topology/model.js'
 import { theHost } from '../topology/names.js'
+import type { PathHop, PathsAnswer } from '../topology/paths/answer.js'
 import type { TopologyService } from '../topology/topology.js'
+import type { Controller } from './controller.js'
+import { readHeld } from './held.js'
 
-export const pathNotes = (
+export const pathNotes = async (
+  controller: Controller,
+  { from, to, paths: [best] }: PathsAnswer,
+): Promise<readonly string[]> => {
+  const topology = controller.topology.current
+  const [sender, receiver] = [from, to].map(name => theHost(topology, name))
+  const pair = pairNotes(controller.topology, from, to, sender, receiver)
+  const hops = (best?.hops ?? []).map(hop => hopNotes(controller, hop, sender, receiver))
+  return [...pair, ...(await Promise.all(hops)).flat()]
+}
+
+/** Rows of others that may meet the traffic at one switch, read from the switch. */
+const hopNotes = async (
+  controller: Controller,
+  { switch: name, dpid, inPort }: PathHop,
+  sender: Host | undefined,
+  receiver: Host | undefined,
+): Promise<readonly string[]> => {
+  const held = await readHeld(controller, dpid)
+  if (held === undefined) return [`${name} is not connected: what it does is not known`]
+  const notes: string[] = []
+  for (const row of held.strays())
+    if (mayMeet(row.match, inPort, sender, receiver)) {
+      const stray = held.strayOf(row)!
+      const whose = stray.kind === 'foreign' ? 'a row of somebody else' : 'a row that is not wanted'
+      notes.push(`${name} holds ${whose}, which decides where it matches: ${stray.text}`)
+    }
+  return notes
+}
+
+/** False when the row is of another port or of other machines. */
+const mayMeet = (
+  match: Match,
+  inPort: number | undefined,
+  sender: Host | undefined,
+  receiver: Host | undefined,
+): boolean =>
+  (inPort === undefined || fits(match.in_port, [inPort])) &&
+  fitsHost(match, 'src', sender) &&
+  fitsHost(match, 'dst', receiver)
+
+const fitsHost = (match: Match, end: 'src' | 'dst', host: Host | undefined): boolean =>
+  host === undefined ||
+  (fits(match[`eth_${end}`], [macNumber(host.mac)]) &&
+    fits(match[`ip_${end}`], host.ips.filter(ip => !ip.includes(':')).map(ipNumber)) &&
+    fits(match[`ipv6_${end}`], host.ips.filter(ip => ip.includes(':')).map(ipNumber)))
+
+/** Whether one of the values is what a match asks for; one that asks for nothing takes all. */
+const fits = (wanted: FieldValue | Masked | undefined, values: readonly FieldValue[]): boolean => {
+  if (wanted === undefined) return true
+  const { value, mask } = typeof wanted === 'object' ? wanted : { value: wanted, mask: undefined }
+  return values.some(each => masked(each, mask) === masked(value, mask))
+}
+
+const pairNotes = (
   service: TopologyService,
   from: string,
   to: string,
+  sender: Host | undefined,
+  receiver: Host | undefined,
 ): readonly string[] => {
   const topology = service.current
-  const [sender, receiver] = [from, to].map(name => theHost(topology, name))
   if (sender === undefined || receiver === undefined) return []
   if (sender.network !== receiver.network) {
     const names = [sender, receiver].map(({ network }) => networkName(topology, network))
     return [
-      `${from} is in network ${names[0]}, ${to} in ${names[1]}: no traffic passes from one to the other`,
+      `${from} is in network ${names[0]}, ${to} in ${names[1]}: no traffic passes from one to the other but by a router`,
     ]
   }
   return topology.intents.flatMap(({ name }) => {

@@ -79,7 +79,7 @@ export const pathRoutes =
       },
       async ({ query }) => {
         const answer = answerPaths(controller.topology.current, questionOf(query))
-        const notes = pathNotes(controller.topology, query.from, query.to)
+        const notes = await pathNotes(controller, answer)
         return { ...answer, ...(notes.length > 0 && { notes }) }
       },
     )
