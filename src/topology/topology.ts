@@ -360,8 +360,10 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
    */
   switchConnected(dpid: Dpid, name: string, reports: readonly PortReport[]): boolean {
     const known = this.#switches.get(dpid)
+    const taken = reports.length > maxPorts ? firstPorts(reports) : reports
+    if (taken.length < reports.length) this.#limitPorts(dpid, reports.length)
     const ports = new Map(
-      reports.map(report => [
+      taken.map(report => [
         report.number,
         { ...report, kind: kindAtStart(report, known?.ports.get(report.number)) },
       ]),
@@ -440,6 +442,8 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
     const known = this.#switches.get(dpid)
     if (known === undefined) return
     const before = known.ports.get(report.number)
+    if (before === undefined && known.ports.size >= maxPorts)
+      return this.#limitPorts(dpid, known.ports.size + 1)
     const isNew = report.isUp && !before?.isUp
     const kind = isNew ? kindAtStart(report, undefined) : (before?.kind ?? 'unknown')
     const port: Port = { ...report, kind: report.isUp ? kind : 'unknown' }
@@ -450,6 +454,10 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
       if (port.number <= 0xffffff00)
         this.#discovery.watch(dpid, [port], at => this.#book.direction(at))
     }
+  }
+
+  #limitPorts(dpid: Dpid, count: number): void {
+    this.#limiter.add({ kind: 'ports-limited', dpid, count, taken: maxPorts })
   }
 
   portRemoved(dpid: Dpid, number: number): void {
@@ -595,3 +603,9 @@ const spreadsPerSecond = 2_000
 const spreadBurst = 4_000
 const bookPeriodMillis = 1_000
 const measurePeriodMillis = 5_000
+/** Ports of one switch; more are not used, so that one that lies costs the others no more. */
+const maxPorts = 4_096
+
+/** The lowest numbers, as they are given to ports of hosts and links first. */
+const firstPorts = (reports: readonly PortReport[]): readonly PortReport[] =>
+  [...reports].sort((a, b) => a.number - b.number).slice(0, maxPorts)

@@ -4,6 +4,7 @@ import { etherTypes, ipProtocols } from '../../pipeline/packet.js'
 import {
   type Flow,
   flow,
+  type Group,
   groupNumber,
   type Origin,
   type Section,
@@ -26,6 +27,22 @@ const bucketsOf = (network: number, { edge, fabric }: FloodPorts): Bucket[] => [
     actions: tagged(fabricVlan({ number: network }), { kind: 'output', port }),
   })),
 ]
+
+/** So many buckets of ours fit into one message, tags included. */
+const bucketsPerGroup = 900
+
+/** The group, or one whose buckets are groups of as many of its buckets as a message holds; those come first. */
+const groupsOf = (whole: Group, idOf: (part: number) => number): Group[] => {
+  const { buckets } = whole
+  if (buckets.length <= bucketsPerGroup) return [whole]
+  const parts = Array.from({ length: Math.ceil(buckets.length / bucketsPerGroup) }, (_, part) => ({
+    ...whole,
+    id: idOf(part),
+    buckets: buckets.slice(part * bucketsPerGroup, (part + 1) * bucketsPerGroup),
+  }))
+  const all = parts.map(({ id }) => ({ actions: [{ kind: 'group', group: id } as const] }))
+  return [...parts, { ...whole, buckets: all }]
+}
 
 const punt = (reason: 'hear' | 'seek', network: number): Action => ({
   kind: 'controller',
@@ -75,7 +92,7 @@ export const networkSection = (network: Network, ports: FloodPorts): Section => 
       heard(igmp),
       ...listenerTypes.map(type => heard({ ...icmpv6, icmpv6_type: type })),
     ],
-    groups: [
+    groups: groupsOf(
       {
         id: floodGroup(network.number),
         type: 'all',
@@ -83,7 +100,8 @@ export const networkSection = (network: Network, ports: FloodPorts): Section => 
         because: `broadcast of network ${network.name}: the tree and the edge ports`,
         origin,
       },
-    ],
+      part => groupNumber('floodPart', (network.number << 12) | part),
+    ),
   })
 }
 
@@ -119,6 +137,9 @@ export const multicastSection = (
         origin,
       ),
     ],
-    groups: [{ id, type: 'all', buckets: bucketsOf(network.number, ports), because, origin }],
+    groups: groupsOf(
+      { id, type: 'all', buckets: bucketsOf(network.number, ports), because, origin },
+      part => groupNumber('multicastPart', (index << 6) | part),
+    ),
   })
 }
