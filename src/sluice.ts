@@ -15,7 +15,7 @@ import { runCli } from './cli/main.js'
 import type { Config } from './controller/config.js'
 import type { FilesQuestion } from './nfv/firewall/trace-files.js'
 
-const sink = new LogSink(writeStandardError(), Date.now)
+const sink = new LogSink(writeStandardError(), () => env.clock.wallMillis())
 const log = pino({ level: process.env.SLUICE_LOG ?? 'info' }, sink)
 const env = realEnv(log)
 const ended = new AbortController()
