@@ -12,6 +12,7 @@ import { LogSink } from './base/log-sink.js'
 import { dataFolder } from './base/places.js'
 import { realEnv, writeStandardError } from './base/real-env.js'
 import { runCli } from './cli/main.js'
+import { UsageError } from './cli/usage.js'
 import type { Config } from './controller/config.js'
 import type { FilesQuestion } from './nfv/firewall/trace-files.js'
 
@@ -241,7 +242,7 @@ const addImport = (program: Command, exit: (code: number) => void): void => {
       const { importers, ImportError } = await import('./nfv/firewall/import/index.js')
       const read = importers[format]
       if (read === undefined)
-        throw new Error(
+        throw new UsageError(
           `no format is named ${format}; there are ${Object.keys(importers).join(', ')}`,
         )
       const place = (line: number, path = '') =>

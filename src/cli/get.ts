@@ -11,6 +11,8 @@ interface Kind {
   readonly wide?: Kind['columns']
   /** What `-o wide` asks for besides. */
   readonly wideQuery?: string
+  /** A name chooses none of them. */
+  readonly isWhole?: boolean
   /** What is said below the table. */
   readonly note?: (reply: Item) => string
 }
@@ -85,6 +87,7 @@ export const kinds: Readonly<Record<string, Kind>> = {
   },
   sessions: {
     path: '/api/v1/sessions',
+    isWhole: true,
     columns: [
       ['SWITCH', item => item.switch], ['PROTOCOL', item => protocolName(item.protocol)], ['FROM', item => sessionEnd(item, 'source')], ['TO', item => sessionEnd(item, 'destination')],
       ['RULE', item => item.rule], ['STATE', item => item.state],
@@ -94,6 +97,7 @@ export const kinds: Readonly<Record<string, Kind>> = {
   },
   history: {
     path: '/api/v1/history',
+    isWhole: true,
     columns: [
       ['NUMBER', item => item.number], ['TIME', item => item.time], ['WHO', item => item.who],
       ['CHANGES', item => (item.changes as { name: string; change: string }[]).map(each => `${each.name} ${each.change}`).join(', ')], ['WHY', item => item.why],
@@ -117,15 +121,20 @@ const singular: Readonly<Record<string, string>> = {
 
 export const kindNamed = (name: string): Kind | undefined => kinds[singular[name] ?? name]
 
+/** @returns what was found, and as text; a list of none says so */
 export const listKind = async (
   client: Client,
   kind: Kind,
   query: string,
   output: string,
-): Promise<string> => {
+): Promise<{ readonly items: readonly Item[]; readonly text: string }> => {
   const more = output === 'wide' && kind.wideQuery ? kind.wideQuery : ''
   const path = more === '' ? query : `${query}${query === '' ? '?' : '&'}${more}`
   const reply = await client.get<{ items: Item[] } & Item>(`${kind.path}${path}`)
+  return { items: reply.items, text: textOf(kind, reply, output) }
+}
+
+const textOf = (kind: Kind, reply: { items: Item[] } & Item, output: string): string => {
   if (output === 'json') return JSON.stringify(reply, null, 2)
   if (output === 'ofctl')
     return reply.items.map(item => String(item.ofctl ?? item.text ?? '')).join('\n')

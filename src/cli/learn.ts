@@ -2,6 +2,7 @@
 import type { Command } from 'commander'
 import type { Cli } from './cli.js'
 import type { Client } from './client.js'
+import { UsageError } from './usage.js'
 
 interface Learning {
   readonly state: 'none' | 'watching' | 'ended'
@@ -51,7 +52,7 @@ const begin = async (cli: Cli, client: Client, text: string, isApart: boolean): 
 /** @throws when it is no span of time */
 const secondsOf = (text: string): number => {
   const found = /^([1-9]\d{0,5})([smhd])$/.exec(text)
-  if (found === null) throw new Error(`--for ${text}: say how long as 90s, 10m, 24h or 7d`)
+  if (found === null) throw new UsageError(`--for ${text}: say how long as 90s, 10m, 24h or 7d`)
   return Number(found[1]) * units[found[2]!]!
 }
 

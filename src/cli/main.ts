@@ -5,12 +5,13 @@
  */
 import { Command, Option } from 'commander'
 import { Failure } from '../base/failures.js'
+import { nearest } from '../base/nearest.js'
 import type { Cli } from './cli.js'
 import { Client, type ClientOptions, Problem } from './client.js'
 import { declaredKind, declaredPlurals, listDeclared } from './declared.js'
 import { diff } from './diff.js'
 import { follow } from './follow.js'
-import { kindNamed, kinds, listKind } from './get.js'
+import { type Item, kindNamed, kinds, listKind } from './get.js'
 import { addLearn } from './learn.js'
 import { addLog } from './log.js'
 import { FileMistakes, isObjectFile, readObjectFiles } from './object-files.js'
@@ -38,7 +39,7 @@ export const runCli = async (
       writeOut: text => cli.print(text.trimEnd()),
       writeErr: text => cli.complain(text.trimEnd()),
     })
-    .showHelpAfterError('(sluice --help lists the commands)')
+    .showHelpAfterError('(sluice COMMAND --help tells what it takes)')
     .exitOverride()
   const client = () => Client.find(cli.disk, program.opts<ClientOptions>(), cli.variables)
   addReading(program, cli, client)
@@ -72,8 +73,7 @@ const addReading = (program: Command, cli: Cli, client: () => Promise<Client>): 
     .argument('[name]', 'only of this switch, or this one')
     .addOption(output())
     .action(async (name: string, only: string | undefined, options: { output: string }) => {
-      const query = only === undefined ? '' : `?name=${encodeURIComponent(only)}`
-      cli.print(await list(await client(), name, query, options.output))
+      cli.print(await list(await client(), name, only, options.output))
     })
   program
     .command('events')
@@ -206,28 +206,84 @@ const applyAll = async (
   return hasRules ? Math.max(code, await apply(cli, client, options)) : code
 }
 
-/** What is found, then what is declared. */
+/** Kinds whose name is that of a switch: none of them is an answer. */
+const ofSwitch: ReadonlySet<string> = new Set(['links', 'flows', 'drift'])
+
+/**
+ * What is found, then what is declared.
+ *
+ * @throws {UsageError} when there is no such kind, {Failure} `not-found` when nothing of the kind has that name
+ */
 const list = async (
   client: Client,
-  name: string,
-  query: string,
+  word: string,
+  only: string | undefined,
   output: string,
 ): Promise<string> => {
-  const [kind, declared] = [kindNamed(name), declaredKind(name)]
+  const [kind, declared] = [kindNamed(word), declaredKind(word)]
   if (kind === undefined && declared === undefined)
-    throw new Error(`no kind is named ${name}; there are ${listed.join(', ')}`)
+    throw new UsageError(
+      `no kind is named ${word}; ${guess(word, kindWords, `there are ${listed.join(', ')}`)}`,
+    )
+  if (only !== undefined && kind?.isWhole)
+    throw new UsageError(`${word} are listed as a whole: "sluice get ${word}" takes no name`)
+  const query = only === undefined ? '' : `?name=${encodeURIComponent(only)}`
   const found = kind && (await listKind(client, kind, query, output))
-  if (declared === undefined) return found!
-  const { items, table } = await listDeclared(client, declared, query, output)
+  const asked =
+    declared === undefined ? undefined : await listDeclared(client, declared, query, output)
+  const isNone = (found?.items.length ?? 0) + (asked?.items.length ?? 0) === 0
+  if (only !== undefined && isNone && !(kind && ofSwitch.has(pathWord(kind.path))))
+    throw await noneOf(client, word, only)
   if (output === 'json') {
-    const reply = found === undefined ? { items } : { ...JSON.parse(found), declared: items }
-    return JSON.stringify(reply, null, 2)
+    const { items } = asked ?? {}
+    if (found === undefined) return JSON.stringify({ items }, null, 2)
+    return items
+      ? JSON.stringify({ ...JSON.parse(found.text), declared: items }, null, 2)
+      : found.text
   }
-  if (found === undefined) return table ?? 'none'
-  return table === undefined ? found : `${found}\n\n${table}`
+  if (found === undefined || (only !== undefined && found.items.length === 0))
+    return asked?.table ?? found?.text ?? 'none'
+  return asked?.table === undefined ? found.text : `${found.text}\n\n${asked.table}`
+}
+
+const pathWord = (path: string): string => path.slice(path.lastIndexOf('/') + 1)
+
+/** Nothing has this name: with the name that was meant, where one is near. */
+const noneOf = async (client: Client, word: string, only: string): Promise<Failure> => {
+  const [kind, declared] = [kindNamed(word), declaredKind(word)]
+  const lists = await Promise.all([
+    kind ? client.get<{ items: Item[] }>(kind.path) : { items: [] },
+    declared ? client.get<{ items: Item[] }>(`/api/v1/objects/${declared}`) : { items: [] },
+  ])
+  const names = lists.flatMap(({ items }) =>
+    items.flatMap(({ name, mac, dpid, ips = [] }) => [name, mac, dpid, ...(ips as unknown[])]),
+  )
+  const meant = nearest(
+    only,
+    names.filter(name => typeof name === 'string'),
+  )
+  const name = meant === undefined ? only : `${only} (did you mean ${meant}?)`
+  return new Failure('not-found', { what: kind ? pathWord(kind.path) : word, name })
+}
+
+const guess = (word: string, words: readonly string[], otherwise: string): string => {
+  const meant = nearest(word, words)
+  return meant === undefined ? otherwise : `did you mean ${meant}?`
 }
 
 const listed = [...new Set([...Object.keys(kinds), ...declaredPlurals])]
+const kindWords = [
+  ...listed,
+  'switch',
+  'link',
+  'host',
+  'policy',
+  'rule',
+  'flow',
+  'network',
+  'port',
+  'intent',
+]
 
 const complain = (cli: Cli, error: unknown): number => {
   if (error instanceof FileMistakes) {
@@ -238,7 +294,8 @@ const complain = (cli: Cli, error: unknown): number => {
     cli.complain(problemText(error))
     return 1
   }
-  if (error instanceof UsageError) {
+  // What the program itself cannot understand was typed: a question that the controller refuses is a Problem.
+  if (error instanceof UsageError || (error instanceof Failure && error.code === 'bad-request')) {
     cli.complain(`sluice: ${error.message}`)
     return 2
   }

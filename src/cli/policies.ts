@@ -1,5 +1,4 @@
 /** The verbs about rule files: apply, delete, check, history. */
-import { Failure } from '../base/failures.js'
 import type { Cli } from './cli.js'
 import type { Client } from './client.js'
 import { signs } from './diff.js'
@@ -128,8 +127,7 @@ export const check = async (
 ): Promise<number> => {
   if (paths.length === 0) return checkForce(cli, await client(), output)
   const files = (await Promise.all(paths.map(path => readRuleFiles(cli.disk, path)))).flat()
-  if (files.length === 0)
-    throw new Failure('bad-request', { detail: `no rule file in ${paths.join(', ')}` })
+  if (files.length === 0) throw new Error(`no rule file in ${paths.join(', ')}`)
   const report = await cli.checkRules(files, notes)
   cli.print(output === 'json' ? JSON.stringify(report.data, null, 2) : report.text)
   return report.isGood ? 0 : 1

@@ -120,10 +120,9 @@ export class PolicyHistory {
     this.unconfirmed = unconfirmed
   }
 
-  /** @throws {Failure} `not-found` when nothing waits */
+  /** @throws {Failure} `nothing-waits` */
   async confirm(store: Store): Promise<HistoryEntry> {
-    if (this.unconfirmed === undefined)
-      throw new Failure('not-found', { what: 'history', name: 'that waits to be confirmed' })
+    if (this.unconfirmed === undefined) throw new Failure('nothing-waits')
     const entry = this.get(this.unconfirmed.number)
     await store.txn({ if: [], then: [{ op: 'delete', key: unconfirmedKey }] })
     this.unconfirmed = undefined

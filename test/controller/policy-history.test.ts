@@ -73,6 +73,6 @@ t.test(
     await new Promise(resolve => setTimeout(resolve, 1_300))
     t.equal(await source(), two, 'what was confirmed stays')
     const late = await at.call('POST', '/api/v1/history/confirm', {}).catch(codeOf)
-    t.equal(late, 'not-found', 'nothing waits')
+    t.equal(late, 'nothing-waits', 'nothing waits')
   },
 )

@@ -72,13 +72,25 @@ const readingRoutes = (app: FastifyInstance, controller: Controller): void => {
   list('switches', 'switches and their ports', name =>
     only(switchItems(controller), name, ['name', 'dpid']),
   )
-  list('links', 'links between switches', () => linkItems(controller))
-  list('hosts', 'hosts and where they are', name =>
-    only(hostItems(controller), name, ['name', 'mac']),
-  )
-  list('flows', 'flows as the switches hold them, with their origin', name =>
-    flowItems(controller, name),
-  )
+  list('links', 'links between switches', name => {
+    mustBeSwitch(controller, name)
+    const isAt = (end: { readonly switch: string; readonly dpid: string }) =>
+      name === undefined || end.switch === name || end.dpid === name
+    return linkItems(controller).filter(({ from, to }) => isAt(from) || isAt(to))
+  })
+  list('hosts', 'hosts and where they are', name => {
+    const [items, word] = [hostItems(controller), name?.toLowerCase()]
+    return items.filter(
+      host =>
+        name === undefined ||
+        host.name === name ||
+        [host.mac, ...host.ips].some(each => each === word),
+    )
+  })
+  list('flows', 'flows as the switches hold them, with their origin', name => {
+    mustBeSwitch(controller, name)
+    return flowItems(controller, name)
+  })
   app.get<{ Querystring: Static<typeof rulesQuery> }>(
     '/api/v1/rules',
     read('rules in the order they are asked, with counters', { querystring: rulesQuery }),
@@ -93,9 +105,10 @@ const readingRoutes = (app: FastifyInstance, controller: Controller): void => {
   app.get('/api/v1/sessions', read('running sessions, with the rule that let them in'), async () =>
     controller.sessions.read(),
   )
-  list('drift', 'where switches hold something else than is wanted', name =>
-    driftItems(controller, name),
-  )
+  list('drift', 'where switches hold something else than is wanted', name => {
+    mustBeSwitch(controller, name)
+    return driftItems(controller, name)
+  })
   list('policies', 'policies and whether they are installed', name => {
     const lacks = controller.lackingPolicies()
     const items = controller.policies.list().map(each => policyItem(controller, each.name, lacks))
@@ -136,6 +149,13 @@ const readingRoutes = (app: FastifyInstance, controller: Controller): void => {
       }
     },
   )
+}
+
+/** @throws {Failure} `no-such-switch` for a name that none has */
+const mustBeSwitch = (controller: Controller, name: string | undefined): void => {
+  if (name === undefined) return
+  const isThere = switchItems(controller).some(each => [each.name, each.dpid].includes(name))
+  if (!isThere) throw new Failure('no-such-switch', { name })
 }
 
 /** Exact matches of a name among some members of the items; all without a name. */

@@ -1,0 +1,46 @@
+/** `get KIND NAME` of what is not there ends with 1, of every kind; a wrong command ends with 2. */
+import t from 'tap'
+import { declaredPlurals } from '../../src/cli/declared.js'
+import { kinds } from '../../src/cli/get.js'
+import { office } from '../controller/office.js'
+import { sluice } from './in-process.js'
+
+t.test('what is not there is not found, of every kind', { timeout: 60_000 }, async t => {
+  const at = await office(t)
+  for (const kind of new Set([...Object.keys(kinds), ...declaredPlurals])) {
+    const said = await sluice(at, ['get', kind, 'nope'])
+    t.equal(said.out, '', kind)
+    if (kinds[kind]?.isWhole) t.match(said, { code: 2, err: /takes no name/ }, kind)
+    else t.match(said, { code: 1, err: /nope/ }, kind)
+    t.match(await sluice(at, ['get', kind]), { code: 0 }, `${kind}, all of them`)
+  }
+  t.match(await sluice(at, ['get', 'switch', 's11']), { code: 1, err: /did you mean s1\?/ })
+  const ann = at.net.host('ann')
+  for (const word of [String(ann.ip), ann.mac, ann.mac.toUpperCase()])
+    t.match(await sluice(at, ['get', 'hosts', word]), { code: 0, out: ann.mac }, word)
+  t.match(await sluice(at, ['get', 'drift', 's1']), { code: 0, out: 'none' }, 'there is the switch')
+  const links = (await sluice(at, ['get', 'links', 's1'])).out.split('\n').slice(1)
+  t.ok(links.length > 0 && links.every(line => /\bs1:/.test(line)), 'only those of the switch')
+  await at.call('PUT', '/api/v1/objects/switch/edge1', {
+    spec: { ovsdb: { address: 'unix:/nowhere' } },
+  })
+  t.match((await sluice(at, ['get', 'switch', 'edge1'])).out, /^DECLARED/, 'one table, no "none"')
+})
+
+t.test('a wrong command ends with 2, in words', { timeout: 60_000 }, async t => {
+  const at = await office(t, { whole: false })
+  const wrong: readonly (readonly [readonly string[], RegExp])[] = [
+    [['get', 'switchs'], /no kind is named switchs; did you mean switches\?/],
+    [['get', 'zzzzzz'], /there are switches, links/],
+    [['get'], /missing required argument/],
+    [['delete', 'link', 'x'], /link cannot be deleted/],
+    [['undo', 'x'], /undo takes the number of a change/],
+    [['events', '--since', 'x'], /--since takes the number of an event/],
+    [['apply', '-f', 'x.rules', '--order'], /argument missing/],
+    [['learn', '--for', 'x'], /--for x: say how long/],
+    [['--server', 'nonsense', 'get', 'hosts'], /is no address of a controller/],
+    [['nonsense'], /unknown command/],
+  ]
+  for (const [words, says] of wrong)
+    t.match(await sluice(at, words), { code: 2, err: says }, words.join(' '))
+})
