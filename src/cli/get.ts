@@ -76,7 +76,7 @@ export const kinds: Readonly<Record<string, Kind>> = {
   },
   rules: {
     path: '/api/v1/rules',
-    columns: [['POLICY', item => item.policy], ['TIER', item => tierNames[Number(item.tier)]], ['RULE', item => item.name], ['VERDICT', item => item.within === undefined ? item.verb : `${item.verb}, within ${item.within}`], ['PACKETS', item => item.packets], ['BYTES', item => item.bytes], ['PLACE', item => item.line === 0 ? item.file : `${item.file}:${item.line}`]],
+    columns: [['POLICY', item => item.policy], ['TIER', item => tierNames[Number(item.tier)]], ['RULE', item => item.name], ['VERDICT', item => item.within === undefined ? item.verb : `${item.verb}, within ${item.within}`], ['HITS', item => item.packets], ['HIT-BYTES', item => item.bytes], ['PLACE', item => item.line === 0 ? item.file : `${item.file}:${item.line}`]],
     wide: [['SESSIONS', item => item.sessions], ['LAST HIT', item => item.lastHit], ['TEXT', item => item.text]],
     wideQuery: 'sessions=true',
   },

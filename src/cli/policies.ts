@@ -193,6 +193,14 @@ export const undo = async (
     number === undefined
       ? ''
       : `${query === '' ? '?' : '&'}number=${numberOf(number, 'undo', 'the number of a change, as "sluice history" counts')}`
-  const entry = await client.send<HistoryEntry>('POST', `/api/v1/history/undo${query}${which}`, {})
+  const entry = await client.send<HistoryEntry & { readonly files?: readonly string[] }>(
+    'POST',
+    `/api/v1/history/undo${query}${which}`,
+    {},
+  )
   cli.print(`taken back: ${entryLine(entry)}`)
+  for (const file of entry.files ?? [])
+    cli.complain(
+      `sluice: ${file} is watched and still says otherwise: its next edit, or the next start, puts it in force again; write into it what is right`,
+    )
 }

@@ -1,4 +1,6 @@
 /** `get KIND NAME` of what is not there ends with 1, of every kind; a wrong command ends with 2. */
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import t from 'tap'
 import { declaredPlurals } from '../../src/cli/declared.js'
 import { kinds } from '../../src/cli/get.js'
@@ -43,4 +45,21 @@ t.test('a wrong command ends with 2, in words', { timeout: 60_000 }, async t => 
   ]
   for (const [words, says] of wrong)
     t.match(await sluice(at, words), { code: 2, err: says }, words.join(' '))
+})
+
+t.test('undo of a watched file says that the file still says otherwise', async t => {
+  const at = await office(t, { whole: false })
+  const file = join(at.data, 'fw.rules')
+  writeFileSync(file, 'default allow\n')
+  t.match(await sluice(at, ['apply', '-f', file, '--watch']), { code: 0 })
+  t.match(await sluice(at, ['undo']), {
+    code: 0,
+    err: /fw\.rules is watched and still says otherwise/,
+  })
+  writeFileSync(file, 'default drop\n')
+  t.match(await sluice(at, ['apply', '-f', file]), { code: 0 })
+  t.match(await sluice(at, ['undo']), { code: 0, err: '' }, 'nothing of one that is not watched')
+  await at.call('PUT', '/api/v1/policies/p', { source: 'default allow\n' })
+  t.match(await sluice(at, ['delete', 'policy', 'p', '-m', 'not needed']), { code: 0 })
+  t.match(await sluice(at, ['history']), { out: /ann -p "not needed"$/ })
 })

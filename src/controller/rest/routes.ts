@@ -259,7 +259,11 @@ const historyRoutes = (app: FastifyInstance, controller: Controller): void => {
         isDryRun(request.query),
       )
       await settle(controller, request.query)
-      return historyItem(undone)
+      const files = undone.changes.flatMap(({ name, before }) => {
+        const policy = policies.list().find(each => each.name === name) ?? before
+        return policy?.watch && policy.file !== undefined ? [policy.file] : []
+      })
+      return { ...historyItem(undone), ...(files.length > 0 && { files }) }
     },
   )
 }

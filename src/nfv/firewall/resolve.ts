@@ -313,7 +313,7 @@ class PolicyResolver {
   #noChain(line: RuleLine): void {
     const { name, at = 0 } = line.statement.via!
     const message = `no chain is named "${name}"`
-    const hint = 'apply the chain first; "sluice get chains" lists those that exist'
+    const hint = 'chains of functions cannot be declared yet: leave "via" out'
     this.#mistakes.add(() => complaintAt(line, at, name.length, message, hint))
   }
 

@@ -98,7 +98,7 @@ it is already declared in p.rules:1`,
     `p.rules:1:15: no chain is named "nowhere"
   allow any via nowhere
                 ^~~~~~~
-apply the chain first; "sluice get chains" lists those that exist`,
+chains of functions cannot be declared yet: leave "via" out`,
   ])
   t.same(told('allow any via inspect\n'), [])
   t.same(told('tier baseline\npass any\n'), [
