@@ -1,10 +1,10 @@
 /** `get KIND NAME` of what is not there ends with 1, of every kind; a wrong command ends with 2. */
-import { writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { declaredPlurals } from '../../src/cli/declared.js'
 import { kinds } from '../../src/cli/get.js'
-import { office } from '../controller/office.js'
+import { items, office, until } from '../controller/office.js'
 import { sluice } from './in-process.js'
 
 t.test('what is not there is not found, of every kind', { timeout: 60_000 }, async t => {
@@ -49,13 +49,15 @@ t.test('a wrong command ends with 2, in words', { timeout: 60_000 }, async t => 
 
 t.test('undo of a watched file says that the file still says otherwise', async t => {
   const at = await office(t, { whole: false })
-  const file = join(at.data, 'fw.rules')
-  writeFileSync(file, 'default allow\n')
-  t.match(await sluice(at, ['apply', '-f', file, '--watch']), { code: 0 })
+  mkdirSync(join(at.data, 'rules'), { recursive: true })
+  const watched = join(at.data, 'rules', 'fw.rules')
+  writeFileSync(watched, 'default allow\n')
+  await until(async () => (await items(at, 'policies')).length === 1)
   t.match(await sluice(at, ['undo']), {
     code: 0,
     err: /fw\.rules is watched and still says otherwise/,
   })
+  const file = join(at.data, 'other.rules')
   writeFileSync(file, 'default drop\n')
   t.match(await sluice(at, ['apply', '-f', file]), { code: 0 })
   t.match(await sluice(at, ['undo']), { code: 0, err: '' }, 'nothing of one that is not watched')

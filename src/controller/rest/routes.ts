@@ -252,6 +252,7 @@ const historyRoutes = (app: FastifyInstance, controller: Controller): void => {
     write('take a change of the policies back', { querystring: undoQuery }),
     async request => {
       const { number } = request.query
+      const was = new Map(policies.list().map(policy => [policy.name, policy]))
       const undone = await policies.undo(
         number === undefined ? undefined : Number(number),
         controller.topology.current,
@@ -260,7 +261,7 @@ const historyRoutes = (app: FastifyInstance, controller: Controller): void => {
       )
       await settle(controller, request.query)
       const files = undone.changes.flatMap(({ name, before }) => {
-        const policy = policies.list().find(each => each.name === name) ?? before
+        const policy = was.get(name) ?? before
         return policy?.watch && policy.file !== undefined ? [policy.file] : []
       })
       return { ...historyItem(undone), ...(files.length > 0 && { files }) }
