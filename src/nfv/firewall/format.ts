@@ -116,8 +116,14 @@ export const formatMember = (member: Member): string => {
   }
 }
 
-export const formatServices = (members: readonly ServiceMember[]): string =>
-  members.map(formatService).join(', ')
+export const formatServices = (members: readonly ServiceMember[]): string => {
+  // All of a protocol comes last: before ports it would read as if they were its own.
+  const isWhole = (member: ServiceMember) =>
+    member.kind === 'ports' && member.ports.length === 0 && member.sourcePorts.length === 0
+  const last = members.filter(isWhole)
+  const first = last.length === 0 ? members : members.filter(member => !isWhole(member))
+  return [...first, ...last].map(formatService).join(', ')
+}
 
 export const formatService = (member: ServiceMember): string => {
   switch (member.kind) {

@@ -143,15 +143,68 @@ const addressHint = (word: string): string => {
 }
 
 export const takeServices = (reader: LineReader): ServiceMember[] => {
-  const list: ServiceMember[] = [takeService(reader)]
+  const list: ServiceMember[] = takeTogether(reader)
+  let together = list.length
   while (reader.skipComma()) {
     const before = list.at(-1)!
-    // `tcp 80, 443`: a bare number after a comma is one more port of the same protocol.
-    if (before.kind === 'ports' && before.ports.length > 0 && isPortNext(reader))
-      list[list.length - 1] = takeMorePorts(reader, before)
-    else list.push(takeService(reader))
+    // `tcp 80, 443`: a bare number after a comma is one more port of the same protocols.
+    if (before.kind === 'ports' && before.ports.length > 0 && isPortNext(reader)) {
+      const { ports, sourcePorts } = takeMorePorts(reader, before)
+      for (let at = list.length - together; at < list.length; at++)
+        list[at] = { ...(list[at] as PortsMember), ports, sourcePorts }
+      continue
+    }
+    const token = reader.peek()
+    const next = takeTogether(reader)
+    const [first] = next
+    if (isBare(before) && first?.kind === 'ports' && first.ports.length > 0)
+      failBare(reader, before, first, token)
+    together = next.length
+    list.push(...next)
   }
   return list
+}
+
+type PortsMember = ServiceMember & { readonly kind: 'ports' }
+
+/** A protocol without ports, which is all of it. */
+const isBare = (member: ServiceMember): member is PortsMember =>
+  member.kind === 'ports' && member.ports.length === 0 && member.sourcePorts.length === 0
+
+/** `tcp, udp 53` reads as one port for both in other languages, and is all of TCP here. */
+const failBare = (
+  reader: LineReader,
+  before: PortsMember,
+  next: PortsMember,
+  token: Token | undefined,
+): never => {
+  const [one, other] = [before.transport, next.transport]
+  const ports = next.ports.map(({ from, to }) => (from === to ? from : `${from}-${to}`)).join(' ')
+  return reader.fail(
+    `"${one}, ${other} ${ports}" would be all of ${one.toUpperCase()}, and ${other} ${ports}`,
+    `write "${one}+${other} ${ports}" for these ports of both, or "${other} ${ports}, ${one}" for all of ${one.toUpperCase()}`,
+    token,
+  )
+}
+
+/** `tcp+udp 53`: the same ports of several protocols; or one service. */
+const takeTogether = (reader: LineReader): ServiceMember[] => {
+  const token = reader.peek()
+  const words = token?.kind === 'word' ? token.text.split('+') : []
+  if (words.length < 2) return [takeService(reader)]
+  reader.word('a service', serviceHint)
+  const wrong = words.find(
+    (word, at) => !Object.hasOwn(transports, word) || words.indexOf(word) !== at,
+  )
+  if (wrong !== undefined)
+    reader.fail(
+      `"${token!.text}" are no protocols with the same ports`,
+      'write for example tcp+udp 53',
+      token,
+    )
+  const ports = takePorts(reader)
+  const sourcePorts = takeSourcePorts(reader)
+  return words.map(word => ({ kind: 'ports', transport: word as Transport, ports, sourcePorts }))
 }
 
 type Ports = Extract<ServiceMember, { kind: 'ports' }>
@@ -227,7 +280,19 @@ const takePorts = (reader: LineReader): PortRange[] => {
     if (!isWhole || range.to > 65535)
       reader.fail(
         `"${token.text}" is no port`,
-        'ports go from 0 to 65535; a range is 8000-8099',
+        'ports go from 1 to 65535; a range is 8000-8099',
+        token,
+      )
+    if (/^0\d/.test(first!) || /^0\d/.test(last!))
+      reader.fail(
+        `"${token.text}" begins with a zero`,
+        `write ${token.text.replace(/(^|-)0+(?=\d)/g, '$1')}`,
+        token,
+      )
+    if (range.from === 0)
+      reader.fail(
+        'port 0 is never on the wire',
+        range.to === 0 ? 'ports go from 1 to 65535' : `write 1-${range.to}`,
         token,
       )
     if (range.from > range.to)

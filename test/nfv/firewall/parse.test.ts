@@ -175,7 +175,7 @@ write 70-80`,
     `x.rules:1:11: "70000" is no port
   allow tcp 70000 from any to any
             ^~~~~
-ports go from 0 to 65535; a range is 8000-8099`,
+ports go from 1 to 65535; a range is 8000-8099`,
   ],
   [
     'allow 80 from any to any',
@@ -332,3 +332,39 @@ the path is relative to the file that names it`,
     )
   },
 )
+
+t.test('ports that would be read in two ways are mistakes, with both ways to say it', async t => {
+  const complaints = (services: string) =>
+    parse(`default drop\na: allow ${services} from any to any\n`, 'a.rules').complaints.map(
+      ({ message, hint }) => `${message} | ${hint}`,
+    )
+  t.same(complaints('tcp, udp 53'), [
+    '"tcp, udp 53" would be all of TCP, and udp 53 | write "tcp+udp 53" for these ports of both, or "udp 53, tcp" for all of TCP',
+  ])
+  t.same(complaints('tcp 080'), ['"080" begins with a zero | write 80'])
+  t.same(complaints('tcp 0'), ['port 0 is never on the wire | ports go from 1 to 65535'])
+  t.same(complaints('udp 53 source 0-1023'), ['port 0 is never on the wire | write 1-1023'])
+  t.match(complaints('tcp+icmp 53'), [/no protocols with the same ports/])
+  for (const right of [
+    'tcp+udp 53',
+    'udp 53, tcp',
+    'tcp, udp',
+    'tcp, icmp',
+    'tcp+udp 53, 5353 source 53',
+  ])
+    t.same(complaints(right), [], right)
+})
+
+t.test('ports of several protocols are those of each, also after a comma', async t => {
+  const { lines } = parse(
+    'default drop\na: allow tcp+udp 53, 853, icmp from any to any\n',
+    'a.rules',
+  )
+  t.match(formatFile(lines), 'a: allow tcp 53 853, udp 53 853, icmp')
+})
+
+t.test('all of a protocol is written behind the ports of others', async t => {
+  const { lines } = parse('default drop\na: allow udp 53, tcp, sctp from any to any\n', 'a.rules')
+  const text = formatFile(lines)
+  t.same(parse(text, 'a.rules').complaints, [], text)
+})
