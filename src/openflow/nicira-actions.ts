@@ -223,6 +223,9 @@ const regLoad2 = nicira(
   33,
   reader => {
     const { field, value, mask } = readSetField(reader)
+    // Padding may be longer than it need be.
+    if (reader.rest().some(octet => octet !== 0))
+      throw reader.error('padding that is not zero', 'OFPBAC_BAD_SET_ARGUMENT')
     const all = fullMask(field)
     return {
       kind: 'set_field',
@@ -395,7 +398,7 @@ export const niciraActions: readonly NiciraAction[] = [
   nicira('set_mpls_label', 30, reader => { reader.skip(2); return { kind: 'set_mpls_label', label: reader.u32() } },
     (writer, { label }) => { writer.zeros(2); writer.u32(label) }),
   nicira('set_mpls_tc', 31, reader => ({ kind: 'set_mpls_tc', tc: reader.u8() }), (writer, { tc }) => writer.u8(tc)),
-  regLoad2,
+  openEnded(regLoad2),
   nicira('conjunction', 34, reader => ({ kind: 'conjunction', clause: reader.u8(), clauseCount: reader.u8(), id: reader.u32() }),
     (writer, { id, clause, clauseCount }) => { writer.u8(clause); writer.u8(clauseCount); writer.u32(id) }),
   openEnded(nicira('ct', 35, readCt, writeCt)),

@@ -229,3 +229,21 @@ t.test('set_field of OpenFlow 1.3 has no mask', async t => {
   bytes.writeUInt16BE(bytes.length, 2)
   t.throws(() => decode(bytes), /OFPBAC_BAD_SET_MASK/)
 })
+
+t.test('what Open vSwitch 3.1 reads or refuses, and we did not', t => {
+  const meter = (command: string, flags: string) =>
+    hex(`041d0020 82b3a1a4 ${command} ${flags} 00000001 0001 0010 00000002 00000002 00000000`)
+  t.throws(() => decode(meter('0000', '0003')), /OFPMMFC_BAD_FLAGS/)
+  t.equal(decode(meter('0000', '0001')).kind, 'meter-mod')
+  t.equal(decode(meter('0002', '0003')).kind, 'meter-mod', 'of one that goes they say nothing')
+  const padded = (last: string) =>
+    hex(`
+      04 0d 0038 00000001 ffffffff fffffffd 0020 000000000000
+      ffff 0020 00002320 0021 00010004 00000007 ${'00'.repeat(13)} ${last}
+    `)
+  t.match(formatReceived(decode(padded('00'))), 'set_field:0x7->reg0')
+  t.throws(() => decode(padded('01')), /OFPBAC_BAD_SET_ARGUMENT/)
+  const hello = '04000020123456780001000c00000001000000020001000c0000000300000004'
+  t.equal(decode(hex(hello)).kind, 'hello', 'elements without their padding')
+  t.end()
+})

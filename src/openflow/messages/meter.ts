@@ -1,6 +1,7 @@
 import type { MeterBand } from '../values.js'
 import {
   type Codec,
+  type DefaultedCodec,
   entries,
   list,
   names,
@@ -11,6 +12,7 @@ import {
   u64,
   withDefault,
 } from '../wire/codecs.js'
+import type { Reader } from '../wire/reader.js'
 import { length16, structure } from '../wire/structure.js'
 import { message, multipartReply, multipartRequest } from './message.js'
 
@@ -51,13 +53,29 @@ const band: Codec<MeterBand> = {
   },
 }
 
+const isDeletion = ({ bytes, offset }: Reader): boolean => bytes[offset - 1] === 2
+
+/** What is counted is one of the two, but for a meter that goes; the command stands before. */
+const flagsOfMod: DefaultedCodec<number> = {
+  fallback: 0,
+  read(reader) {
+    const isDeleted = isDeletion(reader)
+    const flags = reader.u16()
+    const both = meterFlags.kbps | meterFlags.pktps
+    if (!isDeleted && (flags & both) === both)
+      throw reader.error('both kilobits and packets', 'OFPMMFC_BAD_FLAGS')
+    return flags
+  },
+  write: u16.write,
+}
+
 export const meterMod = message({
   kind: 'meter-mod',
   type: 29,
   spec: 'OpenFlow 1.3.5, 7.3.4.4 Meter Modification Message',
   fields: [
     ['command', names(u16, { add: 0, modify: 1, delete: 2 }, 'OFPMMFC_BAD_COMMAND'), 'what to do'],
-    ['flags', withDefault(u16, 0), 'see meterFlags'],
+    ['flags', flagsOfMod, 'see meterFlags'],
     ['meterId', u32, 'its number'],
     ['bands', withDefault(list(band), []), 'what it does from which rate on'],
   ],
