@@ -15,7 +15,11 @@ import type {
 } from './policy-work.js'
 
 const module = new URL('./policy-work.js', import.meta.url).href
-const bounds = { seconds: 30, memoryMib: 1_024 }
+/** An answer to anybody must come before the API gives up waiting for it; a change may take longer to be checked. */
+const bounds = {
+  first: { seconds: 30, memoryMib: 1_024 },
+  later: { seconds: 12, memoryMib: 1_024 },
+} as const
 /** Questions that may wait: of people who may write, and of anybody. */
 const mostWaiting = { first: 16, later: 4 } as const
 
@@ -63,8 +67,11 @@ export class PolicyDesk {
   async #work(): Promise<void> {
     if (this.#isBusy) return
     this.#isBusy = true
-    for (let next = this.#next(); next !== undefined; next = this.#next())
-      await this.#workers.run(module, next.job, bounds).then(next.resolve, next.reject)
+    for (let next = this.#next(); next !== undefined; next = this.#next()) {
+      const { job, resolve, reject } = next
+      const most = job.kind === 'check' ? bounds.first : bounds.later
+      await this.#workers.run(module, job, most).then(resolve, reject)
+    }
     this.#isBusy = false
   }
 

@@ -39,8 +39,16 @@ export interface Unconfirmed {
 
 const prefix = '/policy-history/'
 const unconfirmedKey = '/policy-unconfirmed'
-/** Entries hold whole rule files. */
+/** Entries hold whole rule files: there is an end to how many, and to how long they are together. */
 const kept = 50
+const keptSize = 32_000_000
+
+/** Characters of the texts that an entry holds. */
+const sizeOf = ({ changes }: HistoryEntry): number =>
+  changes.reduce((sum, { before }) => {
+    const texts = before ? [before.source, ...Object.values(before.includes ?? {})] : []
+    return sum + texts.reduce((size, { length }) => size + length, 0)
+  }, 0)
 
 const keyOf = (number: number): string => `${prefix}${String(number).padStart(12, '0')}`
 
@@ -99,13 +107,12 @@ export class PolicyHistory {
       confirmSeconds === undefined
         ? undefined
         : { number, deadlineMillis: wallMillis + confirmSeconds * 1_000 }
-    const oldest = this.#entries.length >= kept ? this.#entries[0] : undefined
     return {
       entry,
       unconfirmed,
       ops: [
         { op: 'put', key: keyOf(number), value: entry },
-        ...(oldest ? [{ op: 'delete', key: keyOf(oldest.number) } as const] : []),
+        ...this.#beyond(entry).map((old): Op => ({ op: 'delete', key: keyOf(old.number) })),
         unconfirmed
           ? { op: 'put', key: unconfirmedKey, value: unconfirmed }
           : { op: 'delete', key: unconfirmedKey },
@@ -113,10 +120,22 @@ export class PolicyHistory {
     }
   }
 
+  /** The oldest, for which there is no room beside a new one. */
+  #beyond(next: HistoryEntry): readonly HistoryEntry[] {
+    let size = sizeOf(next)
+    let first = this.#entries.length
+    while (first > 0 && this.#entries.length - first + 1 < kept) {
+      size += sizeOf(this.#entries[first - 1]!)
+      if (size > keptSize) break
+      first--
+    }
+    return this.#entries.slice(0, first)
+  }
+
   /** The entry is in the store now. */
   note(entry: HistoryEntry, unconfirmed: Unconfirmed | undefined): void {
+    this.#entries.splice(0, this.#beyond(entry).length)
     this.#entries.push(entry)
-    if (this.#entries.length > kept) this.#entries.shift()
     this.unconfirmed = unconfirmed
   }
 

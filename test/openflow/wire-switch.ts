@@ -140,6 +140,8 @@ export const usualAnswers =
         return { kind: 'barrier-reply' }
       case 'flow-stats-request':
         return { kind: 'flow-stats-reply', entries: [] }
+      case 'aggregate-stats-request':
+        return { kind: 'aggregate-stats-reply', packetCount: 0n, byteCount: 0n, flowCount: 0 }
       case 'flow-monitor-request':
         return { kind: 'flow-monitor-reply', updates: [] }
       case 'group-desc-request':

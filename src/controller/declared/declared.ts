@@ -75,13 +75,12 @@ export class Declared {
   }
 
   start(): void {
-    const ours = new Set<string>([networkKind.kind, hostKind.kind, portKind.kind])
-    const update = (kind: string) => {
-      if (kind === intentKind.kind) this.#updateIntents()
-      if (ours.has(kind)) this.#update()
-    }
-    this.#objects.on('changed', update)
-    this.#objects.on('forgotten', update)
+    const ours = [networkKind.kind, hostKind.kind, portKind.kind]
+    // Once for all that came together: each time everything that is declared is looked at.
+    this.#objects.on('settled', kinds => {
+      if (kinds.has(intentKind.kind)) this.#updateIntents()
+      if (ours.some(kind => kinds.has(kind))) this.#update()
+    })
     this.#topology.on('event', ({ kind }) => {
       if (kind === 'switch-connected' || kind === 'switch-forgotten' || kind === 'port-up')
         this.#update()

@@ -37,12 +37,17 @@ export interface ObjectEvents {
   changed: [kind: string, name: string]
   /** It is gone. */
   forgotten: [kind: string, name: string]
+  /** All that changed together has been told; of these kinds. */
+  settled: [kinds: ReadonlySet<string>]
 }
 
 const prefix = '/objects/'
 const keyOf = (kind: Kind, name: string): string => `${prefix}${kind.path}/${name}`
 export const namePattern = '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$'
 const nameRule = new RegExp(namePattern)
+
+/** What is told of one request. */
+const mostComplaints = 100
 
 interface Value {
   readonly spec: unknown
@@ -123,9 +128,14 @@ export class ObjectKeeper extends EventEmitter<ObjectEvents> {
     expectation: Expectation = {},
     isDryRun = false,
   ): Promise<readonly Change[]> {
-    const complaints = wishes.flatMap((wish, index) =>
-      this.#complaints(wish, wishes.slice(0, index)).map(each => ({ index, ...each })),
-    )
+    const earlier = new Set<string>()
+    const complaints: (Complaint & { readonly index: number })[] = []
+    for (const [index, wish] of wishes.entries()) {
+      for (const each of this.#complaints(wish, earlier)) {
+        if (complaints.length < mostComplaints) complaints.push({ index, ...each })
+      }
+      earlier.add(`${wish.kind}/${wish.name}`)
+    }
     if (complaints.length > 0) throw new Failure('bad-objects', { complaints })
     const planned = wishes.map(wish => this.#plan(wish, expectation))
     const changed = planned.filter(({ change }) => change !== 'unchanged')
@@ -145,6 +155,7 @@ export class ObjectKeeper extends EventEmitter<ObjectEvents> {
     if (!ok) throw new Failure('revision-conflict', { name: changed[0]!.wish.name })
     for (const { kind, wish } of changed) this.#keep(kind, wish.name, { spec: wish.spec }, rev)
     for (const { kind, wish } of changed) this.emit('changed', kind.kind, wish.name)
+    this.emit('settled', new Set(changed.map(({ kind }) => kind.kind)))
     return planned.map(({ change }) => change)
   }
 
@@ -171,6 +182,7 @@ export class ObjectKeeper extends EventEmitter<ObjectEvents> {
     if (!ok) throw new Failure('revision-conflict', { name })
     this.#keep(kind, name, value, rev)
     this.emit('changed', kind.kind, name)
+    this.emit('settled', new Set([kind.kind]))
   }
 
   /** What was made for a leaving object is gone. */
@@ -199,6 +211,7 @@ export class ObjectKeeper extends EventEmitter<ObjectEvents> {
     if (!ok) throw new Failure('revision-conflict', { name: before.name })
     this.#known.delete(key)
     this.emit('forgotten', kind.kind, before.name)
+    this.emit('settled', new Set([kind.kind]))
   }
 
   #keep(kind: Kind, name: string, value: Value, revision: Rev): void {
@@ -220,7 +233,8 @@ export class ObjectKeeper extends EventEmitter<ObjectEvents> {
     return { kind, wish, before, change }
   }
 
-  #complaints(wish: ObjectWish, earlier: readonly ObjectWish[]): readonly Complaint[] {
+  /** @param earlier kinds and names of those before it */
+  #complaints(wish: ObjectWish, earlier: ReadonlySet<string>): readonly Complaint[] {
     const kind = this.kinds.find(each => each.kind === wish.kind)
     if (kind === undefined) {
       const known = this.kinds.map(each => each.kind).join(', ')
@@ -233,7 +247,7 @@ export class ObjectKeeper extends EventEmitter<ObjectEvents> {
           message: 'a name has up to 63 letters, digits, dots, dashes and underscores',
         },
       ]
-    if (earlier.some(each => each.kind === wish.kind && each.name === wish.name))
+    if (earlier.has(`${wish.kind}/${wish.name}`))
       return [{ path: ['name'], message: `${wish.kind} ${wish.name} is declared twice` }]
     return complaintsOf(kind, wish.spec).map(each => ({ ...each, path: ['spec', ...each.path] }))
   }

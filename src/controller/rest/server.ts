@@ -12,6 +12,7 @@ import type { Timers } from '../../base/env.js'
 import { Failure } from '../../base/failures.js'
 import type { Log } from '../../base/log.js'
 import { mistakeText, schemaMistakes } from '../../base/schema-mistakes.js'
+import { type CallerLimits, Callers } from './callers.js'
 
 export interface RestOptions {
   readonly host: string
@@ -22,6 +23,8 @@ export interface RestOptions {
   readonly names?: readonly string[]
   readonly log: Log
   readonly timers: Timers
+  /** How many there may be; absent: as many as usual. */
+  readonly callers?: CallerLimits
 }
 
 export type RoutePlugin = (app: FastifyInstance) => void
@@ -55,12 +58,14 @@ export const createRest = async (
       customOptions: {
         removeAdditional: false,
         coerceTypes: false,
-        allErrors: true,
+        // Of four million items each would be a mistake: memory ends before they do.
+        allErrors: false,
         verbose: true,
       },
     },
   })
-  app.server.maxConnections = 1_024
+  const callers = new Callers(options.log, options.callers)
+  callers.watch(app.server)
   app.server.headersTimeout = 5_000
   await app.register(websocket, { options: { maxPayload: 64 * 1024, perMessageDeflate: false } })
   await app.register(swagger, {
@@ -77,6 +82,7 @@ export const createRest = async (
     },
   })
   guard(app, options)
+  bound(app, callers)
   answerInTime(app, options.timers)
   for (const plugin of plugins) app.register(async scope => plugin(scope))
   answerFailures(app, options.log)
@@ -104,6 +110,17 @@ const answerInTime = (app: FastifyInstance, timers: Timers): void => {
       reply.code(failure.status).type('application/problem+json').send(failure.toProblem())
     })
     reply.raw.on('close', cancel)
+  })
+}
+
+/** Streams and answers have an end to how many they are. */
+const bound = (app: FastifyInstance, callers: Callers): void => {
+  app.addHook('onRequest', async request => {
+    const isStream = request.ws || request.headers.accept?.includes('text/event-stream') === true
+    if (isStream) callers.stream(request.raw.socket)
+  })
+  app.addHook('onSend', async (request, _reply, payload) => {
+    if (typeof payload === 'string') callers.answer(payload.length, request.raw.socket)
   })
 }
 

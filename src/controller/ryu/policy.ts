@@ -35,14 +35,54 @@ const mark = /#\s*ryu (\{.*\})\s*$/
 
 /** What a policy's text remembers; nothing for a text that is not ours. */
 export const readState = (source: string | undefined): RyuState => {
-  const found = (source ?? '').split('\n').flatMap(line => {
-    const json = mark.exec(line)?.[1]
-    return json === undefined ? [] : [JSON.parse(json) as Record<string, unknown>]
-  })
-  const [head, ...rules] = found
+  const found = (source ?? '').split('\n').flatMap(line => markOf(line) ?? [])
+  const head = found.find(isHead)
   if (head === undefined) return nothing
-  return { ...nothing, ...head, rules: rules as unknown as RyuRule[] }
+  return { ...nothing, ...head, rules: found.filter(isRule) }
 }
+
+/** Lines that are longer were not written here. */
+const longestLine = 10_000
+
+/** Undefined for a line without a mark, and for one that somebody has broken. */
+const markOf = (line: string): object | undefined => {
+  const json = line.length > longestLine ? undefined : mark.exec(line)?.[1]
+  if (json === undefined) return undefined
+  try {
+    const value: unknown = JSON.parse(json)
+    return typeof value === 'object' && value !== null ? value : undefined
+  } catch {
+    // Texts can be edited by hand; what cannot be read is no mark of ours.
+    return undefined
+  }
+}
+
+const isTexts = (value: unknown): boolean =>
+  Array.isArray(value) && value.every(each => typeof each === 'string')
+
+const isHead = (value: object): value is Omit<RyuState, 'rules'> =>
+  'enabled' in value &&
+  isTexts(value.enabled) &&
+  'logging' in value &&
+  isTexts(value.logging) &&
+  'last' in value &&
+  typeof value.last === 'object' &&
+  value.last !== null
+
+const isRule = (value: object): value is RyuRule =>
+  'switch' in value &&
+  typeof value.switch === 'string' &&
+  'vlan' in value &&
+  Number.isInteger(value.vlan) &&
+  'rule_id' in value &&
+  Number.isInteger(value.rule_id) &&
+  'priority' in value &&
+  Number.isInteger(value.priority) &&
+  'match' in value &&
+  typeof value.match === 'object' &&
+  value.match !== null &&
+  'actions' in value &&
+  (value.actions === 'ALLOW' || value.actions === 'DENY')
 
 /**
  * The policy's text. @param switches all dpids; those that are not enabled pass nothing
