@@ -6,7 +6,7 @@
 import type { Env } from '../../src/base/env.js'
 import type { ControllerProcess } from '../../src/lab/controller-process.js'
 import { type Lab, withLab } from '../../src/lab/main.js'
-import { sh, sleep } from '../../src/lab/shell.js'
+import { sleep } from '../../src/lab/shell.js'
 import { type HostSpec, readLab } from '../../src/lab/spec.js'
 import type { NetnsStage } from '../../src/lab/stages/netns.js'
 import { SimStage } from '../../src/lab/stages/sim.js'
@@ -442,10 +442,8 @@ class NetnsWorld implements World {
 
   async open(): Promise<void> {
     for (const { name } of lab.spec.hosts) {
-      const [command = '', ...words] = this.#stage.enter(name)
-      // A kernel without addresses keeps still, so that only we speak.
-      await sh(command, ...words, ...'ip addr flush dev eth0'.split(' '))
-      const host = new RawHost([command, ...words])
+      // Their kernels answer for their addresses, and may answer what arrives: with identifications of their own.
+      const host = new RawHost(this.#stage.enter(name))
       this.#hosts.set(name, host)
       await host.ready
     }

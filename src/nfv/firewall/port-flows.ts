@@ -9,11 +9,17 @@ import { isTracked } from './tables.js'
 export const portFlows = (plan: PortPlan): Flow[] => {
   const origin: Origin = { kind: 'base', name: 'firewall' }
   const hasSource = plan.tables.some(({ side }) => side === 'source')
-  const rows = plan.tables.flatMap(({ side, protocol, sets }) => {
+  const rows = plan.tables.flatMap(({ side, protocols, isShared, sets }) => {
     const [table, next, field] = sideOf(side, hasSource)
     return portRows(sets, side)
       .filter(row => row.length > 0 || row.bits > 0)
-      .map(({ value, mask, length, bits, priority }) =>
+      .flatMap(row => {
+        // Ports are matched with their protocol: Open vSwitch takes the one without the other, but tells the row
+        // without its port when it is read back.
+        const of = isShared && row.length === 0 ? [undefined] : protocols
+        return of.map(protocol => ({ ...row, protocol }))
+      })
+      .map(({ value, mask, length, bits, priority, protocol }) =>
         flow(
           table,
           priority,

@@ -119,7 +119,10 @@ export interface PortPlan {
   /** The sets with their bits, by side; and by protocol, where they are more than a register has bits. */
   readonly tables: readonly {
     side: PortSide
-    protocol: number | undefined
+    /** Those whose ports are looked at. */
+    protocols: readonly number[]
+    /** False: other protocols have a table of their own. */
+    isShared: boolean
     sets: readonly ClassedSet[]
   }[]
 }
@@ -150,7 +153,8 @@ export const planPorts = (needs: Iterable<PortNeed>): PortPlan => {
   const classes = new Map<string, number>()
   const give = (side: PortSide, protocol: number | undefined, wanted: readonly Wanted[]) => {
     const sets = giveBits(wanted.slice(0, bitCount))
-    if (sets.length > 0) tables.push({ side, protocol, sets })
+    const protocols = [...new Set(sets.flatMap(set => [...set.protocols]))].sort((a, b) => a - b)
+    if (sets.length > 0) tables.push({ side, protocols, isShared: protocol === undefined, sets })
     for (const { key, bit, protocols } of sets)
       for (const each of protocols) classes.set(classKey(side, each, key), bit)
   }
