@@ -158,6 +158,10 @@ export class Controller extends EventEmitter<ControllerEvents> {
   #lastCompile = { endMillis: 0, tookMillis: 0 }
   /** The revision in which the rules last changed; infinite while a change of theirs waits for its compile. */
   #policyRevision = 0
+  /** Those that have held a program of ours, in this life or an earlier one. */
+  readonly #served = new Set<Dpid>()
+  /** What switches know of connections is out of date: the next compile begins an epoch. */
+  #isEpochOver = false
   #firewall: readonly Section[] = []
   readonly #programsOf: Programs
 
@@ -244,6 +248,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
     const parts = { policies, attached, ruleCounters: counters, learning, network }
     const controller = new Controller(env, store, options, parts)
     const facts = await loadFacts(store)
+    for (const { dpid } of facts.switches) controller.#served.add(dpid)
     controller.topology.restore(facts)
     controller.#listen()
     controller.#compile(controller.topology.current, controller.#asked)
@@ -494,6 +499,9 @@ export class Controller extends EventEmitter<ControllerEvents> {
       this.journal.add(event)
       if (event.kind === 'switch-forgotten') this.ruleCounters.forget(String(event.dpid))
     })
+    this.topology.on('moved', () => {
+      this.#isEpochOver = true
+    })
     this.policies.on('changed', () => {
       this.#policyRevision = Number.POSITIVE_INFINITY
       this.schedule()
@@ -531,6 +539,8 @@ export class Controller extends EventEmitter<ControllerEvents> {
 
   #compile(topology: Topology, target: number): void {
     const beganMillis = this.#env.clock.nowMillis()
+    if (this.#isEpochOver) this.policies.beginEpoch()
+    this.#isEpochOver = false
     const firewall = this.policies.compile(topology)
     const programs = this.#programsOf.of(
       topology,
@@ -567,6 +577,11 @@ export class Controller extends EventEmitter<ControllerEvents> {
     })
     programmer.on('drift', counts => this.journal.add({ kind: 'drift-repaired', dpid, ...counts }))
     programmer.on('displaced', network => this.#displaced(dpid, network))
+    programmer.on('empty', () => {
+      if (!this.#served.has(dpid)) return
+      this.#isEpochOver = true
+      this.schedule()
+    })
     programmer.on('failed', error =>
       this.#env.log.warn({ dpid, err: error }, 'programming failed, will be tried again'),
     )
@@ -579,6 +594,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
   }
 
   #confirmed(dpid: Dpid): void {
+    this.#served.add(dpid)
     this.#adopted.delete(dpid)
     if (this.#ready.has(dpid) || !this.#attached.has(dpid)) return
     this.#ready.add(dpid)

@@ -386,12 +386,20 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
     this.emit('changed')
   }
 
-  #sectionsOf(resolved: Resolved, { stamp: { generation }, timeouts }: Marks): readonly Section[] {
-    const sections = this.#compiler.compile(resolved, generation, timeouts)
+  #sectionsOf(
+    resolved: Resolved,
+    { stamp: { generation }, timeouts, epoch }: Marks,
+  ): readonly Section[] {
+    const sections = this.#compiler.compile(resolved, generation, timeouts, epoch)
     if (!this.#isLearning) return sections
     if (this.#learning?.generation !== generation)
       this.#learning = { generation, section: learningSection(generation, resolved) }
     return [...sections, this.#learning.section]
+  }
+
+  /** From the next compile on no switch relies on what others knew of connections before. */
+  beginEpoch(): void {
+    this.#marks.beginEpoch()
   }
 
   /** The firewall's sections for the network as it is; the same objects while nothing changes. */

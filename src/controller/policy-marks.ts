@@ -1,6 +1,6 @@
 /**
- * What outlives the rules in switches: the generation that sessions are stamped with, and the zones of timeouts. Kept in
- * the store, so that after a restart the same rules make the same rows.
+ * What outlives the rules in switches: the generation that sessions are stamped with, the epoch of those that another
+ * switch decides, and the zones of timeouts. Kept in the store, so that after a restart the same rules make the same rows.
  */
 import type { Env } from '../base/env.js'
 import type { Resolved } from '../nfv/firewall/resolved.js'
@@ -16,11 +16,15 @@ interface Stamp {
 export interface Marks {
   readonly stamp: Stamp
   readonly timeouts: TimeoutBook
+  /** 1 to 65535; begins anew where switches may no longer rely on what others know of connections. */
+  readonly epoch: number
 }
 
 const stampKey = '/firewall/generation'
 const timeoutsKey = '/firewall/timeouts'
-const maxGeneration = 0xffff
+const epochKey = '/firewall/epoch'
+/** Of generations and epochs: then they begin with 1 again. */
+const last = 0xffff
 
 export class PolicyMarks {
   readonly #env: Env
@@ -36,7 +40,9 @@ export class PolicyMarks {
   static async load(env: Env, store: Store): Promise<PolicyMarks> {
     const stamp = (await store.get(stampKey))?.value as Stamp | undefined
     const timeouts = (await store.get(timeoutsKey))?.value as TimeoutBook | undefined
+    const epoch = (await store.get(epochKey))?.value as number | undefined
     return new PolicyMarks(env, store, {
+      epoch: epoch ?? 1,
       stamp: stamp ?? { hash: '', generation: 0 },
       timeouts: timeouts ?? emptyBook,
     })
@@ -61,6 +67,13 @@ export class PolicyMarks {
     this.#now = { ...this.#now, timeouts }
   }
 
+  /** Should it not be kept: after a restart some connections are asked about once more. */
+  beginEpoch(): void {
+    const epoch = (this.#now.epoch % last) + 1
+    this.#now = { ...this.#now, epoch }
+    this.#put(epochKey, epoch, 'the epoch could not be kept')
+  }
+
   /** They are in force. Should the generation not be kept: after a restart every session is asked once more, none is lost. */
   keep(marks: Marks): void {
     const before = this.#now
@@ -80,10 +93,11 @@ export class PolicyMarks {
 
 /** What marks are for other rules, or other networks; the same objects where nothing changes. */
 export const nextMarks = (
-  { stamp, timeouts }: Marks,
+  { stamp, timeouts, epoch }: Marks,
   resolved: Resolved,
   networks: Topology['networks'],
 ): Marks => ({
+  epoch,
   stamp: nextStamp(stamp, resolved.hash),
   timeouts: planZones(
     timeouts,
@@ -94,4 +108,4 @@ export const nextMarks = (
 
 /** Other rules, another generation: running sessions are asked again. Skips 0, which no session carries. */
 const nextStamp = (stamp: Stamp, hash: string): Stamp =>
-  hash === stamp.hash ? stamp : { hash, generation: (stamp.generation % maxGeneration) + 1 }
+  hash === stamp.hash ? stamp : { hash, generation: (stamp.generation % last) + 1 }

@@ -95,7 +95,10 @@ export class Punts {
     if (reason === 'log') return
     const network = plainNumber(match.reg0) & (2 ** registers.network.size - 1)
     const answer = rejectionOf(frame, address => this.#topology.isBroadcast(network, address))
-    if (answer) this.#output.send(at, this.#topology.tagged(at, network, answer))
+    if (answer === undefined) return
+    const sender = formatMac(Number(readPacket(frame).fields.eth_src))
+    const back = this.#topology.placeOfSender(at, network, sender)
+    this.#output.send(back, this.#topology.tagged(back, network, answer))
   }
 
   #goOn(reason: PuntReason, at: PortRef, network: number, frame: Uint8Array): void {

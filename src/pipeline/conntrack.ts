@@ -52,11 +52,23 @@ export class Conntrack {
     if (original) writeOriginal(fields, original)
   }
 
-  /** Keeps the packet's connection, or changes mark and label of the one it belongs to. */
-  commit(zone: number, packet: Packet, change: { mark?: number; label?: bigint }): void {
+  /**
+   * Keeps the packet's connection, or changes mark and label of the one it belongs to. When forced, an answer becomes
+   * the first packet of a connection that it opens itself.
+   */
+  commit(
+    zone: number,
+    packet: Packet,
+    change: { mark?: number; label?: bigint; isForced?: boolean },
+  ): void {
     const { fields } = packet
     if (Number(fields.ct_state ?? 0) & ctState.inv) return
-    let connection = this.#find(zone, packet).connection
+    let { state, connection } = this.#find(zone, packet)
+    if (change.isForced && connection && state & ctState.rpl && !(state & ctState.rel)) {
+      this.#forget(connection)
+      connection = undefined
+      fields.ct_state = ctState.trk | ctState.new
+    }
     if (connection === undefined) {
       const tuple = tupleOf(fields)
       if (tuple === undefined) return

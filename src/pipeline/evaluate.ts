@@ -426,6 +426,7 @@ class Run implements Outcome {
     const label = fork.fields.ct_label
     this.apply(action.exec ?? [], row)
     this.#view.conntrack.commit(zone, fork, {
+      ...(action.force && { isForced: true }),
       ...(fork.fields.ct_mark !== mark && { mark: Number(fork.fields.ct_mark) }),
       ...(fork.fields.ct_label !== label && { label: BigInt(fork.fields.ct_label ?? 0) }),
     })

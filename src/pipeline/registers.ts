@@ -3,6 +3,8 @@
  *
  *     reg0   [16..31] flags: 16 from the fabric, 17 the rule lets a helper read        [0..15] network number
  *            18 rules are only asked, for a datagram in pieces
+ *            [19..20] judgement: 19 a switch has judged the packet, 20 it answers who opened the connection
+ *            21 what the rules let in now is not remembered       22 the switch of the destination is to judge it
  *            23 the controller has given the packet back
  *            [24..31] files that are audited whole, and have spoken
  *     reg1   [16..31] generation of the rules          [0..15] audit rules passed: the number of the last one
@@ -15,6 +17,7 @@
  *     reg9   [0..7] which zones the connection may be in       [8..15] how many of them were looked into
  *
  *     ct_label  [0..15] generation · [16..47] rule · [48..63] chain · [64..79] instance · [80] decided elsewhere
+ *               of what is decided elsewhere the generation is not that of rules: it is the epoch, see `nfv/firewall/tables.ts`
  */
 import type { Action, FieldValue, Masked, Subfield } from '../openflow/values.js'
 
@@ -30,6 +33,11 @@ export const registers = {
   fromFabric:  bits('reg0', 16, 1),
   helper:      bits('reg0', 17, 1),
   onlyAsked:   bits('reg0', 18, 1),
+  judged:      bits('reg0', 19, 1),
+  answers:     bits('reg0', 20, 1),
+  judgement:   bits('reg0', 19, 2),
+  unkept:      bits('reg0', 21, 1),
+  relied:      bits('reg0', 22, 1),
   returned:    bits('reg0', 23, 1),
   auditedFiles: bits('reg0', 24, 8),
   audited:     bits('reg1', 0, 16),
@@ -64,6 +72,18 @@ export const isFirstTime = [registers.returned, 0] as const
 
 /** Puts a constant into some bits. */
 export const load = (to: Subfield, value: FieldValue): Action => ({ kind: 'load', to, value })
+
+/**
+ * What switches tell one another of a packet, in the priority bits of its tag: 2 it is judged, 4 it answers who opened
+ * the connection, as far as is known where it came in. The lowest bit stays 0: priority 1 is less than none (IEEE 802.1Q).
+ */
+export const carriedJudgement: Subfield = bits('vlan_pcp', 1, 2)
+
+/** This switch judges the packet, or has judged its connection. */
+export const judgedHere: readonly Action[] = [
+  load(registers.judged, 1),
+  { kind: 'move', from: bits('ct_state', 3, 1), to: registers.answers },
+]
 
 /** The condition that some bits have these values; all of one field. */
 export const bitsEqual = (...parts: readonly (readonly [Subfield, number])[]): Masked => {

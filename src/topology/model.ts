@@ -79,7 +79,7 @@ export interface Host {
 export const hostKey = (network: number, mac: Mac): string =>
   network === 1 ? mac : `${network}/${mac}`
 
-/** The first network's frames have no tag between switches; those of others carry their number as VLAN. */
+/** The first network's frames have at most a priority tag between switches; those of others carry their number as VLAN. */
 export interface Network {
   /** 1 to 63; between switches it is the VLAN of all networks but the first. */
   readonly number: number

@@ -13,6 +13,8 @@ export interface TopologyEvents {
   /** `current` is another now; asked for when it is needed. */
   changed: []
   event: [event: NetworkEvent]
+  /** A host is at another switch now. */
+  moved: [host: Host]
 }
 
 export interface TopologyOptions {

@@ -278,6 +278,12 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
     return result && { result, isSettled: this.#intents.isSettled(name) }
   }
 
+  /** Where who sent a frame is reached: at the port where it came in, or behind the switch that it comes from. */
+  placeOfSender(at: PortRef, network: number, mac: Mac): PortRef {
+    const isDirect = this.#switches.get(at.dpid)?.ports.get(at.port)?.kind !== 'fabric'
+    return isDirect ? at : (this.#tracker.table.get(network, mac)?.at ?? at)
+  }
+
   /** A frame of a network as it is at a port. */
   tagged(at: PortRef, network: number, frame: Uint8Array): Uint8Array {
     const isFabric = this.current.switches.get(at.dpid)?.ports.get(at.port)?.kind === 'fabric'
@@ -516,9 +522,10 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
       this.emit('event', { kind: 'port-shut', ...at, reason }),
     )
     this.#tracker.on('host-learnt', host => this.#hostsChanged('host-learnt', host))
-    this.#tracker.on('host-changed', (host, before) =>
-      this.#hostsChanged(isSamePort(host.at, before.at) ? 'host-changed' : 'host-moved', host),
-    )
+    this.#tracker.on('host-changed', (host, before) => {
+      this.#hostsChanged(isSamePort(host.at, before.at) ? 'host-changed' : 'host-moved', host)
+      if (host.at.dpid !== before.at.dpid) this.emit('moved', host)
+    })
     this.#tracker.on('host-gone', (host, reason) => this.#hostsChanged('host-gone', host, reason))
     this.#tracker.on('address-moved', ({ at, mac, network }, ip) =>
       this.#output.flood(at.dpid, network, announcementOf(mac, ip), at.port),

@@ -22,18 +22,20 @@ t.test('each switch has what concerns its hosts', { timeout: 60_000 }, async t =
   t.not(ann, web, 'the lab has them at two switches')
   await at.call('PUT', '/api/v1/policies/p?wait=installed', {
     source: `default allow
-a: drop icmp from ${ipOf('ann')} to any
-w: drop icmp from ${ipOf('web')} to any
+a: drop icmp from ${ipOf('ann')} to ${ipOf('web')}
+w: drop icmp from ${ipOf('web')} to ${ipOf('db')}
+c: drop icmp from ${ipOf('cat')} to ${ipOf('db')}
 every: drop tcp 99 from any to any
 towards: drop tcp 98 from any to ${ipOf('web')}
 `,
   })
   t.same(await rulesAt(at, ann), ['a', 'every', 'towards'])
-  t.same(await rulesAt(at, web), ['every', 'towards', 'w'])
+  t.same(await rulesAt(at, web), ['a', 'c', 'every', 'towards', 'w'], 'it has db, too')
+  t.same(await rulesAt(at, switchOf('cat')), ['c', 'every', 'towards'])
 
   const host = (name: string) => at.net.host(name)
   t.notOk(await host('ann').ping(host('web').ip!), 'both are denied')
-  t.notOk(await host('web').ping(host('ann').ip!))
+  t.notOk(await host('web').ping(host('db').ip!))
   const other = lab.spec.hosts.find(each => ![ann, web].includes(each.at.name))
   t.ok(await host(other?.name ?? 'bob').ping(host('web').ip!), 'others are not')
 
@@ -52,7 +54,7 @@ t.test('who is new is denied with its first packet', { timeout: 60_000 }, async 
     return items.length === 2 * (at.network.links?.length ?? 0)
   })
   await at.call('PUT', '/api/v1/policies/p?wait=installed', {
-    source: `default allow\na: drop icmp from ${ipOf('ann')} to any\n`,
+    source: `default allow\na: drop icmp from ${ipOf('ann')} to 10.2.0.0/16\n`,
   })
   await settled(at)
   const web = at.net.host('web')
@@ -62,6 +64,7 @@ t.test('who is new is denied with its first packet', { timeout: 60_000 }, async 
     return items.some(({ mac }) => mac === web.mac)
   })
   t.same(await rulesAt(at, switchOf('ann')), [], 'nobody is known there yet')
+  t.same(await rulesAt(at, switchOf('web')), ['a'], 'it is asked about what is opened to web, too')
   let heard = 0
   const { receive } = web
   web.receive = frame => {

@@ -45,6 +45,8 @@ export interface ProgrammerEvents {
   /** It holds the mark of another store: nothing was sent, and nothing will be. */
   displaced: [network: NetworkId]
   failed: [error: Error]
+  /** It has nothing of ours, as after a start of its own. */
+  empty: []
 }
 
 export interface ProgrammerCounters {
@@ -331,6 +333,7 @@ export class Programmer extends EventEmitter<ProgrammerEvents> {
     this.foreign = foreign
     this.#agreed = undefined
     this.refusals.clear()
+    if (held.flows.size === 0) this.emit('empty')
   }
 
   #withoutRefused(change: Difference): Difference {

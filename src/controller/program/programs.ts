@@ -1,6 +1,6 @@
 /** The program of each switch: forwarding, and rules where hosts are; the same list as long as it is the same. */
 import type { Dpid } from '../../base/addresses.js'
-import { Concern, Openers } from '../../nfv/firewall/concern.js'
+import { Concern, OwnAddresses } from '../../nfv/firewall/concern.js'
 import type { Section } from '../../pipeline/program.js'
 import { hasOnlyKnownSenders } from '../../topology/guard.js'
 import { HostsBySwitch } from '../../topology/hosts-by-switch.js'
@@ -30,7 +30,7 @@ export const hasEdge = (self: Switch): boolean =>
 interface Known {
   readonly concern: Concern
   readonly hosts: readonly Host[]
-  readonly openers: Openers
+  readonly own: OwnAddresses
 }
 
 /** What decides which rules concern a switch. */
@@ -83,9 +83,9 @@ export class Programs {
     const known = this.#known.get(dpid)
     const concern = known?.concern ?? new Concern()
     const isSame = known !== undefined && known.hosts === hosts
-    const openers = isSame ? known.openers : new Openers(hosts.flatMap(host => host.ips))
-    if (!isSame) this.#known.set(dpid, { concern, hosts, openers })
-    return concern.sections(firewall, openers)
+    const own = isSame ? known.own : new OwnAddresses(hosts.flatMap(host => host.ips))
+    if (!isSame) this.#known.set(dpid, { concern, hosts, own })
+    return concern.sections(firewall, own)
   }
 }
 

@@ -12,7 +12,14 @@
  */
 import type { Action, Match } from '../../openflow/values.js'
 import { type Flow, flow, type Origin } from '../../pipeline/program.js'
-import { bitsEqual, isFirstTime, label, load, registers } from '../../pipeline/registers.js'
+import {
+  bitsEqual,
+  isFirstTime,
+  judgedHere,
+  label,
+  load,
+  registers,
+} from '../../pipeline/registers.js'
 import { type TableName, tableId } from '../../pipeline/tables.js'
 import { writeUserdata } from '../../pipeline/userdata.js'
 import type { ResolvedRule } from './resolved.js'
@@ -94,7 +101,7 @@ export const admissionRows = (
       'session',
       countedPriority,
       { ct_state: itself, ct_label: current },
-      { actions: askAdmission(rule), goto: 'admission' },
+      { actions: [...judgedHere, ...askAdmission(rule)], goto: 'admission' },
       'its place is looked up:',
     ),
     row(

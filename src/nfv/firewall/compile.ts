@@ -91,9 +91,7 @@ interface Memory {
   readonly rules: WeakMap<ResolvedRule, Known>
   lists: Map<TableName, List>
   sections: Map<string, { readonly parts: readonly (readonly Flow[])[]; readonly section: Section }>
-  pipeline:
-    | { readonly generation: number; readonly isTimed: boolean; readonly section: Section }
-    | undefined
+  pipeline: { readonly key: string; readonly section: Section } | undefined
   timeouts: { readonly book: TimeoutBook; readonly sections: readonly Section[] }
   plan: { readonly key: string; readonly plan: PortPlan; readonly section: Section } | undefined
   misses:
@@ -124,19 +122,26 @@ export class Compiler {
   /**
    * @param generation 1 to 65535, stamped on the sessions that these rules accept
    * @param book zones of timeouts; absent: no service has or had one
+   * @param epoch 1 to 65535, stamped on the sessions that other switches decide
    * @throws {RangeError} when a tier has more rules than a table has priorities (64,000)
    */
-  compile(resolved: Resolved, generation: number, book: TimeoutBook = emptyBook): Section[] {
+  compile(
+    resolved: Resolved,
+    generation: number,
+    book: TimeoutBook = emptyBook,
+    epoch = 1,
+  ): Section[] {
     const isTimed = book.zones.length > 0
-    const run = new Compilation(resolved, generation, isTimed, this.#memory)
-    return [this.#pipeline(generation, isTimed), ...this.#timeouts(book), ...run.sections()]
+    const run = new Compilation(resolved, { generation, epoch }, isTimed, this.#memory)
+    return [this.#pipeline(generation, epoch, isTimed), ...this.#timeouts(book), ...run.sections()]
   }
 
-  #pipeline(generation: number, isTimed: boolean): Section {
+  #pipeline(generation: number, epoch: number, isTimed: boolean): Section {
+    const key = `${generation} ${epoch} ${isTimed}`
     const known = this.#memory.pipeline
-    if (known?.generation === generation && known.isTimed === isTimed) return known.section
-    const made = section('firewall/pipeline', { flows: pipelineRows(generation, isTimed) })
-    this.#memory.pipeline = { generation, isTimed, section: made }
+    if (known?.key === key) return known.section
+    const made = section('firewall/pipeline', { flows: pipelineRows(generation, epoch, isTimed) })
+    this.#memory.pipeline = { key, section: made }
     return made
   }
 
@@ -153,6 +158,7 @@ export const createCompiler = (): Compiler => new Compiler()
 class Compilation {
   readonly #resolved: Resolved
   readonly #generation: number
+  readonly #epoch: number
   readonly #isTimed: boolean
   readonly #memory: Memory
   readonly #meters = new RuleMeters()
@@ -163,9 +169,15 @@ class Compilation {
   readonly #helped = new Map<string, PortRange>()
   readonly #admissions: (readonly Flow[])[] = []
 
-  constructor(resolved: Resolved, generation: number, isTimed: boolean, memory: Memory) {
+  constructor(
+    resolved: Resolved,
+    { generation, epoch }: { readonly generation: number; readonly epoch: number },
+    isTimed: boolean,
+    memory: Memory,
+  ) {
     this.#resolved = resolved
     this.#generation = generation
+    this.#epoch = epoch
     this.#isTimed = isTimed
     this.#memory = memory
   }
@@ -374,13 +386,13 @@ class Compilation {
     this.#admissions.push(known.admission.flows)
   }
 
-  /** The same array while generation and ports stay. */
+  /** The same array while generation, epoch and ports stay. */
   #helperRows(): readonly Flow[] {
     const ports = joinPorts([...this.#helped.values()]) ?? []
-    const key = `${this.#generation} ${JSON.stringify(ports)}`
+    const key = `${this.#generation} ${this.#epoch} ${JSON.stringify(ports)}`
     const known = this.#memory.helpers
     if (known?.key === key) return known.flows
-    const made = { key, flows: helperRows(this.#generation, ports) }
+    const made = { key, flows: helperRows(this.#generation, this.#epoch, ports) }
     this.#memory.helpers = made
     return made.flows
   }

@@ -34,7 +34,7 @@ import { zoneOf } from '../../pipeline/zones.js'
 const origin: Origin = { kind: 'base', name: 'firewall' }
 
 /** `ip_frag` of the first piece, and of others. */
-const firstPiece = 1
+export const firstPiece = 1
 export const laterPiece = 3
 
 /**

@@ -8,8 +8,25 @@
  *                      ports ──> rules0 ──> rules1 ──> rules2 ──> rules3
  *                                   └─ allow ─> commit ──ct(commit)──> accepted ──> forward
  *
- * F: the packet came from another switch. Such a switch has judged it: sessions that begin with a
- * packet from the fabric are remembered as decided elsewhere, and both directions pass here.
+ * Every packet is judged exactly once: where it comes in, or where it goes out.
+ *
+ *                                 comes in by a host                           comes from another switch
+ *                                                                       judged there         judged by nobody
+ *     decided here, current       passes, judged                        passes               passes
+ *     decided here, stale         asks the rules                        passes               asks the rules
+ *     elsewhere, an answer        passes, judged by nobody *            passes               asks the rules
+ *     elsewhere, a request        asks the rules                        passes               asks the rules
+ *     new                         asks the rules; TCP without SYN       passes               asks the rules
+ *                                 passes, judged by nobody *
+ *
+ *     * if it leaves for the switch of one host, which judges it then; otherwise, or when its epoch is over: asks the rules
+ *
+ * Whoever has asked the rules decides from then on, by the original tuple that it knows. What another switch has judged
+ * for who opened a connection is remembered as decided elsewhere; an answer that another switch has judged leaves no trace,
+ * since here nobody knows who opened it. So whatever two switches believe of each other, a packet that nobody has
+ * judged is judged where it arrives. The epoch ends when a host moves to another switch, or a switch has lost what it
+ * knew: then those who know who opened a connection ask, and do not rely on somebody who does not know any more.
+ * Between switches the tag of a frame says who has judged it (docs/adr/0016).
  * No row matches the register `generation`: it makes what Open vSwitch caches behind ct() belong to one
  * generation, so that nothing cached under older rules is found under newer ones; a bit of pkt_mark does so for what is
  * decided before ct() (docs/adr/0008).
@@ -24,10 +41,17 @@ import {
   type Subfield,
 } from '../../openflow/values.js'
 import { type Flow, flow, type Origin } from '../../pipeline/program.js'
-import { bitsEqual, label, load, readLabel, registers } from '../../pipeline/registers.js'
+import {
+  bitsEqual,
+  judgedHere,
+  label,
+  load,
+  readLabel,
+  registers,
+} from '../../pipeline/registers.js'
 import { type TableName, tableId } from '../../pipeline/tables.js'
 import { writeUserdata } from '../../pipeline/userdata.js'
-import { isInvalid, laterPiece, pieceRows } from './pieces.js'
+import { firstPiece, isInvalid, laterPiece, pieceRows } from './pieces.js'
 import { masksOf } from './ports.js'
 import type { PortRange } from './rule.js'
 
@@ -46,22 +70,43 @@ export const state = (on: readonly State[], off: readonly State[] = []): Masked 
 /** The state in which the original tuple may be matched. */
 export const isTracked = state(['trk'], ['inv'])
 
-const fromFabric = (value: 0 | 1): Match => ({ reg0: bitsEqual([registers.fromFabric, value]) })
+const fromHost: Match = { reg0: bitsEqual([registers.fromFabric, 0]) }
+/** Another switch has judged it; of which end of its connection it is, as that switch knows. */
+const judgedThere = (answers?: 0 | 1): Match => ({
+  reg0: bitsEqual(
+    [registers.fromFabric, 1],
+    [registers.judged, 1],
+    ...(answers === undefined ? [] : ([[registers.answers, answers]] as const)),
+  ),
+})
 const labelled = (...parts: readonly (readonly [Subfield, number])[]): Match => ({
   ct_label: bitsEqual(...parts),
 })
+
+/** Nobody has judged it, and it answers somebody, as its own switch knows. */
+const answersUnjudged: Match = {
+  reg0: bitsEqual([registers.fromFabric, 1], [registers.judged, 0], [registers.answers, 1]),
+}
+
+const isUnkept: Match = { reg0: bitsEqual([registers.unkept, 1]) }
 
 /** Keeps the connection, marked with these bits, and lets the packet go on. */
 const commit = (exec: readonly Action[]): readonly Action[] => [
   { kind: 'ct', commit: true, zone: registers.zone, exec, table: tableId.accepted },
 ]
 
-const commitElsewhere = commit([load(label.generation, 0), load(label.elsewhere, 1)])
+const commitElsewhere = (epoch: number) =>
+  commit([load(label.generation, epoch), load(label.elsewhere, 1)])
+
+/** Even where it was opened by the other end, as far as was known here. */
+const forced = (action: Action): Action =>
+  action.kind === 'ct' ? { ...action, force: true } : action
 
 const commitHere = (generation: number, rule: Action) =>
   commit([load(label.generation, generation), rule, load(label.elsewhere, 0)])
 
-const syn = 0x02
+const groupBit = { value: 0x010000000000, mask: 0x010000000000 }
+const [syn, ack] = [0x02, 0x10]
 /** Flags that tell the begin of a connection from the rest: FIN, SYN, RST, ACK. */
 const openingFlags = 0x17
 const tcp = 6
@@ -139,15 +184,19 @@ const helped = (ports: readonly PortRange[]): readonly Match[] =>
  * Rows for connections that a helper reads (FTP): here those of rules that say so, and those that another switch has
  * let in, so that what they agree upon is known at both ends.
  */
-export const helperRows = (generation: number, ports: readonly PortRange[]): Flow[] =>
+export const helperRows = (
+  generation: number,
+  epoch: number,
+  ports: readonly PortRange[],
+): Flow[] =>
   helped(ports).flatMap(port => {
     const here = commitHere(generation, { kind: 'move', from: registers.rule, to: label.rule })
     const opening = state(['new', 'trk'], ['rel'])
     const rows: readonly (readonly [TableName, Row])[] = [
       ...each(
-        91,
-        { ...fromFabric(1), ct_state: opening, ...port },
-        { actions: read(commitElsewhere) },
+        96,
+        { ...judgedThere(0), ct_state: opening, ...port },
+        { actions: read(commitElsewhere(epoch)) },
         'opened at another switch: remember it, and what it agrees upon',
       ).map(row => ['session', row] as const),
       ...each(
@@ -187,16 +236,26 @@ const markOf = (generation: number): Masked => {
   return { value: bit, mask: bit }
 }
 
-/** The rows of track, session, commit and accepted. @param generation 1 to 65535 */
-export const pipelineRows = (generation: number, isTimed: boolean): Flow[] => {
+/**
+ * The rows of track, session, rely, commit and accepted.
+ *
+ * @param generation 1 to 65535
+ * @param epoch 1 to 65535
+ */
+export const pipelineRows = (generation: number, epoch: number, isTimed: boolean): Flow[] => {
   const known = state(['trk'], ['new'])
   // One that another has agreed upon carries that one's label before it is remembered itself.
   const unanswered = state(['new', 'trk'], ['rel'])
   const reply = state(['rpl', 'trk'], ['new'])
   const request = state(['trk'], ['new', 'rpl'])
+  const backwards = state(['rpl', 'trk'], ['new', 'rel'])
   const opening = state(['new', 'trk'])
   const relatedOpening = state(['new', 'rel', 'trk'])
   const current = labelled([label.generation, generation], [label.elsewhere, 0])
+  const relied = labelled([label.generation, epoch], [label.elsewhere, 1])
+  const remember = commitElsewhere(epoch)
+  const passed: Then = { actions: judgedHere, goto: 'forward' }
+  const asked: Then = { actions: judgedHere, goto: 'ports' }
   // biome-ignore format: tables
   const rows: Partial<Record<TableName, readonly Row[]>> = {
     track: [
@@ -206,22 +265,37 @@ export const pipelineRows = (generation: number, isTimed: boolean): Flow[] => {
     ],
     session: [
       [100, { ct_state: isInvalid }, {}, 'belongs to no connection and opens none'],
-      ...each(90, { ...fromFabric(1), ct_state: opening }, { actions: commitElsewhere }, 'opened at another switch: remember, so that its replies pass'),
-      [88, { ...fromFabric(1), ct_state: request, ...labelled([label.elsewhere, 1]) }, { goto: 'forward' }, 'decided elsewhere'],
-      ...each(87, { ...fromFabric(1), ct_state: request }, { actions: commitElsewhere }, 'the host that opened it has moved to another switch, which decides now'),
-      [currentPriority, { ct_state: known, ...current }, { goto: 'forward' }, 'judged by the rules of today'],
-      [currentPriority, { ct_state: unanswered, ...current }, { goto: 'forward' }, 'judged by the rules of today, and not answered yet'],
-      [84, { ...fromFabric(0), ct_state: reply, ...labelled([label.elsewhere, 1]) }, { goto: 'forward' }, 'the answer to what was decided elsewhere'],
-      ...each(80, { ...fromFabric(0), ip_frag: laterPiece, ct_state: opening }, { goto: 'ports' }, 'a piece of a datagram that opens a session: ask the rules'),
-      ...ip.map((eth_type): Row => [70, { eth_type, ip_proto: tcp, ...fromFabric(0), tcp_flags: { value: syn, mask: openingFlags }, ct_state: opening }, { goto: 'ports' }, 'a TCP session begins: ask the rules']),
-      ...ip.map((eth_type): Row => [69, { eth_type, ip_proto: tcp, ct_state: opening }, {}, 'a TCP session begins with SYN alone']),
-      [0, {}, { goto: 'ports' }, 'new, or judged by older rules: ask the rules'],
+      ...each(95, { ...judgedThere(0), ct_state: opening }, { actions: remember }, 'opened at another switch: remember, so that its replies pass'),
+      [94, { ...judgedThere(0), ct_state: request, ...relied }, { goto: 'forward' }, 'decided elsewhere'],
+      ...each(93, { ...judgedThere(0), ct_state: request }, { actions: remember }, 'the switch of who opened it decides now'),
+      [94, { ...judgedThere(0), ct_state: reply, ...current }, { goto: 'forward' }, 'judged where it came in, and of the other direction here: both go on'],
+      ...each(93, { ...judgedThere(0), ct_state: backwards, ...labelled([label.elsewhere, 0]) }, { actions: remember.map(forced) }, 'the switch of who opened it decides now; here the other end had opened it, by older rules'),
+      [92, { ...judgedThere(), ct_state: state(['trk']) }, { goto: 'forward' }, 'judged where it came in'],
+      [currentPriority, { ct_state: known, ...current }, passed, 'judged by the rules of today'],
+      [currentPriority, { ct_state: unanswered, ...current }, passed, 'judged by the rules of today, and not answered yet'],
+      [84, { ...fromHost, ct_state: reply, ...relied }, { actions: [load(registers.answers, 1)], goto: 'rely' }, 'the answer to what was decided elsewhere'],
+      [81, { ...answersUnjudged, ct_state: opening }, { actions: [load(registers.unkept, 1), ...judgedHere], goto: 'ports' }, 'answers somebody who is not known here: ask, but do not take it for who opened it'],
+      ...each(80, { ip_frag: laterPiece, ct_state: opening }, asked, 'a piece of a datagram that opens a session: ask the rules'),
+      ...ip.map((eth_type): Row => [70, { eth_type, ip_proto: tcp, tcp_flags: { value: syn, mask: openingFlags }, ct_state: opening }, asked, 'a TCP session begins: ask the rules']),
+      ...ip.map((eth_type): Row => [69, { eth_type, ip_proto: tcp, ip_frag: 0, ...fromHost, tcp_flags: { value: ack, mask: openingFlags }, ct_state: opening }, { goto: 'rely' }, 'in the middle of a TCP session that is not known here: where the other end is it may be']),
+      ...ip.map((eth_type): Row => [68, { eth_type, ip_proto: tcp, tcp_flags: { value: ack, mask: openingFlags }, ct_state: opening }, asked, 'in the middle of a TCP session that is not known at its other end: ask the rules']),
+      ...ip.map((eth_type): Row => [67, { eth_type, ip_proto: tcp, ct_state: opening }, {}, 'neither the begin of a TCP session nor the middle']),
+      [0, {}, asked, 'new, judged by older rules, or by nobody: ask the rules'],
+    ],
+    rely: [
+      [50, { eth_dst: groupBit }, asked, 'for all: every switch passes it on'],
+      [0, {}, { actions: [load(registers.relied, 1)], goto: 'forward' }, 'the switch of its destination judges it'],
     ],
     commit: [
       [50, { ct_state: relatedOpening, ...isRead(0) }, {}, 'a rule without a helper lets no other connection in'],
+      ...each(43, { ip_frag: firstPiece, ...isUnkept }, { actions: [{ kind: 'ct', zone: registers.zone, table: tableId.accepted }] }, 'let in, with the pieces that wait for it, and not remembered'),
+      [42, isUnkept, { goto: 'forward' }, 'let in, and not remembered'],
       ...each(40, { ct_state: relatedOpening, ...isRead(1) }, { actions: commitHere(generation, { kind: 'move', from: registers.rule, to: label.rule }) }, 'agreed upon by a connection that a helper reads'),
       ...each(10, {}, { actions: commitHere(generation, { kind: 'move', from: registers.rule, to: label.rule }) }, 'accepted: remember it with its rule and the generation of the rules'),
       [0, {}, {}, 'only IP has sessions'],
+    ],
+    forward: [
+      [2, { reg0: bitsEqual([registers.relied, 1]) }, { actions: [load(registers.relied, 0), ...judgedHere, { kind: 'resubmit', table: tableId.ports }] }, 'for nobody who is known: no other switch judges'],
     ],
     accepted: [
       [100, { ct_state: isInvalid }, {}, 'a piece of a datagram that never was whole'],

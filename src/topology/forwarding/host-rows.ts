@@ -10,13 +10,13 @@ import { macNumber, parseIpv4, parseIpv6 } from '../../base/addresses.js'
 import type { Action, Match, Subfield } from '../../openflow/values.js'
 import { etherTypes, ipProtocols } from '../../pipeline/packet.js'
 import { type Flow, flow, type Origin } from '../../pipeline/program.js'
-import { bitsEqual, registers } from '../../pipeline/registers.js'
+import { bitsEqual, judgedHere, registers } from '../../pipeline/registers.js'
 import { writeUserdata } from '../../pipeline/userdata.js'
 import type { GuardLevel } from '../guard.js'
 import { type Host, hostKey } from '../model.js'
 import { askMeter, teachMeter } from './meters.js'
 import { groupBit } from './rows.js'
-import { fabricVlan, tagged } from './tags.js'
+import { tagged, toSwitch } from './tags.js'
 
 const originOf = (host: Host): Origin => ({
   kind: 'host',
@@ -33,7 +33,7 @@ export const remoteRows = (host: Host, egressGroup: number): Flow[] => [
     100,
     { eth_dst: macNumber(host.mac), reg0: inNetwork(host) },
     {
-      actions: tagged(fabricVlan({ number: host.network }), { kind: 'group', group: egressGroup }),
+      actions: toSwitch({ number: host.network }, { kind: 'group', group: egressGroup }),
     },
     `${host.mac} is behind ${host.at.dpid}`,
     originOf(host),
@@ -59,6 +59,14 @@ export const localRows = (host: Host, { vlan, guard, isServer, answered }: HostP
     ...host.ips.flatMap(ip => claimRows(host, ip, origin)),
     ...(isServer ? serverRows(host, origin) : []),
     flow('arrive', 100, destination, { goto: 'track' }, `${host.mac} is here`, origin),
+    flow(
+      'rely',
+      100,
+      destination,
+      { actions: judgedHere, goto: 'ports' },
+      `${host.mac} is here: no other switch judges`,
+      origin,
+    ),
     flow(
       'forward',
       100,

@@ -13,7 +13,7 @@ import type { Membership } from '../memberships.js'
 import type { Network, Port, Service, Switch } from '../model.js'
 import { discoverMeter, packetMeter, teachMeter } from './meters.js'
 import { discover, groupBit } from './rows.js'
-import { fabricVlan, tagged, vlanVid } from './tags.js'
+import { fabricTags, keepJudgement, tagged, vlanVid } from './tags.js'
 
 /** Discovery frames a second from one edge port. */
 const discoversPerSecond = 10
@@ -34,6 +34,7 @@ const admitRow = (
   then: { readonly actions: readonly Action[]; readonly goto: Flow['table'] },
   because: string,
   origin: Origin,
+  first: readonly Action[] = [],
 ): Flow =>
   flow(
     'admit',
@@ -41,6 +42,7 @@ const admitRow = (
     { in_port: port.number, vlan_vid: vlanVid(vlan) },
     {
       actions: [
+        ...first,
         ...(vlan === undefined ? [] : [{ kind: 'pop_vlan' } as const]),
         ...enter(self, network),
         ...then.actions,
@@ -119,16 +121,12 @@ export const fabricSection = (
 ): Section => {
   const origin: Origin = { kind: 'switch', name: `${self.name}:${port.name}` }
   const then = { actions: [load(registers.fromFabric, 1)], goto: 'arrive' } as const
-  const rows = networks.map(network =>
-    admitRow(
-      self,
-      port,
-      network,
-      fabricVlan(network),
-      then,
-      `fabric port ${port.name}: network ${network.name}`,
-      origin,
-    ),
+  const because = (network: Network) => `fabric port ${port.name}: network ${network.name}`
+  const rows = networks.flatMap(network =>
+    fabricTags(network).map(vlan => {
+      const keep = vlan === undefined ? [] : [keepJudgement]
+      return admitRow(self, port, network, vlan, then, because(network), origin, keep)
+    }),
   )
   rows.push(
     flow(

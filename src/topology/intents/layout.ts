@@ -16,7 +16,7 @@ import { type Dpid, macNumber } from '../../base/addresses.js'
 import { type Action, type Bucket, type Match, ports } from '../../openflow/values.js'
 import { type Flow, flow, type Group, groupNumber, type Origin } from '../../pipeline/program.js'
 import { bitsEqual, registers } from '../../pipeline/registers.js'
-import { fabricVlan, tagged } from '../forwarding/tags.js'
+import { toSwitch } from '../forwarding/tags.js'
 import type { Host } from '../model.js'
 import type { IntentHop, IntentTree, Lane, RoutedIntent } from './intent.js'
 
@@ -158,7 +158,7 @@ class Layout {
         'forward',
         priority,
         { ...(inPort !== undefined && { in_port: inPort }), ...matchOf(sender, receiver) },
-        { actions: tagged(fabricVlan({ number: receiver.network }), action) },
+        { actions: toSwitch({ number: receiver.network }, action) },
         `intent ${this.#name}`,
         this.#origin,
       ),

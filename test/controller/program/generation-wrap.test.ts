@@ -48,7 +48,7 @@ const ports = section('ports', {
 })
 const rules = (generation: number) => [
   ports,
-  section('firewall/pipeline', { flows: pipelineRows(generation, false) }),
+  section('firewall/pipeline', { flows: pipelineRows(generation, 1, false) }),
 ]
 
 const change = async (from: number, to: number): Promise<string[]> => {

@@ -31,11 +31,12 @@ export class LinuxRouter extends AgentHosts {
 
   async up(): Promise<void> {
     await this.#namespace(this.#router)
-    // Opened by SYN alone, as on the switches; and no rejection is withheld because there were many.
+    // No rejection is withheld because there were many.
     await this.#sysctl(this.#router, {
       'net.ipv4.ip_forward': 1,
       'net.ipv6.conf.all.forwarding': 1,
-      'net.netfilter.nf_conntrack_tcp_loose': 0,
+      // As it is by default: what is in the middle of a TCP session opens one that is not known.
+      'net.netfilter.nf_conntrack_tcp_loose': 1,
       'net.ipv4.icmp_ratelimit': 0,
       'net.ipv6.icmp.ratelimit': 0,
       'net.ipv4.conf.all.send_redirects': 0,

@@ -209,38 +209,53 @@ t.test('the rows around the rules', async t => {
     .find(({ name }) => name === 'firewall/pipeline')!
     .flows.filter(flow => !isOfPieces(flow))
     .map(flowText)
+  const judge = 'load:0x1->reg0[19..19],move:ct_state[3..3]->reg0[20..20]'
   const elsewhere =
-    'ct(commit,zone=reg7[0..15],table=70,exec(load:0x0->ct_label[0..15],load:0x1->ct_label[80..80]))'
+    'ct(commit,zone=reg7[0..15],table=70,exec(load:0x1->ct_label[0..15],load:0x1->ct_label[80..80]))'
   const here = (rule: string) =>
     `ct(commit,zone=reg7[0..15],table=70,exec(load:0x5->ct_label[0..15],${rule},load:0x0->ct_label[80..80]))`
-  const isElsewhere = 'ct_label=0x100000000000000000000/0x100000000000000000000'
+  const ruled = here('move:reg3[0..31]->ct_label[16..47]')
+  const current = 'ct_label=0x5/0x10000000000000000ffff'
+  const relied = 'ct_label=0x100000000000000000001/0x10000000000000000ffff'
+  const both = (row: string) => ['ip', 'ipv6'].map(ip => row.replace('IP', ip))
+  const opener = 'reg0=0x90000/0x190000'
   t.same(fixed, [
     'track 65100 pkt_mark=0x20/0x20,ip,ip_proto=255 => drop',
-    'track 10 ip => load:0x5->reg1[16..31],ct(zone=reg7[0..15],table=40)',
-    'track 10 ipv6 => load:0x5->reg1[16..31],ct(zone=reg7[0..15],table=40)',
+    ...both('track 10 IP => load:0x5->reg1[16..31],ct(zone=reg7[0..15],table=40)'),
     'track 0 * => goto forward',
     'session 100 ct_state=+inv => drop',
-    `session 90 ip,reg0=0x10000/0x10000,ct_state=+new+trk => ${elsewhere}`,
-    `session 90 ipv6,reg0=0x10000/0x10000,ct_state=+new+trk => ${elsewhere}`,
-    `session 88 reg0=0x10000/0x10000,ct_state=-new-rpl+trk,${isElsewhere} => goto forward`,
-    `session 87 ip,reg0=0x10000/0x10000,ct_state=-new-rpl+trk => ${elsewhere}`,
-    `session 87 ipv6,reg0=0x10000/0x10000,ct_state=-new-rpl+trk => ${elsewhere}`,
-    'session 85 ct_state=-new+trk,ct_label=0x5/0x10000000000000000ffff => goto forward',
-    'session 85 ct_state=+new-rel+trk,ct_label=0x5/0x10000000000000000ffff => goto forward',
-    `session 84 reg0=0x0/0x10000,ct_state=-new+rpl+trk,${isElsewhere} => goto forward`,
-    'session 80 ip,reg0=0x0/0x10000,ip_frag=3,ct_state=+new+trk => goto ports',
-    'session 80 ipv6,reg0=0x0/0x10000,ip_frag=3,ct_state=+new+trk => goto ports',
-    'session 70 ip,ip_proto=6,reg0=0x0/0x10000,tcp_flags=-fin+syn-rst-ack,ct_state=+new+trk => goto ports',
-    'session 70 ipv6,ip_proto=6,reg0=0x0/0x10000,tcp_flags=-fin+syn-rst-ack,ct_state=+new+trk => goto ports',
-    'session 69 ip,ip_proto=6,ct_state=+new+trk => drop',
-    'session 69 ipv6,ip_proto=6,ct_state=+new+trk => drop',
-    'session 0 * => goto ports',
+    ...both(`session 95 IP,${opener},ct_state=+new+trk => ${elsewhere}`),
+    `session 94 ${opener},ct_state=-new-rpl+trk,${relied} => goto forward`,
+    ...both(`session 93 IP,${opener},ct_state=-new-rpl+trk => ${elsewhere}`),
+    `session 94 ${opener},ct_state=-new+rpl+trk,${current} => goto forward`,
+    ...both(
+      `session 93 IP,${opener},ct_state=-new-rel+rpl+trk,ct_label=0x0/0x100000000000000000000 => ${elsewhere}`,
+    ),
+    'session 92 reg0=0x90000/0x90000,ct_state=+trk => goto forward',
+    `session 85 ct_state=-new+trk,${current} => ${judge},goto forward`,
+    `session 85 ct_state=+new-rel+trk,${current} => ${judge},goto forward`,
+    `session 84 reg0=0x0/0x10000,ct_state=-new+rpl+trk,${relied} => load:0x1->reg0[20..20],goto rely`,
+    `session 81 reg0=0x110000/0x190000,ct_state=+new+trk => load:0x1->reg0[21..21],${judge},goto ports`,
+    ...both(`session 80 IP,ip_frag=3,ct_state=+new+trk => ${judge},goto ports`),
+    ...both(
+      `session 70 IP,ip_proto=6,tcp_flags=-fin+syn-rst-ack,ct_state=+new+trk => ${judge},goto ports`,
+    ),
+    ...both(
+      'session 69 IP,ip_proto=6,ip_frag=0,reg0=0x0/0x10000,tcp_flags=-fin-syn-rst+ack,ct_state=+new+trk => goto rely',
+    ),
+    ...both(
+      `session 68 IP,ip_proto=6,tcp_flags=-fin-syn-rst+ack,ct_state=+new+trk => ${judge},goto ports`,
+    ),
+    ...both('session 67 IP,ip_proto=6,ct_state=+new+trk => drop'),
+    `session 0 * => ${judge},goto ports`,
+    `rely 50 eth_dst=0x10000000000/0x10000000000 => ${judge},goto ports`,
+    'rely 0 * => load:0x1->reg0[22..22],goto forward',
     'commit 50 ct_state=+new+rel+trk,reg0=0x0/0x20000 => drop',
-    `commit 40 ip,ct_state=+new+rel+trk,reg0=0x20000/0x20000 => ${here('move:reg3[0..31]->ct_label[16..47]')}`,
-    `commit 40 ipv6,ct_state=+new+rel+trk,reg0=0x20000/0x20000 => ${here('move:reg3[0..31]->ct_label[16..47]')}`,
-    `commit 10 ip => ${here('move:reg3[0..31]->ct_label[16..47]')}`,
-    `commit 10 ipv6 => ${here('move:reg3[0..31]->ct_label[16..47]')}`,
+    'commit 42 reg0=0x200000/0x200000 => goto forward',
+    ...both(`commit 40 IP,ct_state=+new+rel+trk,reg0=0x20000/0x20000 => ${ruled}`),
+    ...both(`commit 10 IP => ${ruled}`),
     'commit 0 * => drop',
+    `forward 2 reg0=0x400000/0x400000 => load:0x0->reg0[22..22],${judge},resubmit(,45)`,
     'accepted 100 ct_state=+inv => drop',
     'accepted 10 ct_state=-inv+trk => goto forward',
     'accepted 0 * => drop',
@@ -335,7 +350,8 @@ const [syn, synAck, ack] = [2, 18, 16]
 const [client, server] = ['10.0.0.1', '10.0.0.2'] as const
 const go = (flags: number) => tcp(client, server, [40000, 80], flags)
 const back = (flags: number) => tcp(server, client, [80, 40000], flags)
-const fabric: Fields = { reg0: 0x10000 }
+/** From another switch, which has judged it for who opened the connection; or has not. */
+const [judged, unjudged]: Fields[] = [{ reg0: 0x90000 }, { reg0: 0x10000 }]
 
 t.test('a session is judged again when the rules change, in either direction', async t => {
   const [shop, net] = [new Workshop(), new OneSwitch()]
@@ -374,15 +390,17 @@ t.test('a session is judged again when the rules change, in either direction', a
 })
 
 t.test('one edge decides, the other remembers', async t => {
-  const net = new OneSwitch()
+  const net = new OneSwitch(false)
   const verdict = (fields: Fields, register: Fields = {}) =>
     answerOf(net.send(fields, register)).verdict
   net.load(new Workshop().compile('default drop\n', 1))
   t.equal(verdict(back(synAck)), 'drop', 'an answer nobody asked for')
-  t.equal(verdict(go(syn), fabric), 'allow', 'opened elsewhere')
+  t.equal(verdict(go(syn), unjudged), 'drop', 'nobody has let it in')
+  t.equal(verdict(go(syn), judged), 'allow', 'opened elsewhere')
   t.equal(readLabel(net.conntrack.list()[0]!.label).isElsewhere, true)
   t.equal(verdict(back(synAck)), 'allow', 'the answer enters here')
-  t.equal(verdict(go(ack), fabric), 'allow')
+  t.equal(verdict(go(ack), judged), 'allow')
+  t.equal(verdict(go(ack), unjudged), 'drop', 'the other switch does not decide any more')
   t.equal(verdict(go(ack)), 'drop', 'the host that opened it has moved here: our rules count')
 })
 

@@ -6,6 +6,7 @@ import { evaluate, type Outcome, type RunRow, rowOfFlow } from '../../../src/pip
 import { FlowTable } from '../../../src/pipeline/flow-table.js'
 import type { Fields, Packet } from '../../../src/pipeline/packet.js'
 import type { Section } from '../../../src/pipeline/program.js'
+import { judgedHere } from '../../../src/pipeline/registers.js'
 import { tableId } from '../../../src/pipeline/tables.js'
 import { readUserdata } from '../../../src/pipeline/userdata.js'
 import { slotOf, zoneOf } from '../../../src/pipeline/zones.js'
@@ -21,7 +22,13 @@ export interface Answer {
 
 export class OneSwitch {
   readonly conntrack = new Conntrack()
+  readonly #isAlone: boolean
   #tables = new Map<number, FlowTable<RunRow>>()
+
+  /** @param isAlone both ends are here; else the other one is behind another switch */
+  constructor(isAlone = true) {
+    this.#isAlone = isAlone
+  }
 
   load(sections: readonly Section[]): void {
     this.#tables = new Map()
@@ -31,9 +38,18 @@ export class OneSwitch {
       if (table.add(row)) throw new Error(`two rows with the same match: ${row.flow?.because}`)
     }
     for (const { flows } of sections) for (const flow of flows) add(rowOfFlow(flow))
+    if (this.#isAlone)
+      add({
+        table: tableId.rely,
+        priority: 100,
+        match: {},
+        actions: judgedHere,
+        cookie: 0n,
+        goto: tableId.ports,
+      })
     add({
       table: tableId.forward,
-      priority: 0,
+      priority: 100,
       match: {},
       actions: [{ kind: 'output', port: outPort }],
       cookie: 0n,

@@ -5,7 +5,7 @@
 import t from 'tap'
 import type { Ip } from '../../../src/base/addresses.js'
 import { createCompiler } from '../../../src/nfv/firewall/compile.js'
-import { Concern, Openers } from '../../../src/nfv/firewall/concern.js'
+import { Concern, OwnAddresses } from '../../../src/nfv/firewall/concern.js'
 import { type Connection, decide } from '../../../src/nfv/firewall/decide.js'
 import type { Resolved } from '../../../src/nfv/firewall/resolved.js'
 import type { Fields } from '../../../src/pipeline/packet.js'
@@ -14,11 +14,13 @@ import { fieldsOf, laterFieldsOf, OneSwitch, outPort, turned } from './one-switc
 import { randomConnection, randomPolicy, rulesOf, seeded } from './random-policy.js'
 
 const [fromHost, fromFabric] = [0x0001, 0x10001]
+/** What crosses between switches of the first register. */
+const judgement = 0x18_0000
 
 /** The opener is at `a`, the other at `b`. */
 class TwoEdges {
-  readonly a = new OneSwitch()
-  readonly b = new OneSwitch()
+  readonly a = new OneSwitch(false)
+  readonly b = new OneSwitch(false)
 
   /** Whether the packet that opens the connection arrives. */
   opens(connection: Connection): boolean {
@@ -36,8 +38,10 @@ class TwoEdges {
 
   #crosses(first: OneSwitch, second: OneSwitch, fields: Fields): boolean {
     const passes = (edge: OneSwitch, reg0: number) =>
-      edge.send(fields, { reg0 }).outputs.some(({ port }) => port === outPort)
-    return passes(first, fromHost) && passes(second, fromFabric)
+      edge.send(fields, { reg0 }).outputs.find(({ port }) => port === outPort)?.fields.reg0
+    const sent = passes(first, fromHost)
+    if (sent === undefined) return false
+    return passes(second, fromFabric | (Number(sent) & judgement)) !== undefined
   }
 }
 
@@ -53,7 +57,7 @@ const steps = (before: readonly Section[], after: readonly Section[]): readonly 
 
 /** What a switch with this host alone has of the rules. */
 const concerning = (host: Ip, sections: readonly Section[]): readonly Section[] =>
-  new Concern().sections(sections, new Openers([host]))
+  new Concern().sections(sections, new OwnAddresses([host]))
 
 const isAllowed = (rules: Resolved, connection: Connection): boolean =>
   decide(rules, connection).verdict === 'allow'
@@ -122,5 +126,4 @@ const withoutBundle = (before: readonly Section[], after: readonly Section[]): r
 t.test('a change in two pieces would be noticed', async t => {
   const { said } = wrongs(20_261_125, 60, withoutBundle)
   t.match(said.join('\n'), /a new one was denied/)
-  t.match(said.join('\n'), /passed although both deny it/)
 })
