@@ -65,14 +65,20 @@ export class TwoSwitches {
   async restart(): Promise<void> {
     await this.controller.start()
     this.stage.retarget(this.controller.openflowPort)
-    for (let tries = 0; tries < 200; tries++) {
+    await this.settled()
+  }
+
+  /** Resolves when all switches are here and hold what is wanted. */
+  async settled(): Promise<void> {
+    for (let tries = 0; tries < 300; tries++) {
       const { items } = await this.controller.get<{ items: { state: string }[] }>(
         '/api/v1/switches',
       )
-      if (items.length === 2 && items.every(({ state }) => state === 'installed')) return
+      const isWhole = items.length === this.stage.rig.switches.size
+      if (isWhole && items.every(({ state }) => state === 'installed')) return
       await sleep(50)
     }
-    throw new Error('the switches did not come back in 10 s')
+    throw new Error('the switches did not come back in 15 s')
   }
 
   /** How often each word came out of so many attempts, one after the other. */
@@ -114,8 +120,14 @@ export class TwoSwitches {
 }
 
 /** A program of Node that runs inside a host until its input ends. */
-export const inside = (lab: TwoSwitches, host: HostName, script: string) => {
-  const [command = '', ...words] = [...lab.stage.enter(host), process.execPath, '-e', script]
+export const inside = (
+  lab: TwoSwitches,
+  host: HostName,
+  script: string,
+  more: readonly string[] = [],
+) => {
+  const begin = [...lab.stage.enter(host), process.execPath, '-e', script]
+  const [command = '', ...words] = [...begin, ...more]
   return spawn(command, words, { stdio: ['pipe', 'pipe', 'inherit'] })
 }
 
@@ -125,10 +137,14 @@ export const end = async (child: ChildProcess): Promise<void> => {
   await once(child, 'exit')
 }
 
-export const withTwoSwitches = <T>(env: Env, work: (lab: TwoSwitches) => Promise<T>): Promise<T> =>
+export const withTwoSwitches = <T>(
+  env: Env,
+  work: (lab: TwoSwitches) => Promise<T>,
+  other = lab,
+): Promise<T> =>
   withLab(
     env,
-    lab,
+    other,
     'netns',
     { say: () => undefined, assertion: () => undefined },
     new AbortController().signal,
