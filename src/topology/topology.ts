@@ -65,10 +65,15 @@ export type { NetworkEvent, TopologyEvents, TopologyOptions } from './topology-e
 /** Measures are latency and use of links, and leases: whoever looks sees them, nothing is compiled for them. */
 type Part = 'switches' | 'links' | 'hosts' | 'tree' | 'intents' | 'measures'
 
+/** Hosts that are gone and remembered. */
+const maxLeft = 4_096
+
 export class TopologyService extends EventEmitter<TopologyEvents> {
   readonly #env: Env
   readonly #output: SwitchOutput
   readonly #discovery: Discovery
+  /** The switches of hosts that are gone, who left last comes last. */
+  readonly #left = new Map<string, Dpid>()
   readonly #tracker: HostTracker
   readonly #ageing: HostAgeing
   readonly #book: LinkBook
@@ -521,12 +526,20 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
     this.#discovery.on('port-shut', (at, reason) =>
       this.emit('event', { kind: 'port-shut', ...at, reason }),
     )
-    this.#tracker.on('host-learnt', host => this.#hostsChanged('host-learnt', host))
+    this.#tracker.on('host-learnt', host => {
+      this.#hostsChanged('host-learnt', host)
+      this.#arrived(host)
+    })
     this.#tracker.on('host-changed', (host, before) => {
       this.#hostsChanged(isSamePort(host.at, before.at) ? 'host-changed' : 'host-moved', host)
       if (host.at.dpid !== before.at.dpid) this.emit('moved', host)
     })
-    this.#tracker.on('host-gone', (host, reason) => this.#hostsChanged('host-gone', host, reason))
+    this.#tracker.on('host-gone', (host, reason) => {
+      this.#hostsChanged('host-gone', host, reason)
+      this.#left.set(hostKey(host.network, host.mac), host.at.dpid)
+      const [longest] = this.#left.keys()
+      if (this.#left.size > maxLeft && longest !== undefined) this.#left.delete(longest)
+    })
     this.#tracker.on('address-moved', ({ at, mac, network }, ip) =>
       this.#output.flood(at.dpid, network, announcementOf(mac, ip), at.port),
     )
@@ -567,6 +580,14 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
   #isMember({ at, network }: Pick<Host, 'at' | 'network'>): boolean {
     const { untagged, tagged } = this.#memberships.of(at)
     return [untagged, ...tagged.values()].some(each => each?.number === network)
+  }
+
+  /** A host that was gone is here: at the switch that it had left, or at another one. */
+  #arrived(host: Host): void {
+    const key = hostKey(host.network, host.mac)
+    const before = this.#left.get(key)
+    this.#left.delete(key)
+    if (before !== undefined && before !== host.at.dpid) this.emit('moved', host)
   }
 
   #hostsChanged(kind: string, host: Host, reason?: string): void {

@@ -3,6 +3,7 @@ import { Declared } from '../../../src/controller/declared/declared.js'
 import { intentKind } from '../../../src/controller/declared/kinds.js'
 import { ObjectKeeper } from '../../../src/controller/objects/objects.js'
 import type { NetworkSpec } from '../../../src/sim/network.js'
+import { isIpv4 } from '../../topology/intents/lines.js'
 import { end, switchesOf, switchNames, Whole } from '../../topology/whole.js'
 
 /*
@@ -52,7 +53,7 @@ const begin = async () => {
       const one = whole.network.switch(name)
       const receive = Object.getPrototypeOf(one).receive
       one.receive = (port, frame) => {
-        if (frame[12] === 8 && frame[13] === 0) seen.add(name)
+        if (isIpv4(frame)) seen.add(name)
         receive.call(one, port, frame)
       }
     }

@@ -2,6 +2,7 @@
 import { Declared } from '../../../src/controller/declared/declared.js'
 import { intentKind } from '../../../src/controller/declared/kinds.js'
 import { ObjectKeeper } from '../../../src/controller/objects/objects.js'
+import { etherTypes, readPacket } from '../../../src/pipeline/packet.js'
 import type { NetworkSpec } from '../../../src/sim/network.js'
 import { end, switchesOf, switchNames, Whole } from '../whole.js'
 
@@ -63,13 +64,17 @@ export const begin = async (spec: NetworkSpec) => {
   return { whole, objects, declared, apply, remove }
 }
 
+/** With a tag or without. */
+export const isIpv4 = (frame: Uint8Array): boolean =>
+  readPacket(frame).fields.eth_type === etherTypes.ipv4
+
 /** Switches in the order in which IPv4 frames came to them, once each time: `s2 s3 s2` turned back. */
 export const follow = (whole: Whole): string[] => {
   const seen: string[] = []
   for (const one of whole.network.switches.values()) {
     const receive = Object.getPrototypeOf(one).receive
     one.receive = (port, frame) => {
-      if (frame[12] === 8 && frame[13] === 0) seen.push(one.name)
+      if (isIpv4(frame)) seen.push(one.name)
       receive.call(one, port, frame)
     }
   }

@@ -2,7 +2,7 @@
 import t from 'tap'
 import type { End, NetworkSpec } from '../../../src/sim/network.js'
 import { end, switchNames } from '../whole.js'
-import { begin } from './lines.js'
+import { begin, isIpv4 } from './lines.js'
 
 /*
  *      1 s2 2\    /1 s5 2
@@ -64,7 +64,7 @@ for (const index of [0, 1, 2, 3])
     const s8 = whole.network.switch('s8')
     const receive = Object.getPrototypeOf(s8).receive
     s8.receive = (port, frame) => {
-      if (frame[12] === 8 && frame[13] === 0) short++
+      if (isIpv4(frame)) short++
       receive.call(s8, port, frame)
     }
     whole.network.linkDown(cable.a, cable.b)
