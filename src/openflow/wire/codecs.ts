@@ -149,7 +149,7 @@ export const entries = <T>(item: Codec<T>, lengthAt = 0): Codec<readonly T[]> =>
     const items: T[] = []
     while (reader.offset < reader.end) {
       const before = reader.offset
-      const one = reader.attempt(lengthAt, () => item.read(reader))
+      const one = reader.attempt(lengthAt, item)
       if (one !== undefined) items.push(one)
       if (reader.offset === before) throw reader.error('an element without octets')
     }

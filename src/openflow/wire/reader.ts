@@ -135,12 +135,12 @@ export class Reader {
    * @param lengthAt where in the entry its length is, in 16 bits
    * @returns undefined when it was kept as octets
    */
-  attempt<T>(lengthAt: number, read: () => T): T | undefined {
+  attempt<T>(lengthAt: number, item: { read(reader: Reader): T }): T | undefined {
     const start = this.offset
     const { end } = this
     const depth = this.#depth
     try {
-      return read()
+      return item.read(this)
     } catch (error) {
       if (this.unreadable === undefined || !(error instanceof DecodeError)) throw error
       this.offset = start
