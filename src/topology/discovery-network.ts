@@ -34,4 +34,6 @@ export interface DiscoveryNetwork {
   hostsAt(at: PortRef): readonly Mac[]
   /** True when a port is declared to have hosts only. */
   isDeclaredEdge(at: PortRef): boolean
+  /** False where hosts are, which may pass probes to each other: a segment there does not become a link. */
+  mayJoin(at: PortRef): boolean
 }

@@ -10,7 +10,8 @@
  *
  * What happens when probes stay away is in `doubts.ts`.
  *
- * Links that are known in both directions are kept proven by rounds, `rounds.ts`.
+ * Links that are known in both directions are kept proven by rounds, `rounds.ts`. Switches that are not ours between
+ * ports of ours: `segments.ts`.
  */
 import { EventEmitter } from 'node:events'
 import { type Dpid, macNumber } from '../base/addresses.js'
@@ -24,6 +25,7 @@ import { isSamePort, type Link, type Port, type PortKind, type PortRef, portKey 
 import { Nonces } from './nonces.js'
 import { Roster } from './roster.js'
 import { isProvenBy, nextTurn, partnerOf, takeRound, variantsFor } from './rounds.js'
+import { Segments } from './segments.js'
 import { type Home, Watched } from './watched.js'
 
 export type { DiscoveryEvents, DiscoveryNetwork, Refusal } from './discovery-network.js'
@@ -39,6 +41,9 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
   readonly #tickMillis: number
   readonly #watched = new Roster()
   readonly #doubts: Doubts
+  readonly #segments: Segments
+  /** Of the roster, when segments were looked at. */
+  #settledVersion = -1
   #stretch = 1
   #cancel: Cancel | undefined
 
@@ -56,6 +61,8 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
     this.#nonces = new Nonces(env.random)
     this.#tickMillis = Math.min(50, options.doubtPeriodMillis / 2)
     this.#clock = new AwakeClock(env.clock, this.#tickMillis)
+    // As slow as edge ports are probed: one that stays shut without need is better than a loop.
+    this.#segments = new Segments(() => 3 * options.edgePeriodMillis * this.#stretch)
     this.#doubts = new Doubts(network, options, this.#clock, {
       lose: watched => this.#lose(watched, silence),
       lost: link => this.emit('link-lost', link, silence),
@@ -89,6 +96,7 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
       )
       one.link = linkFrom({ dpid, port: port.number })
       this.#watched.put(one)
+      this.#segments.resume(one.at, now)
       return one
     })
     this.#probe(dpid, added)
@@ -97,13 +105,43 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
   /** Stops watching: the port went down, or its switch has gone (which by itself takes no link away). */
   forget(at: PortRef, reason: string | undefined): void {
     const watched = this.#watched.at(at)
-    if (watched === undefined) return
+    if (watched === undefined) {
+      if (reason !== undefined) this.#leaveSegment(at)
+      return
+    }
     const { peer } = watched
     this.#watched.remove(watched.key)
-    if (reason === undefined) return this.#doubtPeer(peer)
+    if (reason === undefined) {
+      // What carries a segment goes on doing so.
+      if (watched.kind === 'unknown') this.#leaveSegment(at)
+      else this.#segments.hold(at)
+      return this.#doubtPeer(peer)
+    }
     if (watched.link) this.emit('link-lost', watched.link, reason)
     for (const other of this.#watched.values())
       if (other.link && isSamePort(other.link.to, at)) this.#lose(other, reason)
+    this.#leaveSegment(at)
+  }
+
+  /** Somebody spoke at one port who lives at the other: do both lead to the same segment? */
+  suspect(a: PortRef, b: PortRef): void {
+    const now = this.#clock.nowMillis()
+    for (const at of [a, b]) {
+      const watched = this.#watched.at(at)
+      if (
+        watched === undefined ||
+        watched.link ||
+        now - watched.suspectedMillis < suspectPauseMillis
+      )
+        continue
+      watched.suspectedMillis = now
+      this.#probe(watched.dpid, [watched])
+    }
+  }
+
+  /** What people say of ports has changed. */
+  settleAll(): void {
+    for (const at of this.#segments.ports()) this.#settle(at, this.#clock.nowMillis())
   }
 
   /** The switch of its other end says nothing any more: does it still forward? */
@@ -177,7 +215,7 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
     // Hosts may live on a segment between two switches; that the broadcast variant comes says nothing of them.
     const isTelling = probe.variant !== 'broadcast' || isSamePort(at, sender.at)
     for (const end of [at, sender.at]) {
-      if (this.#network.isDeclaredEdge(end)) return 'edge'
+      if (isTelling && this.#network.isDeclaredEdge(end)) return 'edge'
       if (isTelling && this.#isContested(end, end === at ? sender.at : at)) return 'inhabited'
     }
     return undefined
@@ -209,25 +247,21 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
     if (probe.variant === 'round') return
     if (isSamePort(sender.at, at)) return this.#shut(sender, 'it leads to itself')
     if (probe.variant === 'broadcast') return this.#hearForeign(sender, at, now)
-    sender.foreign = undefined
     this.#believe(sender, { from: sender.at, to: at, cost: 1 }, now, rttMillis)
   }
 
   /** Through somebody else's switch; believed when the direct variant does not come as well. */
   #hearForeign(sender: Watched, to: PortRef, now: number): void {
     const receiver = this.#watched.at(to)
-    if (receiver === undefined || (sender.link && !sender.link.isForeign)) return
-    const isJoined = sender.link ?? (receiver.link?.isForeign ? receiver.link : undefined)
-    if (isJoined && isSameCable(isJoined, sender.at, to))
-      return this.#believe(sender, foreignLink(sender.at, to), now, undefined)
-    const isFresh =
-      sender.foreign && now - sender.foreign.atMillis < 2 * this.#options.edgePeriodMillis
-    // Of three ports on one segment two are enough.
-    if (isFresh && !isSamePort(sender.foreign!.to, to)) return this.#shutHigher(sender, to, now)
-    const isNew = sender.foreign === undefined
-    sender.foreign = { to, atMillis: now }
+    if (receiver === undefined || isWired(sender) || isWired(receiver)) return
+    const isNew = this.#segments.seen(sender.at, to, now)
+    if (sender.link && isSamePort(sender.link.to, to))
+      return this.#believe(sender, sender.link, now, undefined)
+    if (!isNew) return
     this.#watched.wake(sender)
-    if (isNew && !receiver.link) this.#probe(receiver.dpid, [receiver])
+    this.#watched.wake(receiver)
+    if (!this.#segments.isMutual(sender.at, to, now)) this.#probe(receiver.dpid, [receiver])
+    this.#settle(sender.at, now)
   }
 
   #believe(sender: Watched, link: Link, now: number, rttMillis: number | undefined): void {
@@ -239,6 +273,8 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
       sender.link = link
       this.#watched.version++
     }
+    if (!link.isForeign) this.#leaveSegment(sender.at, link.to)
+    sender.isSpare = false
     prove(sender, now)
     sender.provenMillis = now
     sender.former = undefined
@@ -271,14 +307,123 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
     if (isNew) this.emit('port-shut', watched.at, reason)
   }
 
-  /** Two ports on one segment that is not ours: one of them is enough, the other would make a loop. */
-  #shutHigher(sender: Watched, to: PortRef, now: number): void {
-    const receiver = this.#watched.at(to)
-    if (receiver === undefined || receiver.shutUntilMillis > now || sender.shutUntilMillis > now)
+  #leaveSegment(...ports: readonly PortRef[]): void {
+    const now = this.#clock.nowMillis()
+    const left = ports.flatMap(at => this.#segments.forget(at))
+    for (const other of left) if (!ports.some(at => isSamePort(at, other))) this.#settle(other, now)
+  }
+
+  /** Decides which of the ports of a segment carries it; what is undecided and may yet turn out to be a wire waits. */
+  #settle(at: PortRef, now: number): void {
+    const ports = this.#segments.of(at, now)
+    const all = ports.map(each => this.#watched.at(each))
+    const ready = all.filter(each => each !== undefined).filter(each => this.#isReady(each, now))
+    if (ports.length === 1) {
+      for (const each of ready) this.#carry(each)
       return
-    const higher = sender.key > receiver.key ? sender : receiver
-    if (higher.link) return
-    this.#shut(higher, 'another port leads to the same segment')
+    }
+    const groups = this.#groupsOf(ports)
+    /** Of those that reach each other otherwise, the one that carries the segment; of a switch that is away, that one. */
+    const chosen: Watched[] = []
+    for (const group of groups) {
+      const isAway = ports.some(
+        each => group.has(each.dpid) && this.#watched.at(each) === undefined,
+      )
+      const [best, ...spare] = ready
+        .filter(({ dpid }) => group.has(dpid))
+        .sort((a, b) => this.#standing(b) - this.#standing(a) || (a.key < b.key ? -1 : 1))
+      if (best && !isAway) chosen.push(best)
+      for (const each of best && isAway ? [best, ...spare] : spare) this.#spare(each)
+    }
+    this.#join(chosen, groups.length, now)
+  }
+
+  /** A pair of ports whose switches nothing else joins is a link; more would be one too many. */
+  #join(chosen: readonly Watched[], groupCount: number, now: number): void {
+    const sorted = chosen.toSorted(
+      (a, b) => this.#standing(b) - this.#standing(a) || (a.key < b.key ? -1 : 1),
+    )
+    const [first, second, ...spare] = sorted
+    if (first === undefined) return
+    if (second === undefined) {
+      if (groupCount === 1) this.#carry(first)
+      return
+    }
+    for (const each of spare) this.#spare(each)
+    // Hosts that are known there may pass probes to each other.
+    const isLink = first.link && isSamePort(first.link.to, second.at)
+    if (!isLink && ![first, second].every(({ at }) => this.#network.mayJoin(at))) {
+      this.#carry(first)
+      return this.#spare(second)
+    }
+    // They do not reach each other: no loop can come of waiting.
+    if (!this.#segments.isMutual(first.at, second.at, now)) {
+      for (const each of [first, second]) if (each.link === undefined) this.#carry(each)
+      return
+    }
+    for (const [from, to] of [
+      [first, second],
+      [second, first],
+    ] as const)
+      if (from.link === undefined) this.#believe(from, foreignLink(from.at, to.at), now, undefined)
+  }
+
+  /** Whoever carries a segment goes on doing so, before who is declared to, before who knows hosts there. */
+  #standing(watched: Watched): number {
+    const isCarrying = watched.kind !== 'unknown'
+    const isDeclared = this.#network.isDeclaredEdge(watched.at)
+    const isInhabited = isCarrying && this.#network.hostsAt(watched.at).length > 0
+    return (isDeclared ? 4 : 0) + (isInhabited ? 2 : 0) + (isCarrying ? 1 : 0)
+  }
+
+  /** The port leads to hosts, and nothing else does. */
+  #carry(watched: Watched): void {
+    if (watched.link?.isForeign) this.#lose(watched, 'another way joins its switches')
+    if (watched.link) return
+    watched.isSpare = false
+    this.#decide(watched, 'edge')
+  }
+
+  #spare(watched: Watched): void {
+    const reason = 'another port leads to the same segment'
+    if (watched.link) this.#lose(watched, reason)
+    this.#decide(watched, 'unknown')
+    if (watched.isSpare) return
+    watched.isSpare = true
+    this.emit('port-shut', watched.at, reason)
+  }
+
+  /** Decided, or quiet for so long that it would be. */
+  #isReady(watched: Watched, now: number): boolean {
+    if (isWired(watched) || watched.shutUntilMillis > now) return false
+    return watched.kind !== 'unknown' || watched.isSpare || this.#isQuiet(watched, now)
+  }
+
+  #isQuiet({ awaited, confirmedMillis }: Watched, now: number): boolean {
+    const { quietMillis } = this.#options
+    return (
+      awaited === undefined && confirmedMillis !== undefined && now - confirmedMillis >= quietMillis
+    )
+  }
+
+  /** Switches of these ports, in groups that links join which do not lead over the segment itself. */
+  #groupsOf(ports: readonly PortRef[]): readonly ReadonlySet<Dpid>[] {
+    const onSegment = new Set(ports.map(portKey))
+    const joined = new Map<Dpid, Set<Dpid>>()
+    const join = (a: Dpid, b: Dpid) => joined.set(a, (joined.get(a) ?? new Set()).add(b))
+    for (const { key, link } of this.#watched.values())
+      if (link && !onSegment.has(key)) {
+        join(link.from.dpid, link.to.dpid)
+        join(link.to.dpid, link.from.dpid)
+      }
+    const groups: Set<Dpid>[] = []
+    for (const { dpid } of ports) {
+      if (groups.some(group => group.has(dpid))) continue
+      const group = new Set([dpid])
+      for (const each of group) for (const next of joined.get(each) ?? []) group.add(next)
+      groups.push(group)
+    }
+    return groups
   }
 
   #lose(watched: Watched, reason: string): void {
@@ -286,11 +431,11 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
     if (link === undefined) return
     watched.link = undefined
     this.#watched.version++
-    watched.foreign = undefined
     watched.doubtCount = 0
     this.#watched.wake(watched)
     this.emit('link-lost', link, reason)
     if (reason === silence) {
+      this.#segments.lost(link.from, link.to)
       watched.confirmedMillis = undefined
       this.#decide(watched, 'unknown')
     }
@@ -306,6 +451,9 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
       isLoadNew = true
     }
     if (isLoadNew) this.#stretchTo(Math.max(1, this.#watched.load / this.#options.probesPerSecond))
+    if (this.#segments.isEmpty || this.#settledVersion === this.#watched.version) return
+    this.#settledVersion = this.#watched.version
+    this.settleAll()
   }
 
   /** Probes a second if nothing were stretched, against the budget. When there is room again, nobody waits as before. */
@@ -345,7 +493,7 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
     if (watched.doubtCount > 0) return watched.nextMillis
     if (watched.link)
       return watched.seenMillis + linkPeriodMillis * this.#stretch + doubtPeriodMillis
-    if (watched.kind === 'unknown' && watched.confirmedMillis !== undefined)
+    if (watched.kind === 'unknown' && !watched.isSpare && watched.confirmedMillis !== undefined)
       return watched.confirmedMillis + quietMillis
     return Number.POSITIVE_INFINITY
   }
@@ -354,8 +502,8 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
     const { linkPeriodMillis, doubtPeriodMillis, edgePeriodMillis, quietMillis } = this.#options
     if (watched.doubtCount > 0) return doubtPeriodMillis
     if (watched.kind === 'fabric' || watched.awaited) return linkPeriodMillis
-    if (watched.kind === 'edge' || watched.shutUntilMillis > this.#clock.nowMillis())
-      return edgePeriodMillis
+    const isShut = watched.isSpare || watched.shutUntilMillis > this.#clock.nowMillis()
+    if (watched.kind === 'edge' || isShut) return edgePeriodMillis
     return quietMillis / 4
   }
 
@@ -377,25 +525,10 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
   }
 
   #judgeQuiet(watched: Watched, now: number): void {
-    const { foreign } = watched
-    const isQuiet =
-      watched.confirmedMillis !== undefined &&
-      now - watched.confirmedMillis >= this.#options.quietMillis
-    if (!isQuiet || watched.shutUntilMillis > now) return
-    if (foreign && now - foreign.atMillis < 2 * this.#options.edgePeriodMillis)
-      return this.#joinForeign(watched, foreign.to, now)
-    if (watched.kind === 'unknown' && watched.awaited === undefined) this.#decide(watched, 'edge')
-  }
-
-  /** A segment with hosts keeps one edge port; one without becomes a link. */
-  #joinForeign(watched: Watched, to: PortRef, now: number): void {
-    const receiver = this.#watched.at(to)
-    if (receiver === undefined || receiver.shutUntilMillis > now) return
-    if (receiver.link && !isSamePort(receiver.link.to, watched.at)) return
-    const isTaken = [watched.at, to].some(end => this.#network.isDeclaredEdge(end))
-    if (isTaken || this.#isInhabited(watched.at, to) || this.#isInhabited(to, watched.at))
-      return this.#shutHigher(watched, to, now)
-    this.#believe(watched, foreignLink(watched.at, to), now, undefined)
+    if (watched.shutUntilMillis > now || !this.#isQuiet(watched, now)) return
+    if (watched.isSpare || this.#segments.of(watched.at, now).length > 1)
+      return this.#settle(watched.at, now)
+    if (watched.kind === 'unknown') this.#decide(watched, 'edge')
   }
 
   #probe(dpid: Dpid, list: readonly Watched[]): void {
@@ -444,6 +577,8 @@ const noMatter = (): void => undefined
 
 const foreignLink = (from: PortRef, to: PortRef): Link => ({ from, to, cost: 1, isForeign: true })
 
-const isSameCable = (link: Link, a: PortRef, b: PortRef): boolean =>
-  (isSamePort(link.from, a) && isSamePort(link.to, b)) ||
-  (isSamePort(link.from, b) && isSamePort(link.to, a))
+/** A cable leads from there to another port of ours. */
+const isWired = ({ link }: Watched): boolean => link !== undefined && !link.isForeign
+
+/** Two ports that look like one segment are probed at once, but not for each frame that says so. */
+const suspectPauseMillis = 500

@@ -59,6 +59,8 @@ export interface HostEvents {
   'host-gone': [host: Host, reason: string]
   /** Somebody claimed an address that is in use elsewhere, or too many. */
   'host-refused': [claim: Claim, reason: string]
+  /** Somebody speaks at one port who lives at another. */
+  'host-contested': [claim: Claim, holder: Host]
   /** Others were told another MAC for the address before. */
   'address-moved': [host: Host, ip: Ip]
   /** Somebody asked for the address, and its holder does not answer for it. */
@@ -166,7 +168,10 @@ export class HostTracker extends EventEmitter<HostEvents> {
     this.#answered(claim)
     const known = this.#table.get(claim.network, claim.mac)
     if (known === undefined) return this.#meet(claim)
-    if (!isSamePort(known.at, claim.at)) return this.#contest(claim, known, undefined)
+    if (!isSamePort(known.at, claim.at)) {
+      this.emit('host-contested', claim, known)
+      return this.#contest(claim, known, undefined)
+    }
     this.#heardMillis.set(hostKey(known.network, known.mac), this.#env.clock.nowMillis())
     if (claim.reportedName !== undefined && known.reportedName !== claim.reportedName)
       this.#change(known, { reportedName: claim.reportedName })

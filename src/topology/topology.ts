@@ -23,7 +23,7 @@ import { EventLimiter } from './event-limiter.js'
 import { fabricVlan } from './forwarding/tags.js'
 import { type GuardLevel, guardAt } from './guard.js'
 import { HostAgeing } from './host-ageing.js'
-import { announcementOf } from './host-frames.js'
+import { announcementOf, claimOf } from './host-frames.js'
 import { defaultHosts, HostTracker } from './hosts.js'
 import type { Intent, IntentResult } from './intents/intent.js'
 import { IntentKeeper } from './intents/keeper.js'
@@ -36,6 +36,7 @@ import {
   type Host,
   hostKey,
   isSamePort,
+  type Link,
   type Network,
   type Port,
   type PortKind,
@@ -120,8 +121,10 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
           this.#meter.timed(dpid, output.sendConfirmed(dpid, frames)),
         macOf: at => this.#switches.get(at.dpid)?.ports.get(at.port)?.mac,
         hostsAt: at => this.#tracker.hostsAt(at),
-        isDeclaredEdge: at =>
-          this.#declaredPorts.size > 0 && this.#declaredPorts.get(portKey(at))?.role !== undefined,
+        isDeclaredEdge: at => this.#isDeclaredEdge(at),
+        mayJoin: at =>
+          !this.#isDeclaredEdge(at) &&
+          (this.#tracker.hostsAt(at).length === 0 || this.guardAt(at, 1) === 'off'),
       },
       options.discovery,
     )
@@ -244,6 +247,7 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
     if (JSON.stringify([...byPort]) !== JSON.stringify([...guards.byPort]))
       this.#set({ guards: { ...guards, byPort } })
     if (this.#book.declare(at => declaredLink(ports.get(portKey(at))))) this.#takeLinks()
+    this.#discovery.settleAll()
   }
 
   /** Takes over the networks; the first is the one of ports that none names. */
@@ -336,8 +340,9 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
       if (!known.isConnected) continue
       for (const { kind, isUp, number } of known.ports.values()) {
         const at = { dpid: known.dpid, port: number }
-        if (kind !== 'edge' || !isUp || isSamePort(at, from) || !this.#isMember({ at, network }))
-          continue
+        const isSegment = kind === 'fabric' && network === 1 && this.#isSegmentPlace(at)
+        if ((kind !== 'edge' && !isSegment) || !isUp || isSamePort(at, from)) continue
+        if (!isSegment && !this.#isMember({ at, network })) continue
         byPort.push({ at, frame: this.tagged(at, network, frame) })
       }
     }
@@ -498,9 +503,31 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
     }
     if (reason !== 'teach' && reason !== 'seek' && reason !== 'hear') return false
     const port = this.#switches.get(at.dpid)?.ports.get(at.port)
+    if (port?.kind === 'fabric') return this.#hearSegment(at, frame, network)
     // A switch that has not been told yet may send what has just become another network's.
     if (port?.kind !== 'edge' || !this.#isMember({ at, network })) return false
     return this.#teacher.hear(at, reason, frame, network)
+  }
+
+  #isSegmentPlace(at: PortRef): boolean {
+    const link = this.#book.link(at)
+    return link?.isForeign === true && isSamePort(segmentPlace(link), at)
+  }
+
+  #isDeclaredEdge(at: PortRef): boolean {
+    return this.#declaredPorts.size > 0 && this.#declaredPorts.get(portKey(at))?.role !== undefined
+  }
+
+  /** Hosts on a segment between two of our ports, which is a link, are at one of its ends; the others are not new there. */
+  #hearSegment(at: PortRef, frame: Uint8Array, network: number): boolean {
+    const link = this.#book.link(at)
+    if (link?.isForeign !== true) return false
+    const place = segmentPlace(link)
+    const claim = claimOf(readPacket(frame).fields, place, network)
+    const known = claim && this.#tracker.table.get(network, claim.mac)
+    const isThere = known === undefined || isSamePort(known.at, place)
+    if (isThere) this.#teacher.hear(place, 'hear', frame, network)
+    return false
   }
 
   /** A switch has told somebody where an address is. */
@@ -523,9 +550,11 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
       this.#limiter.add({ kind: 'probe-refused', ...at, reason }),
     )
     this.#discovery.on('port-contested', at => this.#tracker.challenge(at))
-    this.#discovery.on('port-shut', (at, reason) =>
-      this.emit('event', { kind: 'port-shut', ...at, reason }),
-    )
+    this.#discovery.on('port-shut', (at, reason) => {
+      this.#tracker.forgetPort(at, reason)
+      this.emit('event', { kind: 'port-shut', ...at, reason })
+    })
+    this.#tracker.on('host-contested', ({ at }, holder) => this.#discovery.suspect(at, holder.at))
     this.#tracker.on('host-learnt', host => {
       this.#hostsChanged('host-learnt', host)
       this.#arrived(host)
@@ -625,6 +654,9 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
 /** The number stayed the same while the switch was away; the interface behind it did not. */
 const isReplaced = (before: Port, now: PortReport | undefined): boolean =>
   now !== undefined && (now.mac !== before.mac || now.name !== before.name)
+
+/** Where hosts are said to be that live on the segment of a link: at one of its ends. */
+const segmentPlace = ({ from, to }: Link): PortRef => (portKey(from) < portKey(to) ? from : to)
 
 /** Frames for unknown MACs that leave edge ports, all switches together. */
 const spreadsPerSecond = 2_000

@@ -67,9 +67,11 @@ export class Watched {
   isPeerBeingAsked = false
   /** Ports of the same switch. */
   home: Home | undefined
-  /** A probe of the broadcast variant from here came in there, lately. */
-  foreign: { readonly to: PortRef; readonly atMillis: number } | undefined
-  /** Until when the port stays shut: it leads to itself, or to a place another port leads to already. */
+  /** Another port carries the segment that this one leads to: it stays shut as long as that is so. */
+  isSpare = false
+  /** When it was last probed because of somebody who spoke there and lives elsewhere. */
+  suspectedMillis = Number.NEGATIVE_INFINITY
+  /** Until when the port stays shut, since it leads to itself. */
   shutUntilMillis = Number.NEGATIVE_INFINITY
   #link: Link | undefined
   readonly #builder: ProbeBuilder

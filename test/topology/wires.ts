@@ -63,6 +63,7 @@ export class Wires {
         macOf: ref => portOf(ref.port).mac,
         hostsAt: ref => [this.inhabited.get(nameOf(ref)) ?? []].flat(),
         isDeclaredEdge: ref => this.edges.has(nameOf(ref)),
+        mayJoin: ref => !this.edges.has(nameOf(ref)) && !this.inhabited.has(nameOf(ref)),
       },
       { ...defaultDiscovery, ...options },
     )

@@ -158,6 +158,9 @@ const portSections = (
 ): readonly Section[] => {
   const onTree = tree.portsOf(self.dpid)
   const steps = roundSteps(self, neighbours)
+  const foreign = new Set(
+    neighbours.flatMap(({ link }) => (link.isForeign ? [link.from.port] : [])),
+  )
   const sections: Section[] = []
   for (const port of self.ports.values()) {
     if (port.kind === 'unknown' || !port.isUp) continue
@@ -165,16 +168,17 @@ const portSections = (
     const at = { dpid: self.dpid, port: number }
     const isOnTree = onTree.has(number)
     const step = steps.get(number)
+    const isForeign = foreign.has(number)
     const refused = refusedAt(topology, portKey(at))
     const { guards, networks } = topology
     const guardOf = (network: number) => guardAt(topology, at, network)
     // biome-ignore format: what a section of a port is made of
-    const key = [guards, networks, String(refused), self.name, self.index, kind, name, mac, isOnTree, step?.peerMac, step?.next]
+    const key = [guards, networks, String(refused), self.name, self.index, kind, name, mac, isOnTree, isForeign, step?.peerMac, step?.next]
     sections.push(
       memo.get(String(number), key, () =>
         kind === 'edge'
           ? edgeSection(self, port, memberships.of(at), guardOf, refused)
-          : fabricSection(self, port, isOnTree, networks, step),
+          : fabricSection(self, port, isOnTree, networks, step, isForeign),
       ),
     )
   }

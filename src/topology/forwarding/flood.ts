@@ -118,7 +118,8 @@ export const groupPortsOf = (
 ): ReadonlyMap<Dpid, FloodPorts> => {
   const live = ports.filter(at => {
     const port = topology.switches.get(at.dpid)?.ports.get(at.port)
-    return port?.isUp === true && port.kind === 'edge'
+    // A listener at a fabric port lives on the segment of a link.
+    return port?.isUp === true && port.kind !== 'unknown'
   })
   const fabric = tree.towards(new Set(live.map(at => at.dpid)))
   const keys = new Map(live.map(at => [portKey(at), at]))
@@ -127,7 +128,7 @@ export const groupPortsOf = (
       dpid,
       {
         edge: [...keys.values()]
-          .filter(at => at.dpid === dpid)
+          .filter(at => at.dpid === dpid && !fabric.get(dpid)?.includes(at.port))
           .map(at => ({ port: at.port, vlan: memberships.tagAt(at, network) }))
           .sort((a, b) => a.port - b.port),
         fabric: fabric.get(dpid) ?? [],

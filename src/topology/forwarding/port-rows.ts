@@ -118,6 +118,7 @@ export const fabricSection = (
   isOnTree: boolean,
   networks: readonly Network[],
   step: RoundStep | undefined,
+  isForeign = false,
 ): Section => {
   const origin: Origin = { kind: 'switch', name: `${self.name}:${port.name}` }
   const then = { actions: [load(registers.fromFabric, 1)], goto: 'arrive' } as const
@@ -139,6 +140,8 @@ export const fabricSection = (
     ),
   )
   rows.push(...roundRows(port, step, origin))
+  const meters = isForeign ? [meterOfTeaching(port, origin)] : []
+  if (isForeign) rows.push(...segmentRows(self, port, networks, then, origin))
   if (!isOnTree)
     rows.push(
       flow(
@@ -150,8 +153,55 @@ export const fabricSection = (
         origin,
       ),
     )
-  return section(`port/${port.number}`, { flows: rows })
+  return section(`port/${port.number}`, { flows: rows, meters })
 }
+
+/** Hosts may live on a segment that is not ours: they are heard by what they send to all, and when they answer us. */
+const segmentRows = (
+  self: Switch,
+  port: Port,
+  networks: readonly Network[],
+  then: { readonly actions: readonly Action[]; readonly goto: Flow['table'] },
+  origin: Origin,
+): Flow[] =>
+  networks
+    .filter(({ number }) => number === 1)
+    .flatMap(network => {
+      const hear: Action = {
+        kind: 'controller',
+        maxLength: 0xffff,
+        userdata: writeUserdata('hear', network.number),
+        meter: teachMeter(port.number),
+      }
+      const untagged: Match = { in_port: port.number, vlan_vid: vlanVid(undefined) }
+      return [
+        flow(
+          'admit',
+          110,
+          { ...untagged, eth_dst: groupBit },
+          { actions: [hear, ...enter(self, network), ...then.actions], goto: then.goto },
+          `a host on the segment of ${port.name} may have sent it`,
+          origin,
+        ),
+        flow(
+          'admit',
+          395,
+          { ...untagged, eth_dst: controllerMac },
+          { actions: [hear] },
+          'an answer to a question of the controller',
+          origin,
+        ),
+      ]
+    })
+
+const meterOfTeaching = (port: Port, origin: Origin) =>
+  packetMeter(
+    teachMeter(port.number),
+    teachesPerSecond,
+    50,
+    `packets from ${port.name} that may teach the controller each second`,
+    origin,
+  )
 
 export const edgeSection = (
   self: Switch,
@@ -195,13 +245,7 @@ export const edgeSection = (
       `discovery frames from ${port.name} that may reach the controller each second`,
       origin,
     ),
-    packetMeter(
-      teachMeter(port.number),
-      teachesPerSecond,
-      50,
-      `packets from ${port.name} that may teach the controller each second`,
-      origin,
-    ),
+    meterOfTeaching(port, origin),
   ]
   return section(`port/${port.number}`, { flows, meters })
 }

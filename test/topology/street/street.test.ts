@@ -1,0 +1,55 @@
+/** What arrives on plain switches arrives on ours, whatever machines do: `street.ts`. More seeds: STREET_SEEDS=200. */
+import t from 'tap'
+import type { GuardLevel } from '../../../src/topology/guard.js'
+import { datagrams, storyOf, tell } from './story.js'
+import { OurStreet, PlainStreet } from './street.js'
+
+const rounds = 8
+const seeds = Number(process.env.STREET_SEEDS ?? 4)
+const firstSeed = Number(process.env.STREET_FIRST ?? 1)
+
+/** Probes whose later datagrams all arrive on plain switches, and none of them on ours. */
+const differences = async (seed: number, guard: GuardLevel) => {
+  const story = storyOf(seed, rounds)
+  const expected = await tell(new PlainStreet(), story)
+  const ours = await OurStreet.start(guard)
+  const seen = await tell(ours, story)
+  const carried = ours.unmanaged.forwarded
+  await ours.stop()
+  const found: string[] = []
+  let arrived = 0
+  for (const [round, { steps, probes }] of story.entries())
+    for (const [index, { text }] of probes.entries()) {
+      const [, plain] = expected[round]![index]!
+      const [, own] = seen[round]![index]!
+      if (plain < datagrams / 2) continue
+      arrived++
+      if (own === 0)
+        found.push(
+          `seed ${seed}, round ${round}: ${steps.map(step => step.text).join(', ')}: ${text}`,
+        )
+    }
+  return { found, arrived, carried }
+}
+
+t.test('what arrives there arrives here', { timeout: 300_000 }, async t => {
+  let arrived = 0
+  const found: string[] = []
+  for (let seed = firstSeed; seed < firstSeed + seeds; seed++) {
+    const one = await differences(seed, 'default')
+    arrived += one.arrived
+    found.push(...one.found)
+    // A frame that goes round and round makes ten thousand of itself within a second.
+    if (one.carried > 20_000) found.push(`seed ${seed}: ${one.carried} frames over the hub`)
+  }
+  t.comment(`${seeds} stories, ${arrived} probes that arrive on plain switches`)
+  t.ok(arrived > seeds * 2)
+  t.same(found, [])
+})
+
+t.test('addresses that are bound are found out', { timeout: 300_000 }, async t => {
+  const found: string[] = []
+  for (let seed = 1; seed <= 6 && found.length === 0; seed++)
+    found.push(...(await differences(seed, 'strict')).found)
+  t.ok(found.length > 0, found[0] ?? 'nothing was found')
+})
