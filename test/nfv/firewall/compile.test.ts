@@ -419,3 +419,21 @@ t.test('the first piece of a datagram asks the rules once, later ones wait for i
   const { rule, generation } = readLabel(net.conntrack.list()[0]!.label)
   t.same([rule, generation], [hash32('p/a'), 9])
 })
+
+t.test('nobody is relied on for a destination that nobody knows', async t => {
+  for (const [isKnown, verdict] of [
+    [true, 'allow'],
+    [false, 'drop'],
+  ] as const) {
+    const net = new OneSwitch(false, isKnown)
+    net.load(new Workshop().compile('default drop\n', 1))
+    net.send(go(syn), judged)
+    t.equal(answerOf(net.send(back(synAck))).verdict, verdict)
+    t.equal(answerOf(net.send(tcp(server, client, [81, 40000], ack))).verdict, verdict)
+    t.equal(
+      answerOf(net.send({ ...back(ack), eth_dst: 0xffffffffffff })).verdict,
+      'drop',
+      'nor for all',
+    )
+  }
+})

@@ -23,11 +23,16 @@ export interface Answer {
 export class OneSwitch {
   readonly conntrack = new Conntrack()
   readonly #isAlone: boolean
+  readonly #isKnown: boolean
   #tables = new Map<number, FlowTable<RunRow>>()
 
-  /** @param isAlone both ends are here; else the other one is behind another switch */
-  constructor(isAlone = true) {
+  /**
+   * @param isAlone both ends are here; else the other one is behind another switch
+   * @param isKnown a row leads to the destination; else what goes out is for whoever it may be
+   */
+  constructor(isAlone = true, isKnown = true) {
     this.#isAlone = isAlone
+    this.#isKnown = isKnown
   }
 
   load(sections: readonly Section[]): void {
@@ -49,7 +54,7 @@ export class OneSwitch {
       })
     add({
       table: tableId.forward,
-      priority: 100,
+      priority: this.#isKnown ? 100 : 0,
       match: {},
       actions: [{ kind: 'output', port: outPort }],
       cookie: 0n,
