@@ -220,6 +220,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
       tagged: (dpid, port, network, frame) =>
         this.topology.tagged({ dpid: dpid as Dpid, port }, network, frame),
       tell: event => this.journal.add(event),
+      countOnce: (ruleId, size) => this.ruleCounters.countOnce(ruleId, size),
     })
     this.#punts = new Punts(this.topology, {
       send: (at, frame) => this.#send(at, frame),

@@ -54,6 +54,8 @@ export class RuleCounters {
   readonly #rows = new Map<string, Map<string, Raw>>()
   /** As read last, by switch and rule: from before a restart, when the rows are not known any more. */
   readonly #sums = new Map<string, Map<number, Raw>>()
+  /** Packets that go through the rows of their rule a second time, and are not read yet. */
+  readonly #twice = new Map<number, Raw>()
   readonly #unsaved = new Set<number>()
   readonly #unsavedSwitches = new Set<string>()
   readonly #cancels: Cancel[] = []
@@ -175,7 +177,24 @@ export class RuleCounters {
       if (packets > 0) this.#hit(dpid, id, packets, bytes)
   }
 
-  #hit(dpid: string, id: number, packets: number, bytes: number): void {
+  /** A packet goes through the rows of a rule again that has counted it: of two only one counts. */
+  countOnce(id: number, bytes: number): void {
+    add(this.#twice, id, { packets: 1, bytes })
+  }
+
+  #hit(dpid: string, id: number, rawPackets: number, rawBytes: number): void {
+    const twice = this.#twice.get(id)
+    const packets = Math.max(0, rawPackets - (twice?.packets ?? 0))
+    const bytes = Math.max(0, rawBytes - (twice?.bytes ?? 0))
+    if (twice !== undefined) {
+      this.#twice.delete(id)
+      const rest = {
+        packets: twice.packets - (rawPackets - packets),
+        bytes: twice.bytes - (rawBytes - bytes),
+      }
+      if (rest.packets > 0) this.#twice.set(id, rest)
+      if (packets === 0) return
+    }
     const old = this.#counts.get(id)
     this.#counts.set(id, {
       hits: (old?.hits ?? 0) + packets,

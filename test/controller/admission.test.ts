@@ -67,3 +67,21 @@ t.test('a question about a rule that counts is answered as if there were room', 
     })
   t.match(await ask(80), { verdict: 'dropped', because: /^((?!the rule counts).)*$/ })
 })
+
+t.test('a connection that is admitted counts once', async t => {
+  const at = await office(t)
+  await rules(
+    at,
+    'default drop\nweb: allow tcp 443 max 50 connections\nadm: allow tcp 22 limit 50/minute\n',
+  )
+  await open(at, 'ann', 443, 4)
+  await open(at, 'ann', 22, 3)
+  const counts = (await items(at, 'rules')).map(each => [each.name, each.packets])
+  t.same(
+    counts.filter(([name]) => name === 'web' || name === 'adm'),
+    [
+      ['web', 4],
+      ['adm', 3],
+    ],
+  )
+})

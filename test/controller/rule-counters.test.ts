@@ -134,3 +134,18 @@ t.test('counters of rules go on over an edit and a restart of the controller', a
     `nothing is lost or counted twice: ${second}, ${third}`,
   )
 })
+
+t.test('a packet that goes through the rows of its rule twice counts once', async t => {
+  const s1 = fake('1')
+  const { counters } = await countersOf(s1)
+  s1.rows = [row(100, 3)]
+  await counters.read()
+  // Two were admitted: one is read between its two ways, the other behind both.
+  counters.countOnce(7, 100)
+  counters.countOnce(7, 100)
+  s1.rows = [row(100, 6)]
+  await counters.read()
+  s1.rows = [row(100, 7)]
+  await counters.read()
+  t.match(counters.get(7), { hits: 5, bytes: 500 })
+})

@@ -22,7 +22,8 @@ import type { FlowStats, Message } from '../../openflow/index.js'
 import type { Match } from '../../openflow/values.js'
 import { ctState } from '../../openflow/values.js'
 import { finishChecksums } from '../../pipeline/finish.js'
-import { registers } from '../../pipeline/registers.js'
+import { fragBits, readPacket } from '../../pipeline/packet.js'
+import { readLabel, registers } from '../../pipeline/registers.js'
 import type { NetworkEvent } from '../../topology/topology.js'
 import { Places } from './places.js'
 import { Rates } from './rates.js'
@@ -49,11 +50,23 @@ export interface AdmissionOutput {
   /** The frame as it was at the port. */
   tagged(dpid: string, port: number, network: number, frame: Uint8Array): Uint8Array
   tell(event: NetworkEvent): void
+  /** The packet meets its rule again, which has counted it. */
+  countOnce(ruleId: number, size: number): void
 }
 
 /** Pings differ in an identifier that is not told: each that asks is another connection, as far as rates go. */
 const hidesIdentity = ({ protocol }: CountedConnection): boolean =>
   protocol === 1 || protocol === 58
+
+const isPiece = (frame: Uint8Array): boolean =>
+  (Number(readPacket(frame).fields.ip_frag ?? 0) & fragBits.any) !== 0
+
+/** Whether it came by the rows of the rule, not as one of a connection that was let in under the rules of today. */
+const hasAskedRules = ({ reg1, ct_label }: Match, ruleId: number): boolean => {
+  const known = readLabel(typeof ct_label === 'bigint' ? ct_label : 0n)
+  const generation = plainNumber(reg1) >>> registers.generation.offset
+  return known.rule !== ruleId || known.generation !== generation || known.isElsewhere
+}
 
 const tellPauseMillis = 1_000
 const sweepMillis = 60_000
@@ -131,8 +144,14 @@ export class Admission {
       this.#note(dpid, one, ruleId)
       if (placed.rule.caps) this.#place(self, one, placed.rule, isNew)
     }
+    if (isPiece(packet.data)) {
+      // Alone it would wait for the rest, which is gone: the next datagram finds the place.
+      self.tell(placeRows(one, ruleId, false))
+      return
+    }
     const network = plainNumber(packet.match.reg0) & (2 ** registers.network.size - 1)
     const whole = finishChecksums(packet.data)
+    if (hasAskedRules(packet.match, ruleId)) this.#output.countOnce(ruleId, whole.length)
     self.admit(packet.inPort, ruleId, this.#output.tagged(dpid, packet.inPort, network, whole))
   }
 

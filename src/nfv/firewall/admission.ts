@@ -11,6 +11,7 @@
  * back, and by the row of the connection in `counted`, which the controller writes for rules with `max`.
  */
 import type { Action, Match } from '../../openflow/values.js'
+import { etherTypes } from '../../pipeline/packet.js'
 import { type Flow, flow, type Origin } from '../../pipeline/program.js'
 import {
   bitsEqual,
@@ -22,16 +23,17 @@ import {
 } from '../../pipeline/registers.js'
 import { type TableName, tableId } from '../../pipeline/tables.js'
 import { writeUserdata } from '../../pipeline/userdata.js'
+import { laterPiece } from './pieces.js'
 import type { ResolvedRule } from './resolved.js'
 import { state } from './tables.js'
 
 const origin: Origin = { kind: 'base', name: 'firewall' }
 
 /** What an allowing rule that counts does with a packet. */
-export const askAdmission = (rule: ResolvedRule): readonly Action[] =>
-  rule.caps === undefined
-    ? [load(registers.rule, rule.id)]
-    : [load(registers.rule, rule.id), { kind: 'resubmit', table: tableId.counted }]
+export const askAdmission = (rule: ResolvedRule): readonly Action[] => [
+  load(registers.rule, rule.id),
+  { kind: 'resubmit', table: tableId.counted },
+]
 
 /** Before sessions of the current generation pass. */
 const countedPriority = 86
@@ -97,6 +99,16 @@ export const admissionRows = (
       ask,
     ]
   return [
+    // They show no ports to look for: without the first piece they come to nothing.
+    ...[etherTypes.ipv4, etherTypes.ipv6].map(eth_type =>
+      row(
+        'session',
+        countedPriority + 1,
+        { eth_type, ip_frag: laterPiece, ct_state: itself, ct_label: current },
+        { goto: 'forward' },
+        'its first piece shows its place:',
+      ),
+    ),
     row(
       'session',
       countedPriority,

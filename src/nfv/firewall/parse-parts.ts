@@ -258,17 +258,18 @@ const withHelper = (reader: LineReader, member: Ports): Ports => {
       didYouMean(token.text, helpers, `the helpers are ${helpers.join(', ')}`),
       token,
     )
-  const count = member.ports.reduce((sum, { from, to }) => sum + to - from + 1, 0)
-  if (member.transport !== 'tcp' || count === 0 || count > maxHelperPorts)
+  const isRead = ({ from, to }: PortRange) => from === ftpPort && to === ftpPort
+  if (member.transport !== 'tcp' || member.ports.length === 0 || !member.ports.every(isRead))
     reader.fail(
-      `the helper ${helper} reads a few TCP ports`,
-      `write: tcp 21 helper ${helper}; at most ${maxHelperPorts} ports`,
+      `the helper ${helper} reads connections to TCP port ${ftpPort} only`,
+      `write: tcp ${ftpPort} helper ${helper}; for a server at another port, fix its passive ports and allow them`,
       token,
     )
   return { ...member, helper }
 }
 
-const maxHelperPorts = 16
+/** Open vSwitch reads connections to no other. */
+const ftpPort = 21
 
 const takePorts = (reader: LineReader): PortRange[] => {
   const ports: PortRange[] = []

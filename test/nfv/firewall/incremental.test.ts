@@ -37,7 +37,7 @@ const lines: readonly ((dice: Dice) => string)[] = [
   dice => `t${dice(3)}: allow tcp 23 schedule mon-fri 08:00-1${dice(10)}:00`,
   dice => `c${dice(3)}: allow tcp 25 limit ${1 + dice(5)}/minute per source max 3 half-open`,
   dice => `h${dice(3)}: allow any max ${1 + dice(4)} half-open`,
-  dice => `f${dice(3)}: allow tcp ${20 + dice(2)} helper ftp from 10.0.0.${dice(4)} to any`,
+  dice => `f${dice(3)}: allow tcp 21 helper ftp from 10.0.${dice(2)}.${dice(4)} to any`,
   dice => `v${dice(3)}: allow tcp via chain${dice(2)}`,
   dice => `drop icmp echo-reply log "${dice(3)}"`,
   dice => `default ${pick(dice, ['drop', 'allow', 'reject log'])}`,
