@@ -17,6 +17,6 @@ t.test('all pieces of a datagram pass, or none', root, async t => {
   t.ok(result.lost <= result.dropped, 'nothing of what is allowed is lost')
   t.ok(result.hits.no! > 0 && result.hits.no! <= result.datagrams.denied, 'each once')
   // A few packets are the hosts' own: 123 were pieces once.
-  t.ok(result.hits.default! < 20, `${result.hits.default} by default`)
+  t.ok(result.hits.default! < 60, `${result.hits.default} by default`)
   t.equal(result.hits.rest, 0, 'no piece is judged without its ports')
 })
