@@ -113,8 +113,10 @@ export interface Disk {
   realPath(path: string): Promise<string | undefined>
   makeFolder(path: string, mode?: number): Promise<void>
   remove(path: string): Promise<void>
-  /** Puts a file in the place of another; on disk when it resolves. */
+  /** Puts a file in the place of another, at once; whether it is still so after a crash says `syncFolder`. */
   replace(from: string, to: string): Promise<void>
+  /** Resolves when it is on disk which files a folder has. */
+  syncFolder(path: string): Promise<void>
   /** Opens a file to be written piece by piece, making it when there is none. */
   openJournal(path: string, mode: number): Promise<JournalFile>
   /**
@@ -134,8 +136,8 @@ export interface JournalFile {
   /** Resolves when everything that was written is on disk. */
   sync(): Promise<void>
   truncate(size: number): Promise<void>
-  /** Whether its path still leads to it: a file that was removed or replaced takes writes all the same. */
-  isInPlace(): Promise<boolean>
+  /** Whether a path leads to it: a file that was removed or replaced takes writes all the same. */
+  isAt(path: string): Promise<boolean>
   close(): Promise<void>
 }
 

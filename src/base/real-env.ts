@@ -11,7 +11,6 @@ import {
   write as writeFd,
 } from 'node:fs'
 import {
-  chmod,
   mkdir,
   open,
   readdir,
@@ -288,8 +287,15 @@ const disk: Disk = {
   async readBytes(path, offset, size) {
     const file = await open(path, 'r')
     try {
-      const { bytesRead, buffer } = await file.read(new Uint8Array(size), 0, size, offset)
-      return buffer.subarray(0, bytesRead)
+      const bytes = new Uint8Array(size)
+      let at = 0
+      // One read gives at most 2 GiB, and may give less.
+      while (at < size) {
+        const { bytesRead } = await file.read(bytes, at, Math.min(size - at, 2 ** 30), offset + at)
+        if (bytesRead === 0) break
+        at += bytesRead
+      }
+      return bytes.subarray(0, at)
     } finally {
       await file.close()
     }
@@ -300,11 +306,14 @@ const disk: Disk = {
     try {
       await file.writeFile(text)
       await file.sync()
+      await file.chmod(mode)
+      await rename(next, path)
+    } catch (error) {
+      await rm(next, { force: true }).catch(() => undefined)
+      throw error
     } finally {
       await file.close()
     }
-    await chmod(next, mode)
-    await rename(next, path)
   },
   async list(path) {
     return (await readdir(path)).sort()
@@ -340,7 +349,9 @@ const disk: Disk = {
   },
   async replace(from, to) {
     await rename(from, to)
-    const folder = await open(dirname(to), 'r')
+  },
+  async syncFolder(path) {
+    const folder = await open(path, 'r')
     try {
       await folder.sync()
     } finally {
@@ -358,7 +369,7 @@ const disk: Disk = {
       },
       sync: () => file.datasync(),
       truncate: size => file.truncate(size),
-      async isInPlace() {
+      async isAt(path) {
         try {
           const [own, there] = await Promise.all([file.stat(), stat(path)])
           return own.ino === there.ino && own.dev === there.dev

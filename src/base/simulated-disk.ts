@@ -13,6 +13,8 @@ export class SimulatedDisk implements Disk {
   readonly #locks = new Set<string>()
   readonly #entries = new Map<string, Entry>()
   readonly #watchers = new Set<{ path: string; changed: () => void }>()
+  /** Open ones; without a name when another took it. */
+  readonly #journals = new Set<{ name: string | undefined }>()
   /** Thrown by the next writes, to rehearse a full or broken disk. */
   writeError: Error | undefined
 
@@ -77,13 +79,22 @@ export class SimulatedDisk implements Disk {
 
   async replace(from: string, to: string): Promise<void> {
     await this.writeText(to, await this.readText(from))
+    const names = [from, to].map(path => posix.normalize(path))
+    for (const journal of this.#journals)
+      if (journal.name === names[1]) journal.name = undefined
+      else if (journal.name === names[0]) journal.name = names[1]
     await this.remove(from)
   }
 
+  async syncFolder(): Promise<void> {}
+
   async openJournal(path: string, mode: number): Promise<JournalFile> {
-    const name = posix.normalize(path)
-    if (!this.#entries.has(name)) await this.writeText(name, '', mode)
+    const journal: { name: string | undefined } = { name: posix.normalize(path) }
+    if (!this.#entries.has(posix.normalize(path))) await this.writeText(path, '', mode)
+    this.#journals.add(journal)
     const edit = async (change: (before: Buffer) => Buffer) => {
+      const { name } = journal
+      if (name === undefined || !this.#entries.has(name)) return
       const before = Buffer.from(await this.readText(name))
       await this.writeText(name, change(before).toString(), mode)
     }
@@ -98,8 +109,13 @@ export class SimulatedDisk implements Disk {
         ),
       sync: async () => undefined,
       truncate: size => edit(before => before.subarray(0, size)),
-      isInPlace: async () => this.#entries.has(name),
-      close: async () => undefined,
+      isAt: async path => {
+        const name = posix.normalize(path)
+        return journal.name === name && this.#entries.has(name)
+      },
+      close: async () => {
+        this.#journals.delete(journal)
+      },
     }
   }
 

@@ -10,6 +10,7 @@ import {
   formatEndpoint,
   tokenFile,
 } from '../base/places.js'
+import { wordsOf } from '../base/system-errors.js'
 import { defaultDiscovery, fastDiscovery } from '../topology/discovery-options.js'
 import type { GuardLevel } from '../topology/guard.js'
 import { defaultHosts } from '../topology/hosts.js'
@@ -314,11 +315,13 @@ const announce = async (
   const folder = controllersFolder(options.variables)
   const note = join(folder, `${endpoints.rest.replace(/^.*:/, '')}.json`)
   const text = `${JSON.stringify(endpoints, null, 2)}\n`
-  await env.disk.makeFolder(folder, 0o700)
-  await env.disk.writeText(note, text, 0o600)
-  await env.disk.writeText(endpointsFile(options.data), text, 0o600)
+  // Without a note the command line is told where this controller is; on a full disk that is better than none.
+  const cannot = (path: string) => (error: unknown) =>
+    env.log.warn({ path, reason: wordsOf(error) }, 'the note for the command line cannot be kept')
+  const own = endpointsFile(options.data)
+  await env.disk.makeFolder(folder, 0o700).catch(cannot(folder))
+  for (const path of [note, own]) await env.disk.writeText(path, text, 0o600).catch(cannot(path))
   return async () => {
-    await env.disk.remove(note)
-    await env.disk.remove(endpointsFile(options.data))
+    for (const path of [note, own]) await env.disk.remove(path).catch(cannot(path))
   }
 }

@@ -8,7 +8,7 @@
  * A write that fails changes nothing; what was half-written is cut off again, and the next one is tried like any other.
  * While none succeeds the store is read-only.
  */
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { Cancel, Env, JournalFile } from '../../base/env.js'
 import { Failure } from '../../base/failures.js'
 import { wordsOf } from '../../base/system-errors.js'
@@ -162,6 +162,8 @@ const lookPeriodMillis = 2_000
 class JournalStore extends MemoryStore {
   readonly #files: JournalFiles
   readonly #cancel: Cancel
+  /** What is written at the start may fit into a last page that nothing else fits into. */
+  #hasProbed = false
 
   constructor(env: Env, contents: Contents, files: JournalFiles) {
     super(env, contents, (changes, rev, count) => files.append(changes, rev, count))
@@ -169,8 +171,10 @@ class JournalStore extends MemoryStore {
     this.#cancel = env.timers.every(lookPeriodMillis, () => this.tried(() => this.#look()))
   }
 
-  #look(): Promise<void> {
-    return this.status().mode === 'ok' ? this.#files.check() : this.#files.probe()
+  async #look(): Promise<void> {
+    if (this.#hasProbed && this.status().mode === 'ok') return this.#files.check()
+    this.#hasProbed = true
+    await this.#files.probe()
   }
 
   override async close(): Promise<void> {
@@ -219,18 +223,17 @@ class JournalFiles {
   /** Goes on with both when they are the same; otherwise both are written anew, and a damaged one is put aside. */
   async open([own, copy]: readonly Found[], choice: Choice): Promise<void> {
     const { damage, damagedPath, isNew } = choice
-    if (isRead(own) && isRead(copy) && own.sum === copy.sum && damage === undefined) {
-      this.#files = await Promise.all(
-        this.#paths.map(path => this.#env.disk.openJournal(path, 0o600)),
-      )
-      this.#size = own.size
-      this.#wholeSize = own.size
-      this.#sum = own.sum
-      this.#isDirty = own.isTorn || copy.isTorn
-      return
-    }
     this.#isBroken = true
     try {
+      if (isRead(own) && isRead(copy) && own.sum === copy.sum && damage === undefined) {
+        await this.#openBoth()
+        this.#size = own.size
+        this.#wholeSize = own.size
+        this.#sum = own.sum
+        this.#isDirty = own.isTorn || copy.isTorn
+        this.#isBroken = false
+        return
+      }
       if (damagedPath !== undefined && (await this.#env.disk.stat(damagedPath)) !== undefined)
         await this.#env.disk.replace(damagedPath, `${damagedPath}.damaged`)
       await this.#rewrite()
@@ -239,6 +242,16 @@ class JournalFiles {
       // One of them is right and stays; the other is written as soon as that is possible.
       this.#env.log.error({ err: error }, 'the store can only be read')
     }
+  }
+
+  /** Keeps those that could be opened, also when the other could not: they are closed with the store. */
+  async #openBoth(): Promise<void> {
+    for (const [index, path] of this.#paths.entries())
+      this.#put(index, await this.#env.disk.openJournal(path, 0o600))
+  }
+
+  #put(index: number, file: JournalFile): void {
+    this.#files = this.#files.map((each, at) => (at === index ? file : each))
   }
 
   async append(changes: readonly Change[], rev: Rev, count: number): Promise<void> {
@@ -289,7 +302,7 @@ class JournalFiles {
   }
 
   async #mustBeInPlace(): Promise<void> {
-    const are = await Promise.all(this.#files.map(file => file?.isInPlace()))
+    const are = await Promise.all(this.#paths.map((path, at) => this.#files[at]?.isAt(path)))
     if (are.includes(false))
       throw new Error('the files of the store were removed or replaced while sluice runs')
   }
@@ -320,8 +333,10 @@ class JournalFiles {
     try {
       await this.#both(file => file.sync())
     } catch (error) {
-      // What the system could not write it may believe to have written.
+      // What the system could not write it may believe to have written, and a later sync succeeds: both are written
+      // anew. Until then a start is not to find what was refused.
       this.#isBroken = true
+      await this.#both(file => file.truncate(this.#size)).catch(() => undefined)
       throw error
     }
   }
@@ -335,12 +350,19 @@ class JournalFiles {
   /** One after the other, each put in the place of the old one when it is whole: at any moment one of them is right. */
   async #rewrite(): Promise<void> {
     for (const [index, path] of this.#paths.entries()) {
-      const { size, sum } = await this.#writeNew(`${path}.new`)
+      const { file, size, sum } = await this.#writeNew(`${path}.new`)
+      try {
+        await this.#env.disk.replace(`${path}.new`, path)
+      } catch (error) {
+        await file.close()
+        throw error
+      }
+      // From here on the new one is at the path, whatever fails: it is the one to be looked after.
       this.#isBroken = true
-      await this.#env.disk.replace(`${path}.new`, path)
-      const file = await this.#env.disk.openJournal(path, 0o600)
-      await this.#files[index]?.close()
-      this.#files = this.#files.map((each, at) => (at === index ? file : each))
+      const old = this.#files[index]
+      this.#put(index, file)
+      await old?.close()
+      await this.#env.disk.syncFolder(dirname(path))
       this.#size = size
       this.#sum = sum
     }
@@ -349,7 +371,8 @@ class JournalFiles {
     this.#isDirty = false
   }
 
-  async #writeNew(path: string): Promise<{ size: number; sum: Sum }> {
+  /** @returns it open, for it is written on when it is in its place */
+  async #writeNew(path: string): Promise<{ file: JournalFile; size: number; sum: Sum }> {
     const file = await this.#env.disk.openJournal(path, 0o600)
     try {
       await file.truncate(0)
@@ -360,12 +383,11 @@ class JournalFiles {
         sum = written.sum
       }
       await file.sync()
-      return { size, sum }
+      return { file, size, sum }
     } catch (error) {
+      await file.close().catch(() => undefined)
       await this.#env.disk.remove(path).catch(() => undefined)
       throw error
-    } finally {
-      await file.close()
     }
   }
 }

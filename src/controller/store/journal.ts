@@ -38,8 +38,10 @@ export interface Written {
   readonly sum: Sum
 }
 
-const writeLine = (before: Sum, line: Line): Written => {
-  const json = Buffer.from(JSON.stringify(line))
+const writeLine = (before: Sum, line: Line): Written =>
+  writeJson(before, Buffer.from(JSON.stringify(line)))
+
+const writeJson = (before: Sum, json: Buffer): Written => {
   const sum = sumOf(before, json)
   return { bytes: Buffer.concat([Buffer.from(`${sum} `), json, Buffer.from('\n')]), sum }
 }
@@ -60,27 +62,27 @@ export const writeChanges = (
     set: changes.map(({ key, after }) => (after ? rowOf(after) : [key])),
   })
 
-/** Keys in one line of a whole image. */
-const partSize = 200
+/** Octets in one line of a whole image, or one value that is larger. */
+const partSize = 256 * 1024
 
 /** Everything, as a file begins: in pieces, so that nobody waits for all of it at once. */
 export function* writeWhole({ byKey, rev }: Contents): Generator<Written> {
   const count = byKey.size
   let sum = firstSum
-  let part: Row[] = []
+  let [rows, size] = [[] as string[], 0]
+  const part = (): Written => {
+    const text = `{"rev":${rev},"count":${count},"part":[${rows.join(',')}]}`
+    const written = writeJson(sum, Buffer.from(text))
+    ;[sum, rows, size] = [written.sum, [], 0]
+    return written
+  }
   for (const kv of byKey.values()) {
-    part.push(rowOf(kv))
-    if (part.length < partSize) continue
-    const written = writeLine(sum, { rev, count, part })
-    yield written
-    sum = written.sum
-    part = []
+    const row = JSON.stringify(rowOf(kv))
+    rows.push(row)
+    size += row.length
+    if (size >= partSize) yield part()
   }
-  if (part.length > 0) {
-    const written = writeLine(sum, { rev, count, part })
-    yield written
-    sum = written.sum
-  }
+  if (rows.length > 0) yield part()
   yield writeLine(sum, { rev, count, whole: true })
 }
 

@@ -216,6 +216,80 @@ for (const fault of [{ write: 'ENOSPC' }, { sync: 'EIO' }, { write: 'EIO', sync:
     t.same(await outcomeOf(folder), { contents: wanted, isTold: false })
   })
 
+t.test('a folder that cannot be synced for a moment does not keep it from writing', async t => {
+  const folder = folderOf(t)
+  let [fails, isBroken] = [false, false]
+  const error = () => Object.assign(new Error('EIO'), { code: 'EIO' })
+  const world: Env = {
+    ...env,
+    disk: {
+      ...env.disk,
+      syncFolder: async path => {
+        if (!fails) return env.disk.syncFolder(path)
+        fails = false
+        throw error()
+      },
+      openJournal: async (path, mode) => {
+        const file = await env.disk.openJournal(path, mode)
+        return {
+          ...file,
+          sync: async () => {
+            if (!isBroken) return file.sync()
+            isBroken = false
+            throw error()
+          },
+        }
+      },
+    },
+  }
+  const { store } = await openStore(world, folder)
+  await write(store, put('/p', 1))
+  isBroken = true
+  await t.rejects(write(store, put('/p', 2)), { code: 'store-failed' })
+  t.match(readFileSync(join(folder, 'store.mdb'), 'utf8').split('\n').at(-2), /"\/p",1,/)
+  fails = true
+  await t.rejects(write(store, put('/p', 2)), { code: 'store-failed' })
+  await write(store, put('/p', 3))
+  await store.close()
+  t.match(await outcomeOf(folder), { contents: /"\/p","value":3/, isTold: false })
+})
+
+t.test('files that can only be read: it starts, and says that it is read-only', async t => {
+  const folder = folderOf(t)
+  const wanted = await filled(folder)
+  let isReadOnly = true
+  const world: Env = {
+    ...env,
+    disk: {
+      ...env.disk,
+      openJournal: async (path, mode) => {
+        if (isReadOnly) throw Object.assign(new Error('EROFS'), { code: 'EROFS' })
+        return env.disk.openJournal(path, mode)
+      },
+    },
+  }
+  const { store } = await openStore(world, folder)
+  t.equal(await contentsOf(store), wanted)
+  await t.rejects(write(store, put('/p', 1)), { code: 'store-failed', message: /only be read/ })
+  isReadOnly = false
+  await until(() => store.status().mode === 'ok', 5_000)
+  await write(store, put('/p', 1))
+  await store.close()
+})
+
+t.test('a rewrite has no line that is much longer than the largest value', async t => {
+  const folder = folderOf(t)
+  const { store } = await openStore(env, folder)
+  const text = 'x'.repeat(1_000_000)
+  for (let n = 0; n < 5; n++) await write(store, put(`/policy/${n}`, { n, text }))
+  truncateSync(join(folder, 'store.copy'), 0)
+  const wanted = await contentsOf(store)
+  await store.close()
+  t.same(await outcomeOf(folder), { contents: wanted, isTold: true })
+  const lines = readFileSync(join(folder, 'store.copy'), 'utf8').split('\n')
+  t.ok(Math.max(...lines.map(line => line.length)) < 1_100_000)
+})
+
 t.test(
   'a folder that is removed while it is used is noticed, and used again when it is back',
   async t => {
