@@ -11,6 +11,8 @@ export interface Question {
   readonly protocol: 'tcp' | 'udp' | 'icmp'
   readonly sourcePort: number
   readonly destinationPort: number
+  /** It comes from another switch, which has judged it for who opens the connection. */
+  readonly isJudged?: boolean
 }
 
 const numbers = { tcp: 6, udp: 17, icmp: 1 } as const
@@ -42,6 +44,7 @@ const flowOf = (question: Question): string => {
   return [
     `in_port=${question.inPort},${protocol}`,
     `dl_src=${question.sourceMac},dl_dst=${question.destinationMac}`,
+    ...(question.isJudged ? ['dl_vlan=0,dl_vlan_pcp=2'] : []),
     `nw_src=${question.source},nw_dst=${question.destination},nw_ttl=64,${transport}`,
     `ct_state=trk|new,ct_nw_src=${question.source},ct_nw_dst=${question.destination}`,
     `ct_nw_proto=${numbers[protocol]},ct_tp_src=${first},ct_tp_dst=${second}`,

@@ -81,8 +81,9 @@ const compare = async (
     }),
   })
   const complaints: string[] = []
-  for (const hop of explanation.hops) {
-    const seen = await askSwitch(stage.rig, hop.name, { ...question, inPort: hop.inPort })
+  for (const [index, hop] of explanation.hops.entries()) {
+    const here = { ...question, inPort: hop.inPort, isJudged: index > 0 }
+    const seen = await askSwitch(stage.rig, hop.name, here)
     const ours = hop.steps.map(
       step => `${tableId[step.table as keyof typeof tableId]} ${step.priority}`,
     )
