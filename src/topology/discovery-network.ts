@@ -18,6 +18,8 @@ export interface DiscoveryEvents {
   'probe-refused': [at: PortRef, reason: Refusal]
   /** A probe came from or to a port where hosts are known: somebody should ask them. */
   'port-contested': [at: PortRef]
+  /** The port carries a segment from now on that another carried before. */
+  'port-took-over': [at: PortRef]
   /** The port leads to itself, or to a segment that another port leads to. */
   'port-shut': [at: PortRef, reason: string]
 }

@@ -380,8 +380,10 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
   #carry(watched: Watched): void {
     if (watched.link?.isForeign) this.#lose(watched, 'another way joins its switches')
     if (watched.link) return
+    const { isSpare } = watched
     watched.isSpare = false
     this.#decide(watched, 'edge')
+    if (isSpare) this.emit('port-took-over', watched.at)
   }
 
   #spare(watched: Watched): void {

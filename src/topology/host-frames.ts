@@ -129,6 +129,20 @@ export const announcementOf = (mac: Mac, ip: Ip): Uint8Array => {
       })
 }
 
+/** Tells switches that are not ours where a MAC is now, and nobody anything else (RFC 903, as QEMU uses it). */
+export const placeAnnouncement = (mac: Mac): Uint8Array => {
+  const frame = buildFrame({ eth_dst: 0xffffffffffff, eth_src: macNumber(mac), eth_type: rarp })
+  const padded = new Uint8Array(60)
+  padded.set(frame)
+  const own = frame.subarray(6, 12)
+  // Ethernet and IPv4; a request; for itself.
+  padded.set([0, 1, 8, 0, 6, 4, 0, 3], 14)
+  padded.set(own, 22)
+  padded.set(own, 32)
+  return padded
+}
+const rarp = 0x8035
+
 /** Ours to ask with: locally administered, never a host's. */
 export const controllerMac = 0x02534c000001
 

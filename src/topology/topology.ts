@@ -23,7 +23,7 @@ import { EventLimiter } from './event-limiter.js'
 import { fabricVlan } from './forwarding/tags.js'
 import { type GuardLevel, guardAt } from './guard.js'
 import { HostAgeing } from './host-ageing.js'
-import { announcementOf, claimOf } from './host-frames.js'
+import { announcementOf, claimOf, placeAnnouncement } from './host-frames.js'
 import { defaultHosts, HostTracker } from './hosts.js'
 import type { Intent, IntentResult } from './intents/intent.js'
 import { IntentKeeper } from './intents/keeper.js'
@@ -509,6 +509,17 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
     return this.#teacher.hear(at, reason, frame, network)
   }
 
+  /** An unmanaged switch still sends to the cable that carried it before: it learns that everybody is behind this one. */
+  #announcePlaces(at: PortRef): void {
+    const frames: { port: number; frame: Uint8Array }[] = []
+    for (const { mac, network, at: place } of this.#tracker.table.all()) {
+      if (frames.length >= announcedPlaces) break
+      if (isSamePort(place, at) || !this.#isMember({ at, network })) continue
+      frames.push({ port: at.port, frame: this.tagged(at, network, placeAnnouncement(mac)) })
+    }
+    this.#output.send(at.dpid, frames)
+  }
+
   #isSegmentPlace(at: PortRef): boolean {
     const link = this.#book.link(at)
     return link?.isForeign === true && isSamePort(segmentPlace(link), at)
@@ -554,6 +565,7 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
       this.#tracker.forgetPort(at, reason)
       this.emit('event', { kind: 'port-shut', ...at, reason })
     })
+    this.#discovery.on('port-took-over', at => this.#announcePlaces(at))
     this.#tracker.on('host-contested', ({ at }, holder) => this.#discovery.suspect(at, holder.at))
     this.#tracker.on('host-learnt', host => {
       this.#hostsChanged('host-learnt', host)
@@ -658,6 +670,8 @@ const isReplaced = (before: Port, now: PortReport | undefined): boolean =>
 /** Where hosts are said to be that live on the segment of a link: at one of its ends. */
 const segmentPlace = ({ from, to }: Link): PortRef => (portKey(from) < portKey(to) ? from : to)
 
+/** Hosts of which a switch behind a port hears when that takes over. */
+const announcedPlaces = 1_024
 /** Frames for unknown MACs that leave edge ports, all switches together. */
 const spreadsPerSecond = 2_000
 const spreadBurst = 4_000

@@ -14,6 +14,8 @@ export class LearningSwitch {
   readonly #now: () => number
   readonly #ports: Port[] = []
   readonly #places = new Map<string, { port: number; atMillis: number }>()
+  /** False where it keeps who was behind a port that goes down, as cheap ones do. */
+  isForgetting = true
   /** Frames that have left it. */
   forwarded = 0
 
@@ -31,7 +33,7 @@ export class LearningSwitch {
   /** A port that goes down forgets who was behind it. */
   setUp(port: number, isUp: boolean): void {
     this.#ports[port]!.isUp = isUp
-    if (isUp) return
+    if (isUp || !this.isForgetting) return
     for (const [mac, place] of this.#places) if (place.port === port) this.#places.delete(mac)
   }
 

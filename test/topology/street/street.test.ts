@@ -1,5 +1,6 @@
 /** What arrives on plain switches arrives on ours, whatever machines do: `street.ts`. More seeds: STREET_SEEDS=200. */
 import t from 'tap'
+import type { Ipv4 } from '../../../src/base/addresses.js'
 import type { GuardLevel } from '../../../src/topology/guard.js'
 import { datagrams, storyOf, tell } from './story.js'
 import { OurStreet, PlainStreet } from './street.js'
@@ -53,3 +54,30 @@ t.test('addresses that are bound are found out', { timeout: 300_000 }, async t =
     found.push(...(await differences(seed, 'strict')).found)
   t.ok(found.length > 0, found[0] ?? 'nothing was found')
 })
+
+t.test(
+  'a cable of an unmanaged switch is pulled: the other one is used at once, also by a switch that remembers',
+  async t => {
+    const ours = await OurStreet.start()
+    ours.unmanaged.isForgetting = false
+    const machine = ours.add('c', 0x020000000003, '10.0.0.3' as Ipv4)
+    const far = ours.add('b', 0x020000000002, '10.0.0.2' as Ipv4)
+    ours.setUplink(0, true)
+    ours.plug('c', 'hub:0')
+    ours.plug('b', 's2:10')
+    await ours.env.advance(2_000)
+    ours.setUplink(1, true)
+    await ours.env.advance(2_000)
+    machine.say(far.ips[0]!, 'before')
+    await ours.env.advance(500)
+    ours.setUplink(0, false)
+    for (let count = 0; count < 10; count++) {
+      await ours.env.advance(100)
+      machine.say(far.ips[0]!, `after ${count}`)
+    }
+    await ours.env.advance(100)
+    t.ok(far.heard.includes('before'))
+    t.ok(far.heard.length > 6, far.heard.join())
+    await ours.stop()
+  },
+)
