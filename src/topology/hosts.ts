@@ -71,6 +71,8 @@ export interface HostEvents {
 export interface HostNetwork {
   /** Sends frames out of one port, for a network; resolves when the switch has confirmed it. */
   ask(at: PortRef, network: number, frames: readonly Uint8Array[]): Promise<void>
+  /** The same, and nobody waits for it. */
+  send(at: PortRef, network: number, frames: readonly Uint8Array[]): void
   /** True while the port can carry an answer. */
   isUp(at: PortRef): boolean
   /** True where hosts come and go, such as at a wireless bridge. */
@@ -323,7 +325,7 @@ export class HostTracker extends EventEmitter<HostEvents> {
   #askCarried({ at, network, mac, carried }: Claim, said: readonly Ip[]): void {
     if (carried === undefined || said.includes(carried)) return
     if (this.#table.holderOf(network, carried) === undefined)
-      this.#network.ask(at, network, questions(mac, [carried])).catch(noMatter)
+      this.#network.send(at, network, questions(mac, [carried]))
   }
 
   #addIps(claim: Claim, known: Host): boolean {

@@ -155,6 +155,11 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
             at.dpid,
             frames.map(frame => ({ port: at.port, frame: this.tagged(at, network, frame) })),
           ),
+        send: (at, network, frames) =>
+          output.send(
+            at.dpid,
+            frames.map(frame => ({ port: at.port, frame: this.tagged(at, network, frame) })),
+          ),
         isUp: at => this.#switches.isUp(at),
         isRoaming: at => this.#declaredPorts.get(portKey(at))?.role === 'roaming',
         guardAt: (at, network) => guardAt(this.#topology, at, network),

@@ -43,6 +43,9 @@ const field = (options: Partial<HostOptions> = {}) => {
             env.timers.after(5, () => tracker.learn({ mac: to, ips: [ip], at: ref, network }))
         }
       },
+      send: (_ref, _network, frames) => {
+        asked += frames.length
+      },
       isUp: ref => !down.has(nameOf(ref)),
       isRoaming: ref => roaming.has(nameOf(ref)),
       guardAt: () => options.guard ?? defaultHosts.guard,

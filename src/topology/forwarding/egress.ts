@@ -1,6 +1,7 @@
 /** What leads to hosts of other switches: rows for the hosts of one egress switch, and the group they point to. */
 import type { Dpid } from '../../base/addresses.js'
-import { type Section, section } from '../../pipeline/program.js'
+import { areSame } from '../../base/same.js'
+import { type Flow, type Section, section } from '../../pipeline/program.js'
 import { guardAt } from '../guard.js'
 import { HostsBySwitch } from '../hosts-by-switch.js'
 import type { Memberships } from '../memberships.js'
@@ -13,6 +14,9 @@ import type { Way, Ways } from './ways.js'
 /** A switch with hosts, and the sections of its hosts, there and elsewhere. */
 export interface Egress {
   readonly dpid: Dpid
+  readonly hosts: readonly Host[]
+  /** The addresses of a host that it is asked for. */
+  readonly ipsOf: (host: Host) => Host['ips']
   readonly answers: Section
   readonly local: Section
   readonly remote: Section
@@ -25,6 +29,10 @@ export class Egresses {
   readonly #hosts = new HostsBySwitch()
   readonly #pinned = new PinnedHosts()
   #list: readonly Egress[] = []
+  /** Rows of hosts that are as they were, so that a new host costs its own rows. */
+  readonly #answers = new RowsOfHosts(answerRows)
+  readonly #remote = new Map<number, RowsOfHosts>()
+  #local: { readonly of: readonly unknown[]; readonly rows: RowsOfHosts } | undefined
 
   update(topology: Topology, memberships: Memberships): readonly Egress[] {
     const known = new Map(this.#list.map(egress => [egress.dpid, egress]))
@@ -40,6 +48,29 @@ export class Egresses {
     return this.#list
   }
 
+  #localRows(topology: Topology, memberships: Memberships): RowsOfHosts {
+    const { guards, networks, serving } = topology
+    const of = [guards, networks, serving]
+    if (this.#local && areSame(this.#local.of, of)) return this.#local.rows
+    const rows = new RowsOfHosts((host, answered) =>
+      localRows(host, {
+        vlan: memberships.tagAt(host.at, host.network),
+        guard: guardAt(topology, host.at, host.network),
+        isServer: serving.get(portKey(host.at))?.includes('dhcp') === true,
+        answered,
+      }),
+    )
+    this.#local = { of, rows }
+    return rows
+  }
+
+  #remoteRows(index: number): RowsOfHosts {
+    const known = this.#remote.get(index)
+    const rows = known ?? new RowsOfHosts(host => remoteRows(host, egressGroup(index)))
+    this.#remote.set(index, rows)
+    return rows
+  }
+
   #egress(
     self: Switch,
     hosts: readonly Host[],
@@ -50,37 +81,52 @@ export class Egresses {
     const { dpid, index } = self
     const { guards, networks, serving } = topology
     const silent = this.#pinned.of(hosts).filter(({ at }) => !self.ports.get(at.port)?.isUp)
+    const ipsOf = known?.hosts === hosts ? known.ipsOf : answeredIps(hosts)
     const answers = this.#memo.get(`answers ${dpid}`, [hosts, ...silent], () => {
-      const ipsOf = answeredIps(hosts)
       const flows = hosts.flatMap(host =>
-        silent.includes(host) ? [] : answerRows(host, ipsOf(host)),
+        silent.includes(host) ? [] : this.#answers.of(host, ipsOf(host)),
       )
       return section(`answers/${dpid}`, { flows })
     })
     const local = this.#memo.get(`local ${dpid}`, [hosts, guards, networks, serving], () => {
-      const ipsOf = answeredIps(hosts)
-      const flows = hosts.flatMap(host =>
-        localRows(host, {
-          vlan: memberships.tagAt(host.at, host.network),
-          guard: guardAt(topology, host.at, host.network),
-          isServer: serving.get(portKey(host.at))?.includes('dhcp') === true,
-          answered: ipsOf(host),
-        }),
-      )
+      const rows = this.#localRows(topology, memberships)
+      const flows = hosts.flatMap(host => rows.of(host, ipsOf(host)))
       return section(`hosts/${dpid}`, { flows })
     })
     const remote = this.#memo.get(`remote ${dpid}`, [hosts, index], () =>
       section(`hosts/${dpid}`, {
-        flows: hosts.flatMap(host => remoteRows(host, egressGroup(index))),
+        flows: hosts.flatMap(host => this.#remoteRows(index).of(host, host.ips)),
       }),
     )
     const group = known?.group.isFor(self) ? known.group : new EgressGroup(self)
     const isSame =
       known?.group === group &&
+      known.hosts === hosts &&
       known.answers === answers &&
       known.local === local &&
       known.remote === remote
-    return isSame ? known : { dpid, answers, local, remote, group }
+    return isSame ? known : { dpid, hosts, ipsOf, answers, local, remote, group }
+  }
+}
+
+/** The same rows for a host as long as it is the same, and is asked for the same addresses. */
+class RowsOfHosts {
+  readonly #make: (host: Host, answered: Host['ips']) => readonly Flow[]
+  readonly #known = new WeakMap<
+    Host,
+    { readonly answered: Host['ips']; readonly rows: readonly Flow[] }
+  >()
+
+  constructor(make: (host: Host, answered: Host['ips']) => readonly Flow[]) {
+    this.#make = make
+  }
+
+  of(host: Host, answered: Host['ips']): readonly Flow[] {
+    const known = this.#known.get(host)
+    if (known?.answered === answered) return known.rows
+    const rows = this.#make(host, answered)
+    this.#known.set(host, { answered, rows })
+    return rows
   }
 }
 
