@@ -11,6 +11,8 @@ import { Failure } from './base/failures.js'
 import { LogSink } from './base/log-sink.js'
 import { dataFolder } from './base/places.js'
 import { realEnv, writeStandardError } from './base/real-env.js'
+import { shown } from './base/shown.js'
+import { wordsOf } from './base/system-errors.js'
 import { runCli } from './cli/main.js'
 import { UsageError } from './cli/usage.js'
 import type { Config } from './controller/config.js'
@@ -145,7 +147,7 @@ async function* readFile(path: string): AsyncGenerator<Uint8Array> {
 
 /** Writes and waits until it is taken, so that nothing piles up. */
 const write = (text: string): Promise<void> =>
-  process.stdout.write(text)
+  process.stdout.write(shown(text))
     ? Promise.resolve()
     : new Promise(resolve => process.stdout.once('drain', resolve))
 
@@ -173,7 +175,7 @@ const showWire = async (inputs: readonly string[], isJsonl: boolean): Promise<bo
       // A file that is not there, or a capture that is none: the other inputs are shown all the same.
       if (!(error instanceof CaptureError) && !(error instanceof Error && 'code' in error))
         throw error
-      process.stderr.write(`sluice: ${input}: ${error.message}\n`)
+      complain(`sluice: ${input}: ${wordsOf(error)}`)
       hasFailed = true
     }
   }
@@ -251,18 +253,14 @@ const addImport = (program: Command, exit: (code: number) => void): void => {
         const source = file === '-' ? await standardInput() : await env.disk.readText(file)
         const { text, notes, summary } = read(source, importOptions(options))
         for (const { line, path, kind, message } of notes)
-          process.stderr.write(
-            `${place(line, path)}: ${kind === 'info' ? '' : `${kind}: `}${message}\n`,
-          )
+          complain(`${place(line, path)}: ${kind === 'info' ? '' : `${kind}: `}${message}`)
         const { taken, closed, leftOut } = summary
-        process.stderr.write(
-          `${file}: ${taken} rules taken, ${closed} closed, ${leftOut} left out\n`,
-        )
+        complain(`${file}: ${taken} rules taken, ${closed} closed, ${leftOut} left out`)
         if (options.prove === undefined) print(text.trimEnd())
         else if (!(await proveImport(format, source, text, options))) exit(1)
       } catch (error) {
         if (!(error instanceof ImportError)) throw error
-        process.stderr.write(`${place(error.line)}: ${error.message}\n`)
+        complain(`${place(error.line)}: ${error.message}`)
         exit(1)
       }
     })
@@ -289,10 +287,10 @@ const proveImport = async (
     seed,
     interfaces: new Map([...interfaces].map(([name, value]) => [name, value.split(',')])),
     name: `sluice-prove-${process.pid}`,
-    print: line => process.stderr.write(`${line}\n`),
+    print: complain,
   }).catch((error: unknown) => {
     if (!(error instanceof CommandFailed)) throw error
-    process.stderr.write(`the original cannot be loaded here: ${error.message}\n`)
+    complain(`the original cannot be loaded here: ${error.message}`)
     return undefined
   })
   if (proof === undefined) return false
@@ -338,8 +336,13 @@ const standardInput = async (): Promise<string> => {
   return Buffer.concat(chunks).toString('utf8')
 }
 
+/** The two ways to a terminal: what others wrote reaches it escaped. */
 const print = (text: string): void => {
-  process.stdout.write(`${text}\n`)
+  process.stdout.write(`${shown(text)}\n`)
+}
+
+const complain = (text: string): void => {
+  process.stderr.write(`${shown(text)}\n`)
 }
 
 const main = async (): Promise<void> => {
@@ -354,7 +357,7 @@ const main = async (): Promise<void> => {
       version: await version(),
       variables: { USER: userName(), ...process.env },
       print,
-      complain: text => process.stderr.write(`${text}\n`),
+      complain,
       signal: ended.signal,
       pause: millis =>
         new Promise(resolve => {
@@ -394,7 +397,7 @@ const exit = async (code: typeof process.exitCode): Promise<void> => {
 main().then(
   () => exit(process.exitCode),
   (error: unknown) => {
-    if (error instanceof Failure) process.stderr.write(`sluice: ${error.message}\n`)
+    if (error instanceof Failure) complain(`sluice: ${error.message}`)
     else log.fatal({ err: error }, 'stopped by a mistake of its own')
     return exit(1)
   },

@@ -6,6 +6,7 @@
 import { Command, Option } from 'commander'
 import { Failure } from '../base/failures.js'
 import { nearest } from '../base/nearest.js'
+import { sentenceOf } from '../base/system-errors.js'
 import type { Cli } from './cli.js'
 import { Client, type ClientOptions, Problem } from './client.js'
 import { declaredKind, declaredPlurals, listDeclared } from './declared.js'
@@ -301,7 +302,7 @@ const complain = (cli: Cli, error: unknown): number => {
   }
   if (isCommanderExit(error)) return error.exitCode === 0 ? 0 : 2
   if (error instanceof Failure || error instanceof Error) {
-    if (error.name !== 'AbortError') cli.complain(`sluice: ${error.message}`)
+    if (error.name !== 'AbortError') cli.complain(`sluice: ${sentenceOf(error)}`)
     return error.name === 'AbortError' ? 0 : 1
   }
   throw error

@@ -14,6 +14,7 @@ import { Failure } from '../base/failures.js'
 import { inTurns } from '../base/turns.js'
 import type { SwitchConnection } from '../openflow/index.js'
 import type { Flow, OwnerKind, Section } from '../pipeline/program.js'
+import { tableName } from '../pipeline/tables.js'
 import { zonesOf } from '../pipeline/zones.js'
 import { createForwarding, floodGroup } from '../topology/forwarding/compile.js'
 import type { PortRef, Topology } from '../topology/model.js'
@@ -577,6 +578,17 @@ export class Controller extends EventEmitter<ControllerEvents> {
       this.policies.refused(dpid, refusal)
     })
     programmer.on('drift', counts => this.journal.add({ kind: 'drift-repaired', dpid, ...counts }))
+    programmer.on('foreign', ({ tableId, text }, more) =>
+      this.journal.add({
+        kind: 'foreign-flow',
+        dpid,
+        table: tableName(tableId),
+        text,
+        reason:
+          'a row of somebody else is in a table of ours: packets that it matches may pass by the rules',
+        ...(more > 0 && { more }),
+      }),
+    )
     programmer.on('displaced', network => this.#displaced(dpid, network))
     programmer.on('empty', () => {
       if (!this.#served.has(dpid)) return

@@ -15,12 +15,14 @@ const kept = 10_000
 
 /** Kinds of events that are more than the life of the network, and how loud they are in the log. */
 const levels: Readonly<Record<string, 'warn' | 'error'>> = {
+  'foreign-flow': 'warn',
   'mastership-lost': 'warn',
   'name-ambiguous': 'warn',
   'rules-refused': 'error',
   'store-damaged': 'error',
   'store-read-only': 'error',
   'switch-not-adopted': 'error',
+  'token-refused': 'warn',
   'trace-mismatch': 'error',
 }
 

@@ -10,6 +10,7 @@ import {
   formatEndpoint,
   tokenFile,
 } from '../base/places.js'
+import { RateLimit } from '../base/rate-limit.js'
 import { wordsOf } from '../base/system-errors.js'
 import { defaultDiscovery, fastDiscovery } from '../topology/discovery-options.js'
 import type { GuardLevel } from '../topology/guard.js'
@@ -17,6 +18,7 @@ import { defaultHosts } from '../topology/hosts.js'
 import { Controller } from './controller.js'
 import { Declared } from './declared/declared.js'
 import { hostKind, intentKind, networkKind, portKind } from './declared/kinds.js'
+import type { Journal } from './events.js'
 import { lockFolder } from './lock.js'
 import { ObjectKeeper } from './objects/objects.js'
 import { eventRoutes } from './rest/event-routes.js'
@@ -25,7 +27,7 @@ import { learningRoutes } from './rest/learning-routes.js'
 import { objectRoutes, type StatusOf } from './rest/object-routes.js'
 import { pathRoutes } from './rest/path-routes.js'
 import { routes } from './rest/routes.js'
-import { createRest } from './rest/server.js'
+import { createRest, type TokenAttempt } from './rest/server.js'
 import { RuleWatcher } from './rule-watcher.js'
 import { ryuRoutes } from './ryu/routes.js'
 import { endpointOf, listening, openSouthbound, type SouthboundOptions } from './southbound.js'
@@ -188,14 +190,23 @@ const start = async (
     kind === switchKind.kind
       ? { ...(setup.status(name) ?? { state: 'pending' }) }
       : { ...(declared.status(kind, name) ?? { state: 'pending' }) }
-  const app = await createRest({ ...rest, token, log: env.log, timers: env.timers }, [
-    routes(controller),
-    eventRoutes(controller.journal, env.timers),
-    forgetRoutes(controller),
-    pathRoutes(controller),
-    learningRoutes(controller),
-    objectRoutes(objects, statusOf),
-  ])
+  const app = await createRest(
+    {
+      ...rest,
+      token,
+      log: env.log,
+      timers: env.timers,
+      tokenRefused: tellAttempts(env, controller.journal),
+    },
+    [
+      routes(controller),
+      eventRoutes(controller.journal, env.timers),
+      forgetRoutes(controller),
+      pathRoutes(controller),
+      learningRoutes(controller),
+      objectRoutes(objects, statusOf),
+    ],
+  )
   undo.push(() => app.close())
   await listening(() => app.listen(rest), options.rest, '--rest')
   const ryu =
@@ -277,6 +288,23 @@ const serveRyu = async (
   )
   await listening(() => app.listen(endpoint), address, '--ryu-firewall')
   return app
+}
+
+const attemptsPerSecond = 1
+const attemptsAtOnce = 5
+
+/** Whoever guesses tokens leaves a trace, and floods nothing. */
+const tellAttempts = (env: Env, journal: Journal): ((attempt: TokenAttempt) => void) => {
+  const limit = new RateLimit(env.clock, attemptsPerSecond, attemptsAtOnce)
+  let leftOut = 0
+  return attempt => {
+    if (!limit.take()) {
+      leftOut++
+      return
+    }
+    journal.add({ kind: 'token-refused', ...attempt, ...(leftOut > 0 && { more: leftOut }) })
+    leftOut = 0
+  }
 }
 
 const addressOf = (app: FastifyInstance): string => {

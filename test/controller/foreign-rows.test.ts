@@ -1,7 +1,7 @@
 /** Rows of somebody else, missing rows and switches that are not there, as `trace` and `path` tell of them. */
 import t from 'tap'
 import { decode, encode, type Message, parseFlowMod } from '../../src/openflow/index.js'
-import { items, office, until } from './office.js'
+import { items, office, settled, until } from './office.js'
 
 interface Answer {
   readonly verdict: string
@@ -81,4 +81,41 @@ t.test('trace and path tell what decides besides what is wanted', async t => {
     t.match(await ask('tcp 22'), { verdict: 'unknown', because: /^not known: s1 is not connected/ })
     t.match((await path()).notes, [/s1 is not connected/])
   })
+})
+
+t.test('a row of somebody else in a table of ours is told once, with its text', async t => {
+  const at = await office(t)
+  const s1 = at.net.switch('s1')
+  const add = (text: string) => {
+    const received = decode(encode(parseFlowMod(text), 1))
+    if (received.kind === 'flow-mod') s1.datapath.apply(received).keep()
+  }
+  const told = async () => (await items(at, 'events')).filter(each => each.kind === 'foreign-flow')
+  const again = async () => {
+    const connected = async () =>
+      (await items(at, 'events')).filter(each => each.kind === 'switch-connected').length
+    const before = await connected()
+    s1.dropConnections()
+    await until(async () => (await connected()) > before)
+    await settled(at)
+  }
+  t.same(await told(), [])
+  add('cookie=0x77,priority=65535,ip,actions=NORMAL')
+  add('cookie=0x78,table=200,priority=65535,actions=drop')
+  await again()
+  const [first, ...others] = await told()
+  t.match(first, { dpid: String, text: /priority=65535,ip.*NORMAL/, reason: /pass by the rules/ })
+  t.same(others, [], 'a table that no packet of ours gets to is no matter')
+  const drift = await items(at, 'drift')
+  t.match(
+    drift.filter(each => each.kind === 'foreign').map(each => each.text),
+    [/NORMAL/, /table=200/],
+  )
+  await again()
+  t.equal((await told()).length, 1, 'and not at each reading')
+  for (let n = 0; n < 40; n++) add(`cookie=0x79,priority=65534,ip,nw_dst=10.9.9.${n},actions=drop`)
+  await again()
+  const many = (await told()).slice(1)
+  t.equal(many.length, 5)
+  t.equal(many.at(-1)?.more, 35)
 })

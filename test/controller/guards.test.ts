@@ -4,7 +4,8 @@ import { request } from 'node:http'
 import { join } from 'node:path'
 import t from 'tap'
 import { WebSocket } from 'ws'
-import { office } from './office.js'
+import { SimulatedEnv } from '../../src/base/simulated-env.js'
+import { items, office } from './office.js'
 
 /** `fetch` sets Host by itself. */
 const statusWithHost = (endpoint: string, headers: Record<string, string>): Promise<number> =>
@@ -60,6 +61,126 @@ t.test('the API', async t => {
     t.equal(await statusWithHost(at.rest, { host: at.rest, origin: 'http://evil.example' }), 403)
     t.equal(await statusWithHost(at.rest, { host: at.rest }), 200)
   })
+
+  t.test(
+    'a form of another page without Origin is refused where nothing asks for a token',
+    async t => {
+      const post = (headers: Record<string, string>) =>
+        at.raw('/api/v1/plan', {
+          method: 'POST',
+          headers: { 'content-type': 'application/json', ...headers },
+          body: '{"policies": []}',
+        })
+      for (const headers of [
+        { 'sec-fetch-site': 'cross-site' },
+        { 'sec-fetch-site': 'same-site' },
+        { referer: 'http://evil.example/page' },
+        { referer: 'nonsense' },
+      ] as Record<string, string>[])
+        t.equal((await post(headers)).status, 403, JSON.stringify(headers))
+      for (const headers of [
+        {},
+        { 'sec-fetch-site': 'same-origin', referer: `http://${at.rest}/` },
+        { 'sec-fetch-site': 'none' },
+      ] as Record<string, string>[])
+        t.not((await post(headers)).status, 403, JSON.stringify(headers))
+    },
+  )
+
+  t.test(
+    'whoever guesses tokens leaves a trace, without the token, and floods nothing',
+    async t => {
+      const guess = (authorization: string, n: number) =>
+        at.raw(`/api/v1/policies/guess-${n}?x=secret`, {
+          method: 'DELETE',
+          headers: { authorization },
+        })
+      const told = async () =>
+        (await items(at, 'events')).filter(each => each.kind === 'token-refused')
+      const before = (await told()).length
+      await new Promise(resolve => setTimeout(resolve, 6_000))
+      t.equal((await at.raw('/api/v1/policies/x', { method: 'DELETE' })).status, 401)
+      t.equal((await told()).length, before, 'who forgot it has tried nothing')
+      for (let n = 0; n < 40; n++) await guess(`Bearer ${at.token.slice(0, -1)}?`, n)
+      const events = (await told()).slice(before)
+      t.match(events[0], {
+        remote: '127.0.0.1',
+        method: 'DELETE',
+        path: '/api/v1/policies/guess-0',
+      })
+      t.ok(events.length >= 5 && events.length < 15, `${events.length} of 40`)
+      t.notOk(/secret|Bearer/.test(JSON.stringify(events)))
+      t.notOk(JSON.stringify(events).includes(at.token.slice(0, 20)))
+      await new Promise(resolve => setTimeout(resolve, 1_100))
+      await guess('Basic eDp5', 40)
+      t.ok(Number((await told()).at(-1)?.more) > 20, 'and how many were left out')
+    },
+  )
+
+  t.test('a WebSocket is opened at the events only', async t => {
+    const opened = (path: string) =>
+      new Promise<string>(resolve => {
+        const socket = new WebSocket(`ws://${at.rest}${path}`)
+        socket.on('open', () => {
+          socket.close()
+          resolve('open')
+        })
+        socket.on('error', error => resolve(error.message))
+      })
+    t.equal(await opened('/api/v1/events/socket'), 'open')
+    for (const path of ['/api/v1/switches', '/readyz', '/api/v1/nowhere', '/api/v1/events'])
+      t.match(await opened(path), /Unexpected server response: 400/, path)
+  })
+
+  t.test(
+    'a rate of wrong requests: everyone of them is answered, and the next right one too',
+    async t => {
+      const random = new SimulatedEnv({ seed: 17 }).random
+      const pick = <T>(list: readonly T[]): T => list[random.uint32() % list.length]!
+      const statuses = new Map<number, number>()
+      for (let round = 0; round < 40; round++)
+        await Promise.all(
+          Array.from({ length: 25 }, async () => {
+            const method = pick(['GET', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'])
+            const path = pick([
+              ...['policies/%00', 'policies/%ff', 'policies/__proto__', 'paths?from=&to=%1b[2J'],
+              ...[
+                'trace',
+                'plan',
+                'switches/constructor',
+                'history/undo?number=-1',
+                'events?since=1e99',
+              ],
+              ...['objects', 'rules?limit=NaN', `policies/${'x'.repeat(300)}`, 'switches/x/adopt'],
+            ])
+            const body = pick([
+              '',
+              '{',
+              '[]',
+              'null',
+              '{"__proto__":1}',
+              '"\ud800"',
+              '{"source":[[]]}',
+            ])
+            const reply = await at.raw(`/api/v1/${path}`, {
+              method,
+              headers: {
+                authorization: pick(['', 'Bearer', `Bearer ${at.token}`, 'Bearer \xff']),
+                ...(method !== 'GET' && {
+                  'content-type': pick(['application/json', 'text/plain', 'x']),
+                }),
+              },
+              ...(method !== 'GET' && { body }),
+            })
+            await reply.text()
+            statuses.set(reply.status, (statuses.get(reply.status) ?? 0) + 1)
+            if (reply.status === 500) t.fail(`${method} ${path} ${body}`)
+          }),
+        )
+      t.comment(JSON.stringify([...statuses]))
+      t.equal((await at.raw('/readyz')).status, 200)
+    },
+  )
 
   t.test('bad requests are answered with the place', async t => {
     const send = (body: string) =>

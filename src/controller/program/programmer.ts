@@ -13,7 +13,7 @@ import { EventEmitter } from 'node:events'
 import type { Dpid } from '../../base/addresses.js'
 import type { Cancel, Env } from '../../base/env.js'
 import type { Flow, Origin, Section } from '../../pipeline/program.js'
-import { tableId } from '../../pipeline/tables.js'
+import { tableId, tableName } from '../../pipeline/tables.js'
 import { canonicalFlow, canonicalGroup, canonicalMeter, flowKey } from './canonical.js'
 import { type Difference, difference, emptyHolding, type Holding, isEmpty } from './difference.js'
 import { flushesAtWrap } from './generation-wrap.js'
@@ -44,6 +44,8 @@ export interface ProgrammerEvents {
   drift: [counts: { missing: number; excess: number; changed: number }]
   /** It holds the mark of another store: nothing was sent, and nothing will be. */
   displaced: [network: NetworkId]
+  /** A row of somebody else is in a table of ours; after the last that is told, how many more there are. */
+  foreign: [row: ForeignFlow, more: number]
   failed: [error: Error]
   /** It has nothing of ours, as after a start of its own. */
   empty: []
@@ -64,6 +66,12 @@ interface Wish {
   readonly sections: readonly Section[]
   readonly revision: number
 }
+
+/** Rows of somebody else that one reading tells with their text. */
+const maxForeignTold = 5
+
+/** Packets may meet it before they meet a row of ours. */
+const isShadow = (table: number): boolean => tableName(table) !== undefined
 
 /** How long a pass that has failed waits for the next. */
 const firstPauseMillis = 200
@@ -200,8 +208,10 @@ export class Programmer extends EventEmitter<ProgrammerEvents> {
    */
   touched(rows: readonly TouchedRow[] | undefined): void {
     const isOurs = rows?.some(
-      ({ cookie, tableId, priority, match }) =>
-        isOurCookie(cookie) || this.#held.flows.has(flowKey(tableId, priority, match)),
+      ({ cookie, tableId, priority, match, event }) =>
+        isOurCookie(cookie) ||
+        (event !== undefined && event !== 'deleted' && isShadow(tableId)) ||
+        this.#held.flows.has(flowKey(tableId, priority, match)),
     )
     if (isOurs === false || this.#cancelMend) return
     const now = this.#env.clock.nowMillis()
@@ -330,10 +340,21 @@ export class Programmer extends EventEmitter<ProgrammerEvents> {
     const { held, foreign, unreadableCount } = await readBack(channel)
     this.#unreadableCount = unreadableCount
     this.#held = held
+    this.#tellForeign(foreign)
     this.foreign = foreign
     this.#agreed = undefined
     this.refusals.clear()
     if (held.flows.size === 0) this.emit('empty')
+  }
+
+  /** Those that were not there at the last reading; the first few with their text. */
+  #tellForeign(found: readonly ForeignFlow[]): void {
+    if (found.length === 0) return
+    const known = new Set(this.foreign.map(({ text }) => text))
+    const added = found.filter(({ tableId, text }) => isShadow(tableId) && !known.has(text))
+    const told = added.slice(0, maxForeignTold)
+    for (const [index, row] of told.entries())
+      this.emit('foreign', row, index === told.length - 1 ? added.length - told.length : 0)
   }
 
   #withoutRefused(change: Difference): Difference {

@@ -29,6 +29,8 @@ export interface TouchedRow {
   readonly priority: number
   readonly cookie: bigint
   readonly match: Match
+  /** What became of it, where that is told. */
+  readonly event?: string
 }
 
 export interface IndexedError {

@@ -9,6 +9,8 @@ import type { Timers } from '../../base/env.js'
 import type { Journal, JournalEntry } from '../events.js'
 import { sinceQuery } from './schemas.js'
 
+/** The one place where there is a WebSocket. */
+export const socketPath = '/api/v1/events/socket'
 /** How often a silent stream shows that it lives; proxies and clients usually wait for a minute. */
 export const heartbeatMillis = 15_000
 /** A reader that has taken nothing for so many heartbeats is gone. */
@@ -42,7 +44,7 @@ export const eventRoutes =
       },
     )
     app.get<{ Querystring: Static<typeof sinceQuery> }>(
-      '/api/v1/events/socket',
+      socketPath,
       {
         websocket: true,
         schema: {

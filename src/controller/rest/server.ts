@@ -1,7 +1,9 @@
 /**
  * The northbound API: Fastify with the guards that every request passes.
  *
- *     Host known? ── Origin ours? ── a write: token right? ── body valid? ── route ── problem+json on failure
+ *     Host known? ── Origin ours? ── an upgrade: of the events? ── a write: token right? ── body valid? ── route
+ *
+ * and problem+json on failure.
  */
 import { createHash, timingSafeEqual } from 'node:crypto'
 import swagger from '@fastify/swagger'
@@ -13,6 +15,7 @@ import { Failure } from '../../base/failures.js'
 import type { Log } from '../../base/log.js'
 import { mistakeText, schemaMistakes } from '../../base/schema-mistakes.js'
 import { type CallerLimits, Callers } from './callers.js'
+import { socketPath } from './event-routes.js'
 
 export interface RestOptions {
   readonly host: string
@@ -25,6 +28,16 @@ export interface RestOptions {
   readonly timers: Timers
   /** How many there may be; absent: as many as usual. */
   readonly callers?: CallerLimits
+  /** Somebody gave a token that is wrong. */
+  readonly tokenRefused?: (attempt: TokenAttempt) => void
+}
+
+/** Never with the token: what is wrong by a letter is still a secret. */
+export interface TokenAttempt {
+  readonly remote: string
+  readonly method: string
+  /** Without its query. */
+  readonly path: string
 }
 
 export type RoutePlugin = (app: FastifyInstance) => void
@@ -130,7 +143,8 @@ const guard = (app: FastifyInstance, options: RestOptions): void => {
     reply.headers(secureHeaders)
     checkHost(request, options)
     checkOrigin(request)
-    if (digest && isWrite(request)) checkToken(request, digest)
+    checkUpgrade(request)
+    if (digest && isWrite(request)) checkToken(request, digest, options)
   })
 }
 
@@ -149,12 +163,40 @@ const checkOrigin = (request: FastifyRequest): void => {
   const { origin, host } = request.headers
   if (origin !== undefined && origin !== `http://${host}` && origin !== `https://${host}`)
     throw new Failure('alien-origin', { origin })
+  if (request.method === 'GET' || request.method === 'HEAD') return
+  // A form of another page may come without Origin; browsers say by themselves where it is from.
+  const { 'sec-fetch-site': site, referer } = request.headers
+  if (site !== undefined && site !== 'same-origin' && site !== 'none')
+    throw new Failure('alien-origin', { origin: site })
+  if (referer !== undefined && hostOf(referer) !== host)
+    throw new Failure('alien-origin', { origin: referer })
 }
 
-const checkToken = (request: FastifyRequest, digest: Buffer): void => {
-  const token = /^bearer ([^\s]+)$/i.exec(request.headers.authorization ?? '')?.[1]
-  if (token === undefined) throw new Failure('no-token')
-  if (!timingSafeEqual(hash(token), digest)) throw new Failure('wrong-token')
+const hostOf = (address: string): string | undefined =>
+  URL.canParse(address) ? new URL(address).host : undefined
+
+/** A WebSocket is opened where there is one, and nowhere else. */
+const checkUpgrade = (request: FastifyRequest): void => {
+  if (request.headers.upgrade !== undefined && request.routeOptions.url !== socketPath)
+    throw new Failure('bad-request', { detail: `WebSockets are at ${socketPath} only.` })
+}
+
+const checkToken = (
+  request: FastifyRequest,
+  digest: Buffer,
+  { tokenRefused }: Pick<RestOptions, 'tokenRefused'>,
+): void => {
+  const { authorization } = request.headers
+  const token = /^bearer ([^\s]+)$/i.exec(authorization ?? '')?.[1]
+  if (token !== undefined && timingSafeEqual(hash(token), digest)) return
+  // Who forgot it has tried nothing.
+  if (authorization === undefined) throw new Failure('no-token')
+  tokenRefused?.({
+    remote: request.ip,
+    method: request.method,
+    path: request.url.split('?')[0]!.slice(0, 200),
+  })
+  throw new Failure(token === undefined ? 'no-token' : 'wrong-token')
 }
 
 const answerFailures = (app: FastifyInstance, log: Log): void => {

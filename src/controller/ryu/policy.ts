@@ -67,11 +67,13 @@ const isHead = (value: object): value is Omit<RyuState, 'rules'> =>
   isTexts(value.logging) &&
   'last' in value &&
   typeof value.last === 'object' &&
-  value.last !== null
+  value.last !== null &&
+  Object.values(value.last).every(Number.isInteger)
 
 const isRule = (value: object): value is RyuRule =>
   'switch' in value &&
   typeof value.switch === 'string' &&
+  /^[0-9a-f]{16}$/.test(value.switch) &&
   'vlan' in value &&
   Number.isInteger(value.vlan) &&
   'rule_id' in value &&
@@ -81,6 +83,7 @@ const isRule = (value: object): value is RyuRule =>
   'match' in value &&
   typeof value.match === 'object' &&
   value.match !== null &&
+  Object.values(value.match).every(each => ['string', 'number'].includes(typeof each)) &&
   'actions' in value &&
   (value.actions === 'ALLOW' || value.actions === 'DENY')
 

@@ -45,8 +45,17 @@ const vlanOf = (text: string | undefined): number | 'all' => {
 
 const takeAnyBody = (app: FastifyInstance): void => {
   app.removeAllContentTypeParsers()
-  app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, done) => {
+  // What a form of a page can send and curl does not: text/plain may read as JSON. A form of the other type comes with
+  // its characters encoded, so that it is none.
+  app.addContentTypeParser(
+    ['text/plain', 'multipart/form-data'],
+    { parseAs: 'string' },
+    (_request, _body, done) => done(new Refusal('the body must be JSON, sent as such')),
+  )
+  app.addContentTypeParser('*', { parseAs: 'string' }, (request, body, done) => {
     try {
+      // A form without fields.
+      if (body === '' && request.method === 'POST') throw new SyntaxError('nothing')
       const value: unknown = body === '' ? {} : JSON.parse(String(body))
       if (typeof value !== 'object' || value === null || Array.isArray(value))
         throw new SyntaxError('not an object')

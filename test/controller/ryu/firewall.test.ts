@@ -172,3 +172,47 @@ t.test('the paths are not served unless they are asked for', async t => {
   t.equal(at.ryu, undefined)
   t.equal((await at.raw('/firewall/module/status')).status, 404)
 })
+
+t.test('a form of another page is refused, what curl sends is taken', async t => {
+  const { at } = await begin(t, 2)
+  const rules = async () =>
+    JSON.stringify(await (await fetch(`http://${at.ryu}/firewall/rules/${sw}`)).json())
+  const before = await rules()
+  const post = async (headers: Record<string, string>, body: string) =>
+    (await fetch(`http://${at.ryu}/firewall/rules/${sw}`, { method: 'POST', headers, body })).status
+  const form = 'application/x-www-form-urlencoded'
+  const rule = '{"nw_src": "10.0.0.1"}'
+  for (const [headers, body] of [
+    [{ 'content-type': 'text/plain' }, rule],
+    [{ 'content-type': 'multipart/form-data; boundary=x' }, rule],
+    [{ 'content-type': form }, ''],
+    [{ 'content-type': form }, new URLSearchParams({ [rule]: '' }).toString()],
+    [{ 'content-type': form, 'sec-fetch-site': 'cross-site' }, rule],
+    [{ 'content-type': form, origin: 'http://evil.example' }, rule],
+    [{ 'content-type': form, referer: 'http://evil.example/' }, rule],
+  ] as [Record<string, string>, string][]) {
+    t.ok([400, 403].includes(await post(headers, body)), JSON.stringify(headers))
+    t.equal(await rules(), before)
+  }
+  t.equal(await post({ 'content-type': form }, '{"nw_src": "10.0.0.1"}'), 200)
+  t.not(await rules(), before, 'the negative control: this is how a rule comes in')
+})
+
+t.test('marks that somebody has broken in the policy cost that rule only', async t => {
+  const { at, curl } = await begin(t, 2)
+  const good = { switch: sw, vlan: 0, rule_id: 1, priority: 1, match: {}, actions: 'ALLOW' }
+  const head = '# ryu {"enabled":[],"logging":[],"last":{}}'
+  for (const broken of [
+    ...['{}', '{', 'null', '[]', '{"switch":7}', JSON.stringify({ ...good, switch: 'x' })],
+    ...[{ nw_src: {} }, { nw_src: null }, { dl_src: [] }].map(match =>
+      JSON.stringify({ ...good, match }),
+    ),
+  ]) {
+    const source = `${head}\ndefault allow # ryu ${broken}\n`
+    await at.call('PUT', '/api/v1/policies/ryu-firewall', { source })
+    t.type(await curl('GET', `/firewall/rules/${sw}`), 'object', broken)
+    t.match(await curl('POST', `/firewall/rules/${sw}`, '{"nw_src": "10.0.0.1"}'), [
+      { command_result: [{ result: 'success' }] },
+    ])
+  }
+})
