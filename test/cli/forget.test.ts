@@ -69,7 +69,7 @@ t.test('a name that several switches have means the connected one, or is refused
   t.match(await one(), { dpid: twins[2]!.dpid })
   t.match(await sluice(at, ['delete', 'switch', 'br0']), {
     code: 1,
-    err: /br0 is the name of 0000000000000001, 0000000000000002; say which by its dpid/,
+    err: /br0 means 0000000000000001, 0000000000000002; name one of these/,
   })
   t.match(await sluice(at, ['delete', 'switch', twins[0]!.dpid]), { code: 0 })
   t.match(await sluice(at, ['delete', 'switch', 'br0']), { code: 0 }, 'the one that is gone')

@@ -85,6 +85,7 @@ export const office = async (t: Test, options: OfficeOptions = {}): Promise<Offi
       data,
       ...(options.guard && { guard: options.guard }),
       rules: options.rules ?? [],
+      ruleFolders: [data],
       ...(options.ryuFirewall && { ryuFirewall: ryu }),
       variables: { XDG_STATE_HOME: join(data, 'state') },
       pid: process.pid,

@@ -290,12 +290,8 @@ const takePorts = (reader: LineReader): PortRange[] => {
         `write ${token.text.replace(/(^|-)0+(?=\d)/g, '$1')}`,
         token,
       )
-    if (range.from === 0)
-      reader.fail(
-        'port 0 is never on the wire',
-        range.to === 0 ? 'ports go from 1 to 65535' : `write 1-${range.to}`,
-        token,
-      )
+    if (range.to === 0)
+      reader.fail('port 0 is never on the wire', 'ports go from 1 to 65535', token)
     if (range.from > range.to)
       reader.fail(`the range ${token.text} is empty`, `write ${last}-${first}`, token)
     ports.push(range)

@@ -104,7 +104,7 @@ t.test('what an audited file includes is audited', async t => {
 })
 
 t.test('there is an end to auditing one by one, and a place for "file audit"', async t => {
-  const many = Array.from({ length: 41 }, (_, at) => `r${at}: audit drop tcp ${at}\n`).join('')
+  const many = Array.from({ length: 41 }, (_, at) => `r${at}: audit drop tcp ${at + 1}\n`).join('')
   t.match(policies(many).complaints, [
     { line: 41, message: 'no more than 40 rules can be audited one by one' },
   ])
