@@ -26,6 +26,10 @@ const at = (value: unknown): string => {
 const share = (value: unknown) =>
   typeof value === 'number' ? `${Math.round(value * 100)} %` : undefined
 
+/** What there is to say of things besides their table. */
+const notesBelow = (reply: Item): string =>
+  (reply.items as Item[]).flatMap(item => (item.notes as string[] | undefined) ?? []).join('\n')
+
 const tierNames = ['admin', 'main', 'application', 'baseline']
 const protocolNames: Readonly<Record<number, string>> = {
   1: 'icmp',
@@ -60,6 +64,7 @@ export const kinds: Readonly<Record<string, Kind>> = {
       ['REASON', item => item.reason],
     ],
     wide: [['FLOW-MODS', item => item.flowModsSent], ['FOREIGN', item => item.foreignFlows], ['DESCRIPTION', item => item.description]],
+    note: notesBelow,
   },
   links: {
     path: '/api/v1/links',
@@ -69,6 +74,7 @@ export const kinds: Readonly<Record<string, Kind>> = {
   hosts: {
     path: '/api/v1/hosts',
     columns: [['NAME', item => item.name], ['MAC', item => item.mac], ['ADDRESSES', item => (item.ips as string[]).join(', ')], ['AT', item => at({ switch: item.switch, port: item.port })]],
+    note: notesBelow,
   },
   policies: {
     path: '/api/v1/policies',
@@ -131,10 +137,15 @@ export const listKind = async (
   const more = output === 'wide' && kind.wideQuery ? kind.wideQuery : ''
   const path = more === '' ? query : `${query}${query === '' ? '?' : '&'}${more}`
   const reply = await client.get<{ items: Item[] } & Item>(`${kind.path}${path}`)
-  return { items: reply.items, text: textOf(kind, reply, output) }
+  return { items: reply.items, text: tableText(kind, reply, output) }
 }
 
-const textOf = (kind: Kind, reply: { items: Item[] } & Item, output: string): string => {
+/** An answer as people read it. */
+export const tableText = (
+  kind: Kind,
+  reply: { readonly items: readonly Item[] } & Item,
+  output: string,
+): string => {
   if (output === 'json') return JSON.stringify(reply, null, 2)
   if (output === 'ofctl')
     return reply.items.map(item => String(item.ofctl ?? item.text ?? '')).join('\n')

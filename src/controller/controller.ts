@@ -21,6 +21,7 @@ import type { PortRef, Topology } from '../topology/model.js'
 import { switchesNamed } from '../topology/names.js'
 import { type TopologyOptions, TopologyService } from '../topology/topology.js'
 import { Admission } from './admission/admission.js'
+import { ChecksumOffload, offloadText } from './checksum-offload.js'
 import { Journal } from './events.js'
 import { FactWriter, loadFacts } from './facts.js'
 import { type Lack, lacking } from './lacking.js'
@@ -134,6 +135,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
   readonly sessions: SessionReader
   readonly localDaemons: LocalDaemons
   readonly admission: Admission
+  readonly checksumOffload: ChecksumOffload
   readonly #env: Env
   readonly #options: ControllerOptions
   readonly #attached: Map<Dpid, AttachedSwitch>
@@ -223,6 +225,17 @@ export class Controller extends EventEmitter<ControllerEvents> {
       tell: event => this.journal.add(event),
       countOnce: (ruleId, size) => this.ruleCounters.countOnce(ruleId, size),
     })
+    this.checksumOffload = new ChecksumOffload(env.clock, (at, mac) =>
+      this.journal.add({
+        kind: 'checksum-offload',
+        ...at,
+        mac,
+        reason: offloadText(
+          mac,
+          `${this.topology.current.switches.get(at.dpid)?.name ?? at.dpid}:${at.port}`,
+        ),
+      }),
+    )
     this.#punts = new Punts(this.topology, {
       send: (at, frame) => this.#send(at, frame),
       reinject: (at, frame) => this.#attached.get(at.dpid)?.reinject(at.port, frame),
@@ -234,6 +247,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
         reason === 'admit'
           ? this.admission.ask(dpid, ruleId, packet)
           : this.admission.opened(dpid, packet),
+      invalid: (at, frame) => this.checksumOffload.look(at, frame),
       ruleHit: (reason, ruleId, at, fields) =>
         this.journal.add(hitEvent(reason, policies.rule(ruleId), ruleId, at, fields)),
     })

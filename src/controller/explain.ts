@@ -201,7 +201,8 @@ class Walk {
           reason !== 'opened' &&
           reason !== 'learn' &&
           reason !== 'asked' &&
-          reason !== 'hear',
+          reason !== 'hear' &&
+          reason !== 'invalid',
       )
     )
       return void this.#ends.push({ kind: 'controller', self, step })

@@ -38,6 +38,8 @@ export interface PuntOutput {
   learnt(fields: Fields): void
   /** A connection asks for a place among those that its rule counts, or says that it has opened. */
   counted(reason: 'admit' | 'opened', ruleId: number, dpid: string, packet: PuntedPacket): void
+  /** A SYN that conntrack took for invalid, and that was dropped. */
+  invalid(at: PortRef, frame: Uint8Array): void
   ruleHit(reason: 'log' | 'reject', ruleId: number, at: PortRef, fields: Fields): void
 }
 
@@ -59,6 +61,7 @@ export class Punts {
       return this.#judged(punt.reason, punt.value, at, packet)
     if (punt.reason === 'admit' || punt.reason === 'opened')
       return this.#output.counted(punt.reason, punt.value, dpid, packet)
+    if (punt.reason === 'invalid') return this.#output.invalid(at, packet.data)
     if (punt.reason === 'learn') return this.#output.learnt(readPacket(packet.data).fields)
     const isKnown = this.#topology.packetIn(at, punt.reason, packet.data, punt.value)
     if (isKnown && (returnedReasons.has(punt.reason) || punt.reason === 'seek'))

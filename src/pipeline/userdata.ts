@@ -5,6 +5,7 @@
  *     +--------+------------+
  *     | reason | value (32) |     value: the rule's id for log, reject, admit, opened; the network for teach, seek, hear, asked
  *                                 hear, learn, opened, asked: a copy, the packet itself has gone on
+ *                                 invalid: conntrack took it for invalid, and it is dropped
  *     +--------+------------+
  */
 
@@ -20,6 +21,7 @@ export const puntReasons = {
   admit:    8,
   opened:   9,
   asked:    10,
+  invalid:  11,
 } as const
 
 /** Reasons for which the controller gives a packet back to the pipeline. */

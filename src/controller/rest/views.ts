@@ -11,6 +11,7 @@ import { ports as reserved } from '../../openflow/values.js'
 import { cookieNamespace, cookieNamespaceMask } from '../../pipeline/program.js'
 import { tableName } from '../../pipeline/tables.js'
 import { type Link, type PortRef, type Switch, switchesInOrder } from '../../topology/model.js'
+import { offloadText } from '../checksum-offload.js'
 import type { Controller, Stranger } from '../controller.js'
 import { type Lack, lackState } from '../lacking.js'
 import type { Policy } from '../policy.js'
@@ -39,6 +40,12 @@ const strangerItem = ({ attached, reason }: Stranger) => ({
   description: attached.description,
 })
 
+/** That a host at the port leaves checksums to a network card. */
+const offloadNote = (controller: Controller, at: PortRef): string | undefined => {
+  const mac = controller.checksumOffload.hostAt(at)
+  return mac && offloadText(mac, `${nameOf(controller, at.dpid)}:${at.port}`)
+}
+
 const adoptHint = (name: string, reason: string): string =>
   `${reason}; start with the right data folder, or take the switch with "sluice adopt ${name}"`
 
@@ -61,6 +68,9 @@ const switchItem = (controller: Controller, self: Switch) => {
     flows: programmer?.heldFlowCount ?? 0,
     foreignFlows: programmer?.foreign.length ?? 0,
     refusals: [...(programmer?.refusals.values() ?? [])],
+    notes: [...self.ports.keys()].flatMap(
+      port => offloadNote(controller, { dpid: self.dpid, port }) ?? [],
+    ),
     ...programmer?.counters,
     ...(attached && { description: attached.description }),
   }
@@ -119,6 +129,9 @@ const byEnds = (a: Link, b: Link): number =>
 
 export const hostItems = (controller: Controller) =>
   [...controller.topology.current.hosts.values()].map(host => ({
+    ...(controller.checksumOffload.hostAt(host.at) === host.mac && {
+      notes: [offloadText(host.mac, `${nameOf(controller, host.at.dpid)}:${host.at.port}`)],
+    }),
     mac: host.mac,
     ...(host.name !== undefined && { name: host.name }),
     ips: host.ips,

@@ -36,7 +36,7 @@ import {
 import type { PortRange } from './rule.js'
 import { portNeeds, ruleFlows } from './rule-flows.js'
 import { type Report, RuleMeters } from './rule-meters.js'
-import { helperRows, pipelineRows, trackIt } from './tables.js'
+import { helperRows, invalidMeter, pipelineRows, trackIt } from './tables.js'
 import { timeoutSections } from './timeout-rows.js'
 import { emptyBook, type TimeoutBook } from './timeout-zones.js'
 import {
@@ -140,7 +140,10 @@ export class Compiler {
     const key = `${generation} ${epoch} ${isTimed}`
     const known = this.#memory.pipeline
     if (known?.key === key) return known.section
-    const made = section('firewall/pipeline', { flows: pipelineRows(generation, epoch, isTimed) })
+    const made = section('firewall/pipeline', {
+      flows: pipelineRows(generation, epoch, isTimed),
+      meters: [invalidMeter],
+    })
     this.#memory.pipeline = { key, section: made }
     return made
   }

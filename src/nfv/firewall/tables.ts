@@ -40,7 +40,7 @@ import {
   type Match,
   type Subfield,
 } from '../../openflow/values.js'
-import { type Flow, flow, type Origin } from '../../pipeline/program.js'
+import { type Flow, flow, type Meter, meterNumber, type Origin } from '../../pipeline/program.js'
 import {
   bitsEqual,
   judgedHere,
@@ -236,6 +236,22 @@ const markOf = (generation: number): Masked => {
   return { value: bit, mask: bit }
 }
 
+/** So many SYN that conntrack takes for invalid are looked at, at each switch. */
+export const invalidMeter: Meter = {
+  id: meterNumber('invalid'),
+  unit: 'pktps',
+  bands: [{ type: 'drop', rate: 1, burstSize: 1 }],
+  because: 'invalid SYN whose checksums are looked at each second',
+  origin,
+}
+
+const lookAt: Action = {
+  kind: 'controller',
+  maxLength: 0xffff,
+  userdata: writeUserdata('invalid'),
+  meter: invalidMeter.id,
+}
+
 /**
  * The rows of track, session, rely, commit and accepted.
  *
@@ -264,6 +280,7 @@ export const pipelineRows = (generation: number, epoch: number, isTimed: boolean
       [0, {}, { goto: 'forward' }, 'what is not IP has no sessions'],
     ],
     session: [
+      ...each(101, { ip_proto: tcp, tcp_flags: { value: syn, mask: syn }, ...fromHost, ct_state: state(['inv', 'trk']) }, { actions: [lookAt] }, 'a SYN that opens nothing: the controller looks whether its checksum was left to a network card'),
       [100, { ct_state: isInvalid }, {}, 'belongs to no connection and opens none'],
       ...each(95, { ...judgedThere(0), ct_state: opening }, { actions: remember }, 'opened at another switch: remember, so that its replies pass'),
       [94, { ...judgedThere(0), ct_state: request, ...relied }, { goto: 'forward' }, 'decided elsewhere'],

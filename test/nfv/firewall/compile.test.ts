@@ -223,6 +223,8 @@ t.test('the rows around the rules', async t => {
     'track 65100 pkt_mark=0x20/0x20,ip,ip_proto=255 => drop',
     ...both('track 10 IP => load:0x5->reg1[16..31],ct(zone=reg7[0..15],table=40)'),
     'track 0 * => goto forward',
+    'session 101 ip,ip_proto=6,tcp_flags=+syn,reg0=0x0/0x10000,ct_state=+inv+trk => controller(0b00000000,meter=40960)',
+    'session 101 ipv6,ip_proto=6,tcp_flags=+syn,reg0=0x0/0x10000,ct_state=+inv+trk => controller(0b00000000,meter=40960)',
     'session 100 ct_state=+inv => drop',
     ...both(`session 95 IP,${opener},ct_state=+new+trk => ${elsewhere}`),
     `session 94 ${opener},ct_state=-new-rpl+trk,${relied} => goto forward`,

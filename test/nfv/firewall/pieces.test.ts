@@ -14,6 +14,7 @@ import { type Action, type CtAction, ctState } from '../../../src/openflow/value
 import type { Flow } from '../../../src/pipeline/program.js'
 import { bitsEqual, registers } from '../../../src/pipeline/registers.js'
 import { type TableName, tableName } from '../../../src/pipeline/tables.js'
+import { readUserdata } from '../../../src/pipeline/userdata.js'
 
 const policy = `default reject log
 ftp: allow tcp 21 helper ftp from 10.0.0.1 to any
@@ -58,7 +59,12 @@ const behindCt = (flows: readonly Flow[]): TableName[] => [
   ),
 ]
 
-const isDrop = ({ actions, goto }: Flow): boolean => actions.length === 0 && goto === undefined
+/** Nothing goes on: at most a copy goes to the controller, which does not give it back. */
+const isDrop = ({ actions, goto }: Flow): boolean =>
+  goto === undefined &&
+  actions.every(
+    action => action.kind === 'controller' && readUserdata(action.userdata)?.reason === 'invalid',
+  )
 
 /** Whether the row can match a packet of this state. */
 const takes = ({ match }: Flow, state: number): boolean => {
@@ -78,7 +84,7 @@ const passed = (flows: readonly Flow[], state: number): TableName[] =>
     )
     return (
       end < 0 ||
-      rows.some((row, at) => at !== end && row.priority >= rows[end]!.priority && takes(row, state))
+      rows.some(row => !isDrop(row) && row.priority >= rows[end]!.priority && takes(row, state))
     )
   })
 
