@@ -61,16 +61,19 @@ export interface HostileReport {
 
 export const beside = async (count: number): Promise<HostileReport> => {
   const program = await startProgram()
-  const before = await Canary.start(program, 0xca_0002n)
-  await sleep(3_000)
-  const alone = await before.stop()
-  const canary = await Canary.start(program)
-  const statuses = await sendHostile(program, count)
-  const report = await canary.stop()
-  const hasEnded = program.child.exitCode !== null || program.child.signalCode !== null
-  const memoryMib = hasEnded ? 0 : program.memoryMib()
-  if (!hasEnded) await program.stop()
-  return { alone, canary: report, statuses, hasEnded, memoryMib }
+  try {
+    const before = await Canary.start(program, 0xca_0002n)
+    await sleep(3_000)
+    const alone = await before.stop()
+    const canary = await Canary.start(program)
+    const statuses = await sendHostile(program, count)
+    const report = await canary.stop()
+    const hasEnded = program.hasEnded()
+    const memoryMib = hasEnded ? 0 : program.memoryMib()
+    return { alone, canary: report, statuses, hasEnded, memoryMib }
+  } finally {
+    await program.stop()
+  }
 }
 
 /** The long form of what the tests do. */

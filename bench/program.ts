@@ -20,13 +20,26 @@ export interface Program {
   memoryMib(): number
   /** Seconds of CPU so far. */
   cpuSeconds(): number
+  hasEnded(): boolean
+  /** Also when it has ended by itself: its data are removed. */
   stop(): Promise<void>
 }
 
 /** `SLUICE_BENCH_NODE='--cpu-prof --cpu-prof-dir=DIR'` profiles the controller. */
-const nodeWords = process.env.SLUICE_BENCH_NODE?.split(' ') ?? []
+const usualNodeWords = process.env.SLUICE_BENCH_NODE?.split(' ') ?? []
 
-export const startProgram = async (more: readonly string[] = []): Promise<Program> => {
+export interface ProgramOptions {
+  /** For Node itself. */
+  readonly nodeWords?: readonly string[]
+  /** With a channel for messages to what `nodeWords` loads. */
+  readonly canTalk?: boolean
+  readonly variables?: Readonly<Record<string, string>>
+}
+
+export const startProgram = async (
+  more: readonly string[] = [],
+  { nodeWords = usualNodeWords, canTalk = false, variables = {} }: ProgramOptions = {},
+): Promise<Program> => {
   const data = mkdtempSync(join(tmpdir(), 'sluice-bench-'))
   const words = [
     'run',
@@ -40,8 +53,8 @@ export const startProgram = async (more: readonly string[] = []): Promise<Progra
   ]
   const began = performance.now()
   const child = spawn(process.execPath, [...nodeWords, path, ...words], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, SLUICE_LOG: process.env.SLUICE_LOG ?? 'error' },
+    stdio: ['ignore', 'pipe', 'pipe', ...(canTalk ? (['ipc'] as const) : [])],
+    env: { ...process.env, SLUICE_LOG: process.env.SLUICE_LOG ?? 'error', ...variables },
   })
   const complaints: string[] = []
   child.stderr!.on('data', chunk => {
@@ -79,10 +92,13 @@ export const startProgram = async (more: readonly string[] = []): Promise<Progra
       const fields = readFileSync(`/proc/${child.pid}/stat`, 'utf8').split(') ')[1]!.split(' ')
       return (Number(fields[11]) + Number(fields[12])) / 100
     },
+    hasEnded: () => child.exitCode !== null || child.signalCode !== null,
     stop: async () => {
-      const gone = new Promise(resolve => child.once('exit', resolve))
-      child.kill('SIGTERM')
-      await gone
+      if (child.exitCode === null && child.signalCode === null) {
+        const gone = new Promise(resolve => child.once('exit', resolve))
+        child.kill('SIGTERM')
+        await gone
+      }
       rmSync(data, { recursive: true, force: true })
     },
   }

@@ -91,7 +91,8 @@ export class WireSwitch {
   }
 }
 
-const portOf = (port: number): PortDescription => ({
+/** A port that is up. */
+export const portOf = (port: number): PortDescription => ({
   port,
   hardwareAddress: formatMac(0x0a_0000_0000_00 + port),
   name: `p${port}`,
