@@ -44,4 +44,6 @@ process.on('message', async () => {
   }
   process.send!(memory)
 })
+// Whoever measures is gone: nobody else will end it.
+process.on('disconnect', () => process.exit(1))
 process.channel?.unref()
