@@ -1,5 +1,6 @@
 /** Statements to text: the one way to write each, comments kept. `parse(format(x))` means what `x` means. */
 import { formatCidr, formatIpv4, formatIpv6 } from '../../base/addresses.js'
+import { isBare, readsTwice } from './parse-parts.js'
 import {
   days,
   isAny,
@@ -117,12 +118,12 @@ export const formatMember = (member: Member): string => {
 }
 
 export const formatServices = (members: readonly ServiceMember[]): string => {
-  // All of a protocol comes last: before ports it would read as if they were its own.
-  const isWhole = (member: ServiceMember) =>
-    member.kind === 'ports' && member.ports.length === 0 && member.sourcePorts.length === 0
-  const last = members.filter(isWhole)
-  const first = last.length === 0 ? members : members.filter(member => !isWhole(member))
-  return [...first, ...last].map(formatService).join(', ')
+  const isClear = members.every((member, at) => at === 0 || !readsTwice(members[at - 1]!, member))
+  // All of a protocol comes last where its neighbour's ports would seem to be its own.
+  const ordered = isClear
+    ? members
+    : [...members.filter(member => !isBare(member)), ...members.filter(isBare)]
+  return ordered.map(formatService).join(', ')
 }
 
 export const formatService = (member: ServiceMember): string => {

@@ -157,8 +157,7 @@ export const takeServices = (reader: LineReader): ServiceMember[] => {
     const token = reader.peek()
     const next = takeTogether(reader)
     const [first] = next
-    if (isBare(before) && first?.kind === 'ports' && first.ports.length > 0)
-      failBare(reader, before, first, token)
+    if (first !== undefined && readsTwice(before, first)) failBare(reader, before, first, token)
     together = next.length
     list.push(...next)
   }
@@ -167,18 +166,25 @@ export const takeServices = (reader: LineReader): ServiceMember[] => {
 
 type PortsMember = ServiceMember & { readonly kind: 'ports' }
 
+/** Whether the second's ports would seem to be the first's as well: `tcp, udp 53`. */
+export const readsTwice = (before: ServiceMember, next: ServiceMember): next is PortsMember =>
+  isBare(before) &&
+  next.kind === 'ports' &&
+  next.ports.length > 0 &&
+  next.transport !== before.transport
+
 /** A protocol without ports, which is all of it. */
-const isBare = (member: ServiceMember): member is PortsMember =>
+export const isBare = (member: ServiceMember): member is PortsMember =>
   member.kind === 'ports' && member.ports.length === 0 && member.sourcePorts.length === 0
 
 /** `tcp, udp 53` reads as one port for both in other languages, and is all of TCP here. */
 const failBare = (
   reader: LineReader,
-  before: PortsMember,
+  before: ServiceMember,
   next: PortsMember,
   token: Token | undefined,
 ): never => {
-  const [one, other] = [before.transport, next.transport]
+  const [one, other] = [(before as PortsMember).transport, next.transport]
   const ports = next.ports.map(({ from, to }) => (from === to ? from : `${from}-${to}`)).join(' ')
   return reader.fail(
     `"${one}, ${other} ${ports}" would be all of ${one.toUpperCase()}, and ${other} ${ports}`,

@@ -119,8 +119,14 @@ export const randomRuleSet = (roll: Dice): RuleSet => {
   }
 }
 
+/** All of a protocol stands last: before ports of another one it reads in two ways. */
+const inOrder = (services: readonly Service[]): string[] => {
+  const texts = services.map(each => each.sluice)
+  return [...texts.filter(text => text.includes(' ')), ...texts.filter(text => !text.includes(' '))]
+}
+
 const toSluice = ({ verb, services, from, to }: Rule): string =>
-  `${verb} ${services.map(each => each.sluice).join(', ')} from ${toText(from)} to ${toText(to)}`
+  `${verb} ${inOrder(services).join(', ')} from ${toText(from)} to ${toText(to)}`
 
 const toText = ({ members, except }: Place): string =>
   members.join(', ') + (except.length === 0 ? '' : ` except ${except.join(', ')}`)
