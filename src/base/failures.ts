@@ -27,6 +27,7 @@ export const failures = {
   'revision-conflict':   { status: 412, title: 'Somebody else changed it in the meantime', hint: 'Read {name} again, repeat the change on what is there now.' },
   'not-confirmed':       { status: 409, title: 'A change waits to be confirmed',           hint: 'Change {number} is taken back unless it is confirmed: "sluice confirm", or "sluice undo" now.' },
   'nothing-waits':       { status: 404, title: 'No change waits to be confirmed',          hint: 'It was confirmed or taken back already; "sluice history" tells.' },
+  'nothing-to-undo':     { status: 404, title: 'Every change is taken back',               hint: 'There is nothing before the first change that is remembered (the last 50 are); "sluice history" lists them, and "sluice undo NUMBER" takes an undo back.' },
   'no-such-switch':      { status: 404, title: 'The switch is not known',                  hint: 'No switch is {name}; "sluice get switches" lists those that are known.' },
   'not-to-be-adopted':   { status: 404, title: 'No such switch waits to be adopted',       hint: 'No connected switch named {name} is left alone for its rows; "sluice get switches" lists those that are as not-adopted.' },
   'no-such-host':        { status: 404, title: 'The host is not known',                    hint: 'No host is {name}; it is learnt when it sends its first packet, and has a name when a Host declares one.' },

@@ -134,8 +134,11 @@ const addPolicies = (
     .action(async () => confirm(cli, await client()))
   program
     .command('undo')
-    .description('take the last change of the policies back, or another one')
-    .argument('[number]', 'as "sluice history" counts')
+    .description(
+      'take the last change of the policies back that is not taken back yet, or another one',
+    )
+    .argument('[number]', 'as "sluice history" counts; the number of an undo takes that back')
+    .option('--write-file', 'write what is in force again into the watched file, too')
     .option('-m, --message <text>', 'why')
     .option('--wait', 'return when every switch that should have it has confirmed')
     .option('--timeout <seconds>', 'how long to wait', '30')

@@ -186,21 +186,22 @@ export const undo = async (
   cli: Cli,
   client: Client,
   number: string | undefined,
-  options: Partial<ApplyOptions>,
+  options: Partial<ApplyOptions> & { readonly writeFile?: boolean },
 ): Promise<void> => {
-  const query = changeQuery(cli, options)
-  const which =
-    number === undefined
-      ? ''
-      : `${query === '' ? '?' : '&'}number=${numberOf(number, 'undo', 'the number of a change, as "sluice history" counts')}`
-  const entry = await client.send<HistoryEntry & { readonly files?: readonly string[] }>(
-    'POST',
-    `/api/v1/history/undo${query}${which}`,
-    {},
-  )
+  const query = new URLSearchParams(changeQuery(cli, options))
+  if (number !== undefined)
+    query.set(
+      'number',
+      String(numberOf(number, 'undo', 'the number of a change, as "sluice history" counts')),
+    )
+  if (options.writeFile) query.set('writeFile', 'true')
+  const entry = await client.send<
+    HistoryEntry & { readonly files?: readonly string[]; readonly written?: readonly string[] }
+  >('POST', `/api/v1/history/undo?${query}`, {})
   cli.print(`taken back: ${entryLine(entry)}`)
+  for (const file of entry.written ?? []) cli.print(`written: ${file}`)
   for (const file of entry.files ?? [])
     cli.complain(
-      `sluice: ${file} is watched and still says otherwise: its next edit, or the next start, puts it in force again; write into it what is right`,
+      `sluice: ${file} is watched and still says otherwise: its next edit, or the next start, puts it in force again; write into it what is right ("sluice undo --write-file" does so where the file was there before)`,
     )
 }

@@ -127,6 +127,8 @@ export class Controller extends EventEmitter<ControllerEvents> {
   readonly fileTroubles = new Map<string, FileTrouble>()
   /** Whether a policy may have a file watched: rejects when not. Set by whoever watches. */
   mayWatch: (path: string) => Promise<void> = async () => {}
+  /** Writes a rule file that may be watched: rejects when it may not be. Set by whoever watches. */
+  writeRules: (path: string, text: string) => Promise<void> = async () => {}
   readonly journal: Journal
   readonly topology: TopologyService
   readonly policies: PolicyKeeper

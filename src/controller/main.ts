@@ -226,6 +226,7 @@ const start = async (
     opens: options.opens === true,
   })
   controller.mayWatch = path => watcher.mustHold(path)
+  controller.writeRules = (path, text) => watcher.write(path, text)
   await watcher.start()
   undo.push(async () => watcher.stop())
   const southbound = await openSouthbound(env, options.southbound, {

@@ -241,8 +241,8 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
   /**
    * Takes a change back, which is a change itself.
    *
-   * @param number the last change when absent
-   * @throws {Failure} `not-found`; `revision-conflict` when its policies have changed since; `bad-rules`;
+   * @param number when absent, the last change that is not taken back yet: one after the other goes back to the start
+   * @throws {Failure} `not-found`, `nothing-to-undo`; `revision-conflict` when its policies have changed since; `bad-rules`;
    *   `not-confirmed` while another change waits
    */
   undo(
@@ -252,7 +252,7 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
     isDryRun = false,
   ): Promise<HistoryEntry> {
     return this.#inTurn(async () => {
-      const entry = this.history.get(number)
+      const entry = number === undefined ? this.history.last() : this.history.get(number)
       if (entry.number !== this.history.unconfirmed?.number) this.history.mustBeConfirmed()
       const back: Policy[] = []
       const gone: string[] = []
@@ -265,7 +265,12 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
       const { next, resolved } = await this.#checked(back, topology, gone)
       const why = reason.why ?? `undo of ${entry.number}`
       const names = entry.changes.map(each => each.name)
-      if (!isDryRun) await this.#keep(next, resolved, names, topology, { ...reason, why })
+      if (!isDryRun)
+        await this.#keep(next, resolved, names, topology, {
+          ...reason,
+          why,
+          undoOf: entry.number,
+        })
       return entry
     })
   }

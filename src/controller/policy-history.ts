@@ -11,6 +11,8 @@ export interface Reason {
   readonly why?: string
   /** Taken back by itself after so long, unless it is confirmed. */
   readonly confirmSeconds?: number
+  /** The number of the change that this one takes back. */
+  readonly undoOf?: number
 }
 
 /** A policy before, and a hash of what it became: the text is the next entry's, or the policy's. */
@@ -29,6 +31,8 @@ export interface HistoryEntry {
   readonly who?: string
   readonly why?: string
   readonly changes: readonly PolicyChange[]
+  /** The number of the change that this one took back. */
+  readonly undoOf?: number
 }
 
 /** A change that waits to be confirmed. */
@@ -72,15 +76,28 @@ export class PolicyHistory {
     return this.#entries
   }
 
-  /** @param number the last one when absent @throws {Failure} `not-found` */
-  get(number?: number): HistoryEntry {
-    const entry =
-      number === undefined
-        ? this.#entries.at(-1)
-        : this.#entries.find(each => each.number === number)
+  /** @throws {Failure} `not-found` */
+  get(number: number): HistoryEntry {
+    const entry = this.#entries.find(each => each.number === number)
     if (entry === undefined)
-      throw new Failure('not-found', { what: 'history', name: String(number ?? 'last') })
+      throw new Failure('not-found', { what: 'history', name: String(number) })
     return entry
+  }
+
+  /**
+   * The last change that is still there: none that took another back, and none that was taken back, unless that was
+   * itself taken back.
+   *
+   * @throws {Failure} `nothing-to-undo`
+   */
+  last(): HistoryEntry {
+    const undone = new Set<number>()
+    for (const entry of this.#entries.toReversed()) {
+      if (undone.has(entry.number)) continue
+      if (entry.undoOf === undefined) return entry
+      undone.add(entry.undoOf)
+    }
+    throw new Failure('nothing-to-undo')
   }
 
   /** @throws {Failure} `not-confirmed` while a change waits for a word */
@@ -92,7 +109,7 @@ export class PolicyHistory {
   /** The next entry, and what must be written with the change that it tells of. */
   entryOf(
     changes: readonly PolicyChange[],
-    { who, why, confirmSeconds }: Reason,
+    { who, why, confirmSeconds, undoOf }: Reason,
     wallMillis: number,
   ): { entry: HistoryEntry; unconfirmed: Unconfirmed | undefined; ops: Op[] } {
     const number = (this.#entries.at(-1)?.number ?? 0) + 1
@@ -101,6 +118,7 @@ export class PolicyHistory {
       time: new Date(wallMillis).toISOString(),
       ...(who !== undefined && { who }),
       ...(why !== undefined && { why }),
+      ...(undoOf !== undefined && { undoOf }),
       changes,
     }
     const unconfirmed =

@@ -43,6 +43,18 @@ export class RuleFolders {
     await this.real(path)
   }
 
+  /** Writes the text of a rule file below one of the folders. @throws {Failure} */
+  async write(path: string, text: string): Promise<void> {
+    await this.mustHold(path)
+    const real = await this.real(path)
+    try {
+      const mode = ((await this.#disk.stat(real))?.mode ?? 0o644) & 0o777
+      await this.#disk.writeText(real, text, mode)
+    } catch (error) {
+      throw unreadable(path, error)
+    }
+  }
+
   async #realPath(path: string): Promise<string | undefined> {
     try {
       return await this.#disk.realPath(path)

@@ -81,6 +81,11 @@ export class RuleWatcher {
     return this.#files.mustHold(resolve(path))
   }
 
+  /** Writes the text of a rule file. @throws {Failure} when it may not be watched, or cannot be written */
+  write(path: string, text: string): Promise<void> {
+    return this.#files.write(resolve(path), text)
+  }
+
   /** Resolves when the files have been read, those that were written a moment ago too. */
   async start(): Promise<void> {
     const endMillis = this.#env.clock.nowMillis() + startMillis

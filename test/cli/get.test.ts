@@ -1,5 +1,5 @@
 /** `get KIND NAME` of what is not there ends with 1, of every kind; a wrong command ends with 2. */
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { declaredPlurals } from '../../src/cli/declared.js'
@@ -64,4 +64,24 @@ t.test('undo of a watched file says that the file still says otherwise', async t
   await at.call('PUT', '/api/v1/policies/p', { source: 'default allow\n' })
   t.match(await sluice(at, ['delete', 'policy', 'p', '-m', 'not needed']), { code: 0 })
   t.match(await sluice(at, ['history']), { out: /ann -p "not needed"$/ })
+})
+
+t.test('undo --write-file writes what is in force again, which a restart keeps', async t => {
+  const at = await office(t, { whole: false })
+  mkdirSync(join(at.data, 'rules'), { recursive: true })
+  const watched = join(at.data, 'rules', 'fw.rules')
+  const entries = async () => (await items(at, 'history')).length
+  for (const [count, text] of ['default drop\n', 'default allow\n'].entries()) {
+    writeFileSync(watched, text)
+    await until(async () => (await entries()) === count + 1)
+  }
+  t.match(await sluice(at, ['undo', '--write-file']), {
+    code: 0,
+    out: /written: .*fw\.rules/,
+    err: '',
+  })
+  t.equal(readFileSync(watched, 'utf8'), 'default drop\n')
+  await at.restart()
+  t.match(await at.call('GET', '/api/v1/policies/fw'), { source: 'default drop\n' })
+  t.equal(await entries(), 3, 'the file says what is in force')
 })

@@ -260,11 +260,23 @@ const historyRoutes = (app: FastifyInstance, controller: Controller): void => {
         isDryRun(request.query),
       )
       await settle(controller, request.query)
-      const files = undone.changes.flatMap(({ name, before }) => {
+      const [files, written]: [string[], string[]] = [[], []]
+      for (const { name, before } of undone.changes) {
         const policy = was.get(name) ?? before
-        return policy?.watch && policy.file !== undefined ? [policy.file] : []
-      })
-      return { ...historyItem(undone), ...(files.length > 0 && { files }) }
+        if (!policy?.watch || policy.file === undefined) continue
+        const isWritten =
+          request.query.writeFile === 'true' &&
+          !isDryRun(request.query) &&
+          before?.file === policy.file
+        if (isWritten) await controller.writeRules(policy.file, before.source)
+        const list = isWritten ? written : files
+        list.push(policy.file)
+      }
+      return {
+        ...historyItem(undone),
+        ...(files.length > 0 && { files }),
+        ...(written.length > 0 && { written }),
+      }
     },
   )
 }

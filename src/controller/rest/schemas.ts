@@ -74,7 +74,12 @@ export const undoQuery = Type.Object(
       Type.String({
         pattern: '^[0-9]{1,12}$',
         title: 'the number of a change',
-        description: 'which change',
+        description: 'which change; without it the last that is not taken back yet',
+      }),
+    ),
+    writeFile: Type.Optional(
+      Type.Union([Type.Literal('true'), Type.Literal('false')], {
+        description: 'what is in force again is written into watched files, too',
       }),
     ),
   },
