@@ -2,7 +2,7 @@
 import type { Cli } from './cli.js'
 import type { Client } from './client.js'
 import { signs } from './diff.js'
-import { bodyOf, policyName, readRuleFiles } from './rule-files.js'
+import { bodyOf, passedBy, policyName, readRuleFiles } from './rule-files.js'
 import { numberOf, UsageError } from './usage.js'
 
 interface ApplyOptions {
@@ -40,6 +40,7 @@ const changeQuery = (cli: Cli, options: Partial<ApplyOptions>): string => {
 
 export const apply = async (cli: Cli, client: Client, options: ApplyOptions): Promise<number> => {
   const files = await readRuleFiles(cli.disk, options.file)
+  for (const told of await passedBy(cli.disk, options.file)) cli.complain(told)
   if (files.length === 0) throw new Error(`${options.file}: no file here ends in .rules`)
   const query = changeQuery(cli, options)
   const reply = await client.send<{ items: AppliedPolicy[] }>('POST', `/api/v1/policies${query}`, {

@@ -1,7 +1,7 @@
 /** Rule files as they are sent to a controller: the text, and the texts of what it includes. */
 import { basename, dirname, join, resolve } from 'node:path'
 import type { Disk } from '../base/env.js'
-import { isRuleFileName, policyNameOf } from '../base/rule-file-names.js'
+import { isRuleFileName, passedByBecause, policyNameOf } from '../base/rule-file-names.js'
 
 export interface RuleFile {
   /** The policy is named after its file. */
@@ -20,6 +20,15 @@ export const readRuleFiles = async (disk: Disk, path: string): Promise<RuleFile[
   if (!found.isFolder) return [await readRuleFile(disk, path)]
   const names = (await disk.list(path)).filter(isRuleFileName)
   return Promise.all(names.map(name => readRuleFile(disk, join(path, name))))
+}
+
+/** What of a folder looks like a rule file and is not taken, each with why. */
+export const passedBy = async (disk: Disk, path: string): Promise<string[]> => {
+  if ((await disk.stat(path))?.isFolder !== true) return []
+  return (await disk.list(path)).flatMap(name => {
+    const why = passedByBecause(name)
+    return why === undefined ? [] : [`${join(path, name)} is passed by: ${why}`]
+  })
 }
 
 const readRuleFile = async (disk: Disk, path: string): Promise<RuleFile> => {

@@ -121,6 +121,11 @@ export interface FileTrouble {
   readonly isGiven: boolean
 }
 
+/** So long after a take-over another one may be of the same moment; so often it is looked again, each after a while. */
+const raceMillis = 10_000
+const raceTries = 4
+const raceLookMillis = 500
+
 export class Controller extends EventEmitter<ControllerEvents> {
   readonly store: Store
   /** By path; absent when all is well. */
@@ -144,6 +149,11 @@ export class Controller extends EventEmitter<ControllerEvents> {
   /** Those that have confirmed a program since they are here. */
   readonly #ready = new Set<Dpid>()
   readonly #programmers = new Map<Dpid, Programmer>()
+  /** When each connection was taken over, and how often it was taken again since. */
+  readonly #races = new WeakMap<
+    AttachedSwitch,
+    { readonly sinceMillis: number; readonly tries: number }
+  >()
   readonly #strangers = new Map<Dpid, Stranger>()
   /** Switches whose rows of another store are ours to replace, until they hold our own. */
   readonly #adopted = new Set<Dpid>()
@@ -459,13 +469,16 @@ export class Controller extends EventEmitter<ControllerEvents> {
     const { connection, dpid } = attached
     const programmer = this.#programmers.get(dpid) ?? this.#newProgrammer(dpid)
     this.#attached.set(dpid, attached)
+    // Before it is asked for: it may be lost again in the same moment.
+    if (!this.#races.has(attached))
+      connection.on('role-status', ({ role }) => this.#roleChanged(dpid, attached, role))
+    this.#races.set(attached, { sinceMillis: this.#env.clock.nowMillis(), tries: 0 })
     this.#ready.delete(dpid)
     const generation = await connection.becomeMaster(this.#options.generationId)
     if (generation !== this.#options.generationId)
       this.journal.add({ kind: 'generation-raised', dpid, generation: String(generation) })
     const isWatched = await attached.watchFlows()
     if (!isWatched) this.#env.log.debug({ dpid }, 'the switch has no flow monitors')
-    connection.on('role-status', ({ role }) => this.#roleChanged(dpid, attached, role))
     if (this.#attached.get(dpid) !== attached) return
     if (this.topology.switchConnected(dpid, attached.name, attached.reports())) {
       // Zones come from the index: what a switch that had it before has left there is not for this one.
@@ -473,8 +486,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
       for (const zone of zonesOf(index)) connection.send({ kind: 'ct-flush-zone', zone })
     }
     this.#tellNamesake(dpid, attached.name)
-    const adopts = this.#options.adopts === true || this.#adopted.has(dpid)
-    programmer.connect(attached, adopts ? undefined : this.#network)
+    if (connection.role === 'master') programmer.connect(attached, this.#networkFor(dpid))
     void this.admission.connected(attached)
   }
 
@@ -630,7 +642,11 @@ export class Controller extends EventEmitter<ControllerEvents> {
     this.topology.switchReady(dpid)
   }
 
-  /** Another controller took the switch: it would refuse what we send, so nothing is sent until it connects anew. */
+  /**
+   * Another controller took the switch: it would refuse what we send, so nothing is sent until it connects anew. But two
+   * that find a switch without rows in the same moment both take it, and whoever reads the mark of the other steps back:
+   * so soon after a take-over it is looked whose the switch is now.
+   */
   #roleChanged(dpid: Dpid, attached: AttachedSwitch, role: string): void {
     if (this.#attached.get(dpid) !== attached || role === 'master') return
     this.#programmers.get(dpid)?.disconnect()
@@ -640,16 +656,50 @@ export class Controller extends EventEmitter<ControllerEvents> {
       role,
       reason: 'another controller made itself master of this switch',
     })
+    const { clock, timers, random } = this.#env
+    const race = this.#races.get(attached) ?? { sinceMillis: clock.nowMillis(), tries: 0 }
+    const isOver = clock.nowMillis() - race.sinceMillis > raceMillis || race.tries >= raceTries
+    if (isOver) return
+    this.#races.set(attached, { ...race, tries: race.tries + 1 })
+    timers.after(raceLookMillis + (random.uint32() % raceLookMillis), () => {
+      this.#takeAgain(attached).catch((error: unknown) =>
+        this.#env.log.warn({ dpid, err: error }, 'whose the switch is cannot be read'),
+      )
+    })
+  }
+
+  /** Whose rows it holds says who goes on; where it holds none yet, whoever asks next. */
+  async #takeAgain(attached: AttachedSwitch): Promise<void> {
+    const { connection, dpid } = attached
+    const isHeld = () => this.#attached.get(dpid) === attached && !connection.isClosed
+    const isMaster = () => connection.role === 'master'
+    if (!isHeld() || isMaster()) return
+    const reason = await this.#objectionTo(attached)
+    if (!isHeld()) return
+    if (reason !== undefined) return this.#giveBack(attached, reason)
+    await connection.becomeMaster(this.#options.generationId)
+    if (!isHeld()) return
+    if (isMaster()) this.#programmers.get(dpid)?.connect(attached, this.#networkFor(dpid))
+  }
+
+  /** Whose mark the switch may carry; undefined: anybody's. */
+  #networkFor(dpid: Dpid): NetworkId | undefined {
+    return this.#options.adopts === true || this.#adopted.has(dpid) ? undefined : this.#network
   }
 
   /** Another store has programmed the switch since we took it: its rows stay, and the switch is given back. */
   #displaced(dpid: Dpid, network: NetworkId): void {
     const attached = this.#attached.get(dpid)
-    if (attached === undefined) return
+    if (attached !== undefined)
+      this.#giveBack(attached, objection({ kind: 'network', network }, this.#network, true)!)
+  }
+
+  #giveBack(attached: AttachedSwitch, reason: string): void {
+    const { dpid } = attached
+    this.#programmers.get(dpid)?.disconnect()
     this.#attached.delete(dpid)
     this.#ready.delete(dpid)
     this.admission.closed(dpid)
-    const reason = objection({ kind: 'network', network }, this.#network, true)!
     this.topology.switchDisconnected(dpid, reason)
     attached.connection.becomeSlave()
     this.#refuse(attached, reason)

@@ -231,8 +231,13 @@ export class SwitchConnection extends EventEmitter<SwitchConnectionEvents> {
    * @returns the generation it was taken over with, OpenFlow 1.3.5 section 6.3.6
    */
   async becomeMaster(generationId: bigint): Promise<bigint> {
-    const used = await this.#claim(generationId)
+    const before = this.#role
+    // Whoever takes it from us may be told in the octets of the answer, and that holds.
     this.#role = 'master'
+    const used = await this.#claim(generationId).catch((error: unknown) => {
+      this.#role = before
+      throw error
+    })
     const refusals = await this.sendAll([
       // The flags say how fragments are treated, for the whole switch: they stay.
       { kind: 'set-config', flags: this.#state.config?.flags ?? 0, missSendLength: 0xffff },
