@@ -72,7 +72,7 @@ const runController = async (
   })
   const { rest, openflow } = running.endpoints
   process.stdout.write(
-    `sluice is ready: API http://${rest}  OpenFlow tcp:${openflow}  data ${running.endpoints.data}\n`,
+    `sluice is ready: API http://${rest}  OpenFlow ${config.openflowTls ? 'ssl' : 'tcp'}:${openflow}  data ${running.endpoints.data}\n`,
   )
   process.on('SIGHUP', () => {
     running

@@ -43,7 +43,7 @@ export const failures = {
   'already-running':     { status: 409, title: 'Another controller uses this data folder', hint: 'Stop {owner}, or choose another folder with --data.' },
   'no-lock':             { status: 500, title: 'The data folder cannot be locked',         hint: '{path}: {why}.' },
   'address-in-use':      { status: 409, title: 'The address is taken',                     hint: 'Choose another one with {option}; {address} is in use.' },
-  'unsafe-address':      { status: 400, title: 'This address is not loopback',             hint: 'Listening on {address} needs TLS; use a loopback address or give certificates.' },
+  'unsafe-address':      { status: 400, title: 'This address is not loopback',             hint: '{address} is beyond loopback: OpenFlow needs openflowTls (key, certificate, authority) there, and the API has no TLS yet; use a loopback address, and for the API a tunnel such as ssh -L.' },
   'unsafe-file':         { status: 500, title: 'A secret file can be read by others',      hint: 'Run: chmod 600 {path}' },
   'no-secret':           { status: 500, title: 'A secret file holds no secret',            hint: 'Remove {path}, or restore it; a new one is made at the next start.' },
   'unreachable':         { status: 503, title: 'There is no controller at this address',   hint: 'Start one with "sluice run", or set SLUICE_SERVER; tried {address}.' },

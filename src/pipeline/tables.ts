@@ -53,7 +53,7 @@ const rows = [
   ['rules1',   51, 'rules of tier main',                                                                                       'rules2'],
   ['rules2',   52, 'rules of tier application',                                                                                'rules3'],
   ['rules3',   53, 'rules of tier baseline',                                                                                   'the default policy'],
-  ['counted',  55, 'connections that have a place among those that their rule may have at once; looked into, never gone to',  'no place'],
+  ['counted',  55, 'connections that their rule has admitted; admission looks a packet up here, no packet goes here',  'no place'],
   ['admission', 56, 'rules that count: an admitted connection goes on, others ask the controller through a meter of the rule',   'drop'],
   ['pieces',   58, 'pieces of a datagram that rules were asked about: they go on together, or are dropped together',             'drop'],
   ['commit',   60, 'write the session: generation, rule and chain into ct_label',                                             'drop'],

@@ -41,7 +41,7 @@ export interface Sessions {
 }
 
 const elsewhere =
-  'its connections can only be read on its own machine (see "sluice run --openvswitch")'
+  'only a controller on the machine of its ovs-vswitchd can read its connections (see "sluice run --openvswitch")'
 
 export class SessionReader {
   readonly #env: Env

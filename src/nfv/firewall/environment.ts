@@ -43,7 +43,7 @@ export const noFacts = (nowMillis: number): Facts => ({
   hostAddresses: () => undefined,
   networkSubnets: () => undefined,
   portAddresses: () => undefined,
-  hasChain: () => true,
+  hasChain: () => false,
   isOffline: true,
   nowMillis,
 })
