@@ -1,8 +1,10 @@
-/** `sluice diff`: what applying rule files would change; nothing is sent. */
+/** `sluice diff`: what applying rule files and objects would change; nothing is sent. */
 
 import type { Cli } from './cli.js'
 import type { Client } from './client.js'
 import { sessionText, unreadText } from './get.js'
+import { isObjectFile, readObjectFiles } from './object-files.js'
+import { type ObjectChange, objectChanges } from './objects.js'
 import { bodyOf, readRuleFiles } from './rule-files.js'
 
 interface Change {
@@ -42,20 +44,47 @@ export const diff = async (
   path: string,
   output: 'table' | 'wide' | 'json',
 ): Promise<number> => {
-  const files = await readRuleFiles(cli.disk, path)
-  const plan = await client.send<Plan>('POST', '/api/v1/plan', {
-    policies: files.map(file => ({ name: file.name, ...bodyOf(file) })),
-  })
+  const isFolder = (await cli.disk.stat(path))?.isFolder === true
+  const hasObjects = isFolder || isObjectFile(path)
+  const documents = hasObjects ? await readObjectFiles(cli.disk, path) : []
+  const files = isFolder || !hasObjects ? await readRuleFiles(cli.disk, path) : []
+  if (documents.length + files.length === 0)
+    throw new Error(`${path}: there is no object and no rule file here`)
+  const objects = documents.length > 0 ? await objectChanges(client, documents) : []
+  const plan =
+    files.length === 0
+      ? undefined
+      : await client.send<Plan>('POST', '/api/v1/plan', {
+          policies: files.map(file => ({ name: file.name, ...bodyOf(file) })),
+        })
   const isSame =
-    plan.changes.length === 0 &&
-    plan.switches.every(({ flows, more = 0 }) => flows.length + more === 0)
-  if (output === 'json') cli.print(JSON.stringify(plan, null, 2))
-  else
-    for (const line of [...changeLines(plan, output === 'wide'), ...sessionLines(plan)])
-      cli.print(line)
-  if (isSame && output !== 'json') cli.print('nothing would change')
+    objects.every(({ change }) => change === 'unchanged') &&
+    (plan === undefined ||
+      (plan.changes.length === 0 &&
+        plan.switches.every(({ flows, more = 0 }) => flows.length + more === 0)))
+  if (output === 'json') {
+    cli.print(JSON.stringify({ ...plan, ...(documents.length > 0 && { objects }) }, null, 2))
+    return isSame ? 0 : 1
+  }
+  const lines = plan ? [...changeLines(plan, output === 'wide'), ...sessionLines(plan)] : []
+  for (const text of [...objects.flatMap(objectLines), ...lines]) cli.print(text)
+  if (isSame) cli.print('nothing would change')
   return isSame ? 0 : 1
 }
+
+const objectLines = ({ kind, name, change, members }: ObjectChange): readonly string[] =>
+  change === 'unchanged'
+    ? []
+    : [
+        `${signs[change] ?? '?'} ${kind} ${name}`,
+        ...members.map(({ path, before, after }) =>
+          before === undefined
+            ? `    + ${path}: ${after}`
+            : after === undefined
+              ? `    - ${path}: ${before}`
+              : `    ~ ${path}: ${before} -> ${after}`,
+        ),
+      ]
 
 const line = ({ change, text }: Change): string => `${signs[change] ?? '?'} ${text}`
 

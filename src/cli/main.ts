@@ -148,7 +148,7 @@ const addPolicies = (
   program
     .command('diff')
     .description('what applying would change; exit code 1 when there is a difference')
-    .requiredOption('-f, --file <path>', 'a .rules file or a folder')
+    .requiredOption('-f, --file <path>', 'a .rules, YAML or JSON file, or a folder')
     .addOption(
       new Option('-o, --output <form>', 'wide: with every flow')
         .choices(['table', 'wide', 'json'])

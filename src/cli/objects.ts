@@ -55,6 +55,71 @@ export const applyObjects = async (
   }
 }
 
+/** What would become of an object, member by member where it is there already. */
+export interface ObjectChange {
+  readonly kind: string
+  readonly name: string
+  readonly change: string
+  readonly members: readonly {
+    readonly path: string
+    /** As JSON; absent where it was not, or is no more. */
+    readonly before?: string
+    readonly after?: string
+  }[]
+}
+
+/** What applying the documents would change; nothing is changed. */
+export const objectChanges = async (
+  client: Client,
+  documents: readonly ObjectDocument[],
+): Promise<readonly ObjectChange[]> => {
+  try {
+    const body = { objects: documents.map(({ kind, name, spec }) => ({ kind, name, spec })) }
+    const { items } = await client.send<{ items: Applied[] }>(
+      'POST',
+      '/api/v1/objects?dryRun=true',
+      body,
+    )
+    return await Promise.all(
+      items.map(async ({ kind, name, change }, at) => {
+        const before =
+          change === 'changed'
+            ? await client.get<{ items: { spec: unknown }[] }>(
+                `/api/v1/objects/${kind.toLowerCase()}?name=${encodeURIComponent(name)}`,
+              )
+            : undefined
+        const members = before ? membersOf(before.items[0]?.spec, documents[at]!.spec) : []
+        return { kind, name, change, members }
+      }),
+    )
+  } catch (error) {
+    throw placed(error, documents)
+  }
+}
+
+/** Members that differ, with where they are: `bridges.br0.failMode`. */
+const membersOf = (before: unknown, after: unknown): ObjectChange['members'] => {
+  const [was, is] = [leavesOf(before), leavesOf(after)]
+  return [...new Set([...was.keys(), ...is.keys()])].flatMap(path => {
+    const [old, now] = [was.get(path), is.get(path)]
+    if (old === now) return []
+    return [
+      { path, ...(old !== undefined && { before: old }), ...(now !== undefined && { after: now }) },
+    ]
+  })
+}
+
+/** Everything that has no members of its own, as JSON; lists are whole. */
+const leavesOf = (value: unknown, path = ''): ReadonlyMap<string, string> => {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    return new Map(value === undefined ? [] : [[path, JSON.stringify(value)]])
+  return new Map(
+    Object.entries(value).flatMap(([name, member]) => [
+      ...leavesOf(member, path === '' ? name : `${path}.${name}`),
+    ]),
+  )
+}
+
 interface PlacedComplaint {
   readonly index: number
   readonly path: readonly string[]
