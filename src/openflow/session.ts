@@ -158,7 +158,11 @@ const greeted = (state: SessionState, hello: ReceivedOf<'hello'>): Step => {
   const offered = (hello as { headerVersion?: number }).headerVersion ?? openflow13
   const isCommon = bitmap ? bitmap.includes(openflow13) : offered >= openflow13
   if (!isCommon)
-    return close(state, 'the switch does not speak OpenFlow 1.3', 'OFPHFC_INCOMPATIBLE')
+    return close(
+      state,
+      'the switch does not speak OpenFlow 1.3: run "ovs-vsctl set bridge NAME protocols=OpenFlow13"',
+      'OFPHFC_INCOMPATIBLE',
+    )
   return { state: { ...state, phase: 'features' }, effects: [send({ kind: 'features-request' })] }
 }
 

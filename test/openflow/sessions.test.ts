@@ -245,3 +245,13 @@ t.test('a switch that calls every generation stale is let go, and not asked for 
   t.ok(wire.isClosed)
   t.ok(answered < 20, `asked ${answered} times`)
 })
+
+t.test('a switch that speaks OpenFlow 1.0 only is refused with what mends it', async t => {
+  const { port, refused } = await door(t)
+  const wire = await WireSwitch.dial(port)
+  t.teardown(() => wire.socket.destroy())
+  // version 1, type hello, 8 octets, xid 1
+  wire.socket.write(Buffer.from('0100000800000001', 'hex'))
+  await until(() => refused.length > 0)
+  t.match(refused[0], { reason: /ovs-vsctl set bridge NAME protocols=OpenFlow13/ })
+})
