@@ -345,6 +345,9 @@ const complain = (text: string): void => {
   process.stderr.write(`${shown(text)}\n`)
 }
 
+/** How long rule files are looked at. */
+const checkMillis = 30_000
+
 const main = async (): Promise<void> => {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => ended.abort())
   process.stdout.on('error', error => {
@@ -364,12 +367,12 @@ const main = async (): Promise<void> => {
           env.timers.after(millis, resolve)
           ended.signal.addEventListener('abort', () => resolve())
         }),
-      checkRules: async (files, notes) =>
-        (await import('./nfv/firewall/check-files.js')).checkFiles(
-          files,
-          env.clock.wallMillis(),
-          notes,
-        ),
+      checkRules: async (files, notes) => {
+        const { checkFiles } = await import('./nfv/firewall/check-files.js')
+        const endMillis = env.clock.nowMillis() + checkMillis
+        const isOver = () => env.clock.nowMillis() >= endMillis
+        return checkFiles(files, env.clock.wallMillis(), notes, isOver)
+      },
       traceRules: async (files, question, known) =>
         (await import('./nfv/firewall/trace-files.js')).traceFiles(
           files,

@@ -30,6 +30,9 @@ export class FileMistakes extends Error {
   }
 }
 
+/** What the API takes at once. */
+const mostOctets = 8 * 2 ** 20
+
 const endings = /\.(ya?ml|json)$/
 
 export const isObjectFile = (path: string): boolean => endings.test(path)
@@ -43,6 +46,12 @@ export const readObjectFiles = async (disk: Disk, path: string): Promise<ObjectD
         .filter(name => isObjectFile(name) && !/^[.#]/.test(name))
         .map(name => join(path, name))
     : [path]
+  let size = 0
+  for (const file of files) size += (await disk.stat(file))?.size ?? 0
+  if (size > mostOctets)
+    throw new FileMistakes([
+      `${path}: ${size} octets of objects are more than ${mostOctets}, which the API takes at once; apply them in several parts`,
+    ])
   const read = await Promise.all(
     files.map(async file => readObjects(file, await disk.readText(file))),
   )

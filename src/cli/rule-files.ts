@@ -31,8 +31,18 @@ export const passedBy = async (disk: Disk, path: string): Promise<string[]> => {
   })
 }
 
+/** More than a policy may have in octets, whatever its characters are. */
+const mostOctets = 32_000_000
+
+const readBounded = async (disk: Disk, path: string): Promise<string> => {
+  const size = (await disk.stat(path))?.size ?? 0
+  if (size > mostOctets)
+    throw new Error(`${path}: ${size} octets are more than a policy may have; make several of it`)
+  return disk.readText(path)
+}
+
 const readRuleFile = async (disk: Disk, path: string): Promise<RuleFile> => {
-  const source = await disk.readText(path)
+  const source = await readBounded(disk, path)
   const includes: Record<string, string> = Object.create(null)
   await collect(disk, dirname(path), '', source, includes)
   return { name: policyName(path), path, source, includes }
@@ -54,7 +64,7 @@ const collect = async (
     const isThere = (await disk.stat(join(root, relative))) !== undefined
     // What is missing is complained about by the controller, with its place in the file.
     if (!isThere) continue
-    includes[relative] = await disk.readText(join(root, relative))
+    includes[relative] = await readBounded(disk, join(root, relative))
     await collect(disk, root, dirname(relative), includes[relative]!, includes)
   }
 }

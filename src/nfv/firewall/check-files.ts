@@ -2,6 +2,7 @@
 import { posix } from 'node:path'
 import { check, formatReport } from './check.js'
 import { noFacts } from './environment.js'
+import { type IsOver, type Limits, limits } from './limits.js'
 import type { PolicyInput } from './load.js'
 import { loadPolicy } from './load.js'
 import { Parser } from './parse.js'
@@ -21,7 +22,10 @@ export interface FilesReport {
 }
 
 /** The files as policies that count together, in the order of their names. */
-export const loadFiles = (files: readonly FileToCheck[]): Promise<PolicyInput[]> => {
+export const loadFiles = (
+  files: readonly FileToCheck[],
+  most: Limits = limits,
+): Promise<PolicyInput[]> => {
   const parser = new Parser()
   return Promise.all(
     files.map(async ({ name, path, source, includes }): Promise<PolicyInput> => {
@@ -31,19 +35,29 @@ export const loadFiles = (files: readonly FileToCheck[]): Promise<PolicyInput[]>
         if (!Object.hasOwn(includes, name)) throw new Error('there is no such file')
         return includes[name]!
       }
-      return { name, order: 0, loaded: await loadPolicy(parser, path, source, read) }
+      return {
+        name,
+        order: 0,
+        loaded: await loadPolicy(parser, path, source, read, { limits: most }),
+      }
     }),
   )
 }
 
-/** Checks the files as they would count together. @param notes say the lesser doubts as well */
+/**
+ * Checks the files as they would count together.
+ *
+ * @param notes say the lesser doubts as well
+ * @param isOver what is not looked at by then is a mistake that says so
+ */
 export const checkFiles = async (
   files: readonly FileToCheck[],
   nowMillis: number,
   notes = false,
+  isOver: IsOver = () => false,
 ): Promise<FilesReport> => {
-  const policies = await loadFiles(files)
-  const report = check(policies, noFacts(nowMillis))
+  const policies = await loadFiles(files, { ...limits, isOver })
+  const report = check(policies, noFacts(nowMillis), isOver)
   const texts = new Map(policies.flatMap(({ loaded }) => [...loaded.texts]))
   return {
     text: formatReport(report, texts, { notes }),

@@ -2,10 +2,10 @@
 import type { Ip } from '../../base/addresses.js'
 import { formatIpv4, formatIpv6 } from '../../base/addresses.js'
 import { Compiler } from './compile.js'
-import { complaintAt, formatComplaint } from './complaint.js'
+import { complaintAt, formatComplaint, noMoreTime } from './complaint.js'
 import { type Connection, type Decision, decide } from './decide.js'
 import type { Facts } from './environment.js'
-import { counted, limits, maxTestSteps, maxTests } from './limits.js'
+import { counted, type IsOver, limits, maxTestSteps, maxTests } from './limits.js'
 import { formatRemark, lint, type Remark } from './lint/index.js'
 import type { PolicyInput } from './load.js'
 import { Resolver } from './resolve.js'
@@ -47,31 +47,45 @@ export interface Report {
   readonly exitCode: 0 | 1
 }
 
-/** Checks policies as they would count together. `tests` of all of them are run. */
+/**
+ * Checks policies as they would count together. `tests` of all of them are run.
+ *
+ * @param isOver what is not looked at by then is a mistake that says so
+ */
 export const check = (
   policies: readonly PolicyInput[],
   facts: Facts,
-  resolved: Resolved = new Resolver().resolve(policies, facts, limits),
+  isOver: IsOver = () => false,
+  resolved: Resolved = new Resolver().resolve(policies, facts, { ...limits, isOver }),
 ): Report => {
   if (resolved.complaints.length > 0)
     return { complaints: resolved.complaints, remarks: [], tests: [], exitCode: 1 }
   const many = tooManyTests(policies, resolved)
   if (many) return { complaints: [many], remarks: [], tests: [], exitCode: 1 }
   const complaints: RuleError[] = []
+  let late: Line | undefined
   const tests = policies.flatMap(policy =>
     policy.loaded.lines.flatMap(line => {
-      if (line.statement.kind !== 'test') return []
+      if (line.statement.kind !== 'test' || late !== undefined) return []
+      if (isOver()) late = line
       const result = runTest(resolved, line as Line<Test>, facts)
       if ('message' in result) complaints.push(result)
       return 'message' in result ? [] : [result]
     }),
   )
+  if (late) complaints.push(noMoreTime(late, 'tests behind this one, and how rules overlap, were'))
+  const remarks = late ? [] : lint(policies, resolved, facts, isOver)
+  const isCounted = late === undefined && !isOver()
+  if (late === undefined && !isCounted) {
+    const [first] = policies.flatMap(({ loaded }) => loaded.lines.slice(0, 1))
+    complaints.push(noMoreTime(first, 'how some rules overlap, and how many flows there are, was'))
+  }
   const isGood = complaints.length === 0 && tests.every(test => test.passed)
   return {
     complaints,
-    remarks: lint(policies, resolved, facts),
+    remarks,
     tests,
-    counts: countFlows(resolved),
+    ...(isCounted && { counts: countFlows(resolved) }),
     exitCode: isGood ? 0 : 1,
   }
 }

@@ -105,3 +105,16 @@ export const didYouMean = (word: string, candidates: Iterable<string>, otherwise
   ((guess: string | undefined) => (guess === undefined ? otherwise : `did you mean "${guess}"?`))(
     nearest(word, candidates),
   )
+
+/** @param what was not looked at from there on */
+export const noMoreTime = (
+  place: Pick<Line, 'file' | 'line'> | undefined,
+  what: string,
+): RuleError =>
+  complaintAt(
+    { file: place?.file ?? '', line: place?.line ?? 1, text: '' },
+    0,
+    1,
+    `there was no more time: ${what} not looked at`,
+    'check fewer files at a time, or on a machine with less to do',
+  )

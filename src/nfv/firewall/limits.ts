@@ -17,7 +17,11 @@ export interface Limits {
   readonly parts: number
   /** Flows that one switch may need for the rules of all policies. */
   readonly flows: number
+  /** True when there is no more time for it; absent: there is no end to that. */
+  readonly isOver?: IsOver
 }
+
+export type IsOver = () => boolean
 
 /** What a policy may be; docs/rules.md has the table. */
 export const limits: Limits = {
@@ -84,19 +88,27 @@ export class Budget {
     this[what] += count
     return this[what] <= this.limits[what]
   }
+
+  get isOver(): boolean {
+    return this.limits.isOver?.() === true
+  }
 }
 
 /** A bound on comparing: what is not reached within it is not known. */
 export class Effort {
   #left: number
+  readonly #isOver: IsOver | undefined
+  #asked = 0
 
-  constructor(steps: number) {
+  constructor(steps: number, isOver?: IsOver) {
     this.#left = steps
+    this.#isOver = isOver
   }
 
   /** @returns false when there is none left */
   spend(steps: number): boolean {
     this.#left -= steps
+    if (this.#isOver && ++this.#asked % 1_024 === 0 && this.#isOver()) this.#left = -1
     return this.#left >= 0
   }
 

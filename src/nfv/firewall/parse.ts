@@ -16,7 +16,7 @@
  *
  * `$NAME` anywhere is read as the words that `let NAME = ...` gave it further up in the same file.
  */
-import { complaintAt, didYouMean } from './complaint.js'
+import { complaintAt, didYouMean, noMoreTime } from './complaint.js'
 import { Budget, counted, maxMistakes } from './limits.js'
 import {
   endsInComma,
@@ -127,6 +127,11 @@ export class Parser {
       if (inTurn > turnSize) {
         inTurn = 0
         yield
+        if (budget.isOver) {
+          complaints.push(noMoreTime({ file, line }, 'lines from here on were'))
+          isCut = true
+          break
+        }
       }
       const old = words.size > 0 ? undefined : before.find(piece)
       const reading = old === undefined ? this.#read(piece, words, budget) : undefined

@@ -7,7 +7,7 @@
  */
 import { hash32 } from '../../pipeline/program.js'
 import { tooManyAudits } from './audits.js'
-import { complaintAt, inOrder, Mistakes } from './complaint.js'
+import { complaintAt, inOrder, Mistakes, noMoreTime } from './complaint.js'
 import { type Dependency, Environment, type Facts } from './environment.js'
 import { formatRuleBody } from './format.js'
 import { Guards } from './guards.js'
@@ -58,15 +58,23 @@ export class Resolver {
     const ordered = [...policies].sort((a, b) => a.order - b.order || (a.name < b.name ? -1 : 1))
     const budget = new Budget(most)
     const parts: PolicyResolver[] = []
+    let isLate = false
     for (const policy of ordered) {
       const before = this.#memos.get(policy.name)
       const part = new PolicyResolver(policy, facts, ids, before, budget)
-      yield* part.run()
+      for (const _ of part.run()) {
+        isLate = budget.isOver
+        if (isLate) break
+        yield
+      }
       memos.set(policy.name, part.memo)
       complaints.push(...policy.loaded.complaints, ...part.complaints)
       parts.push(part)
+      if (!isLate) continue
+      complaints.push(noMoreTime(policy.loaded.lines[0], 'what rules from this file on mean was'))
+      break
     }
-    const isCut = parts.some(part => part.memo.environment.isCut)
+    const isCut = isLate || parts.some(part => part.memo.environment.isCut)
     // What is missing some of its parts is not to be found again.
     if (!isCut) this.#memos = memos
     const fixed = this.#fixed

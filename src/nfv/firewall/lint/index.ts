@@ -3,6 +3,7 @@
  * rules whose order matters silently, rules that allow too much, names that nobody uses.
  */
 import type { Facts } from '../environment.js'
+import { type IsOver, maxLintSteps } from '../limits.js'
 import type { PolicyInput } from '../load.js'
 import type { Resolved } from '../resolved.js'
 import { lintDefaults, lintNames } from './names.js'
@@ -19,11 +20,12 @@ export const lint = (
   policies: readonly PolicyInput[],
   resolved: Resolved,
   facts: Facts,
+  isOver?: IsOver,
 ): Remark[] =>
   [
     ...policies.flatMap(policy => lintNames(policy, facts)),
     ...lintDefaults(policies),
-    ...lintOverlaps(resolved, facts),
+    ...lintOverlaps(resolved, facts, maxLintSteps, isOver),
     ...lintUnseen(resolved),
     ...lintWide(resolved),
   ].sort(byPlace)

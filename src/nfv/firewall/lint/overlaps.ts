@@ -3,7 +3,7 @@
  * tier to tier.
  */
 import type { Facts } from '../environment.js'
-import { Effort, maxLintSteps } from '../limits.js'
+import { Effort, type IsOver, maxLintSteps } from '../limits.js'
 import type { PlacedRule, Resolved } from '../resolved.js'
 import { tiers } from '../rule.js'
 import { type Box, without } from './boxes.js'
@@ -28,8 +28,9 @@ export const lintOverlaps = (
   resolved: Resolved,
   facts: Facts,
   steps: number = maxLintSteps,
+  isOver?: IsOver,
 ): Remark[] => {
-  const effort = new Effort(steps)
+  const effort = new Effort(steps, isOver)
   const above: Entry[][] = []
   const remarks: Remark[] = []
   for (const rules of resolved.tiers) {
