@@ -27,6 +27,11 @@ const origin: Origin = { kind: 'base', name: 'timeouts' }
 
 /** The zone of the network first, then all others; each timeout has the order of its own zone. */
 const searchOrder = 0xff
+/**
+ * Of pieces of datagrams: the zone of the network, and of timeouts those of their protocol. Open vSwitch takes a packet through six
+ * ct() at most, and pieces go through three more (pieces.ts): with two timeouts of one protocol a datagram in pieces opens nothing.
+ */
+const pieceOrder: Readonly<Record<TimedProtocol, number>> = { tcp: 0xfd, udp: 0xfe }
 const orderOf = (at: number): number => at + 1
 
 export const timeoutSections = (book: TimeoutBook): Section[] => [
@@ -53,7 +58,7 @@ const serviceRows = (zones: readonly TimedZone[]): Flow[] => {
     ...usedBy(zones).flatMap(protocol =>
       ipTypes.map(eth_type => {
         const match = { eth_type, ip_proto: ipProtocols[protocol], ip_frag: anyPiece }
-        return flow('services', 100, match, search, piece, origin)
+        return flow('services', 100, match, goOn(pieceOrder[protocol]), piece, origin)
       }),
     ),
     ...errors.map(match => flow('services', 100, match, search, error, origin)),
@@ -141,7 +146,7 @@ const zoneRows = ({ networks, zones }: TimeoutBook): Flow[] => {
       origin,
     ),
     ...networks.flatMap(network =>
-      ordersOf(network, zones).flatMap(([order, slots]) => lookUps(network, order, slots)),
+      ordersOf(network, zones).flatMap(([order, looks]) => lookUps(network, order, looks)),
     ),
     ...ipTypes.map(eth_type =>
       flow(
@@ -161,23 +166,31 @@ const zoneRows = ({ networks, zones }: TimeoutBook): Flow[] => {
 const ordersOf = (
   network: number,
   zones: readonly TimedZone[],
-): [order: number, slots: number[]][] => {
+): [order: number, looks: readonly number[]][] => {
   const base = slotOf(network)
   const all = [base, ...zones.flatMap(({ slots }) => slots[network] ?? [])]
   return [
-    [searchOrder, all],
-    ...zones.map(({ slots }, at): [number, number[]] => {
+    [searchOrder, andAgain(all)],
+    ...usedBy(zones).map((protocol): [number, readonly number[]] => {
+      const own = zones.filter(({ portsEver }) => portsEver[protocol])
+      return [
+        pieceOrder[protocol],
+        andAgain([base, ...own.flatMap(({ slots }) => slots[network] ?? [])]),
+      ]
+    }),
+    ...zones.map(({ slots }, at): [number, readonly number[]] => {
       const first = slots[network] ?? base
-      return [orderOf(at), [first, ...all.filter(slot => slot !== first)]]
+      return [orderOf(at), andAgain([first, ...all.filter(slot => slot !== first)])]
     }),
   ]
 }
 
 /** One look into each zone, then into the first again: there it is new, or nowhere. */
-const lookUps = (network: number, order: number, slots: readonly number[]): Flow[] => {
-  const [first] = slots
-  const looks = slots.length === 1 ? slots : [...slots, first!]
-  return looks.flatMap((slot, seen) => {
+const andAgain = (slots: readonly number[]): readonly number[] =>
+  slots.length === 1 ? slots : [...slots, slots[0]!]
+
+const lookUps = (network: number, order: number, looks: readonly number[]): Flow[] =>
+  looks.flatMap((slot, seen) => {
     const isLast = seen === looks.length - 1
     const table: TableName = isLast ? 'session' : 'zones'
     const actions = [
@@ -197,4 +210,3 @@ const lookUps = (network: number, order: number, slots: readonly number[]): Flow
       return flow('zones', 50, match, { actions }, because, origin)
     })
   })
-}

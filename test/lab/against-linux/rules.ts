@@ -183,7 +183,6 @@ const forward = (last: string): string =>
     '    type filter hook forward priority 0; policy drop;',
     '    ct state established,related accept',
     '    ct state invalid drop',
-    '    tcp flags & (fin | syn | rst | ack) != syn drop',
     ...tierNames.map(name => `    jump ${name}`),
     ...verdicts(last).map(each => `    ${each}`),
     '  }',
