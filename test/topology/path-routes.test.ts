@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import Fastify from 'fastify'
 import t from 'tap'
 import { pathRoutes } from '../../src/controller/rest/path-routes.js'
@@ -8,7 +9,18 @@ t.test('GET /api/v1/paths', async t => {
   await whole.ping('h1', 'h2')
   const app = Fastify({ ajv: { customOptions: { removeAdditional: false } } })
   app.register(async each => pathRoutes(whole.controller)(each))
-  const get = (query: string) => app.inject({ method: 'GET', url: `/api/v1/paths?${query}` })
+  // The switches on the way are asked what they hold, in simulated time.
+  const get = async (query: string) => {
+    let isAnswered = false
+    const reply = app.inject({ method: 'GET', url: `/api/v1/paths?${query}` }).finally(() => {
+      isAnswered = true
+    })
+    while (!isAnswered) {
+      await whole.env.advance(10)
+      await setImmediate()
+    }
+    return reply
+  }
   const best = (body: { paths: { hops: { switch: string }[] }[] }) =>
     body.paths[0]?.hops.map(hop => hop.switch)
   t.same(best((await get('from=10.0.0.1&to=10.0.0.2')).json()), ['s1', 's2'])
