@@ -5,7 +5,7 @@
 import t, { type Test } from 'tap'
 import type { Dpid, Ipv4, Mac } from '../../../src/base/addresses.js'
 import type { NetworkSpec } from '../../../src/sim/network.js'
-import { type Office, office, whole } from '../office.js'
+import { items, type Office, office, until, whole } from '../office.js'
 
 const sw = '0000000000000001'
 
@@ -106,6 +106,8 @@ t.test('one tenant: rules, priorities, what is listed, what is deleted', async t
   ])
 
   await at.restart()
+  // What is asked before the switch is back is kept, and reaches it later.
+  await until(async () => (await items(at, 'switches')).every(each => each.connected === true))
   t.same(await curl('GET', '/firewall/module/status'), [{ switch_id: sw, status: 'enable' }])
   const [again] = await curl('GET', `/firewall/rules/${sw}`)
   t.equal(again.access_control_list[0].rules.length, 4, 'a restart forgets nothing')
