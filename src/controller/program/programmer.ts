@@ -92,6 +92,8 @@ export class Programmer extends EventEmitter<ProgrammerEvents> {
     readBacks: 0,
   }
   readonly refusals = new Map<string, Refusal>()
+  /** Keys of those that are flows. */
+  readonly #refusedFlows = new Set<string>()
   foreign: readonly ForeignFlow[] = []
   readonly #env: Env
   readonly #beforeRemoval: BeforeRemoval
@@ -325,6 +327,7 @@ export class Programmer extends EventEmitter<ProgrammerEvents> {
 
   #changeTo(sections: readonly Section[]): Difference {
     if (sections === this.#agreed) return nothing
+    this.#forgetRefused(sections)
     const change = this.#withoutRefused(difference(sections, this.#held, this.#agreed))
     if (this.#withheld && haveSameRules(sections, this.#withheld))
       return withoutFirewall(change, this.#held)
@@ -344,6 +347,7 @@ export class Programmer extends EventEmitter<ProgrammerEvents> {
     this.foreign = foreign
     this.#agreed = undefined
     this.refusals.clear()
+    this.#refusedFlows.clear()
     if (held.flows.size === 0) this.emit('empty')
   }
 
@@ -355,6 +359,17 @@ export class Programmer extends EventEmitter<ProgrammerEvents> {
     const told = added.slice(0, maxForeignTold)
     for (const [index, row] of told.entries())
       this.emit('foreign', row, index === told.length - 1 ? added.length - told.length : 0)
+  }
+
+  /** What was refused and is not wanted any more says nothing of what is. */
+  #forgetRefused(sections: readonly Section[]): void {
+    if (this.refusals.size === 0) return
+    const wanted = new Set(sections.flatMap(({ flows }) => flows.map(refusalKey)))
+    for (const key of this.#refusedFlows) {
+      if (wanted.has(key)) continue
+      this.refusals.delete(key)
+      this.#refusedFlows.delete(key)
+    }
   }
 
   #withoutRefused(change: Difference): Difference {
@@ -445,7 +460,9 @@ export class Programmer extends EventEmitter<ProgrammerEvents> {
       ? `${change.flow.table} ${canonicalFlow(change.flow).key}: ${change.flow.because}`
       : change.message.kind
     const refusal = { origin, error, request }
-    this.refusals.set(change.flow ? refusalKey(change.flow) : request, refusal)
+    const key = change.flow ? refusalKey(change.flow) : request
+    this.refusals.set(key, refusal)
+    if (change.flow) this.#refusedFlows.add(key)
     this.emit('refused', refusal)
   }
 
