@@ -50,15 +50,15 @@ export const growing: Readonly<Record<string, Grow>> = {
     `service s0 = tcp 1\n${times(size, at => `service s${at + 1} = s${at}, tcp 1 source ${1 + (at % 65_000)}\n`)}`,
   'services in the wrong order': size =>
     `${times(size, at => `service s${size - at} = s${size - at - 1}\n`)}service s0 = tcp 1\n`,
-  ports: size => `allow tcp ${list(size, at => String((2 * at) % 65_536), ' ')}\n`,
-  'ports behind commas': size => `allow tcp ${list(size, at => String((2 * at) % 65_536))}\n`,
+  ports: size => `allow tcp ${list(size, at => String(1 + ((2 * at) % 65_534)), ' ')}\n`,
+  'ports behind commas': size => `allow tcp ${list(size, at => String(1 + ((2 * at) % 65_534)))}\n`,
   'rules of many ports': size =>
-    times(size, at => `allow tcp ${list(200, each => String(300 * each + (at % 299)), ' ')}\n`),
+    times(size, at => `allow tcp ${list(200, each => String(1 + 300 * each + (at % 299)), ' ')}\n`),
   'ports of both sides': size =>
     times(
       size,
       at =>
-        `allow tcp ${list(30, each => String(900 * each + at), ' ')} source ${list(30, each => String(800 * each + at), ' ')}\n`,
+        `allow tcp ${list(30, each => String(1 + 900 * each + at), ' ')} source ${list(30, each => String(1 + 800 * each + at), ' ')}\n`,
     ),
   'lines that are no rules': size => times(size, at => `this is no rule ${at}\n`),
   'names that are not defined': size =>
@@ -85,15 +85,15 @@ export const growing: Readonly<Record<string, Grow>> = {
     times(
       size,
       at =>
-        `allow tcp ${at % 65_536} schedule mon-fri 08:${String(at % 60).padStart(2, '0')}-${String(9 + (Math.floor(at / 60) % 14)).padStart(2, '0')}:00\n`,
+        `allow tcp ${1 + (at % 65_535)} schedule mon-fri 08:${String(at % 60).padStart(2, '0')}-${String(9 + (Math.floor(at / 60) % 14)).padStart(2, '0')}:00\n`,
     ),
-  dates: size => times(size, at => `allow tcp ${at % 65_536} until 2031-01-31\n`),
+  dates: size => times(size, at => `allow tcp ${1 + (at % 65_535)} until 2031-01-31\n`),
   'stateless below what shuts': size =>
     `${times(size, at => `drop tcp 80 from ${v4(at)}\n`)}${times(size, at => `allow-stateless udp 80 from ${v4(at)}\n`)}`,
-  audits: size => times(size, at => `audit drop tcp ${at % 65_536}\n`),
+  audits: size => times(size, at => `audit drop tcp ${1 + (at % 65_535)}\n`),
   tiers: size => 'tier main\n'.repeat(size),
   tests: size =>
-    `allow tcp 80\n${times(size, at => `test "t" 10.0.0.1 -> 10.0.0.2 tcp ${at % 65_536} allow\n`)}`,
+    `allow tcp 80\n${times(size, at => `test "t" 10.0.0.1 -> 10.0.0.2 tcp ${1 + (at % 65_535)} allow\n`)}`,
   'rules that overlap': size =>
     times(
       size,

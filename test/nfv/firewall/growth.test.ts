@@ -45,9 +45,9 @@ t.test('time for each character stays about the same', { timeout: 250_000 }, asy
   for (const [name, grow] of Object.entries(growing)) {
     if (squares.has(name)) continue
     let rate = await rateOf(grow)
-    // Others take their turns on the machine: twice is no accident.
-    if (rate >= 4) rate = Math.min(rate, await rateOf(grow))
-    t.ok(rate < 4, `${name}: ${rate.toFixed(2)} times`)
+    // Others take their turns on the machine: what is linear is so once in a few tries, what is quadratic never.
+    for (let tries = 0; rate >= 5 && tries < 4; tries++) rate = Math.min(rate, await rateOf(grow))
+    t.ok(rate < 5, `${name}: ${rate.toFixed(2)} times`)
   }
   const memory = process.resourceUsage().maxRSS / 1_024
   t.ok(memory < 1_000, `${memory.toFixed(0)} MiB at the most`)
@@ -55,7 +55,7 @@ t.test('time for each character stays about the same', { timeout: 250_000 }, asy
 
 t.test('what is quadratic is noticed', { timeout: 60_000 }, async t => {
   const rate = await rateOf(growing['a zone in many zones']!)
-  t.ok(rate > 4, `${rate.toFixed(2)} times`)
+  t.ok(rate > 5, `${rate.toFixed(2)} times`)
 })
 
 t.test('a check ends in time, and says what it has not looked at', async t => {
