@@ -35,6 +35,7 @@ const rateOf = async (grow: Grow): Promise<number> => {
 /** They mean as much as the square of their size, and have budgets: bounds.test.ts holds those. */
 const squares = new Set([
   'a chain of variables that grows',
+  'variables in rules',
   'variables in zones',
   'a zone in many zones',
   'zones that grow',
@@ -54,7 +55,9 @@ t.test('time for each character stays about the same', { timeout: 250_000 }, asy
 })
 
 t.test('what is quadratic is noticed', { timeout: 60_000 }, async t => {
-  const rate = await rateOf(growing['a zone in many zones']!)
+  let rate = 0
+  for (let tries = 0; rate <= 5 && tries < 4; tries++)
+    rate = Math.max(rate, await rateOf(growing['variables in rules']!))
   t.ok(rate > 5, `${rate.toFixed(2)} times`)
 })
 
