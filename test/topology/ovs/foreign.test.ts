@@ -34,12 +34,18 @@ const until = async (isDone: () => Promise<boolean>): Promise<boolean> => {
 const plugIn = async ({ stage }: TwoSwitches, bridge: string): Promise<void> => {
   const ip = (line: string) => sh('ip', ...line.split(' '))
   await ip(`netns add ${bridge}`)
+  // Nobody lives on the bridge: an address of its own would make it a segment with hosts (ADR 0017).
+  const quiet = (namespace: string, name: string) =>
+    sh('ip', 'netns', 'exec', namespace, 'sysctl', '-qw', `net.ipv6.conf.${name}.disable_ipv6=1`)
+  await quiet(bridge, 'all')
+  await quiet(bridge, 'default')
   await ip(`-n ${bridge} link add br0 type bridge`)
   await ip(`-n ${bridge} link set br0 up`)
   for (const name of ['s1', 's2']) {
     const { namespace, folder } = stage.rig.switches.get(name)!
     const [ours, theirs] = [`${name}f`, `${name}b`]
     await ip(`link add ${ours} netns ${namespace} type veth peer name ${theirs} netns ${bridge}`)
+    await quiet(namespace, ours)
     await ip(`-n ${bridge} link set ${theirs} master br0 up`)
     await ip(`-n ${namespace} link set ${ours} up`)
     await sh(
