@@ -12,12 +12,15 @@ import type { Dpid } from '../base/addresses.js'
 import type { Env } from '../base/env.js'
 import { Failure } from '../base/failures.js'
 import { inTurns } from '../base/turns.js'
+import { Concerns } from '../nfv/firewall/concern.js'
+import { firewallRows } from '../nfv/firewall/function-rows.js'
+import { isRuntimeOf } from '../nfv/function.js'
 import type { SwitchConnection } from '../openflow/index.js'
 import type { Flow, OwnerKind, Section } from '../pipeline/program.js'
 import { tableName } from '../pipeline/tables.js'
 import { zonesOf } from '../pipeline/zones.js'
 import { createForwarding, floodGroup } from '../topology/forwarding/compile.js'
-import type { PortRef, Topology } from '../topology/model.js'
+import { hasEdge, type PortRef, type Topology } from '../topology/model.js'
 import { switchesNamed } from '../topology/names.js'
 import { type TopologyOptions, TopologyService } from '../topology/topology.js'
 import { Admission } from './admission/admission.js'
@@ -36,7 +39,7 @@ import {
   readOwner,
 } from './program/owner.js'
 import { Programmer } from './program/programmer.js'
-import { hasEdge, Programs, sameWhereUnchanged } from './program/programs.js'
+import { Programs, sameWhereUnchanged } from './program/programs.js'
 import { PuntLimit, type PuntLimits, puntLimits } from './punt-limit.js'
 import { Punts } from './punts.js'
 import { RuleCounters } from './rule-counters.js'
@@ -74,6 +77,10 @@ const timedPollMillis = 20
 const programmedTimeoutMillis = 500
 
 const networkKey = '/meta/network'
+
+const functions = [firewallRows]
+/** Rows that a function puts and takes while it runs are no part of a program, and no drift. */
+export const isRuntime = isRuntimeOf(functions)
 
 /** The network id of a store, made when there is none. */
 const networkOf = async (env: Env, store: Store): Promise<NetworkId> => {
@@ -179,6 +186,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
   #isEpochOver = false
   #firewall: readonly Section[] = []
   readonly #programsOf: Programs
+  readonly #concerns = new Concerns()
 
   private constructor(
     env: Env,
@@ -575,7 +583,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
     const programs = this.#programsOf.of(
       topology,
       sameWhereUnchanged(this.#forwardingNow, this.#forwarding.compile(topology)),
-      firewall,
+      [this.#concerns.of(topology, firewall)],
     )
     this.#revision = target
     this.#programs = programs
@@ -595,7 +603,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
 
   #newProgrammer(dpid: Dpid): Programmer {
     // Rows that are put anew count from nothing: what they have counted is read first.
-    const programmer = new Programmer(this.#env, dpid, cookies =>
+    const programmer = new Programmer(this.#env, dpid, functions, cookies =>
       this.ruleCounters.readBefore(dpid, cookies),
     )
     programmer.setMaxListeners(0)

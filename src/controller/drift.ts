@@ -6,7 +6,7 @@
 import { ConnectionLost, DecodeError, NoAnswer, SwitchError } from '../openflow/index.js'
 import { tableName } from '../pipeline/tables.js'
 import type { Switch } from '../topology/model.js'
-import type { Controller } from './controller.js'
+import { type Controller, isRuntime } from './controller.js'
 import { type Difference, difference } from './program/difference.js'
 import { readBack } from './program/read-back.js'
 import { flowText, heldText } from './rest/flow-text.js'
@@ -65,7 +65,7 @@ const driftOf = async (controller: Controller, self: Switch): Promise<Found[]> =
       continue
     }
     try {
-      const { held, foreign } = await readBack(channel)
+      const { held, foreign } = await readBack(channel, isRuntime)
       if (programmer.state.version !== before.version) continue
       const found = itemsOf(difference(before.agreed, held, undefined))
       return [

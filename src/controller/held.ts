@@ -3,13 +3,12 @@
  * ours with their reasons, and rows and groups of others as they are.
  */
 import type { Dpid } from '../base/addresses.js'
-import { isPlaceCookie } from '../nfv/firewall/place-rows.js'
 import { ConnectionLost, type FlowStats, formatFlow } from '../openflow/index.js'
 import { ports } from '../openflow/values.js'
 import { type RunGroup, type RunRow, rowOfFlow, rowOfInstructions } from '../pipeline/evaluate.js'
 import { FlowTable } from '../pipeline/flow-table.js'
 import type { Flow, Section } from '../pipeline/program.js'
-import type { Controller } from './controller.js'
+import { type Controller, isRuntime } from './controller.js'
 import { canonicalFlow, flowBody, flowKey } from './program/canonical.js'
 import { isOurCookie, type SwitchChannel } from './program/read-back.js'
 
@@ -93,8 +92,7 @@ export const heldOf = (
     const row = flow
       ? rowOfFlow(flow)
       : rowOfInstructions(tableId, priority, match, cookie, instructions)
-    // Whoever counts connections looks after the rows of their places.
-    if (flow === undefined && !isPlaceCookie(cookie)) strays.set(row, entry)
+    if (flow === undefined && !isRuntime(cookie)) strays.set(row, entry)
     const table = tables.get(tableId) ?? new FlowTable<RunRow>()
     table.add(row)
     tables.set(tableId, table)

@@ -1,9 +1,8 @@
 /** Which switches do not have what they should have, and why: in the words of every state that is not `installed`. */
 import type { Clock } from '../base/env.js'
 import type { OwnerKind } from '../pipeline/program.js'
-import type { Switch, Topology } from '../topology/model.js'
+import { hasEdge, type Switch, type Topology } from '../topology/model.js'
 import type { Programmer, Refusal } from './program/programmer.js'
-import { hasEdge } from './program/programs.js'
 
 export interface Lack {
   readonly switch: string

@@ -5,6 +5,7 @@
 import { posix } from 'node:path'
 import type { Dpid } from '../base/addresses.js'
 import { createCompiler } from '../nfv/firewall/compile.js'
+import { Concerns } from '../nfv/firewall/concern.js'
 import type { Facts } from '../nfv/firewall/environment.js'
 import { limits, noLimits } from '../nfv/firewall/limits.js'
 import { lint } from '../nfv/firewall/lint/index.js'
@@ -12,13 +13,12 @@ import { loadPolicy, type PolicyInput } from '../nfv/firewall/load.js'
 import { Parser } from '../nfv/firewall/parse.js'
 import { Resolver } from '../nfv/firewall/resolve.js'
 import type { Resolved } from '../nfv/firewall/resolved.js'
-import { type Flow, type Section, section } from '../pipeline/program.js'
+import type { Flow, Section } from '../pipeline/program.js'
 import { learningSection } from './firewall-meters.js'
 import type { Policy } from './policy.js'
 import { describeComplaint, factsOf, type Network } from './policy-facts.js'
 import { type Marks, nextMarks } from './policy-marks.js'
 import { canonicalFlow } from './program/canonical.js'
-import { Programs } from './program/programs.js'
 import { flowText } from './rest/flow-text.js'
 import { type RuleChange, ruleChanges } from './rule-changes.js'
 import { judgeSessions, type Session } from './sessions/sessions.js'
@@ -149,9 +149,9 @@ const programsOf = (
   { stamp: { generation }, timeouts }: Marks,
 ): ReadonlyMap<Dpid, readonly Section[]> => {
   const sections = createCompiler().compile(resolved, generation, timeouts)
-  const nothing = new Map([...network.switches.keys()].map(dpid => [dpid, []]))
   const all = isLearning ? [...sections, learningSection(generation, resolved)] : sections
-  return new Programs(section('base/owner', {})).of(network, nothing, all)
+  const sectionsOf = new Concerns().of(network, all)
+  return new Map([...network.switches].map(([dpid, self]) => [dpid, sectionsOf(self)]))
 }
 
 const flowChanges = (

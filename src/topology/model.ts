@@ -33,6 +33,12 @@ export interface Switch {
   readonly ports: ReadonlyMap<number, Port>
 }
 
+/** Whether hosts may be at it: a switch without edge ports only passes frames on. */
+export const hasEdge = ({ ports }: Switch): boolean => {
+  for (const port of ports.values()) if (port.kind === 'edge' && port.isUp) return true
+  return false
+}
+
 export interface PortRef {
   readonly dpid: Dpid
   readonly port: number

@@ -12,11 +12,11 @@
 import { EventEmitter } from 'node:events'
 import type { Dpid } from '../../base/addresses.js'
 import type { Cancel, Env } from '../../base/env.js'
+import { type FunctionRows, haveSameSections, isRuntimeOf } from '../../nfv/function.js'
 import type { Flow, Origin, Section } from '../../pipeline/program.js'
 import { tableId, tableName } from '../../pipeline/tables.js'
 import { canonicalFlow, canonicalGroup, canonicalMeter, flowKey } from './canonical.js'
 import { type Difference, difference, emptyHolding, type Holding, isEmpty } from './difference.js'
-import { flushesAtWrap } from './generation-wrap.js'
 import { bundled, type Change, metersFirst, metersLast } from './messages.js'
 import { markIn, type NetworkId } from './owner.js'
 import {
@@ -26,7 +26,7 @@ import {
   type SwitchChannel,
   type TouchedRow,
 } from './read-back.js'
-import { hitsFirewall, withoutFirewall } from './withheld.js'
+import { hits, withoutFunction } from './withheld.js'
 
 export interface Refusal {
   readonly origin: Origin
@@ -96,6 +96,7 @@ export class Programmer extends EventEmitter<ProgrammerEvents> {
   readonly #refusedFlows = new Set<string>()
   foreign: readonly ForeignFlow[] = []
   readonly #env: Env
+  readonly #functions: readonly FunctionRows[]
   readonly #beforeRemoval: BeforeRemoval
   #channel: SwitchChannel | undefined
   /** Whose mark the switch may carry; undefined: anybody's. */
@@ -111,18 +112,24 @@ export class Programmer extends EventEmitter<ProgrammerEvents> {
   #unreadableCount = 0
   /** Passes that have failed since the last one that did not. */
   #failedCount = 0
-  /** Sections of which the switch has refused a row of the firewall: its rules stay as they were. */
-  #withheld: readonly Section[] | undefined
+  /** Sections of which the switch has refused a row, by atomic function: the rows of that one stay as they were. */
+  readonly #withheld = new Map<FunctionRows, readonly Section[]>()
   #failure: string | undefined
   #behindSinceMillis: number | undefined
   #cancelMend: Cancel | undefined
   #mendedMillis = Number.NEGATIVE_INFINITY
   #mendWaitMillis = firstMendMillis
 
-  constructor(env: Env, dpid: Dpid, beforeRemoval: BeforeRemoval = async () => {}) {
+  constructor(
+    env: Env,
+    dpid: Dpid,
+    functions: readonly FunctionRows[] = [],
+    beforeRemoval: BeforeRemoval = async () => {},
+  ) {
     super()
     this.#env = env
     this.dpid = dpid
+    this.#functions = functions
     this.#beforeRemoval = beforeRemoval
   }
 
@@ -141,7 +148,7 @@ export class Programmer extends EventEmitter<ProgrammerEvents> {
   }
 
   /**
-   * What the switch has confirmed last, absent while it is not known or while its rules are withheld; `version` changes
+   * What the switch has confirmed last, absent while it is not known or while rows are withheld; `version` changes
    * with everything that is sent or read.
    */
   get state(): {
@@ -151,7 +158,7 @@ export class Programmer extends EventEmitter<ProgrammerEvents> {
   } {
     const { flowModsSent, groupModsSent, meterModsSent, readBacks } = this.counters
     const version = [flowModsSent, groupModsSent, meterModsSent, readBacks].join()
-    return { agreed: this.#agreed, isWithheld: this.#withheld !== undefined, version }
+    return { agreed: this.#agreed, isWithheld: this.#withheld.size > 0, version }
   }
 
   get heldFlowCount(): number {
@@ -311,7 +318,7 @@ export class Programmer extends EventEmitter<ProgrammerEvents> {
         this.#mustReadBack = true
         continue
       }
-      this.#agreed = this.#withheld ? undefined : wish.sections
+      this.#agreed = this.#withheld.size > 0 ? undefined : wish.sections
       this.#confirm(wish.revision)
       this.#failedCount = 0
     }
@@ -328,19 +335,20 @@ export class Programmer extends EventEmitter<ProgrammerEvents> {
   #changeTo(sections: readonly Section[]): Difference {
     if (sections === this.#agreed) return nothing
     this.#forgetRefused(sections)
-    const change = this.#withoutRefused(difference(sections, this.#held, this.#agreed))
-    if (this.#withheld && haveSameRules(sections, this.#withheld))
-      return withoutFirewall(change, this.#held)
-    this.#withheld = undefined
+    let change = this.#withoutRefused(difference(sections, this.#held, this.#agreed))
+    for (const [each, refused] of this.#withheld)
+      if (haveSameSections(each, sections, refused))
+        change = withoutFunction(each, change, this.#held)
+      else this.#withheld.delete(each)
     return change
   }
 
   async #readBack(channel: SwitchChannel): Promise<void> {
     this.#mustReadBack = false
     // What it refused before it may have room for now.
-    this.#withheld = undefined
+    this.#withheld.clear()
     this.counters.readBacks++
-    const { held, foreign, unreadableCount } = await readBack(channel)
+    const { held, foreign, unreadableCount } = await readBack(channel, isRuntimeOf(this.#functions))
     this.#unreadableCount = unreadableCount
     this.#held = held
     this.#tellForeign(foreign)
@@ -396,10 +404,10 @@ export class Programmer extends EventEmitter<ProgrammerEvents> {
     change: Difference,
     wanted: readonly Section[],
   ): Promise<void> {
-    const flushes = flushesAtWrap(change, wanted)
+    const first = this.#functions.flatMap(({ before }) => before?.(change, wanted) ?? [])
     await this.#each(
       channel,
-      flushes.map(message => ({ message })),
+      first.map(message => ({ message })),
     )
     await this.#each(channel, metersFirst(change))
     if (change.deleteFlows.length > 0) await this.#beforeRemoval(this.#cookiesOf(change))
@@ -436,9 +444,12 @@ export class Programmer extends EventEmitter<ProgrammerEvents> {
       const bad = errors.map(({ index, error }) => ({ change: rest[index]!, error }))
       for (const each of bad) this.#refuse(each.change, each.error)
       const gone = new Set(bad.map(each => each.change))
-      if (this.#withheld === undefined && hitsFirewall([...gone])) {
-        this.#withheld = wanted
-        done = withoutFirewall(change, this.#held)
+      const hit = this.#functions.filter(each => !this.#withheld.has(each) && hits(each, [...gone]))
+      if (hit.length > 0) {
+        for (const each of hit) {
+          this.#withheld.set(each, wanted)
+          done = withoutFunction(each, done, this.#held)
+        }
         rest = bundled(this.#withoutRefused(done))
       } else rest = rest.filter(each => !gone.has(each))
     }
@@ -482,12 +493,6 @@ export class Programmer extends EventEmitter<ProgrammerEvents> {
     for (const meter of [...change.addMeters, ...change.modifyMeters])
       meters.set(meter.id, canonicalMeter(meter))
   }
-}
-
-/** Whether the rules of two lists of sections are the same. */
-const haveSameRules = (a: readonly Section[], b: readonly Section[]): boolean => {
-  const [own, other] = [a, b].map(list => list.filter(({ name }) => name.startsWith('firewall/')))
-  return own!.length === other!.length && own!.every((section, index) => section === other![index])
 }
 
 const nothing: Difference = difference([], emptyHolding(), [])

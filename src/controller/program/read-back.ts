@@ -1,6 +1,5 @@
 /** What a switch really holds, asked from the switch itself. */
 import type { Dpid } from '../../base/addresses.js'
-import { isPlaceCookie } from '../../nfv/firewall/place-rows.js'
 import { formatFlow, type Message, type Reply, unreadableOf } from '../../openflow/index.js'
 import { type Match, ports } from '../../openflow/values.js'
 import {
@@ -62,8 +61,15 @@ export interface ReadBack {
 /** Stands for the content of what could not be understood. */
 const unreadable = 'unreadable'
 
-/** Reads flows, groups and meters of ours; three questions, asked together. */
-export const readBack = async (channel: SwitchChannel): Promise<ReadBack> => {
+/**
+ * Reads flows, groups and meters of ours; three questions, asked together.
+ *
+ * @param isRuntime whether rows with a cookie are no part of programs: whoever puts them looks after them
+ */
+export const readBack = async (
+  channel: SwitchChannel,
+  isRuntime: (cookie: bigint) => boolean,
+): Promise<ReadBack> => {
   const held = emptyHolding()
   const foreign: ForeignFlow[] = []
   const [flows, groups, meters] = await Promise.all([
@@ -82,8 +88,7 @@ export const readBack = async (channel: SwitchChannel): Promise<ReadBack> => {
   if (flows.kind === 'flow-stats-reply')
     for (const entry of flows.entries) {
       const { tableId, priority, cookie, match } = entry
-      // Places of connections are no part of a program: whoever counts them looks after them.
-      if (isPlaceCookie(cookie)) continue
+      if (isRuntime(cookie)) continue
       if (!isOurCookie(cookie)) {
         foreign.push({
           tableId,
@@ -111,7 +116,7 @@ export const readBack = async (channel: SwitchChannel): Promise<ReadBack> => {
       })
       continue
     }
-    if (isPlaceCookie(row.cookie)) continue
+    if (isRuntime(row.cookie)) continue
     unreadableCount++
     const { tableId, priority, cookie, match } = row
     held.flows.set(flowKey(tableId, priority, match), {

@@ -1,37 +1,32 @@
 /**
- * The rules of a switch change as a whole or not at all: when it refuses one of their rows, all of them are withheld and
- * the rules of before stay. A drop row that is missing would let through what both denied.
+ * Rows of an atomic function change as a whole or not at all: when a switch refuses one of them, all of them are
+ * withheld and those of before stay.
  */
-import { cookieOf, type Flow, hash32 } from '../../pipeline/program.js'
+import type { FunctionRows } from '../../nfv/function.js'
+import type { Flow } from '../../pipeline/program.js'
 import type { Difference, Holding } from './difference.js'
 import type { Change } from './messages.js'
 
-const fixedRows = cookieOf('base', hash32('base/firewall'))
-const ruleRows = cookieOf('policy', 0) >> 32n
-
-/** Rows of the firewall: those of its rules, and the fixed ones around them. */
-export const isOfFirewall = ({ cookie }: Pick<Flow, 'cookie'>): boolean =>
-  cookie === fixedRows || cookie >> 32n === ruleRows
-
-/** The change without what it would do to the firewall's rows. */
-export const withoutFirewall = (change: Difference, { flows }: Holding): Difference => {
-  const isOther = (flow: Flow) => !isOfFirewall(flow)
+/** The change without what it would do to the rows of a function. */
+export const withoutFunction = (
+  { isAtomic = () => false, isPrecededBy = () => false }: FunctionRows,
+  change: Difference,
+  { flows }: Holding,
+): Difference => {
+  const isOther = ({ cookie }: Flow) => !isAtomic(cookie)
   return {
     ...change,
-    addFlows: change.addFlows.filter(flow => isOther(flow) && !letsIn(flow)),
+    addFlows: change.addFlows.filter(flow => isOther(flow) && !isPrecededBy(flow)),
     modifyFlows: change.modifyFlows.filter(isOther),
     // Rows that stay may send through meters that are to go.
     deleteMeters: [],
     deleteFlows: change.deleteFlows.filter(({ key }) => {
       const held = flows.get(key)
-      return held === undefined || !isOfFirewall(held)
+      return held === undefined || !isAtomic(held.cookie)
     }),
   }
 }
 
-/** Lets a host in, or an address of it: the rules that concern it may be among those that are withheld. */
-const letsIn = ({ table, origin }: Flow): boolean => table === 'guard' && origin.kind === 'host'
-
-/** Whether one of these was for a row of the firewall. */
-export const hitsFirewall = (changes: readonly Change[]): boolean =>
-  changes.some(({ flow }) => flow !== undefined && isOfFirewall(flow))
+/** Whether one of these was for a row of an atomic function. */
+export const hits = ({ isAtomic }: FunctionRows, changes: readonly Change[]): boolean =>
+  changes.some(({ flow }) => flow !== undefined && isAtomic?.(flow.cookie))

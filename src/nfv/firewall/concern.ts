@@ -10,10 +10,14 @@
  * a helper, switches with hosts have all rows.
  */
 
-import { type Ip, ipNumber } from '../../base/addresses.js'
+import { type Dpid, type Ip, ipNumber } from '../../base/addresses.js'
 import { areSame } from '../../base/same.js'
 import type { FieldValue, Masked, Match } from '../../openflow/values.js'
 import type { Flow, Section } from '../../pipeline/program.js'
+import { hasOnlyKnownSenders } from '../../topology/guard.js'
+import { HostsBySwitch } from '../../topology/hosts-by-switch.js'
+import { type Host, hasEdge, type Topology } from '../../topology/model.js'
+import type { SectionsOf } from '../function.js'
 
 /** The addresses of the hosts of a switch. */
 export class OwnAddresses {
@@ -102,6 +106,51 @@ export class Concern {
     return kept
   }
 }
+
+/** What is remembered of one switch. */
+interface Known {
+  readonly concern: Concern
+  readonly hosts: readonly Host[]
+  readonly own: OwnAddresses
+}
+
+/** Which rows each switch needs, from one change to the next. */
+export class Concerns {
+  readonly #hosts = new HostsBySwitch()
+  readonly #known = new Map<Dpid, Known>()
+
+  /**
+   * A switch without edge ports only passes frames on, and needs no rows; where hosts may send from any address, any
+   * rule may concern them.
+   *
+   * @param firewall rows for any switch
+   */
+  of(
+    topology: Pick<Topology, 'guards' | 'hosts' | 'networks' | 'switches'>,
+    firewall: readonly Section[],
+  ): SectionsOf {
+    const hosts = this.#hosts.of(topology.hosts)
+    for (const dpid of this.#known.keys())
+      if (!topology.switches.has(dpid)) this.#known.delete(dpid)
+    return self => {
+      if (!hasEdge(self)) return none
+      if (!hasOnlyKnownSenders(topology, self)) return firewall
+      return this.#ofHosts(self.dpid, hosts.get(self.dpid) ?? noHosts, firewall)
+    }
+  }
+
+  #ofHosts(dpid: Dpid, hosts: readonly Host[], firewall: readonly Section[]): readonly Section[] {
+    const known = this.#known.get(dpid)
+    if (known?.hosts === hosts) return known.concern.sections(firewall, known.own)
+    const concern = known?.concern ?? new Concern()
+    const own = new OwnAddresses(hosts.flatMap(host => host.ips))
+    this.#known.set(dpid, { concern, hosts, own })
+    return concern.sections(firewall, own)
+  }
+}
+
+const none: readonly Section[] = []
+const noHosts: readonly Host[] = []
 
 /** The section without rows that can match no connection of these hosts; itself when it has none. */
 export const concerning = (section: Section, own: OwnAddresses): Section => {

@@ -11,7 +11,15 @@ import type { Section } from '../../pipeline/program.js'
 import { guardAt } from '../guard.js'
 import { IntentCompiler } from '../intents/compiler.js'
 import { type Memberships, membershipsOf } from '../memberships.js'
-import { type Link, portKey, type Service, type Switch, services, type Topology } from '../model.js'
+import {
+  hasEdge,
+  type Link,
+  portKey,
+  type Service,
+  type Switch,
+  services,
+  type Topology,
+} from '../model.js'
 import { type Egress, Egresses, EgressParts } from './egress.js'
 import { Tree } from './flood.js'
 import { Floods, type NetworkFlood } from './floods.js'
@@ -183,11 +191,6 @@ const portSections = (
     )
   }
   return sections
-}
-
-const hasEdge = (self: Switch): boolean => {
-  for (const port of self.ports.values()) if (port.kind === 'edge' && port.isUp) return true
-  return false
 }
 
 const neighboursOf = ({ links, switches }: Topology): ReadonlyMap<Dpid, readonly Neighbour[]> => {

@@ -7,6 +7,7 @@ import { PolicyKeeper } from '../../../src/controller/policies.js'
 import { Programmer } from '../../../src/controller/program/programmer.js'
 import type { SwitchChannel } from '../../../src/controller/program/read-back.js'
 import { MemoryStore } from '../../../src/controller/store/memory-store.js'
+import { firewallRows } from '../../../src/nfv/firewall/function-rows.js'
 import { pipelineRows } from '../../../src/nfv/firewall/tables.js'
 import type { Message, Reply } from '../../../src/openflow/index.js'
 import { flow, section } from '../../../src/pipeline/program.js'
@@ -53,7 +54,7 @@ const rules = (generation: number) => [
 
 const change = async (from: number, to: number): Promise<string[]> => {
   const sent: string[] = []
-  const programmer = new Programmer(env, '0000000000000001' as Dpid)
+  const programmer = new Programmer(env, '0000000000000001' as Dpid, [firewallRows])
   programmer.connect(channel(sent))
   programmer.want(rules(from), 1)
   await programmer.confirmed(1, 1_000)

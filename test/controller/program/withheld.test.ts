@@ -5,6 +5,7 @@ import type { Dpid } from '../../../src/base/addresses.js'
 import { realEnv } from '../../../src/base/real-env.js'
 import { Programmer, type Refusal } from '../../../src/controller/program/programmer.js'
 import type { SwitchChannel } from '../../../src/controller/program/read-back.js'
+import { firewallRows } from '../../../src/nfv/firewall/function-rows.js'
 import type { Message, Reply } from '../../../src/openflow/index.js'
 import { flow, type Section, section } from '../../../src/pipeline/program.js'
 
@@ -60,7 +61,7 @@ const forwarding = (port: number): Section =>
 
 const start = async () => {
   const one = new Switch()
-  const programmer = new Programmer(env, dpid)
+  const programmer = new Programmer(env, dpid, [firewallRows])
   const refusals: Refusal[] = []
   programmer.on('refused', refusal => refusals.push(refusal))
   programmer.connect(one)

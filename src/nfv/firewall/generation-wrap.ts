@@ -4,19 +4,19 @@
  * number, all its sessions are forgotten first. Seen from what the switch holds, so it does not matter which
  * controller has put it there, nor whether the switch was away when the numbers began anew.
  */
-import { generationOfRow } from '../../nfv/firewall/tables.js'
 import type { Message } from '../../openflow/index.js'
 import type { Section } from '../../pipeline/program.js'
 import { registers } from '../../pipeline/registers.js'
 import { tableId } from '../../pipeline/tables.js'
 import { siblingZone } from '../../pipeline/zones.js'
-import type { Difference } from './difference.js'
+import type { RowChange } from '../function.js'
+import { generationOfRow } from './tables.js'
 
 /** Open vSwitch 3.1 skips entries, since its table shrinks while it is walked. */
 const times = 3
 
 /** What must be sent before the rows, usually nothing. */
-export const flushesAtWrap = (change: Difference, wanted: readonly Section[]): Message[] => {
+export const flushesAtWrap = (change: RowChange, wanted: readonly Section[]): Message[] => {
   const next = change.addFlows.flatMap(
     flow => generationOfRow(tableId[flow.table], flow.priority, flow.match) ?? [],
   )

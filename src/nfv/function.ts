@@ -1,0 +1,51 @@
+/**
+ * What a network function is to the rest of sluice. The reconciler knows sections and what is said of them here; it
+ * never asks whose they are.
+ */
+import type { Message } from '../openflow/index.js'
+import type { Flow, Section } from '../pipeline/program.js'
+import type { Switch } from '../topology/model.js'
+
+/** What is about to change on one switch, as far as functions look at it. */
+export interface RowChange {
+  readonly addFlows: readonly Flow[]
+  readonly deleteFlows: readonly (Pick<Flow, 'priority' | 'match'> & { readonly tableId: number })[]
+}
+
+/** What holds for all rows of a function on a switch. */
+export interface FunctionRows {
+  /** The names of its sections begin with this and a slash. */
+  readonly name: string
+  /**
+   * Its rows on a switch change all together or not at all: when the switch refuses one, the rows of before stay.
+   *
+   * @returns whether a row with this cookie is one of them
+   */
+  readonly isAtomic?: (cookie: bigint) => boolean
+  /** Whether a row of somebody else may only come together with the rows of the function. */
+  readonly isPrecededBy?: (flow: Flow) => boolean
+  /** What is sent before a change of a switch. @param wanted all sections of the switch after it */
+  readonly before?: (change: RowChange, wanted: readonly Section[]) => readonly Message[]
+  /** Whether the function itself puts and takes rows with this cookie while it runs: they are no part of a program. */
+  readonly isRuntime?: (cookie: bigint) => boolean
+}
+
+/** The sections of a function for one switch: the same array as long as they are the same. */
+export type SectionsOf = (self: Switch) => readonly Section[]
+
+/** Whether the sections of a function are the same in two programs. */
+export const haveSameSections = (
+  { name }: FunctionRows,
+  a: readonly Section[],
+  b: readonly Section[],
+): boolean => {
+  const isOwn = (section: Section) => section.name.startsWith(`${name}/`)
+  const [own, other] = [a.filter(isOwn), b.filter(isOwn)]
+  return own.length === other.length && own.every((section, index) => section === other[index])
+}
+
+/** Whether one of the functions puts and takes rows with this cookie while it runs. */
+export const isRuntimeOf =
+  (functions: readonly FunctionRows[]) =>
+  (cookie: bigint): boolean =>
+    functions.some(({ isRuntime }) => isRuntime?.(cookie))
