@@ -163,15 +163,39 @@ const load = async (
   const sets = lines.filter(line => /^(create|add)\s/.test(line.trim()))
   if (sets.length > 0)
     await inRouter('ipset', 'restore', '-file', put('sets', `${sets.join('\n')}\n`))
-  for (const [at, { version, text }] of dumpsOf(source).entries())
+  const isSaved = lines.some(line => line.trim().startsWith('*'))
+  for (const [at, { version, text }] of (isSaved ? dumpsOf(source) : commandsOf(lines)).entries())
     await inRouter(
       version === 6 ? 'ip6tables-restore' : 'iptables-restore',
+      ...(isSaved ? [] : ['--noflush']),
       put(`dump-${at}`, text),
     )
 }
 
+interface Dump {
+  readonly version: 4 | 6
+  readonly text: string
+}
+
+/** Commands, or what `iptables -S` lists, as dumps: one for each table. */
+const commandsOf = (lines: readonly string[]): Dump[] => {
+  const found = new Map<string, string[]>()
+  for (const line of lines) {
+    const [, tool, rest] = /^\s*(?:\S*?\b(ip6?tables)(?:-legacy|-nft)?\s+)?(-.*)$/.exec(line) ?? []
+    if (rest === undefined) continue
+    const table = /(?:^|\s)(?:-t|--table)\s+(\S+)/.exec(rest)
+    const key = `${tool === 'ip6tables' ? 6 : 4} ${table?.[1] ?? 'filter'}`
+    const command = table ? rest.replace(table[0], ' ').trim() : rest.trim()
+    found.set(key, [...(found.get(key) ?? []), command])
+  }
+  return [...found].map(([key, commands]) => ({
+    version: key.startsWith('6') ? 6 : 4,
+    text: `*${key.slice(2)}\n${commands.join('\n')}\nCOMMIT\n`,
+  }))
+}
+
 /** Dumps of both versions may stand in one file; each is for its own tool. */
-const dumpsOf = (source: string): { version: 4 | 6; text: string }[] => {
+const dumpsOf = (source: string): Dump[] => {
   const dumps: { version: 4 | 6 | undefined; lines: string[]; tables: Set<string> }[] = []
   for (const line of source.split('\n')) {
     const trimmed = line.trim()

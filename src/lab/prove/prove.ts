@@ -36,11 +36,15 @@ export const prove = async (
   const dice = seededDice(seed)
   const pools = poolsOf(`${source}\n${[...interfaces.values()].flat().join('\n')}`)
   const asked = new Map<string, Connection>()
+  const targets = new Set<string>()
   // A small world has fewer connections than were asked for.
   for (let tries = 0; asked.size < count && tries < count * 4; tries++) {
     const connection = randomConnection(dice, pools)
-    // The way back of another one would be its answer.
-    if (!asked.has(keyOf(turned(connection)))) asked.set(keyOf(connection), connection)
+    // The way back of another one would be its answer; without ports, two behind one translation are the same.
+    const same = targetOf(connection)
+    if (asked.has(keyOf(turned(connection))) || (same !== undefined && targets.has(same))) continue
+    asked.set(keyOf(connection), connection)
+    if (same !== undefined) targets.add(same)
   }
   const connections = [...asked.values()]
   const there = await askKernel(kind, source, connections, interfaces, name, print)
@@ -63,6 +67,10 @@ export const prove = async (
 
 const keyOf = (one: Connection): string =>
   `${one.source} ${one.destination} ${one.protocol} ${one.sourcePort} ${one.destinationPort}`
+
+/** Of protocols without ports or numbers that would tell connections apart. */
+const targetOf = ({ destination, protocol }: Connection): string | undefined =>
+  [1, 6, 17, 58].includes(protocol) ? undefined : `${destination} ${protocol}`
 
 const turned = (one: Connection): Connection => ({
   ...one,

@@ -32,6 +32,8 @@ export type Verdict =
   | { readonly kind: 'accept' | 'drop' | 'reject' | 'return' | 'continue' }
   | { readonly kind: 'jump' | 'goto'; readonly chain: string }
   | { readonly kind: 'log'; readonly text: string }
+  /** The next rule is asked, and the packet has the state `untracked` from then on. */
+  | { readonly kind: 'untrack' }
   /** Something else decides: another program, another table. */
   | { readonly kind: 'other'; readonly what: string }
 
@@ -50,6 +52,8 @@ export interface BaseChain {
   readonly region: Box
   readonly policy: 'accept' | 'drop'
   readonly place: Place
+  /** It is asked before connection tracking, where every packet has the state `invalid`. */
+  readonly isBeforeTracking?: boolean
 }
 
 export interface Outcome {
@@ -123,6 +127,8 @@ class Walker {
   readonly #base: BaseChain
   readonly #chains: ReadonlyMap<string, readonly ChainRule[]>
   readonly #accepting = new Map<string, boolean>()
+  /** Some rule sees a difference between a packet that opens a connection and one that is not tracked. */
+  readonly #isStateAsked: boolean
   /** Packets of running connections that are accepted by what stood above. */
   readonly #settled: Box[] = []
   #steps = 0
@@ -130,6 +136,9 @@ class Walker {
   constructor(base: BaseChain, chains: ReadonlyMap<string, readonly ChainRule[]>) {
     this.#base = base
     this.#chains = chains
+    this.#isStateAsked = [...chains.values()].some(rules =>
+      rules.some(({ match: { states } }) => states?.has('new') !== states?.has('untracked')),
+    )
   }
 
   run(): void {
@@ -170,6 +179,7 @@ class Walker {
   /** False for rules that packets which open a connection do not meet. */
   #isOfNew(frame: Frame, rule: ChainRule, region: Box): boolean {
     const { states } = rule.match
+    if (this.#base.isBeforeTracking) return states?.has('invalid') ?? true
     if (states === undefined || states.has('new')) {
       if (
         rule.verdict.kind === 'accept' &&
@@ -239,8 +249,21 @@ class Walker {
         }
         this.#emit(inside, 'accept', rule)
         return behind(region, inside)
+      case 'untrack':
+        if (!this.#isStateAsked) return region
+        this.#lose(
+          rule.place,
+          'closed',
+          `packets without a state, where rules ask for it: ${rule.text}`,
+        )
+        this.#emit(inside, 'drop', rule)
+        return behind(region, inside)
       case 'other':
-        this.#lose(rule.place, 'closed', `${verdict.what} decides: ${rule.text}`)
+        this.#lose(
+          rule.place,
+          'closed',
+          isMaybe ? unsaidText(rule) : `${verdict.what} decides: ${rule.text}`,
+        )
         this.#emit(inside, 'drop', rule)
         return behind(region, inside)
       case 'drop':
@@ -344,7 +367,8 @@ class Walker {
     const known = this.#accepting.get(key)
     if (known !== undefined || depth > deepest) return known ?? true
     const found = (this.#chains.get(chain) ?? []).slice(from).some(({ verdict, match }) => {
-      if (match.states && !match.states.has('new')) return false
+      const opening = this.#base.isBeforeTracking ? 'invalid' : 'new'
+      if (match.states && !match.states.has(opening)) return false
       if (verdict.kind === 'accept') return true
       if (verdict.kind !== 'jump' && verdict.kind !== 'goto') return false
       return this.#accepts(verdict.chain, 0, depth + 1)

@@ -1,7 +1,7 @@
 /**
  * `iptables-save` and `ip6tables-save`, one or both in a file, with `ipset save` beside them; also what `iptables -S` lists and plain
- * commands. What passes through meets PREROUTING of raw and mangle, FORWARD of mangle, filter and security, and POSTROUTING
- * of mangle; all must accept. With a host, its INPUT and OUTPUT.
+ * commands. What passes through meets PREROUTING of raw, mangle and nat, FORWARD of mangle, filter and security, and POSTROUTING
+ * of mangle and nat; all must accept. With a host, what comes to it and leaves it.
  */
 import { type AddressSet, isEmpty, noAddress, subtract, union } from '../address-set.js'
 import { type Box, everything, familyBox, intersect, sorted } from './box.js'
@@ -56,9 +56,8 @@ export const importIptables = (text: string, options: ImportOptions = {}): Impor
     noteOthers(writer, dump, options)
     bases.push(...basesOf(dump, region, options, `${at}`))
     for (const [table, own] of dump.tables)
-      if (table !== 'nat')
-        for (const [name, chain] of own)
-          chains.set(keyOf(`${at}`, table, name), reader.rules(table, chain))
+      for (const [name, chain] of own)
+        chains.set(keyOf(`${at}`, table, name), reader.rules(table, chain))
   }
   const isSeen = (version: 4 | 6) => versions.some(each => each === version || each === 'both')
   for (const version of [4, 6] as const)
@@ -142,7 +141,14 @@ const read = (text: string): { dumps: Dump[]; sets: ReadonlyMap<string, IpSet> }
     const named = words.findIndex(word => word === '-t' || word === '--table')
     const before = table
     if (named >= 0) table = words.splice(named, 2)[1] ?? table
-    readCommand(words, line, trimmed, name => chainOf(dumpOf(version, line), name))
+    const inTable = table
+    readCommand(
+      words,
+      line,
+      trimmed,
+      name => chainOf(dumpOf(version, line), name),
+      () => dumpOf(version, line).tables.get(inTable)?.values() ?? [],
+    )
     if (named >= 0) table = before
   }
   if (dumps.length === 0)
@@ -161,6 +167,7 @@ const readCommand = (
   line: number,
   text: string,
   chainOf: (name: string) => Chain,
+  chains: () => Iterable<Chain>,
 ): void => {
   const [verb = '', name = '', ...rest] = words
   switch (verb) {
@@ -184,8 +191,13 @@ const readCommand = (
       return
     }
     case '-F':
+    case '--flush':
+      for (const chain of name === '' ? chains() : [chainOf(name)]) chain.lines.length = 0
+      return
     case '-X':
+    case '--delete-chain':
     case '-Z':
+    case '--zero':
       return
     default:
       throw new ImportError(`not understood: ${text}`, line)
@@ -223,13 +235,25 @@ const versionsOf = (dumps: readonly Dump[]): Versions[] => {
 
 const regionOf = (version: Versions): Box => (version === 'both' ? everything : familyBox(version))
 
+const tablesBefore = ['raw', 'mangle', 'nat'] as const
 const throughHooks = [
-  ['raw', 'PREROUTING'],
-  ['mangle', 'PREROUTING'],
+  ...tablesBefore.map(table => [table, 'PREROUTING'] as const),
   ['mangle', 'FORWARD'],
   ['filter', 'FORWARD'],
   ['security', 'FORWARD'],
   ['mangle', 'POSTROUTING'],
+  ['nat', 'POSTROUTING'],
+] as const
+const arrivingHooks = [
+  ...tablesBefore.map(table => [table, 'PREROUTING'] as const),
+  ['mangle', 'INPUT'],
+  ['filter', 'INPUT'],
+  ['security', 'INPUT'],
+] as const
+const leavingHooks = [
+  ...[...tablesBefore, 'filter', 'security'].map(table => [table, 'OUTPUT'] as const),
+  ['mangle', 'POSTROUTING'],
+  ['nat', 'POSTROUTING'],
 ] as const
 
 const basesOf = (
@@ -242,7 +266,13 @@ const basesOf = (
     const chain = tables.get(table)?.get(name)
     if (chain === undefined) return []
     return [
-      { chain: keyOf(dump, table, name), region: part, policy: chain.policy, place: { line } },
+      {
+        chain: keyOf(dump, table, name),
+        region: part,
+        policy: chain.policy,
+        place: { line },
+        isBeforeTracking: table === 'raw',
+      },
     ]
   }
   if (host === undefined) {
@@ -259,8 +289,8 @@ const basesOf = (
   const arriving = intersect(region, { ...everything, from: end(others), to: end(own) })
   const leaving = intersect(region, { ...everything, from: end(own), to: end(others) })
   return [
-    ...(arriving ? ['mangle', 'filter'].flatMap(table => base(table, 'INPUT', arriving)) : []),
-    ...(leaving ? ['mangle', 'filter'].flatMap(table => base(table, 'OUTPUT', leaving)) : []),
+    ...(arriving ? arrivingHooks.flatMap(([table, name]) => base(table, name, arriving)) : []),
+    ...(leaving ? leavingHooks.flatMap(([table, name]) => base(table, name, leaving)) : []),
   ]
 }
 
@@ -300,11 +330,15 @@ const verdicts: Readonly<Record<string, Verdict>> = {
   DELUDE: { kind: 'drop' },
   CHAOS: { kind: 'drop' },
   STEAL: { kind: 'drop' },
+  NOTRACK: { kind: 'untrack' },
+  // The packet goes where it was going, in another name.
+  MASQUERADE: { kind: 'accept' },
+  SNAT: { kind: 'accept' },
 }
 
 /** Targets behind which the next rule is asked (iptables-extensions(8)). */
 const passing = new Set(
-  'AUDIT CHECKSUM CLASSIFY CONNMARK CONNSECMARK CT DSCP ECN HL HMARK IDLETIMER LED MARK NOTRACK RATEEST SECMARK SET TCPMSS TCPOPTSTRIP TEE TOS TRACE TTL'.split(
+  'AUDIT CHECKSUM CLASSIFY CONNMARK CONNSECMARK CT DSCP ECN HL HMARK IDLETIMER LED MARK RATEEST SECMARK SET TCPMSS TCPOPTSTRIP TEE TOS TRACE TTL'.split(
     ' ',
   ),
 )
@@ -320,6 +354,15 @@ const ignored: Readonly<Record<string, number>> = {
   '--wait': 0,
   '-w': 0,
 }
+
+/** What a target does that is no chain. */
+export const targetVerdict = (name: string): Verdict =>
+  verdicts[name] ??
+  (logging.has(name)
+    ? { kind: 'log', text: '' }
+    : passing.has(name)
+      ? { kind: 'continue' }
+      : { kind: 'other', what: `the target ${name}` })
 
 class Reader {
   readonly #dump: string
@@ -368,15 +411,17 @@ class Reader {
     return { place, match, verdict, text, ...(parts.comment && { name: parts.comment }) }
   }
 
-  #verdict(table: string, { target, isGoto, log }: Parts): Verdict {
+  #verdict(table: string, { target, isGoto, isUntracked, log }: Parts): Verdict {
     if (target === undefined) return { kind: 'continue' }
-    const plain = verdicts[target]
-    if (plain) return plain
+    if (isUntracked) return { kind: 'untrack' }
     if (logging.has(target)) return { kind: 'log', text: log }
-    if (this.#tables.get(table)?.has(target) && !builtIn.has(target))
+    if (
+      verdicts[target] === undefined &&
+      this.#tables.get(table)?.has(target) &&
+      !builtIn.has(target)
+    )
       return { kind: isGoto ? 'goto' : 'jump', chain: keyOf(this.#dump, table, target) }
-    if (passing.has(target)) return { kind: 'continue' }
-    return { kind: 'other', what: `the target ${target}` }
+    return targetVerdict(target)
   }
 }
 
@@ -389,6 +434,7 @@ class Parts {
   readonly condition = new Condition()
   target: string | undefined
   isGoto = false
+  isUntracked = false
   log = ''
   comment: string | undefined
   readonly #version: Versions
@@ -527,6 +573,9 @@ class Parts {
       case '--ulog-prefix':
         this.log = value
         return 1
+      case '--notrack':
+        this.isUntracked = this.target === 'CT'
+        return 0
       case '-j':
       case '--jump':
         this.target = value
@@ -545,13 +594,10 @@ class Parts {
     if (!word.startsWith('-')) throw new NotUnderstood(`"${word}" is no option`)
     let count = 0
     while (at + count < words.length && !/^(-|!$)/.test(words[at + count]!)) count++
-    const hasOptions =
-      this.target !== undefined &&
-      (logging.has(this.target) ||
-        passing.has(this.target) ||
-        verdicts[this.target] === undefined ||
-        this.target === 'REJECT')
-    if (hasOptions) return count
+    // Those of what decides may be of a match that stands behind it.
+    const { target } = this
+    if (target !== undefined && (logging.has(target) || passing.has(target))) return count
+    if (/^--(to-source|to-ports|random|random-fully|persistent)$/.test(word)) return count
     if (word === '--set' && this.#module === 'recent' && !isNot) return count
     if (['--name', '--rsource', '--rdest', '--mask'].includes(word)) return count
     if (/^--(limit|hashlimit)/.test(word)) {

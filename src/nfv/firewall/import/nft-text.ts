@@ -26,7 +26,13 @@ const tokenize = (text: string): Token[] => {
         rest = rest.slice(blank[0].length)
         continue
       }
-      if (rest.startsWith('#')) break
+      if (rest.startsWith('#')) {
+        const listed = compatible(rest, tokens)
+        if (listed === undefined) break
+        for (const text of listed.words) tokens.push({ text, kind: 'word', line })
+        rest = listed.rest
+        continue
+      }
       if (/^\\\s*$/.test(rest)) {
         isContinued = true
         break
@@ -48,6 +54,21 @@ const tokenize = (text: string): Token[] => {
   return tokens
 }
 
+/**
+ * nft before 1.0.3 lists what only iptables knows behind a `#`, in the middle of the rule, and goes on: a match stands before the counter
+ * that each such rule has, a target behind it.
+ */
+const compatible = (
+  text: string,
+  before: readonly Token[],
+): { words: readonly string[]; rest: string } | undefined => {
+  if ((before.at(-1)?.kind ?? 'end') === 'end') return undefined
+  const match = /^#\s*(\S+).*?\s(counter packets \d+ bytes \d+.*)$/.exec(text)
+  if (match) return { words: ['xt', 'match', match[1]!], rest: match[2]! }
+  const target = before.at(-4)?.text === 'packets' ? /^#\s*([A-Z]+)\b/.exec(text) : null
+  return target ? { words: ['xt', 'target', target[1]!], rest: '' } : undefined
+}
+
 const families = ['ip', 'ip6', 'inet', 'arp', 'bridge', 'netdev']
 
 /** @throws {ImportError} with the line */
@@ -59,7 +80,7 @@ interface At {
 }
 
 class Ruleset {
-  readonly #items: Json[] = []
+  #items: Json[] = []
   readonly #defined = new Map<string, readonly Token[]>()
   #tokens: readonly Token[]
   #at = 0
@@ -95,7 +116,7 @@ class Ruleset {
         }
         const rule = this.#rule(at, chain, this.#statement(), token.line)
         if (word !== 'insert') this.#items.push(rule)
-        else this.#insert(rule, at, chain)
+        else insertRule(this.#items, rule)
         return
       }
       case 'set':
@@ -118,8 +139,9 @@ class Ruleset {
       case 'flush':
       case 'delete':
       case 'destroy':
+        return this.#takeAway(verb, token.line)
       case 'undefine':
-        this.#statement()
+        this.#defined.delete(this.#take())
         return
       case 'counter':
       case 'quota':
@@ -140,13 +162,21 @@ class Ruleset {
     }
   }
 
-  /** A rule that is put before those that are there. */
-  #insert(rule: Json, at: At, chain: string): void {
-    const first = this.#items.findIndex(item => {
-      const own = item.rule as Json | undefined
-      return own?.chain === chain && own.table === at.table && own.family === at.family
-    })
-    this.#items.splice(first < 0 ? this.#items.length : first, 0, rule)
+  /** What is taken away again; of single rules, elements and chains only the kernel knows what is left. */
+  #takeAway(verb: string, line: number): void {
+    const what = this.#take()
+    const named = what === 'ruleset' ? undefined : this.#named()
+    const isWhole = what === 'ruleset' || (what === 'table' && verb !== 'flush')
+    const rest = this.#statement()
+    const isOf = (item: Json): boolean => {
+      const [own] = Object.values(item) as Json[]
+      if (named === undefined) return true
+      return own?.family === named.family && (own.table ?? own.name) === named.table
+    }
+    if (isWhole && rest.length <= (what === 'ruleset' ? 1 : 0))
+      this.#items = this.#items.filter(item => !isOf(item))
+    else if (this.#items.some(isOf))
+      throw new ImportError(`${verb} ${what}: list the ruleset instead`, line)
   }
 
   #named(): At {
@@ -364,6 +394,16 @@ class Ruleset {
   }
 }
 
+/** Puts a rule before those that its chain has. */
+export const insertRule = (items: Json[], item: Json): void => {
+  const { chain, table, family } = item.rule as Json
+  const first = items.findIndex(other => {
+    const own = other.rule as Json | undefined
+    return own?.chain === chain && own?.table === table && own?.family === family
+  })
+  items.splice(first < 0 ? items.length : first, 0, item)
+}
+
 /** nft(8), "standard priority names". */
 const priorityNames: Readonly<Record<string, number>> = {
   raw: -300,
@@ -506,6 +546,12 @@ const endings = new Set([
   'tproxy',
   'synproxy',
 ])
+/** What a match that is not read here begins with. */
+const expressions = new Set(
+  'ct socket osf rt ipsec numgen jhash symhash exthdr meter hook gretap gre geneve vxlan sctp'.split(
+    ' ',
+  ),
+)
 const comparisons = new Set(['==', '!=', '<', '>', '<=', '>='])
 
 class Statements {
@@ -555,7 +601,9 @@ class Statements {
         this.#restOf()
         return [{ quota: {} }]
       case 'notrack':
-        return []
+        return [{ notrack: null }]
+      case 'xt':
+        return [{ xt: { type: this.#take(), name: this.#take() } }]
       case 'flow':
         this.#at += 2
         return []
@@ -753,17 +801,21 @@ class Statements {
 
   /** Words that are not known: up to the verdict. */
   #unknown(word: string): Json[] {
-    this.#restOf()
-    return [{ xt: { name: word } }]
+    const eaten = this.#restOf()
+    if (eaten.includes('set') || word === 'reset') return [{ mangle: {} }]
+    const isMatch = expressions.has(word) || payloads.has(word) || /^[@(]/.test(word)
+    return [{ xt: { name: word, ...(isMatch && { type: 'match' }) } }]
   }
 
-  #restOf(): void {
+  #restOf(): string[] {
+    const from = this.#at
     while (this.#at < this.#tokens.length) {
       const { text, kind } = this.#tokens[this.#at]!
-      if (kind === 'word' && (verdictWords.has(text) || text === 'comment')) return
+      if (kind === 'word' && (verdictWords.has(text) || text === 'comment')) break
       if (text === '{') this.#braced()
       else this.#at++
     }
+    return this.#tokens.slice(from, this.#at).map(({ text }) => text)
   }
 
   #list(): readonly unknown[] {

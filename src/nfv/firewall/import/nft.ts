@@ -1,6 +1,6 @@
 /**
- * Rulesets of nftables: `nft -j list ruleset` (libnftables-json(5)), or `nft list ruleset`. What passes through meets the filter chains at
- * hooks prerouting, forward and postrouting by their priority; all must accept. With a host, those at input and output.
+ * Rulesets of nftables: `nft -j list ruleset` (libnftables-json(5)), or `nft list ruleset`. What passes through meets the chains at
+ * hooks prerouting, forward and postrouting by their priority; all must accept. With a host, what comes to it and leaves it.
  */
 import { type AddressSet, noAddress, type Range, subtract, union } from '../address-set.js'
 import {
@@ -26,7 +26,8 @@ import {
   protocolsWithPorts,
   unionOf,
 } from './condition.js'
-import { readNftText } from './nft-text.js'
+import { targetVerdict } from './iptables.js'
+import { insertRule, readNftText } from './nft-text.js'
 import { ImportError, type Imported, type ImportOptions, RuleWriter } from './rule-writer.js'
 import { writeChains } from './write-chains.js'
 
@@ -65,7 +66,7 @@ export const importNft = (text: string, options: ImportOptions = {}): Imported =
   noteOthers(writer, chains, options)
   const rules = new Map<string, readonly ChainRule[]>()
   const reached = reachedFrom(bases, chains)
-  for (const key of reached) rules.set(key, reader.rules(key))
+  for (const [key, hooks] of reached) rules.set(key, reader.rules(key, hooks))
   for (const key of sets.keys())
     if (sets.get(key)!.isDynamic && reader.used.has(key))
       writer.info(
@@ -102,8 +103,25 @@ const readRuleset = (text: string): readonly Json[] => {
     throw new ImportError(
       'the member "nftables" is missing: is it the output of nft -j list ruleset?',
     )
-  // Commands of a script, `{"add": {...}}`, stand for what they add.
-  return (found as Json[]).map(item => (item.add ?? item.create ?? item) as Json)
+  return withoutCommands(found as Json[])
+}
+
+/** Commands of a script: `{"add": {...}}` stands for what it adds. */
+const withoutCommands = (found: readonly Json[]): readonly Json[] => {
+  let items: Json[] = []
+  for (const [at, item] of found.entries()) {
+    const [verb = ''] = Object.keys(item)
+    const what = item[verb] as Json | null
+    const inserted = verb === 'insert' ? (what?.rule as Json | undefined) : undefined
+    if (verb === 'flush' && what !== null && 'ruleset' in what) items = []
+    else if (verb === 'add' || verb === 'create') items.push(what as Json)
+    else if (inserted && inserted.index === undefined && inserted.handle === undefined)
+      insertRule(items, { rule: inserted })
+    else if (['insert', 'delete', 'destroy', 'flush', 'replace', 'rename'].includes(verb))
+      throw new ImportError(`nftables[${at}]: "${verb}": list the ruleset instead`)
+    else items.push(item)
+  }
+  return items
 }
 
 const keyOf = (item: Json, name: unknown): string => `${item.family}/${item.table}/${name}`
@@ -162,19 +180,30 @@ const familyOf = (family: string): Box | undefined => {
   return ['inet', 'bridge', 'netdev'].includes(family) ? everything : undefined
 }
 
-const throughHooks = ['ingress', 'prerouting', 'forward', 'postrouting', 'egress']
+/** In the order in which a packet meets them. */
+const hooks = ['ingress', 'prerouting', 'input', 'forward', 'output', 'postrouting', 'egress']
+const throughHooks = new Set(['ingress', 'prerouting', 'forward', 'postrouting', 'egress'])
+const arrivingHooks = new Set(['ingress', 'prerouting', 'input'])
+/** Where it is not known yet which way a packet leaves. */
+const beforeRouting = arrivingHooks
+
+/** Where connection tracking finds the connection of a packet (netfilter's `NF_IP_PRI_CONNTRACK`). */
+const trackingHooks = new Set(['prerouting', 'output'])
+const trackingPriority = -200
 
 const basesOf = (chains: ReadonlyMap<string, Chain>, { host }: ImportOptions): BaseChain[] => {
-  const hooks = host === undefined ? throughHooks : ['input', 'output']
   const found = [...chains].filter(
-    ([, { hook, type }]) => hook !== undefined && hooks.includes(hook) && type !== 'nat',
+    ([, { hook }]) =>
+      hook !== undefined && hooks.includes(hook) && (host !== undefined || throughHooks.has(hook)),
   )
   const rank = ({ hook, priority }: Chain) => hooks.indexOf(hook!) * 1_000_000 + priority
   found.sort(([, a], [, b]) => rank(a) - rank(b))
-  return found.flatMap(([chain, { family, hook, policy, place }]) => {
+  return found.flatMap(([chain, { family, hook, priority, policy, place }]) => {
     const whole = familyOf(family)
     const region = whole && hostRegion(whole, hook!, host)
-    return region ? [{ chain, region, policy, place }] : []
+    const isBeforeTracking =
+      hook === 'ingress' || (trackingHooks.has(hook!) && priority < trackingPriority)
+    return region ? [{ chain, region, policy, place, isBeforeTracking }] : []
   })
 }
 
@@ -184,9 +213,10 @@ const hostRegion = (
   host: readonly string[] | undefined,
 ): Box | undefined => {
   if (host === undefined) return region
+  if (hook === 'forward') return undefined
   const own = unionOf(host)
   const others = subtract(everything.from.addresses, own)
-  const [from, to] = hook === 'input' ? [others, own] : [own, others]
+  const [from, to] = arrivingHooks.has(hook) ? [others, own] : [own, others]
   return intersect(region, {
     ...everything,
     from: { addresses: from, zones: [] },
@@ -222,24 +252,28 @@ const noteOthers = (
     writer.info(through.place, 'chains at hook forward are not about the host itself')
 }
 
-/** Chains that packets may come to. */
+/** Chains that packets may come to, and the hooks from which they do. */
 const reachedFrom = (
   bases: readonly BaseChain[],
   chains: ReadonlyMap<string, Chain>,
-): ReadonlySet<string> => {
-  const reached = new Set<string>()
-  const queue = bases.map(({ chain }) => chain)
-  for (let key = queue.pop(); key !== undefined; key = queue.pop()) {
-    if (reached.has(key)) continue
-    reached.add(key)
+): ReadonlyMap<string, ReadonlySet<string>> => {
+  const reached = new Map<string, Set<string>>()
+  const queue = bases.map(({ chain }) => ({ key: chain, hook: chains.get(chain)!.hook! }))
+  for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
+    const { key, hook } = next
+    const hooks = reached.get(key) ?? new Set()
+    if (hooks.has(hook)) continue
+    reached.set(key, hooks.add(hook))
     const table = key.slice(0, key.lastIndexOf('/'))
     const text = JSON.stringify(chains.get(key)?.rules ?? [])
-    for (const name of chains.keys())
-      if (name.startsWith(`${table}/`) && text.includes(`"${name.slice(table.length + 1)}"`))
-        queue.push(name)
     // A verdict map may name any chain of its table.
-    if (text.includes('"@'))
-      for (const name of chains.keys()) if (name.startsWith(`${table}/`)) queue.push(name)
+    const isAny = text.includes('"@')
+    for (const name of chains.keys())
+      if (
+        name.startsWith(`${table}/`) &&
+        (isAny || text.includes(JSON.stringify(name.slice(table.length + 1))))
+      )
+        queue.push({ key: name, hook })
   }
   return reached
 }
@@ -249,6 +283,8 @@ class Reader {
   readonly #chains: ReadonlyMap<string, Chain>
   readonly #sets: ReadonlyMap<string, NamedSet>
   readonly #options: ImportOptions
+  /** From which the chain that is read is reached. */
+  #hooks: ReadonlySet<string> = new Set()
 
   constructor(
     chains: ReadonlyMap<string, Chain>,
@@ -260,8 +296,9 @@ class Reader {
     this.#options = options
   }
 
-  rules(key: string): ChainRule[] {
+  rules(key: string, hooks: ReadonlySet<string>): ChainRule[] {
     const chain = this.#chains.get(key)
+    this.#hooks = hooks
     return (chain?.rules ?? []).flatMap(({ rule, place }) => {
       try {
         return this.#rule(chain!, rule, place)
@@ -280,6 +317,7 @@ class Reader {
       typeof rule.comment === 'string' ? rule.comment : `rule-${rule.handle ?? place.line}`
     const text = textOf(rule)
     const condition = new Condition()
+    let unknown: string | undefined
     if (chain.family === 'netdev') condition.unsayable('the device of an ingress chain')
     const add = (
       verdict: Verdict,
@@ -325,13 +363,31 @@ class Reader {
         case 'tproxy':
         case 'synproxy':
         case 'fwd':
+        case 'dnat':
+        case 'redirect':
           add({ kind: 'other', what: kind })
           return found
+        case 'snat':
+        case 'masquerade':
+          add({ kind: 'accept' })
+          return found
+        case 'notrack':
+          add({ kind: 'untrack' })
+          break
+        case 'xt': {
+          const target = targetOf(fields)
+          if (target === undefined) condition.unsayable(`xt ${String(fields.name ?? '')}`.trim())
+          else if (target.kind !== 'continue') {
+            add(target)
+            if (target.kind !== 'log' && target.kind !== 'untrack') return found
+          }
+          unknown = fields.type === undefined ? String(fields.name ?? 'xt') : unknown
+          break
+        }
         case 'limit':
         case 'quota':
         case 'ct count':
         case 'connlimit':
-        case 'xt':
           condition.unsayable(kind === 'limit' ? 'a rate limit' : kind)
           break
         case 'set':
@@ -344,7 +400,6 @@ class Reader {
           break
         case 'counter':
         case 'mangle':
-        case 'notrack':
         case 'flow':
         case 'ct helper':
         case 'ct timeout':
@@ -354,16 +409,12 @@ class Reader {
         case 'last':
         case 'map':
           break
-        case 'snat':
-        case 'dnat':
-        case 'masquerade':
-        case 'redirect':
-          add({ kind: 'other', what: kind })
-          return found
         default:
           condition.unsayable(`"${kind}"`)
       }
     }
+    // What is not known may have been a verdict.
+    if (unknown !== undefined) add({ kind: 'other', what: unknown })
     return found
   }
 
@@ -580,6 +631,16 @@ class Reader {
     values: readonly unknown[],
     isNot: boolean,
   ): void {
+    // The name is empty where no packet has left yet, or come from outside.
+    const isEmpty = (hook: string) =>
+      direction === 'from' ? hook === 'output' : beforeRouting.has(hook)
+    const empty = [...this.#hooks].filter(isEmpty).length
+    if (empty === this.#hooks.size) {
+      if (!isNot) condition.never()
+      return
+    }
+    if (empty > 0)
+      return condition.unsayable('an interface, in a chain before and behind the choice of the way')
     const names = values.map(String).filter(name => name !== 'lo')
     if (values.length > 0 && names.length === 0) {
       if (!isNot) condition.never()
@@ -611,6 +672,13 @@ class Reader {
       }),
     )
   }
+}
+
+/** A target of iptables; undefined when it is a match, or not known which of both. */
+const targetOf = ({ type, name }: Json): Verdict | undefined => {
+  if (type !== 'target') return undefined
+  // It may be `--notrack`, which is not listed.
+  return name === 'CT' ? { kind: 'untrack' } : targetVerdict(String(name))
 }
 
 const versionNames: { readonly [version in 4 | 6]: readonly string[] } = {

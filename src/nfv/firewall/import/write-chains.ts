@@ -52,7 +52,7 @@ export const writeChains = (writer: RuleWriter, ruleset: Ruleset): void => {
     placed.filter(each => each.tier === tier).flatMap(({ flat }) => flat.outcomes),
   )
   const ends = ruleset.isOfHost ? undefined : endsOf(ruleset, placed, names.length - 1)
-  const lines = new Lines(writer)
+  const lines = new Lines(writer, goingOn(placed))
   const verb =
     ends && (versions.every(version => ends[version].verdict === 'accept') ? 'allow' : 'drop')
   const bodies = names.map((tier, at) => {
@@ -96,6 +96,18 @@ const place = ({ bases, chains }: Ruleset): Placed[] => {
   }
   return placed.map(each => (each.tier < 0 ? { ...each, tier: 0 } : each))
 }
+
+/** What a later base chain decides as well. */
+const goingOn = (placed: readonly Placed[]): ReadonlySet<Outcome> =>
+  new Set(
+    placed.flatMap(({ base, flat, tier }) =>
+      placed.some(
+        other => other.tier > tier && intersect(base.region, other.base.region) !== undefined,
+      )
+        ? flat.outcomes
+        : [],
+    ),
+  )
 
 interface End {
   readonly verdict: 'accept' | 'drop'
@@ -144,10 +156,12 @@ class Lines {
   readonly #nameOf = new Map<string, string>()
   readonly #writer: RuleWriter
   readonly #names = new UniqueNames()
+  readonly #goingOn: ReadonlySet<Outcome>
   #audits = 0
 
-  constructor(writer: RuleWriter) {
+  constructor(writer: RuleWriter, goingOn: ReadonlySet<Outcome>) {
     this.#writer = writer
+    this.#goingOn = goingOn
   }
 
   of(outcomes: readonly Outcome[], accept: 'allow' | 'pass'): string[] {
@@ -195,7 +209,7 @@ class Lines {
 
   #rule(outcome: Outcome, accept: 'allow' | 'pass', log: string | undefined): string[] {
     const isOpening = outcome.verb === 'accept'
-    const verb = isOpening ? accept : outcome.verb
+    const verb = !isOpening ? outcome.verb : this.#goingOn.has(outcome) ? 'pass' : accept
     return this.#write(outcome, verb, isOpening, verb === 'pass' ? undefined : log)
   }
 
