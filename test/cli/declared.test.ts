@@ -3,8 +3,9 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { sh } from '../../src/lab/shell.js'
-import { items, office, until } from '../controller/office.js'
+import { items, office } from '../controller/office.js'
 import { asUsersRun } from '../program.js'
+import { until } from '../until.js'
 
 const documents = `kind: Intent
 name: voice

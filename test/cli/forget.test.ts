@@ -4,7 +4,8 @@ import t from 'tap'
 import type { Dpid } from '../../src/base/addresses.js'
 import { realEnv } from '../../src/base/real-env.js'
 import { SimulatedSwitch } from '../../src/sim/switch.js'
-import { items, office, until } from '../controller/office.js'
+import { items, office } from '../controller/office.js'
+import { until } from '../until.js'
 import { sluice } from './in-process.js'
 
 t.test('switches and hosts that are gone are forgotten by hand', { timeout: 60_000 }, async t => {

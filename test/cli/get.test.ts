@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import t from 'tap'
 import { declaredPlurals } from '../../src/cli/declared.js'
 import { kinds } from '../../src/cli/get.js'
-import { items, office, until } from '../controller/office.js'
+import { items, office } from '../controller/office.js'
+import { until } from '../until.js'
 import { sluice } from './in-process.js'
 
 t.test('what is not there is not found, of every kind', { timeout: 60_000 }, async t => {

@@ -2,7 +2,8 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { items, office, until } from '../controller/office.js'
+import { items, office } from '../controller/office.js'
+import { until } from '../until.js'
 import { sluice } from './in-process.js'
 
 t.test('who waits for a switch that is away is told which', { timeout: 60_000 }, async t => {

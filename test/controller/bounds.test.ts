@@ -16,7 +16,7 @@ import { createRest } from '../../src/controller/rest/server.js'
 import { readState } from '../../src/controller/ryu/policy.js'
 import { MemoryStore } from '../../src/controller/store/memory-store.js'
 import { emptyTopology } from '../../src/topology/model.js'
-import { until } from './office.js'
+import { until } from '../until.js'
 
 setFlagsFromString('--expose-gc')
 const collect = runInNewContext('gc') as () => void

@@ -1,6 +1,7 @@
 /** Under guard level strict each switch has the rules for its own hosts, and for all; who comes to a switch comes in with the rules for it. */
 import t from 'tap'
-import { lab, type Office, office, settled, until } from './office.js'
+import { until } from '../until.js'
+import { lab, type Office, office, settled } from './office.js'
 
 /** Names of rules that a switch has rows of, the built-in one and the default aside. */
 const rulesAt = async (at: Office, name: string): Promise<string[]> => {

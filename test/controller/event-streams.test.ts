@@ -6,7 +6,7 @@ import { SimulatedEnv } from '../../src/base/simulated-env.js'
 import { Journal } from '../../src/controller/events.js'
 import { eventRoutes, heartbeatMillis } from '../../src/controller/rest/event-routes.js'
 import { createRest } from '../../src/controller/rest/server.js'
-import { until } from './office.js'
+import { until } from '../until.js'
 
 /** Real sockets under a clock of our own. */
 const serve = async (t: Test, life = 1) => {

@@ -1,7 +1,8 @@
 /** Rows of somebody else, missing rows and switches that are not there, as `trace` and `path` tell of them. */
 import t from 'tap'
 import { decode, encode, type Message, parseFlowMod } from '../../src/openflow/index.js'
-import { items, office, settled, until } from './office.js'
+import { until } from '../until.js'
+import { items, office, settled } from './office.js'
 
 interface Answer {
   readonly verdict: string

@@ -4,8 +4,8 @@ import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { until } from '../until.js'
 import { killAgainAndAgain, policyOf, putPolicy, startIn } from './killed.js'
-import { until } from './office.js'
 
 t.setTimeout(300_000)
 

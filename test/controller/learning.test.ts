@@ -1,7 +1,8 @@
 /** Learning rules from what is used, on the simulated office, without a policy and with one. */
 import t, { type Test } from 'tap'
 import type { Ip } from '../../src/base/addresses.js'
-import { type Office, office, until } from './office.js'
+import { until } from '../until.js'
+import { type Office, office } from './office.js'
 
 interface Learnt {
   readonly state: string

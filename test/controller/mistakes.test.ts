@@ -2,7 +2,8 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { items, office, Refused, settled, until } from './office.js'
+import { until } from '../until.js'
+import { items, office, Refused, settled } from './office.js'
 
 const mistakes = `zone office = 10.1.0.0/33
 zone servers = 10.2.0.0/24

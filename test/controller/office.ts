@@ -11,6 +11,7 @@ import { type Running, type RunOptions, run } from '../../src/controller/main.js
 import { loadLab } from '../../src/lab/main.js'
 import { type NetworkSpec, SimulatedNetwork } from '../../src/sim/network.js'
 import type { GuardLevel } from '../../src/topology/guard.js'
+import { until } from '../until.js'
 
 export interface Office {
   readonly network: NetworkSpec
@@ -161,12 +162,3 @@ export const items = async (
   path: string,
 ): Promise<readonly Record<string, unknown>[]> =>
   (await at.call<{ items: Record<string, unknown>[] }>('GET', `/api/v1/${path}`)).items
-
-/** @throws {Error} when it has not come true in time */
-export const until = async (look: () => Promise<boolean> | boolean, patienceMillis = 15_000) => {
-  const last = performance.now() + patienceMillis
-  while (!(await look())) {
-    if (performance.now() > last) throw new Error(`not in ${patienceMillis} ms: ${look}`)
-    await new Promise(resolve => setTimeout(resolve, 20))
-  }
-}

@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import t from 'tap'
 import { cookieNamespace, cookieNamespaceMask } from '../../src/pipeline/program.js'
 import { tableId } from '../../src/pipeline/tables.js'
-import { items, type Office, office, settled, until, whole } from './office.js'
+import { until } from '../until.js'
+import { items, type Office, office, settled, whole } from './office.js'
 
 const everyRow = {
   tableId: 0xff,

@@ -8,7 +8,7 @@ import { CollectingLog } from '../../src/base/log.js'
 import { realEnv } from '../../src/base/real-env.js'
 import { run } from '../../src/controller/main.js'
 import { SimulatedNetwork } from '../../src/sim/network.js'
-import { until } from './office.js'
+import { until } from '../until.js'
 
 t.setTimeout(120_000)
 

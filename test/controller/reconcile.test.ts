@@ -2,7 +2,8 @@
 import t from 'tap'
 import type { Message } from '../../src/openflow/index.js'
 import type { SimulatedSwitch } from '../../src/sim/switch.js'
-import { items, type Office, office, settled, until, whole } from './office.js'
+import { until } from '../until.js'
+import { items, type Office, office, settled, whole } from './office.js'
 
 const flowModsSent = async (at: Office): Promise<number> =>
   (await items(at, 'switches')).reduce(

@@ -5,7 +5,8 @@ import { realEnv } from '../../src/base/real-env.js'
 import { type CountingSwitch, RuleCounters } from '../../src/controller/rule-counters.js'
 import { MemoryStore } from '../../src/controller/store/memory-store.js'
 import type { FlowStats } from '../../src/openflow/index.js'
-import { items, office, until } from './office.js'
+import { until } from '../until.js'
+import { items, office } from './office.js'
 
 const log = pino({ level: 'silent' })
 const env = { ...realEnv(log), clock: { nowMillis: () => 0, wallMillis: () => 1_000 } }

@@ -11,7 +11,8 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { items, type Office, office, until } from './office.js'
+import { until } from '../until.js'
+import { items, type Office, office } from './office.js'
 
 t.setTimeout(180_000)
 

@@ -13,6 +13,7 @@ import {
   type ServerLimits,
   type SwitchConnection,
 } from '../../src/openflow/index.js'
+import { until } from '../until.js'
 import { WireSwitch } from './wire-switch.js'
 
 const env = realEnv(new CollectingLog())
@@ -48,14 +49,6 @@ const door = async (t: Test, limits: Partial<ServerLimits> = {}): Promise<Door> 
       const connection = switches.findLast(each => each.features.datapathId === dpid)!
       return { wire, connection, millis: performance.now() - began }
     },
-  }
-}
-
-const until = async (look: () => boolean, patienceMillis = 5_000) => {
-  const last = performance.now() + patienceMillis
-  while (!look()) {
-    if (performance.now() > last) throw new Error(`not in time: ${look}`)
-    await new Promise(resolve => setTimeout(resolve, 2))
   }
 }
 

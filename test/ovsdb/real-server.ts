@@ -85,14 +85,6 @@ export const sleep = (millis: number): Promise<void> =>
     setTimeout(resolve, millis)
   })
 
-export const until = async (isDone: () => boolean, limitMillis = 10_000): Promise<void> => {
-  const endMillis = Date.now() + limitMillis
-  while (!isDone()) {
-    if (Date.now() > endMillis) throw new Error(`not done within ${limitMillis} ms`)
-    await sleep(10)
-  }
-}
-
 const isRunning = (pid: number): boolean => {
   try {
     // A daemon that nobody has collected yet has ended all the same.

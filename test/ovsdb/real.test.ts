@@ -4,7 +4,8 @@ import { checkOperations } from '../../src/ovsdb/check.js'
 import { OvsdbClient, OvsdbError } from '../../src/ovsdb/client.js'
 import { DatabaseLink } from '../../src/ovsdb/link.js'
 import { readSchema } from '../../src/ovsdb/schema.js'
-import { env, RealServer, skipWithoutOvs, until } from './real-server.js'
+import { until } from '../until.js'
+import { env, RealServer, skipWithoutOvs } from './real-server.js'
 
 const db = 'Open_vSwitch'
 const skip = skipWithoutOvs

@@ -6,7 +6,8 @@ import { formatAddress, parseAddress, resolveAddress } from '../../src/ovsdb/add
 import { OvsdbClient } from '../../src/ovsdb/client.js'
 import { DatabaseLink } from '../../src/ovsdb/link.js'
 import { addOvsdb } from '../../src/ovsdb/tool/commands.js'
-import { env, RealServer, run, skipWithoutOvs, until } from './real-server.js'
+import { until } from '../until.js'
+import { env, RealServer, run, skipWithoutOvs } from './real-server.js'
 
 t.test('addresses as Open vSwitch writes them', async t => {
   const cases: [string, object, string?][] = [

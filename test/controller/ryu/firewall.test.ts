@@ -5,7 +5,8 @@
 import t, { type Test } from 'tap'
 import type { Dpid, Ipv4, Mac } from '../../../src/base/addresses.js'
 import type { NetworkSpec } from '../../../src/sim/network.js'
-import { items, type Office, office, until, whole } from '../office.js'
+import { until } from '../../until.js'
+import { items, type Office, office, whole } from '../office.js'
 
 const sw = '0000000000000001'
 

@@ -20,7 +20,7 @@ import { realEnv } from '../../../src/base/real-env.js'
 import { SimulatedEnv } from '../../../src/base/simulated-env.js'
 import { openStore } from '../../../src/controller/store/journal-store.js'
 import type { Store } from '../../../src/controller/store/store.js'
-import { until } from '../office.js'
+import { until } from '../../until.js'
 
 t.setTimeout(120_000)
 

@@ -8,7 +8,8 @@ import { OvsdbClient, type Row } from '../../../src/ovsdb/client.js'
 import { DatabaseLink } from '../../../src/ovsdb/link.js'
 import { columnsThere, Replica } from '../../../src/ovsdb/replica.js'
 import { readSchema } from '../../../src/ovsdb/schema.js'
-import { env, RealServer, skipWithoutOvs, until } from '../../ovsdb/real-server.js'
+import { env, RealServer, skipWithoutOvs } from '../../ovsdb/real-server.js'
+import { until } from '../../until.js'
 
 const schema = readSchema(JSON.parse(readFileSync('test/fixtures/ovsdb/vswitch.ovsschema', 'utf8')))
 const id = (n: number) => `${String(n).padStart(8, '0')}-0000-0000-0000-000000000000`

@@ -4,8 +4,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
-import { run, until } from '../../ovsdb/real-server.js'
+import { run } from '../../ovsdb/real-server.js'
 import { asUsersRun } from '../../program.js'
+import { until } from '../../until.js'
 import { RealSwitch, skipWithoutNamespaces } from './real-switch.js'
 
 const example = /<!-- test: this file is applied[^>]*-->\n```yaml\n([\s\S]*?)```/.exec(

@@ -7,7 +7,8 @@ export const skipWithoutNamespaces: string | false =
   skipWithoutOvs || (process.getuid?.() === 0 ? false : 'network namespaces need root')
 
 export class RealSwitch extends RealServer {
-  readonly namespace = `slovsdb${process.pid}x${Math.floor(Math.random() * 1e6)}`
+  static #count = 0
+  readonly namespace = `slovsdb${process.pid}x${++RealSwitch.#count}`
 
   override async start(...more: string[]): Promise<void> {
     await super.start('--remote=db:Open_vSwitch,Open_vSwitch,manager_options', ...more)

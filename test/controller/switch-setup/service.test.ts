@@ -5,7 +5,8 @@ import { MemoryStore } from '../../../src/controller/store/memory-store.js'
 import { switchKind } from '../../../src/controller/switch-setup/kind.js'
 import type { SwitchSpec } from '../../../src/controller/switch-setup/spec.js'
 import { SwitchSetup } from '../../../src/controller/switch-setup/switch-setup.js'
-import { env, until } from '../../ovsdb/real-server.js'
+import { env } from '../../ovsdb/real-server.js'
+import { until } from '../../until.js'
 import { RealSwitch, skipWithoutNamespaces } from './real-switch.js'
 
 const skip = skipWithoutNamespaces

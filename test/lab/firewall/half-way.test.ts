@@ -48,7 +48,10 @@ const isAllowed = (rules: ReturnType<typeof rulesOf>, { from, to, protocol, port
   }).verdict === 'allow'
 
 /** Resolves when the controller says this of each. */
-const until = async (lab: TwoSwitches, states: Readonly<Record<string, string>>): Promise<void> => {
+const untilStates = async (
+  lab: TwoSwitches,
+  states: Readonly<Record<string, string>>,
+): Promise<void> => {
   for (let tries = 0; tries < 600; tries++) {
     const { items } = await lab.controller.get<{ items: { name: string; state: string }[] }>(
       '/api/v1/switches',
@@ -99,9 +102,9 @@ const changes = async (
     const { relay } = stage.rig.switches.get(behind)!
     relay.retarget(1)
     relay.drop()
-    await until(lab, { [behind]: 'disconnected' })
+    await untilStates(lab, { [behind]: 'disconnected' })
     await controller.send('PUT', '/api/v1/policies/firewall', { source: twist(after) })
-    await until(lab, { [ahead]: 'installed', [behind]: 'disconnected' })
+    await untilStates(lab, { [ahead]: 'installed', [behind]: 'disconnected' })
     await sleep(150)
     const asked = Array.from({ length: 60 }, () => pick(roll, ways)).filter(
       way => isAllowed(old, way) === isAllowed(next, way),
@@ -117,7 +120,7 @@ const changes = async (
         complain(`both ${both ? 'allow' : 'deny'} it, and it is ${said[at]}`, way)
     }
     relay.retarget(controller.openflowPort)
-    await until(lab, { [ahead]: 'installed', [behind]: 'installed' })
+    await untilStates(lab, { [ahead]: 'installed', [behind]: 'installed' })
     await sleep(150)
     const soon = await lost()
     await sleep(300)

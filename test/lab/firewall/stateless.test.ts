@@ -24,10 +24,11 @@ process.stdin.on('end', () => process.exit(0)).resume()`
 /** Sends to port 5001 all the time, and to other ports, each time another. */
 const sending = `const s = require('dgram').createSocket('udp4')
 let port = 10000
+const next = () => (port = 10000 + (port * 7919 + 1) % 50000)
 s.bind(5000)
 setInterval(() => {
   for (let i = 0; i < 4; i++) s.send('x', 5001, '10.2.0.10', () => {})
-  for (let i = 0; i < 12; i++) s.send('x', port = 10000 + Math.floor(Math.random() * 50000), '10.2.0.10', () => {})
+  for (let i = 0; i < 12; i++) s.send('x', next(), '10.2.0.10', () => {})
 }, 4)
 process.stdin.on('end', () => process.exit(0)).resume()`
 

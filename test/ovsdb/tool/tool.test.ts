@@ -7,7 +7,8 @@ import t, { type Test } from 'tap'
 import { addOvsdb } from '../../../src/ovsdb/tool/commands.js'
 import { readTransaction } from '../../../src/ovsdb/tool/verbs.js'
 import { asUsersRun } from '../../program.js'
-import { env, RealServer, skipWithoutOvs, until } from '../real-server.js'
+import { until } from '../../until.js'
+import { env, RealServer, skipWithoutOvs } from '../real-server.js'
 
 /** In this process: starting one for each word would take most of the time. */
 const sluice = async (...words: string[]): Promise<string> => {
