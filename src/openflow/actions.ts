@@ -3,9 +3,15 @@
  * `nicira-actions.ts`. What nobody we know has defined is kept as bytes.
  */
 import { readSetField, UnknownFieldError, writeSetField } from './match.js'
-import { niciraActionByKind, niciraActionByNumber, niciraExperimenter } from './nicira-actions.js'
+import {
+  type ActionList,
+  niciraActionByKind,
+  niciraActionByNumber,
+  niciraExperimenter,
+} from './nicira-actions.js'
+import type { FieldName } from './oxm.js'
 import { type Action, ports } from './values.js'
-import { type Codec, pad, u8, u16, u32 } from './wire/codecs.js'
+import { pad, u8, u16, u32 } from './wire/codecs.js'
 import type { Reader } from './wire/reader.js'
 import { type Row, RowsCodec } from './wire/structure.js'
 import type { Writer } from './wire/writer.js'
@@ -157,12 +163,32 @@ const needsNicira = (value: Action): boolean =>
   (value.kind === 'dec_ttl' && value.controllerIds !== undefined) ||
   (value.kind === 'set_field' && value.mask !== undefined)
 
+/** The field that an action writes, where it names one. */
+const writtenField = (action: Action): FieldName | undefined => {
+  if (action.kind === 'set_field') return action.field
+  return action.kind === 'load' || action.kind === 'move' ? action.to.field : undefined
+}
+
+const isOfConnection = (field: FieldName | undefined): boolean =>
+  field === 'ct_mark' || field === 'ct_label'
+
 /** Actions up to the end of what holds them. */
-export const actionList: Codec<readonly Action[]> = {
+export const actionList: ActionList = {
   read(reader) {
     const actions: Action[] = []
-    while (reader.offset < reader.end) actions.push(readAction(reader))
+    while (reader.offset < reader.end) {
+      const action = readAction(reader)
+      if (isOfConnection(writtenField(action)))
+        throw reader.error('mark and label are set inside of ct', 'OFPBAC_BAD_SET_ARGUMENT')
+      actions.push(action)
+    }
     return actions
+  },
+  readInCt(reader) {
+    const action = readAction(reader)
+    if (!isOfConnection(writtenField(action)))
+      throw reader.error(`ct does not set mark or label by ${action.kind}`, 'OFPBAC_BAD_ARGUMENT')
+    return action
   },
   write(writer, actions) {
     for (const one of actions) writeAction(writer, one)

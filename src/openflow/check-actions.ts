@@ -20,30 +20,44 @@ type State = { -readonly [K in keyof Known]: Known[K] }
 const inconsistent: ErrorName = 'OFPBAC_MATCH_INCONSISTENT'
 const greatestMeter = 0xffff0000
 
-/** The first reason to refuse the instructions of a flow; undefined when they are right. */
+/**
+ * The first reason to refuse the instructions of a flow; undefined when they are right.
+ *
+ * @param lenient changes of fields that, like `dec_ttl`, wait in an action set for a packet that has the field
+ */
 export const checkInstructions = (
   instructions: readonly Instruction[],
   match: Match,
   tableId?: number,
+  lenient?: ReadonlySet<Action>,
 ): ErrorName | undefined => {
-  const state: State = { ...match }
+  const state = stateOf(match)
   for (const one of instructions) {
-    const wrong = checkInstruction(one, state, tableId)
+    const wrong = checkInstruction(one, state, tableId, lenient)
     if (wrong !== undefined) return wrong
   }
   return undefined
+}
+
+/** A packet without an Ethernet header has its EtherType in `packet_type`. */
+const stateOf = (match: Match): State => {
+  const { packet_type: type } = match
+  return typeof type === 'number' && type >>> 16 === 1
+    ? { ...match, eth_type: type & 0xffff }
+    : { ...match }
 }
 
 const checkInstruction = (
   one: Instruction,
   state: State,
   tableId: number | undefined,
+  lenient: ReadonlySet<Action> | undefined,
 ): ErrorName | undefined => {
   switch (one.kind) {
     case 'apply-actions':
       return checkList(one.actions, state)
     case 'write-actions':
-      return checkList(one.actions, { ...state })
+      return checkSet(one.actions, { ...state }, lenient)
     case 'goto-table':
       return tableId !== undefined && tableId !== 0xff && one.table <= tableId
         ? 'OFPBIC_BAD_TABLE_ID'
@@ -59,7 +73,7 @@ const checkInstruction = (
 export const checkActions = (
   actions: readonly Action[],
   match: Match = {},
-): ErrorName | undefined => checkList(actions, { ...match })
+): ErrorName | undefined => checkList(actions, stateOf(match))
 
 const checkList = (actions: readonly Action[], state: State): ErrorName | undefined => {
   for (const action of actions) {
@@ -69,11 +83,45 @@ const checkList = (actions: readonly Action[], state: State): ErrorName | undefi
   return undefined
 }
 
+/** What is executed at the end of the pipeline finds the packet as other tables have left it. */
+const checkSet = (
+  actions: readonly Action[],
+  state: State,
+  lenient: ReadonlySet<Action> | undefined,
+): ErrorName | undefined => {
+  for (const action of actions) {
+    const wrong = checkAction(action, state)
+    const waits = waiting.has(action.kind) || lenient?.has(action)
+    if (wrong !== undefined && !(waits && wrong === inconsistent)) return wrong
+  }
+  return undefined
+}
+
+const waiting: ReadonlySet<Action['kind']> = new Set([
+  'pop_vlan',
+  'set_nw_ttl',
+  'dec_ttl',
+  'set_mpls_ttl',
+  'dec_mpls_ttl',
+  'set_mpls_label',
+  'set_mpls_tc',
+  'pop_mpls',
+  'fin_timeout',
+  'dec_nsh_ttl',
+])
+
 const need = (prerequisite: Prerequisite, state: State): ErrorName | undefined =>
   isMet(prerequisite, state) ? undefined : inconsistent
 
 const readable = (name: FieldName, state: State): ErrorName | undefined =>
-  need(fieldByName.get(name)!.prerequisite, state)
+  ofFrames.has(name) && !isFrame(state)
+    ? inconsistent
+    : need(fieldByName.get(name)!.prerequisite, state)
+
+/** Fields of the Ethernet header and of its tag. */
+const ofFrames = new Set<FieldName>(['eth_src', 'eth_dst', 'vlan_tci', 'vlan_vid', 'vlan_pcp'])
+
+const isFrame = ({ packet_type: type }: State): boolean => type === undefined || type === 0
 
 const writable = (name: FieldName, state: State): ErrorName | undefined => {
   if (!fieldByName.get(name)!.isWritable) return 'OFPBAC_BAD_SET_ARGUMENT'
@@ -87,6 +135,12 @@ const setTag = (state: State, isThere: boolean): undefined => {
   return undefined
 }
 
+const popTag = (state: State): ErrorName | undefined => {
+  const wrong = need('vlan', state)
+  setTag(state, false)
+  return wrong
+}
+
 const checkAction = (action: Action, state: State): ErrorName | undefined => {
   switch (action.kind) {
     case 'output':
@@ -98,14 +152,14 @@ const checkAction = (action: Action, state: State): ErrorName | undefined => {
       return wrong
     }
     case 'load':
-      if (action.to.field === 'vlan_tci') return setTag(state, true)
+      if (action.to.field === 'vlan_tci' && isFrame(state)) return setTag(state, true)
       return writable(action.to.field, state)
     case 'move':
       return readable(action.from.field, state) ?? writable(action.to.field, state)
     case 'push_vlan':
       return setTag(state, true)
     case 'pop_vlan':
-      return need('vlan', state) ?? setTag(state, false)
+      return popTag(state)
     case 'set_nw_ttl':
     case 'dec_ttl':
       return need('ip', state)
@@ -123,9 +177,9 @@ const checkAction = (action: Action, state: State): ErrorName | undefined => {
 }
 
 const checkLabel = (isPop: boolean, ethertype: number, state: State): ErrorName | undefined => {
-  if (isPop && !isMet('mpls', state)) return inconsistent
+  const wrong = isPop ? need('mpls', state) : isFrame(state) ? undefined : inconsistent
   state.eth_type = ethertype
-  return undefined
+  return wrong
 }
 
 const checkPort = (port: number): ErrorName | undefined =>
@@ -133,7 +187,8 @@ const checkPort = (port: number): ErrorName | undefined =>
     ? undefined
     : 'OFPBAC_BAD_OUT_PORT'
 
-const nshPacket = 0x0001894f
+/** What the protocols that conntrack helps run over, by their ports: FTP and TFTP. */
+const helped: Readonly<Record<number, Prerequisite>> = { 21: 'tcp', 69: 'udp' }
 
 const checkNicira = (action: Action, state: State): ErrorName | undefined => {
   switch (action.kind) {
@@ -149,7 +204,10 @@ const checkNicira = (action: Action, state: State): ErrorName | undefined => {
     case 'resubmit':
       return action.ct ? need('ct', state) : undefined
     case 'ct':
-      return need('ip', state) ?? (action.exec && checkList(action.exec, { ...state }))
+      return (
+        need(helped[action.alg ?? 0] ?? 'ip', state) ??
+        (action.exec && checkList(action.exec, { ...state }))
+      )
     case 'fin_timeout':
       return need('tcp', state)
     case 'dec_nsh_ttl':
@@ -159,14 +217,31 @@ const checkNicira = (action: Action, state: State): ErrorName | undefined => {
     case 'learn':
       return checkLearn(action, state)
     case 'encap':
-      if (action.packetType === nshPacket) state.eth_type = 0x894f
-      return undefined
+      return addHeader(action.packetType, state)
+    case 'decap':
+      return takeHeader(state)
     default:
       return undefined
   }
 }
 
-/** What is learnt must be a match in itself, and be filled from fields that packets here have. */
+const addHeader = (packetType: number, state: State): undefined => {
+  state.packet_type = packetType
+  if (packetType >>> 16 === 1) state.eth_type = packetType & 0xffff
+  return undefined
+}
+
+const unknownType = 0xffff
+
+/** Under an Ethernet header is what its type says; what is under another one is not known before it is off. */
+const takeHeader = (state: State): undefined => {
+  const type = isFrame(state) && typeof state.eth_type === 'number' ? state.eth_type : unknownType
+  state.packet_type = 0x10000 + type
+  state.eth_type = type
+  return undefined
+}
+
+/** What is learnt must be a match in itself with actions that go with it, and be filled from fields that packets here have. */
 const checkLearn = ({ specs }: LearnAction, state: State): ErrorName | undefined => {
   const learnt: Record<string, FieldValue | Masked> = {}
   for (const { to, from, destination } of specs) {
@@ -176,7 +251,7 @@ const checkLearn = ({ specs }: LearnAction, state: State): ErrorName | undefined
         ? undefined
         : to === 'match'
           ? readable(destination.field, learnt)
-          : writable(destination.field, state))
+          : writable(destination.field, learnt))
     if (wrong !== undefined) return wrong
     if (to === 'match' && destination && 'value' in from)
       learnt[destination.field] = Number(from.value)

@@ -3,12 +3,11 @@
 import type { Ip } from '../base/addresses.js'
 import { formatIpv4, formatIpv6, ipNumber, parseIpv4 } from '../base/addresses.js'
 import { checkedSubfield, fieldHeader, packBits, readBits } from './match.js'
+import type { ActionList } from './nicira-actions.js'
 import type { Action, CtAction, NatAction, Subfield } from './values.js'
-import type { Codec } from './wire/codecs.js'
 import type { Reader } from './wire/reader.js'
 import type { Writer } from './wire/writer.js'
 
-type Actions = Codec<readonly Action[]>
 type Editable<T> = { -readonly [K in keyof T]: T[K] }
 
 const ctFlags = { commit: 1, force: 2 } as const
@@ -20,7 +19,7 @@ const natFlags = { src: 1, dst: 2, persistent: 4, hash: 8, random: 16 } as const
 // biome-ignore format: a table
 const natRange = { ipv4Min: 1, ipv4Max: 2, ipv6Min: 4, ipv6Max: 8, portMin: 16, portMax: 32 } as const
 
-export const readCt = (reader: Reader, actions: Actions): CtAction => {
+export const readCt = (reader: Reader, actions: ActionList): CtAction => {
   const flags = reader.u16()
   const zone = readZone(reader)
   const table = reader.u8()
@@ -44,7 +43,7 @@ const readZone = (reader: Reader): number | Subfield => {
   return checkedSubfield(reader, field, offset, size)
 }
 
-const readNested = (reader: Reader, actions: Actions, value: Editable<CtAction>): void => {
+const readNested = (reader: Reader, actions: ActionList, value: Editable<CtAction>): void => {
   const exec: Action[] = []
   while (reader.remaining > 0) {
     if (isNat(reader)) {
@@ -54,7 +53,7 @@ const readNested = (reader: Reader, actions: Actions, value: Editable<CtAction>)
       continue
     }
     const outer = reader.narrow(nextSize(reader), 'OFPBAC_BAD_LEN')
-    exec.push(...actions.read(reader))
+    exec.push(actions.readInCt(reader))
     reader.widen(outer)
   }
   if (exec.length > 0) value.exec = exec
@@ -101,7 +100,7 @@ const readNat = (reader: Reader): NatAction => {
   return nat
 }
 
-export const writeCt = (writer: Writer, value: CtAction, actions: Actions): void => {
+export const writeCt = (writer: Writer, value: CtAction, actions: ActionList): void => {
   writer.u16((value.commit ? ctFlags.commit : 0) | (value.force ? ctFlags.force : 0))
   if (typeof value.zone === 'number') {
     writer.u32(0)

@@ -6,7 +6,7 @@
  *     | 0 | constant?  | to  | bits     | source | destination  |
  *     +---+---------+--+-----+----------+ - - - - - - - - - - - +
  */
-import { checkedSubfield, fieldHeader } from './match.js'
+import { checkedSubfield, fieldHeader, writableSubfield } from './match.js'
 import type { NiciraAction } from './nicira-actions.js'
 import type { LearnAction, LearnSpec, Subfield } from './values.js'
 import type { Reader } from './wire/reader.js'
@@ -46,7 +46,7 @@ const readLimit = (reader: Reader, flags: number, value: Editable<LearnAction>):
   const offset = reader.u16()
   reader.skip(2)
   if (flags & writesResult)
-    value.result = checkedSubfield(reader, fieldHeader.read(reader), offset, 1)
+    value.result = writableSubfield(reader, fieldHeader.read(reader), offset, 1)
 }
 
 const readSpecs = (reader: Reader): LearnSpec[] => {
@@ -69,7 +69,8 @@ const readSpec = (reader: Reader, head: number): LearnSpec => {
     throw reader.error(`no specification of learn: 0x${head.toString(16)}`, 'OFPBAC_BAD_ARGUMENT')
   const from = isConstant ? { value: readConstant(reader, size) } : readFieldBits(reader, size)
   if (to === 'output') return { to, from, size }
-  return { to, from, destination: readFieldBits(reader, size), size }
+  const checked = to === 'load' ? writableSubfield : checkedSubfield
+  return { to, from, destination: readFieldBits(reader, size, checked), size }
 }
 
 const readConstant = (reader: Reader, size: number): bigint => {
@@ -80,10 +81,14 @@ const readConstant = (reader: Reader, size: number): bigint => {
   return value
 }
 
-const readFieldBits = (reader: Reader, size: number): FieldBits => {
+const readFieldBits = (
+  reader: Reader,
+  size: number,
+  checked: typeof checkedSubfield = checkedSubfield,
+): FieldBits => {
   const field = fieldHeader.read(reader)
   const offset = reader.u16()
-  checkedSubfield(reader, field, offset, size)
+  checked(reader, field, offset, size)
   return { field, offset }
 }
 

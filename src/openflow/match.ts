@@ -58,6 +58,15 @@ interface Wire {
   /** The greatest value, for fields of 48 bits or fewer. */
   readonly limit: number
   readonly wideLimit: bigint
+  /** Bits within the limit that are always zero. */
+  readonly unused: number
+}
+
+/** What Open vSwitch has no room for: operations of ARP above 255, ECN in the TOS, states of connections that are none. */
+const unusedBits: { readonly [name in FieldName]?: number } = {
+  arp_op: 0xff00,
+  nw_tos: 0x03,
+  ct_state: 0xffffff00,
 }
 
 const headOf = (oxmClass: number, number: number): number =>
@@ -77,6 +86,7 @@ const wireOf = (field: Field): Wire => ({
   provides: providerBits[field.name] ?? 0,
   needs: neededBits[field.prerequisite],
   limit: 2 ** Math.min(field.bits, 48) - 1,
+  unused: unusedBits[field.name] ?? 0,
   wideLimit: (1n << BigInt(field.bits)) - 1n,
 })
 
@@ -191,11 +201,14 @@ const readValue = (
   if (length !== (hasMask ? 2 * wire.size : wire.size))
     throw new DecodeError(start, `${length} octets for ${wire.name}`, 'OFPBMC_BAD_LEN')
   const value = readUnsigned(reader, wire.size)
-  const isTooLarge = typeof value === 'number' ? value > wire.limit : value > wire.wideLimit
+  const isTooLarge =
+    typeof value === 'number'
+      ? value > wire.limit || (value & wire.unused) !== 0
+      : value > wire.wideLimit
   if (wire.name === 'in_port' && isNoPort(value as number))
     throw new DecodeError(start, `there is no port ${value}`, 'OFPBMC_BAD_VALUE')
   if (isTooLarge)
-    throw new DecodeError(start, `${wire.name} has ${wire.field.bits} bits`, 'OFPBMC_BAD_VALUE')
+    throw new DecodeError(start, `${wire.name} has no such bits: ${value}`, 'OFPBMC_BAD_VALUE')
   if (!hasMask) return value
   const mask = readUnsigned(reader, wire.size)
   if (!isSet && !wire.field.isMaskable && !isAllOrNothing(wire, mask))
@@ -220,7 +233,7 @@ const readVariable = (reader: Reader, hasMask: boolean, length: number): Masked 
   const value = bigintOf(reader.take(size))
   const mask = hasMask ? bigintOf(reader.take(size)) : (1n << BigInt(8 * size)) - 1n
   if ((value & ~mask) !== 0n) throw reader.error('bits outside the mask', 'OFPBMC_BAD_WILDCARDS')
-  const isMasked = hasMask && mask === (1n << BigInt(8 * size)) - 1n && size > 0
+  const isMasked = hasMask && mask === (1n << BigInt(8 * size)) - 1n
   return isMasked ? { value, mask, size, isMasked: true } : { value, mask, size }
 }
 
@@ -325,7 +338,8 @@ const writeField = (writer: Writer, wire: Wire, value: FieldValue | Masked): voi
   writeUnsigned(writer, wire.size, value)
 }
 
-const sizeOfBigint = (value: bigint): number => Math.ceil(value.toString(16).length / 2)
+const sizeOfBigint = (value: bigint): number =>
+  value === 0n ? 0 : Math.ceil(value.toString(16).length / 2)
 
 const writeVariable = (writer: Writer, wire: Wire, given: FieldValue | Masked): void => {
   const isMasked = typeof given === 'object'
@@ -334,8 +348,7 @@ const writeVariable = (writer: Writer, wire: Wire, given: FieldValue | Masked): 
   const size =
     (isMasked ? given.size : undefined) ?? Math.max(sizeOfBigint(value), sizeOfBigint(mask ?? 0n))
   const isWhole = isMasked && given.size !== undefined && given.isMasked !== true
-  const hasMask =
-    mask !== undefined && !(isWhole && size > 0 && mask === (1n << BigInt(8 * size)) - 1n)
+  const hasMask = mask !== undefined && !(isWhole && mask === (1n << BigInt(8 * size)) - 1n)
   writer.u32(wire.header | (hasMask ? 0x100 | (2 * size) : size))
   writeBigint(writer, value, size)
   if (hasMask) writeBigint(writer, mask, size)
@@ -386,6 +399,7 @@ export const readSetField = (
   readField(reader, members, true)
   const name = Object.keys(members)[0] as FieldName | 'unknown'
   if (name === 'unknown') throw new UnknownFieldError(start)
+  checkWritable(reader, name)
   const given = members[name] as FieldValue | Masked
   if (typeof given !== 'object') return { field: name, value: given }
   const isWhole =
@@ -428,11 +442,30 @@ export const checkedSubfield = (
   offset: number,
   size: number,
 ): Subfield => {
-  const bits = fieldByName.get(field)!.bits
-  if (size === 0 || offset + size > Math.max(bits, 8 * fieldByName.get(field)!.size))
+  if (size === 0 || offset + size > widthOf(fieldByName.get(field)!))
     throw reader.error(
       `${field} has no bits ${offset} to ${offset + size - 1}`,
       'OFPBAC_BAD_SET_LEN',
     )
   return { field, offset, size }
+}
+
+/** As many bits as subfields may address: the bit that says that there is a tag is none of a VLAN's number. */
+export const widthOf = ({ name, bits, size }: Field): number =>
+  name === 'vlan_vid' ? 12 : Math.min(bits, 8 * size)
+
+/** The same for bits that an action writes. */
+export const writableSubfield = (
+  reader: Reader,
+  field: FieldName,
+  offset: number,
+  size: number,
+): Subfield => {
+  checkWritable(reader, field)
+  return checkedSubfield(reader, field, offset, size)
+}
+
+const checkWritable = (reader: Reader, field: FieldName): void => {
+  if (!fieldByName.get(field)!.isWritable)
+    throw reader.error(`${field} is read-only`, 'OFPBAC_BAD_SET_ARGUMENT')
 }

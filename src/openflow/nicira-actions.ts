@@ -14,6 +14,7 @@ import {
   packBits,
   readBits,
   readSetField,
+  writableSubfield,
   writeSetField,
 } from './match.js'
 import { type Action, type HashFields, type HashName, ports, type Subfield } from './values.js'
@@ -26,14 +27,17 @@ export const niciraExperimenter = 0x00002320
 
 type Kind = Action['kind']
 type ActionOf<K extends Kind> = Extract<Action, { kind: K }>
-type Actions = Codec<readonly Action[]>
+/** Actions up to the end of what holds them; `ct` holds one at a time, of few kinds. */
+export interface ActionList extends Codec<readonly Action[]> {
+  readInCt(reader: Reader): Action
+}
 
 export interface NiciraAction {
   readonly kind: Kind
   /** The numbers it may have on the wire; `write` gives back the one it used. */
   readonly numbers: readonly number[]
-  read(reader: Reader, actions: Actions): Action
-  write(writer: Writer, action: Action, actions: Actions): number
+  read(reader: Reader, actions: ActionList): Action
+  write(writer: Writer, action: Action, actions: ActionList): number
   /** It reads up to its end by itself. */
   readonly isOpenEnded: boolean
 }
@@ -42,8 +46,8 @@ export interface NiciraAction {
 const nicira = <K extends Kind>(
   kind: K,
   number: number,
-  read: (reader: Reader, actions: Actions) => ActionOf<K>,
-  write: (writer: Writer, action: ActionOf<K>, actions: Actions) => void,
+  read: (reader: Reader, actions: ActionList) => ActionOf<K>,
+  write: (writer: Writer, action: ActionOf<K>, actions: ActionList) => void,
 ): NiciraAction => ({
   kind,
   numbers: [number],
@@ -82,7 +86,7 @@ const writePort16 = (writer: Writer, port: number): void => writer.u16(port & 0x
 /** `offset << 6 | size - 1`, then the header of the field. */
 const readPacked = (reader: Reader): Subfield => {
   const { offset, size } = readBits(reader)
-  return checkedSubfield(reader, fieldHeader.read(reader), offset, size)
+  return writableSubfield(reader, fieldHeader.read(reader), offset, size)
 }
 const writePacked = (writer: Writer, bits: Subfield): void => {
   writer.u16(packBits(bits))
@@ -175,7 +179,7 @@ const move = nicira(
     return {
       kind: 'move',
       from: checkedSubfield(reader, from, fromOffset, size),
-      to: checkedSubfield(reader, to, toOffset, size),
+      to: writableSubfield(reader, to, toOffset, size),
     }
   },
   (writer, { from, to }) => {
@@ -278,7 +282,7 @@ const bundle = niciraForms(
     const packed = readBits(reader)
     let to: Subfield | undefined
     if (number === 13) {
-      to = checkedSubfield(reader, fieldHeader.read(reader), packed.offset, packed.size)
+      to = writableSubfield(reader, fieldHeader.read(reader), packed.offset, packed.size)
       reader.skip(4)
     } else reader.skip(8)
     if (2 * count > reader.remaining) throw reader.tooShort(2 * count, 'OFPBAC_BAD_LEN')
@@ -319,10 +323,10 @@ const decTtlForControllers = nicira(
 const controller = niciraForms('controller', [20, 37], readController, writeController)
 
 /** Offset, field, number of bits. */
-const readStackBits = (reader: Reader): Subfield => {
+const readStackBits = (reader: Reader, checked: typeof checkedSubfield): Subfield => {
   const offset = reader.u16()
   const field = fieldHeader.read(reader)
-  const bits = checkedSubfield(reader, field, offset, reader.u16())
+  const bits = checked(reader, field, offset, reader.u16())
   reader.offset = reader.end
   return bits
 }
@@ -366,8 +370,6 @@ const sample = niciraForms(
   },
 )
 
-const nothing = (): void => undefined
-
 // biome-ignore format: a table
 export const niciraActions: readonly NiciraAction[] = [
   ...resubmit,
@@ -385,15 +387,14 @@ export const niciraActions: readonly NiciraAction[] = [
   ...outputReg,
   ...learnAction.map(openEnded),
   nicira('exit', 17, () => ({ kind: 'exit' }), writer => writer.zeros(6)),
-  nicira('dec_ttl', 18, () => ({ kind: 'dec_ttl' }), nothing),
   nicira('fin_timeout', 19, reader => ({ kind: 'fin_timeout', idleTimeout: reader.u16(), hardTimeout: reader.u16() }),
     (writer, action) => { writer.u16(action.idleTimeout); writer.u16(action.hardTimeout); writer.zeros(2) }),
   decTtlForControllers,
   ...controller.map(openEnded),
   nicira('write_metadata', 22, reader => { reader.skip(6); return { kind: 'write_metadata', metadata: reader.u64(), mask: reader.u64() } },
     (writer, { metadata, mask }) => { writer.zeros(6); writer.u64(metadata); writer.u64(mask) }),
-  nicira('push', 27, reader => ({ kind: 'push', from: readStackBits(reader) }), (writer, { from }) => writeStackBits(writer, from)),
-  nicira('pop', 28, reader => ({ kind: 'pop', to: readStackBits(reader) }), (writer, { to }) => writeStackBits(writer, to)),
+  nicira('push', 27, reader => ({ kind: 'push', from: readStackBits(reader, checkedSubfield) }), (writer, { from }) => writeStackBits(writer, from)),
+  nicira('pop', 28, reader => ({ kind: 'pop', to: readStackBits(reader, writableSubfield) }), (writer, { to }) => writeStackBits(writer, to)),
   ...sample,
   nicira('set_mpls_label', 30, reader => { reader.skip(2); return { kind: 'set_mpls_label', label: reader.u32() } },
     (writer, { label }) => { writer.zeros(2); writer.u32(label) }),
@@ -422,7 +423,7 @@ export const niciraActions: readonly NiciraAction[] = [
   nicira('check_pkt_larger', 49, reader => {
     const size = reader.u16()
     const offset = reader.u16()
-    return { kind: 'check_pkt_larger', size, to: checkedSubfield(reader, fieldHeader.read(reader), offset, 1) }
+    return { kind: 'check_pkt_larger', size, to: writableSubfield(reader, fieldHeader.read(reader), offset, 1) }
   }, (writer, { size, to }) => { writer.u16(size); writer.u16(to.offset); fieldHeader.write(writer, to.field) }),
   openEnded(nicira('delete_field', 50, reader => ({ kind: 'delete_field', field: ending(reader, fieldHeader.read(reader)) }),
     (writer, { field }) => { fieldHeader.write(writer, field); writer.zeros(hasLongHeader(field) ? 6 : 10) })),
@@ -434,5 +435,5 @@ export const niciraActionByNumber = new Map(
 
 /** The last row of a kind writes it: the one with the wider form. */
 export const niciraActionByKind = new Map<string, NiciraAction>(
-  niciraActions.filter(entry => !entry.numbers.includes(18)).map(entry => [entry.kind, entry]),
+  niciraActions.map(entry => [entry.kind, entry]),
 )

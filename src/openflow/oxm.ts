@@ -287,6 +287,8 @@ const fieldByHeader: ReadonlyMap<number, Field> = new Map([
   // ONF EXT-109 gave `tcp_flags` a number of 1.3's own; 1.5 made it standard.
   [OF * 128 + 42, fieldByName.get('tcp_flags')!] as const,
   [OF * 128 + 43, fieldByName.get('actset_output')!] as const,
+  // NXOXM_ET_DP_HASH, which Open vSwitch writes over OpenFlow 1.5.
+  [NE * 128, fieldByName.get('dp_hash')!] as const,
 ])
 
 /** The field of a class (see `Field.oxmClass`) and number, from a match or an action. */

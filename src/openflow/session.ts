@@ -296,6 +296,7 @@ const fromSwitches: ReadonlySet<MessageKind> = new Set<MessageKind>([
   'port-status',
   'role-status',
   'bundle-control',
+  'request-forward',
   'experimenter',
   'unknown',
 ])

@@ -248,3 +248,16 @@ t.test('a switch that speaks OpenFlow 1.0 only is refused with what mends it', a
   await until(() => refused.length > 0)
   t.match(refused[0], { reason: /ovs-vsctl set bridge NAME protocols=OpenFlow13/ })
 })
+
+t.test('a switch may forward what another controller changed', async t => {
+  const at = await door(t)
+  const { wire, connection } = await at.healthy(5n)
+  // ONFT_REQUESTFORWARD with the deletion of group 3
+  wire.raw('04 04 0020 00000007 4f4e4600 0000092e  04 0f 0010 00000007 0002 00 00 00000003')
+  wire.send({ kind: 'echo-request', data: Buffer.from('still here') }, 9)
+  await until(() => wire.isClosed || wire.heard.some(({ kind }) => kind === 'echo-reply'))
+  t.notOk(connection.isClosed)
+  // the other way round: a message of controllers ends the connection
+  wire.send({ kind: 'features-request' }, 10)
+  t.ok(await wire.closedWithin(2_000))
+})

@@ -26,17 +26,21 @@ const recorded = readFileSync('test/fixtures/openflow13/texts.jsonl', 'utf8')
 const hexOf = (message: Message): string => Buffer.from(encode(message, 0)).toString('hex')
 
 const parse = ({ text, as }: Recorded): Message =>
-  as === 'group-mod' ? parseGroupMod(text) : parseFlowMod(text)
+  as === 'group-mod'
+    ? parseGroupMod(text)
+    : as === 'meter-mod'
+      ? parseMeterMod(text)
+      : parseFlowMod(text)
 
 t.test('flows and groups become the octets that ovs-ofctl sends', async t => {
   const sent = recorded.filter(({ hex }) => hex !== undefined)
-  t.ok(sent.length > 300)
+  t.ok(sent.length > 600)
   for (const one of sent) t.equal(hexOf(parse(one)), one.hex, one.text)
 })
 
 t.test('what ovs-ofctl refuses is refused', async t => {
   const wrong = recorded.filter(({ error }) => error !== undefined)
-  t.ok(wrong.length > 40)
+  t.ok(wrong.length > 200)
   for (const one of wrong) t.throws(() => parse(one), FlowTextError, `${one.text}: ${one.error}`)
 })
 

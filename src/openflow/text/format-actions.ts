@@ -1,6 +1,6 @@
 /** Actions and instructions as `ovs-ofctl` prints them. */
 
-import { fullMask } from '../match.js'
+import { fullMask, widthOf } from '../match.js'
 import { fieldByName } from '../oxm.js'
 import type {
   Action,
@@ -14,7 +14,7 @@ import type {
 } from '../values.js'
 import { ports } from '../values.js'
 import { toHex } from '../wire/codecs.js'
-import { conditionOf, formatPort, formatValue, symbolOf } from './format-match.js'
+import { conditionOf, formatPort, formatValue, hex, symbolOf } from './format-match.js'
 
 /** What a flow or a bucket does: `output:3`, several joined by commas, `drop` for nothing. */
 export const formatActions = (what: readonly Action[] | readonly Instruction[]): string => {
@@ -50,26 +50,16 @@ const formatInstruction = (one: Exclude<Instruction, { kind: 'unknown' }>): stri
 
 const allOnes = 0xffff_ffff_ffff_ffffn
 const formatMetadata = (metadata: bigint, mask: bigint): string =>
-  `0x${metadata.toString(16)}${mask === allOnes ? '' : `/0x${mask.toString(16)}`}`
+  `${hex(metadata)}${mask === allOnes ? '' : `/${hex(mask)}`}`
 
 /** `NXM_NX_REG0[0..15]`, `[3]` for one bit, `[]` for all of a field. */
 export const formatSubfield = ({ field, offset, size }: Subfield): string => {
-  const { bits, size: octets } = fieldByName.get(field)!
-  const width = widthOf({ name: field, bits, size: octets })
+  const width = widthOf(fieldByName.get(field)!)
   if (offset === 0 && size === width) return `${symbolOf(field)}[]`
   return size === 1
     ? `${symbolOf(field)}[${offset}]`
     : `${symbolOf(field)}[${offset}..${offset + size - 1}]`
 }
-
-const hex = (value: number | bigint): string =>
-  Number(value) === 0 ? '0' : `0x${value.toString(16)}`
-/** As many bits as actions may address. */
-const widthOf = (field: {
-  readonly name: string
-  readonly bits: number
-  readonly size: number
-}): number => (field.name === 'vlan_vid' ? 12 : Math.min(field.bits, 8 * field.size))
 
 const hex4 = (value: number): string => `0x${value.toString(16).padStart(4, '0')}`
 const dotted = (bytes: Uint8Array): string => (toHex(bytes).match(/../g) ?? []).join('.')
@@ -200,10 +190,10 @@ const formatSetField = (action: Extract<Action, { kind: 'set_field' }>): string 
     field,
     action.mask === undefined ? action.value : { value: action.value, mask: action.mask },
   )!
-  // The mask of an option of a tunnel is as long as the option is.
+  // The mask of an option of a tunnel is as long as the option is; one of all octets says nothing.
   const isShown = field.isVariable
-    ? action.mask !== undefined && action.mask !== fullMask(field.name)
-    : action.isMasked
+    ? action.mask !== fullMask(field.name)
+    : action.isMasked && field.bits < 8 * field.size
   const mask = isShown ? action.mask : condition.mask
   const text =
     field.format === 'decimal' && mask !== undefined
@@ -223,7 +213,7 @@ const fieldNames: Readonly<Record<string, string>> = {
 
 const formatResubmit = ({ port, table, ct }: Extract<Action, { kind: 'resubmit' }>): string => {
   const where = port === undefined ? undefined : formatPort(port)
-  if (table === undefined && !ct) return `resubmit:${where ?? 'IN_PORT'}`
+  if (table === undefined && !ct && where !== undefined) return `resubmit:${where}`
   return `resubmit(${where ?? ''},${table ?? ''}${ct ? ',ct' : ''})`
 }
 

@@ -268,7 +268,9 @@ const formatCondition = (match: Match, name: string): string | undefined => {
   const condition = conditionOf(field, match[field.name])
   if (condition === undefined) return undefined
   // Metadata of a tunnel without octets: the option must be there.
-  if (field.isVariable && condition.mask === 0n) return field.name
+  const given = match[field.name]
+  if (field.isVariable && condition.mask === 0n)
+    return typeof given === 'object' && given.isMasked ? field.name : `${field.name}=0`
   if (condition.mask === 0 || condition.mask === 0n) return undefined
   if (erspan[name] !== undefined && !isErspan(match, erspan[name])) return undefined
   if (isPlain.has(name))
@@ -284,6 +286,8 @@ const formatCondition = (match: Match, name: string): string | undefined => {
 
 /** Printed without their mask. */
 const isPlain = new Set([
+  'tun_gbp_flags',
+  'tun_erspan_idx',
   'tun_erspan_ver',
   'tun_erspan_dir',
   'tun_erspan_hwid',
@@ -307,7 +311,8 @@ const formatLabel = ({ value, mask }: Condition): string => {
   return padded(value) + (mask === undefined ? '' : `/${padded(mask)}`)
 }
 
-const hex = (value: FieldValue): string => (Number(value) === 0 ? '0' : `0x${value.toString(16)}`)
+export const hex = (value: FieldValue): string =>
+  Number(value) === 0 ? '0' : `0x${value.toString(16)}`
 
 /** IPv4 addresses within IPv6 are written with dots. */
 export const formatIpv6Text = (value: bigint): string => {
@@ -336,7 +341,7 @@ export const formatValue = (
         (mask === undefined ? '' : `/${formatIpv6Mask(BigInt(mask))}`)
       )
     case 'port':
-      return formatPort(Number(value))
+      return formatPort(field.bits === 16 ? wholePort(Number(value)) : Number(value))
     case 'ct-state':
       return formatFlags(
         Number(value),
@@ -389,6 +394,9 @@ export const portNames: ReadonlyMap<number, string> = new Map([
   [ports.all, 'ALL'], [ports.controller, 'CONTROLLER'], [ports.local, 'LOCAL'], [ports.any, 'ANY'],
   [0xfffffff7, 'UNSET'],
 ])
+
+/** The last 256 ports of 16 bits are the reserved ones. */
+const wholePort = (port: number): number => (port >= 0xff00 ? 0xffff0000 + port : port)
 
 export const formatPort = (port: number): string =>
   portNames.get(port) ?? String(port >= 0xffffff00 ? port & 0xffff : port)

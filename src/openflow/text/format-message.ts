@@ -39,11 +39,17 @@ export const formatReceived = (message: Received, depth = 0): string => {
   const head = messageHeads[message.kind as keyof typeof messageHeads]
   if (head === undefined) return formatUnknown(message)
   const flags = formatMultipartFlags(message as { more?: boolean; otherFlags?: number })
-  const version = versionNames[(message as { headerVersion?: number }).headerVersion ?? 4] ?? '1.3'
-  return `${head} (OF${version}) (xid=0x${message.xid.toString(16)}):${flags}${formatBody(message, depth)}`
+  const version = formatVersion((message as { headerVersion?: number }).headerVersion ?? 4)
+  return `${head}${version} (xid=0x${message.xid.toString(16)}):${flags}${formatBody(message, depth)}`
 }
 
-const versionNames = ['', '1.0', '1.1', '1.2', '1.3', '1.4', '1.5'] as const
+/** OpenFlow 1.0 is not said. */
+const formatVersion = (version: number): string => {
+  if (version === 1) return ''
+  return version >= 2 && version <= 6
+    ? ` (OF1.${version - 1})`
+    : ` (OF 0x${version.toString(16).padStart(2, '0')})`
+}
 
 const formatMultipartFlags = ({ more, otherFlags }: { more?: boolean; otherFlags?: number }) => {
   const unknown =
@@ -102,9 +108,10 @@ const formatBody = (message: Received, depth: number): string => {
       return ` port=${formatPort(message.port)}`
     case 'queue-get-config-reply':
       if (message.queues.length === 0) return ''
-      return [` port=${formatPort(message.port)}`, ...message.queues.map(formatQueueConfig)].join(
-        '\n',
-      )
+      return [
+        ` port=${formatPort(message.port)}`,
+        ...message.queues.toSorted((a, b) => a.queue - b.queue).map(formatQueueConfig),
+      ].join('\n')
     case 'role-request':
     case 'role-reply':
       return ` ${formatRole(message)}`
@@ -165,7 +172,7 @@ const helloVersions = (message: ReceivedOf<'hello'>): readonly number[] => {
   const highest = (message as { headerVersion?: number }).headerVersion ?? 4
   return (
     message.versions.bitmap?.filter(version => version > 0) ??
-    Array.from({ length: highest }, (_, index) => index + 1)
+    Array.from({ length: Math.min(highest, 31) }, (_, index) => index + 1)
   )
 }
 
@@ -190,13 +197,23 @@ const formatError = (
       ? `type ${type}, code ${code}`
       : `experimenter 0x${experimenter.toString(16)}, type ${code}`
   const name = ` ${known?.ovsName ?? `***unknown error: ${numbers}***`}`
-  if (type === helloFailed) return `${name}\n${Buffer.from(data).toString('latin1')}`
+  if (type === helloFailed) return `${name}\n${formatText(data)}`
   return `${name}\n${formatErred(data, depth)}`
 }
+
+/** Text of others, whose control characters mean nothing to a terminal any more. */
+const formatText = (data: Uint8Array): string =>
+  Array.from(data, octet =>
+    octet >= 0x20 && octet < 0x7f && octet !== 0x5c
+      ? String.fromCharCode(octet)
+      : `\\${octet.toString(8).padStart(3, '0')}`,
+  ).join('')
 
 /** The request that failed, or as much as there is of it. */
 const formatErred = (data: Uint8Array, depth: number): string => {
   if (data.length === 0) return 'OpenFlow message is empty'
+  if (data.length < 8)
+    return `OpenFlow packet too short (only ${data.length} bytes):\n${formatHexDump(data)}`
   const size = ((data[2] ?? 0) << 8) | (data[3] ?? 0)
   if (size === data.length) return formatInner(data, depth)
   const head = size > data.length ? headOf(data) : ''
@@ -328,7 +345,7 @@ const formatRole = ({
   generationId,
 }: ReceivedOf<'role-request'> | ReceivedOf<'role-reply'>): string => {
   const isGiven =
-    kind === 'role-request' ? role !== 'nochange' : generationId !== 0xffff_ffff_ffff_ffffn
+    generationId !== 0xffff_ffff_ffff_ffffn && (kind === 'role-reply' || role !== 'nochange')
   return `role=${roleNames[role]}${isGiven ? ` generation_id=${generationId}` : ''}`
 }
 

@@ -51,7 +51,7 @@ export const formatPortMod = (message: ReceivedOf<'port-mod'>): string =>
     `     advertise: ${formatFeatures(message.advertise) || 'UNCHANGED'}`,
   ].join('\n')
 
-const notCounted = 0xffff_ffff_ffff_ffffn
+export const notCounted = 0xffff_ffff_ffff_ffffn
 
 /** A question mark where the switch does not count. */
 export const formatCount = (value: bigint): string => (value === notCounted ? '?' : String(value))

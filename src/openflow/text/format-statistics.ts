@@ -12,11 +12,11 @@ import {
 } from './format-flow.js'
 import { formatMatch, formatPort } from './format-match.js'
 import {
-  formatCount,
   formatPortDescription,
   formatPortStats,
   formatQueue,
   formatQueueStats,
+  notCounted,
 } from './format-port.js'
 import { formatActionBitmap, formatTableFeatures, formatTableStats } from './format-tables.js'
 
@@ -66,7 +66,7 @@ const formatReply = (message: Received): string | undefined => {
     case 'flow-stats-reply':
       return message.entries.map(entry => `\n ${formatFlow(entry)}`).join('')
     case 'aggregate-stats-reply':
-      return ` packet_count=${formatCount(message.packetCount)} byte_count=${formatCount(message.byteCount)} flow_count=${message.flowCount}`
+      return ` packet_count=${message.packetCount} byte_count=${message.byteCount} flow_count=${message.flowCount}`
     case 'table-stats-reply':
       return formatTableStats(message.entries)
     case 'port-stats-reply':
@@ -102,11 +102,12 @@ const formatReply = (message: Received): string | undefined => {
 }
 
 const formatGroupStats = (entry: ReceivedOf<'group-stats-reply'>['entries'][number]): string => {
-  const buckets = entry.buckets.map(
-    (bucket, index) =>
-      `,bucket${index}:packet_count=${formatCount(bucket.packetCount)},byte_count=${formatCount(bucket.byteCount)}`,
+  const buckets = entry.buckets.map(({ packetCount, byteCount }, index) =>
+    packetCount === notCounted
+      ? ''
+      : `,bucket${index}:packet_count=${packetCount},byte_count=${byteCount}`,
   )
-  return `\n group_id=${entry.groupId},duration=${formatDuration(entry.durationSeconds, entry.durationNanoseconds)},ref_count=${entry.referenceCount},packet_count=${formatCount(entry.packetCount)},byte_count=${formatCount(entry.byteCount)}${buckets.join('')}`
+  return `\n group_id=${entry.groupId},duration=${formatDuration(entry.durationSeconds, entry.durationNanoseconds)},ref_count=${entry.referenceCount},packet_count=${entry.packetCount},byte_count=${entry.byteCount}${buckets.join('')}`
 }
 
 const groupKinds = ['all', 'select', 'indirect', 'fast failover'] as const

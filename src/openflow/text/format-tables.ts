@@ -4,6 +4,7 @@ import type { ReceivedOf } from '../messages/index.js'
 import { findField } from '../oxm.js'
 import { toHex } from '../wire/codecs.js'
 import { formatFieldSet } from './format-field-set.js'
+import { hex } from './format-match.js'
 
 type TableStats = ReceivedOf<'table-stats-reply'>['entries'][number]
 type TableFeatures = ReceivedOf<'table-features-reply'>['entries'][number]
@@ -184,8 +185,8 @@ const formatFeatures = (entry: TableFeatures): string => {
   const instructions = idsOf(propertyOf(entry, 0))
   const lines = [
     `  table ${titleOf(entry)}:`,
-    `    metadata: match=0x${entry.metadataMatch.toString(16)} write=0x${entry.metadataWrite.toString(16)}`,
-    `    max_entries=${entry.maxEntries}`,
+    `    metadata: match=${hex(entry.metadataMatch)} write=${hex(entry.metadataWrite)}`,
+    ...(entry.maxEntries === 0 ? [] : [`    max_entries=${entry.maxEntries}`]),
     '    instructions (table miss and others):',
     ...(next.length > 0 ? [`      next tables: ${ranges(next)}`] : []),
     `      instructions: ${instructionNames

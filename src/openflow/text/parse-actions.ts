@@ -4,6 +4,7 @@
  * `set_field`, a masked `set_field` is one `load` for each run of bits.
  */
 
+import { widthOf } from '../match.js'
 import { type Field, fieldByName } from '../oxm.js'
 import type { Known } from '../prerequisites.js'
 import { type Action, type FieldValue, type Instruction, ports, type Subfield } from '../values.js'
@@ -13,11 +14,11 @@ import {
   asFieldValue,
   findNamedField,
   findPort,
+  findSymbol,
   type PortNames,
   parseBits,
   parsePort,
   parseSubfield,
-  widthOf,
 } from './parse-value.js'
 import {
   FlowTextError,
@@ -35,6 +36,8 @@ export interface ActionContext {
   readonly known: Known
   /** The packet has a VLAN tag where we are. */
   hasVlan: boolean
+  /** Gathers what has a word of its own and is a `set_field` on the wire: an action set takes it for any packet. */
+  readonly lenient?: Set<Action>
   /** In `ct(exec(...))`, where mark and label may be set and nothing else. */
   readonly isInCt?: boolean
 }
@@ -58,8 +61,11 @@ const transport = (
   context: ActionContext,
   side: 'src' | 'dst',
 ): readonly Action[] => {
-  const protocol = context.known.ip_proto
-  const name = protocol === 17 ? 'udp' : protocol === 132 ? 'sctp' : 'tcp'
+  const name = ({ 6: 'tcp', 17: 'udp', 132: 'sctp' } as const)[Number(context.known.ip_proto)]
+  if (name === undefined)
+    throw new FlowTextError(
+      `mod_tp_${side} needs a match that says tcp, udp or sctp, or write set_field:${value}->tcp_${side}`,
+    )
   return setField(`${name}_${side}`, parseSmall(value, 16, `mod_tp_${side}`))
 }
 
@@ -138,11 +144,19 @@ const reasonOf = (text: string): number => {
   return reason
 }
 
+/** A queue is of one port: of none that stands for several. */
+const queuePort = (text: string, context: ActionContext): number => {
+  const port = parsePort(text, context.ports)
+  if (port >= ports.max && port !== ports.inPort && port !== ports.local)
+    throw new FlowTextError(`${text}: no port with queues (OFPBAC_BAD_OUT_PORT)`)
+  return port
+}
+
 const parseEnqueue: Parser = (value, context) => {
   const [port = '', queue = ''] = value.split(/[:,]/)
   return [
     { kind: 'set_queue', queue: parseSmall(queue, 32, 'queue') },
-    { kind: 'output', port: parsePort(port, context.ports), maxLength: 0xffff },
+    { kind: 'output', port: queuePort(port, context), maxLength: 0xffff },
     { kind: 'pop_queue' },
   ]
 }
@@ -328,7 +342,7 @@ const parseTos = (value: string): number => {
 }
 
 const metadataField = (name: string): Field['name'] => {
-  const field = findNamedField(name)
+  const field = findSymbol(name) ?? findNamedField(name)
   if (!field?.isVariable) throw new FlowTextError(`cannot delete field ${name}`)
   return field.name
 }
@@ -336,7 +350,12 @@ const metadataField = (name: string): Field['name'] => {
 const parseOne = (key: string, value: string, context: ActionContext): Parsed => {
   const word = key.toLowerCase()
   const parser = Object.hasOwn(parsers, word) ? parsers[word] : undefined
-  if (parser !== undefined) return parser(value, context)
+  if (parser !== undefined) {
+    const parsed = parser(value, context)
+    if (!isInstruction(parsed) && word !== 'set_field' && word !== 'load')
+      for (const action of parsed) if (action.kind === 'set_field') context.lenient?.add(action)
+    return parsed
+  }
   const nested = parseNested(word, value, context)
   if (nested !== undefined) return [nested]
   const port = findPort(key, context.ports)
@@ -388,12 +407,17 @@ export const parseInstructions = (text: string, context: ActionContext): Instruc
       throw new FlowTextError('actions must come before the other instructions')
     applied.push(...parsed)
   }
-  checkConjunctions(applied ?? [])
+  checkConjunctions(applied ?? [], instructions)
   return instructions
 }
 
-const checkConjunctions = (actions: readonly Action[]): void => {
-  const other = actions.find(({ kind }) => kind !== 'conjunction' && kind !== 'note')
+const checkConjunctions = (
+  actions: readonly Action[],
+  instructions: readonly Instruction[],
+): void => {
+  const other = [...actions, ...instructions.filter(({ kind }) => kind !== 'apply-actions')].find(
+    ({ kind }) => kind !== 'conjunction' && kind !== 'note',
+  )
   if (other && actions.some(({ kind }) => kind === 'conjunction'))
     throw new FlowTextError(
       `"conjunction" actions may be used along with "note" but not any other kind of action (such as the "${other.kind}" action used here)`,

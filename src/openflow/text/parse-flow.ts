@@ -3,7 +3,7 @@ import { checkInstructions } from '../check-actions.js'
 import { groupTypes } from '../messages/group.js'
 import type { Message } from '../messages/index.js'
 import { meterFlags, meters } from '../messages/meter.js'
-import { type Bucket, type GroupType, type MeterBand, ports } from '../values.js'
+import { type Action, type Bucket, type GroupType, type MeterBand, ports } from '../values.js'
 import { parseActions, parseInstructions } from './parse-actions.js'
 import { FlowKey } from './parse-match.js'
 import { type PortNames, parsePort } from './parse-value.js'
@@ -33,7 +33,14 @@ const flowFlags: Readonly<Record<string, number>> = {
 }
 
 /** What `dump-flows` prints and `add-flow` passes over. */
-const ignored = new Set(['duration', 'n_packets', 'n_bytes', 'idle_age', 'hard_age'])
+const ignored = new Set([
+  'allow_hidden_fields',
+  'duration',
+  'n_packets',
+  'n_bytes',
+  'idle_age',
+  'hard_age',
+])
 
 /** `add priority=5,...`: the command may stand in front. */
 const takeCommand = <T>(
@@ -66,13 +73,15 @@ export const parseFlowMod = (text: string, portNumbers?: PortNames): FlowMod => 
   value.match = match
   if (isDelete) return value
   if (actions === undefined) throw new FlowTextError('must specify an action')
+  const lenient = new Set<Action>()
   const context = {
     known: match,
     hasVlan: match.vlan_vid !== undefined && hasTag(match.vlan_vid),
+    lenient,
     ...(portNumbers && { ports: portNumbers }),
   }
   const instructions = parseInstructions(actions, context)
-  const wrong = checkInstructions(instructions, match, value.tableId)
+  const wrong = checkInstructions(instructions, match, value.tableId, lenient)
   if (wrong !== undefined)
     throw new FlowTextError(`actions are invalid with specified match (${wrong})`)
   value.instructions = instructions
@@ -165,12 +174,20 @@ const addCookie = (value: Editable<FlowMod>, text: string): void => {
 // biome-ignore format: a table
 const groupCommands: Readonly<Record<string, GroupMod['command']>> = { add: 'add', modify: 'modify', delete: 'delete' }
 
-const groupNumber = (text: string): number =>
-  text.toLowerCase() === 'all' ? 0xfffffffc : parseSmall(text, 32, 'group_id')
+const groupNumber = (text: string): number => {
+  if (text.toLowerCase() === 'all') return allGroups
+  const group = parseSmall(text, 32, 'group_id')
+  if (group > greatestGroup && group !== allGroups)
+    throw new FlowTextError(`invalid group id ${text}`)
+  return group
+}
+
+const allGroups = 0xfffffffc
+const greatestGroup = 0xffffff00
 
 /**
  * The group-mod that `ovs-ofctl -O OpenFlow13 add-group` sends: `group_id=1,type=select,bucket=...`.
- * `selection_method` and ids of buckets are read and, as 1.3 cannot say them, not sent.
+ * `selection_method` and ids of buckets are read, checked and, as 1.3 cannot say them, not sent.
  *
  * @throws {FlowTextError}
  */
@@ -179,24 +196,66 @@ export const parseGroupMod = (text: string, portNumbers?: PortNames): GroupMod =
   const [head, ...bucketTexts] = group.split(/[,\s]*\bbucket=/)
   let groupId: number | undefined
   let type: GroupType | undefined
+  const selection: Selection = {}
   for (const { key, value } of splitWords(head ?? '')) {
     if (key === 'group_id') groupId = groupNumber(value)
+    else if (command === 'delete') throw new FlowTextError(`${key} is not needed`)
     else if (key === 'type') type = groupType(value)
-    else if (
-      !['selection_method', 'selection_method_param', 'fields', 'command_bucket_id'].includes(key)
-    )
-      throw new FlowTextError(`unknown keyword ${key}`)
+    else addSelection(selection, key, value)
   }
   if (groupId === undefined) {
     if (command !== 'delete') throw new FlowTextError('must specify a group_id')
-    groupId = 0xfffffffc
+    groupId = allGroups
   }
-  if (command === 'delete') return { kind: 'group-mod', command, groupId }
+  if (command === 'delete') {
+    if (bucketTexts.length > 0) throw new FlowTextError('bucket is not needed')
+    return { kind: 'group-mod', command, groupId }
+  }
   if (type === undefined) throw new FlowTextError('must specify a type')
+  checkSelection(selection, bucketTexts.length > 0)
   const buckets = bucketTexts.map(bucket => parseBucket(bucket, type, portNumbers))
   if (type === 'indirect' && buckets.length > 1)
     throw new FlowTextError('indirect groups must have one bucket')
   return { kind: 'group-mod', command, type, groupId, buckets }
+}
+
+/** How a select group chooses a bucket: a word of OpenFlow 1.5. */
+interface Selection {
+  method?: string
+  parameter?: bigint
+  hasFields?: boolean
+}
+
+const addSelection = (selection: Selection, key: string, value: string): void => {
+  switch (key) {
+    case 'selection_method':
+      if (value.length > 15)
+        throw new FlowTextError('selection method is longer than 15 bytes long')
+      selection.method = value
+      break
+    case 'selection_method_param':
+      selection.parameter = parseNumber(value, 64, key)
+      break
+    case 'fields':
+      selection.hasFields = true
+      break
+    case 'command_bucket_id':
+      throw new FlowTextError('command bucket id is not needed')
+    default:
+      throw new FlowTextError(`unknown keyword ${key}`)
+  }
+}
+
+const checkSelection = (
+  { method = '', parameter = 0n, hasFields }: Selection,
+  hasBuckets: boolean,
+): void => {
+  if (hasFields && method !== 'hash')
+    throw new FlowTextError('fields may only be specified with "selection_method=hash"')
+  if (parameter !== 0n && method === '')
+    throw new FlowTextError('selection_method_param is only allowed with "selection_method"')
+  if (method !== '' && !hasBuckets)
+    throw new FlowTextError('selection_method cannot be said in OpenFlow 1.3')
 }
 
 const groupType = (text: string): GroupType => {
@@ -238,7 +297,11 @@ const watchedPort = (text: string, portNumbers?: PortNames): number => {
 }
 
 const checkBucket = (bucket: Bucket, type: GroupType): void => {
-  if (type === 'ff' && bucket.watchPort === undefined && bucket.watchGroup === undefined)
+  if (
+    type === 'ff' &&
+    (bucket.watchPort ?? ports.any) === ports.any &&
+    bucket.watchGroup === undefined
+  )
     throw new FlowTextError('fast failover bucket requires watch_port or watch_group')
   if (type !== 'select' && bucket.weight)
     throw new FlowTextError('Only select groups can have bucket weights.')
@@ -264,11 +327,15 @@ export const parseMeterMod = (text: string): MeterMod => {
   let flags = 0
   for (const { key, value } of splitWords(head)) {
     if (key === 'meter') meterId = meterNumbers[value] ?? meterNumber(value)
+    else if (command === 'delete') throw new FlowTextError(`unknown keyword ${key}`)
     else if (Object.hasOwn(meterFlags, key)) flags |= meterFlags[key as keyof typeof meterFlags]
     else throw new FlowTextError(`unknown keyword ${key}`)
   }
   if (meterId === undefined) throw new FlowTextError("must specify `meter=NUMBER'")
-  if (command === 'delete') return { kind: 'meter-mod', command, meterId }
+  if (command === 'delete') {
+    if (bandText !== undefined) throw new FlowTextError('unknown keyword bands')
+    return { kind: 'meter-mod', command, meterId }
+  }
   if ((flags & 3) === 0) throw new FlowTextError('meter must specify either `kbps` or `pktps`')
   if (bandText === undefined) throw new FlowTextError('must specify bands')
   return { kind: 'meter-mod', command, flags, meterId, bands: parseBands(bandText, flags) }
@@ -300,6 +367,8 @@ const parseBands = (text: string, flags: number): MeterBand[] => {
       throw new FlowTextError("'dscp_remark' band must have 'prec_level'")
     if (band.burstSize !== 0 && (flags & meterFlags.burst) === 0)
       throw new FlowTextError("band may have 'burst_size' only when 'burst' flag is set")
+    if (band.burstSize === 0 && (flags & meterFlags.burst) !== 0)
+      throw new FlowTextError("band must have 'burst_size' when 'burst' flag is set")
   }
   return bands
 }

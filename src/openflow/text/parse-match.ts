@@ -3,6 +3,7 @@
  * (`tp_dst` of TCP and UDP, the type of ICMP) share one here; which field goes on the wire follows
  * from the protocol, and what the protocol does not have is left away. The order is Open vSwitch's.
  */
+import { widthOf } from '../match.js'
 import { type Field, type FieldName, fieldByName } from '../oxm.js'
 import type { FieldValue, Masked, Match } from '../values.js'
 import {
@@ -13,7 +14,6 @@ import {
   findSymbol,
   type PortNames,
   parseBits,
-  widthOf,
 } from './parse-value.js'
 import { FlowTextError, isNumber, parseNumber, parseSmall, type Word } from './parse-words.js'
 
@@ -31,7 +31,7 @@ const places: Readonly<Record<string, string>> = {
   tcp_src: 'tp_src', udp_src: 'tp_src', sctp_src: 'tp_src', icmp_type: 'tp_src', icmpv6_type: 'tp_src',
   tcp_dst: 'tp_dst', udp_dst: 'tp_dst', sctp_dst: 'tp_dst', icmp_code: 'tp_dst', icmpv6_code: 'tp_dst',
   ip_src: 'nw_src', arp_spa: 'nw_src', ip_dst: 'nw_dst', arp_tpa: 'nw_dst', ip_proto: 'nw_proto', arp_op: 'nw_proto',
-  nd_sll: 'arp_sha', nd_tll: 'arp_tha',
+  nd_sll: 'arp_sha', nd_tll: 'arp_tha', nd_options_type: 'tcp_flags',
 }
 
 const vlanPresent = 0x1000n
@@ -40,6 +40,7 @@ export class FlowKey {
   readonly #bits = new Map<string, Bits>()
   /** Some word was about an Ethernet frame: then the match is about frames alone. */
   #isFrame = false
+  #optionOctets = 0
 
   /** True when the word belongs to a match. */
   add({ key, value }: Word, portNumbers?: PortNames): boolean {
@@ -70,6 +71,11 @@ export class FlowKey {
   #merge(place: string, value: bigint, mask: bigint): void {
     const before = this.#bits.get(place) ?? { value: 0n, mask: 0n }
     this.#set(place, (before.value & ~mask) | (value & mask), before.mask | mask)
+  }
+
+  #replaceVlan(value: bigint, mask: bigint): void {
+    const before = this.#bits.get('vlan_tci') ?? { value: 0n, mask: 0n }
+    this.#set('vlan_tci', (before.value & 0xe000n) | value, (before.mask & 0xe000n) | mask)
   }
 
   #addVlan(text: string): boolean {
@@ -106,8 +112,15 @@ export class FlowKey {
       this.#isFrame = true
       return
     }
+    if (
+      name === 'ct_state' &&
+      ((value | (mask === allOnes(32) ? 0n : mask)) & ~knownCtState) !== 0n
+    )
+      throw new FlowTextError(`${name} has the states 0x01 to 0x80 and no others`)
     if (name === 'ct_state') return this.#set(name, value, mask & knownCtState)
-    if (name === 'vlan_vid') return this.#merge('vlan_tci', value, mask & 0x1fffn)
+    if (name === 'arp_op' && value > 0xffn)
+      throw new FlowTextError(`arp_op ${value} does not fit in 8 bits`)
+    if (name === 'vlan_vid') return this.#replaceVlan(value, mask & 0x1fffn)
     if (name === 'vlan_tci') return this.#set('vlan_tci', value, mask)
     if (name === 'vlan_pcp' && mask !== 0n)
       return this.#merge('vlan_tci', (value << 13n) | vlanPresent, 0xf000n)
@@ -117,7 +130,8 @@ export class FlowKey {
     if (name.startsWith('xreg'))
       return this.#addRegisters(2 * Number(name.slice(4)), 2, value, mask)
     if (field.isVariable) return this.#addOption(field, value, mask, isEmpty)
-    this.#set(places[name] ?? name, value, mask)
+    const isType = types.has(name) && mask === allOnes(field.bits)
+    this.#set(places[name] ?? name, value, isType ? 0xffffn : mask)
   }
 
   #addRegisters(first: number, count: number, value: bigint, mask: bigint): void {
@@ -133,16 +147,28 @@ export class FlowKey {
 
   /** An option of a tunnel without a value must only be there. */
   #addOption({ name }: Field, value: bigint, mask: bigint, isEmpty: boolean): void {
-    this.#bits.set(name, isEmpty ? { value: 0n, mask: 0n } : { value: value & mask, mask })
+    if (this.#bits.has(name)) throw new FlowTextError(`field ${name} set multiple times`)
+    const bits = isEmpty ? { value: 0n, mask: 0n } : { value: value & mask, mask }
+    const size = sizeOfOption(bits)
+    if (this.#optionOctets + size >= optionOctetsAtMost)
+      throw new FlowTextError(
+        `field ${name} exceeds maximum size for tunnel metadata (used ${this.#optionOctets}, max ${optionOctetsAtMost})`,
+      )
+    this.#optionOctets += size
+    this.#bits.set(name, bits)
   }
 
   /** What is known of packets that match, for the checks of actions. */
   get etherType(): number | undefined {
+    const packet = this.#bits.get('packet_type')
+    if (packet && packet.value >> 16n === 1n) return Number(packet.value & 0xffffn)
     const bits = this.#bits.get('eth_type')
     return bits && Number(bits.value)
   }
 
   toMatch(): Match {
+    // Both places say the same.
+    if (this.#bits.has('eth_type')) this.#set('eth_type', BigInt(this.etherType!), 0xffffn)
     const match: Record<string, FieldValue | Masked> = {}
     const put = (name: FieldName, place: string = name): void => {
       const bits = this.#bits.get(place)
@@ -208,7 +234,7 @@ export class FlowKey {
     put('ip_dscp')
     put('ip_ecn')
     put('nw_ttl')
-    if (isVersion6) put('ipv6_label')
+    put('ipv6_label')
     put('ip_proto', 'nw_proto')
     const protocol = Number(this.#bits.get('nw_proto')?.value ?? -1n)
     const names = ({ 6: 'tcp', 17: 'udp', 132: 'sctp' } as const)[protocol]
@@ -230,7 +256,7 @@ export class FlowKey {
     if (code !== 0 || (type !== 135 && type !== 136)) return
     put('nd_reserved')
     put('nd_target')
-    put('nd_options_type')
+    put('nd_options_type', 'tcp_flags')
     if (type === 135) put('nd_sll', 'arp_sha')
     else put('nd_tll', 'arp_tha')
   }
@@ -242,10 +268,7 @@ const knownCtState = 0xffn
 const isOfFrame = ({ name, prerequisite }: Field): boolean =>
   name.startsWith('eth_') ||
   name.startsWith('vlan_') ||
-  (prerequisite !== 'none' &&
-    prerequisite !== 'ct' &&
-    prerequisite !== 'in-port' &&
-    prerequisite !== 'nsh')
+  (prerequisite !== 'none' && prerequisite !== 'in-port')
 
 const beforeEthernet: readonly FieldName[] = [
   'packet_type',
@@ -281,33 +304,41 @@ const selfMasked = new Set<string>([
   'tun_gtpu_flags',
   'tun_gtpu_msgtype',
 ])
-/** Fields that share their place with wider ones and take no mask. */
-const narrow = new Set<string>([
+/** They fill a place that is wider than they are. */
+const types = new Set<string>([
   'icmp_type',
   'icmp_code',
   'icmpv6_type',
   'icmpv6_code',
-  'arp_op',
-  'ip_proto',
+  'nd_options_type',
 ])
 
-/** Octets that a number needs. */
+/** Fields that share their place with wider ones and take no mask. */
+const narrow = new Set<string>([...types, 'arp_op', 'ip_proto'])
+
+/** Octets that a number needs; none for zero. */
 const sizeOf = (value: bigint): number =>
-  value === 0n ? 1 : Math.ceil(value.toString(16).length / 2)
+  value === 0n ? 0 : Math.ceil(value.toString(16).length / 2)
+
+/** What Open vSwitch has room for, in all the options of a match. */
+const optionOctetsAtMost = 256
+
+const sizeOfOption = ({ value, mask }: Bits): number => sizeOf(mask === allOnes(992) ? value : mask)
 
 const conditionOf = (field: Field, { value, mask }: Bits): FieldValue | Masked | undefined => {
   if (field.isVariable) {
-    if (mask === 0n) return { value: 0n, mask: 0n, size: 0 }
+    if (mask === 0n) return { value: 0n, mask: 0n, size: 0, isMasked: true }
     const isExact = mask === allOnes(992)
-    const size = sizeOf(isExact ? value : mask)
+    const size = sizeOfOption({ value, mask })
     return isExact
       ? { value, mask: allOnes(8 * size), size }
       : { value, mask, size, isMasked: true }
   }
   if (selfMasked.has(field.name) && value === 0n) return undefined
-  if (selfMasked.has(field.name))
+  if (selfMasked.has(field.name) && value !== allOnes(8 * field.size))
     return { value: asFieldValue(field, value), mask: asFieldValue(field, value) }
-  const isExact = mask === allOnes(field.bits) && field.name !== 'tun_flags'
+  const full = allOnes(field.bits)
+  const isExact = (mask & full) === full && field.name !== 'tun_flags'
   if (isExact || narrow.has(field.name)) return asFieldValue(field, value & allOnes(field.bits))
   return { value: asFieldValue(field, value), mask: asFieldValue(field, mask) }
 }

@@ -1,5 +1,6 @@
 /** Actions with parameters in parentheses: ct, learn, multipath, bundle, sample, encap and their kin. */
 import { type Ip, parseIpv4, parseIpv6 } from '../../base/addresses.js'
+import { widthOf } from '../match.js'
 import { fieldByName } from '../oxm.js'
 import type {
   Action,
@@ -11,7 +12,7 @@ import type {
   Subfield,
 } from '../values.js'
 import { type ActionContext, parseActions, splitArrow } from './parse-actions.js'
-import { findNamedField, parseBits, parsePort, parseSubfield, widthOf } from './parse-value.js'
+import { findNamedField, parseBits, parsePort, parseSubfield } from './parse-value.js'
 import { FlowTextError, parseDecimal, parseNumber, parseSmall, splitWords } from './parse-words.js'
 
 type Editable<T> = { -readonly [K in keyof T]: T[K] }

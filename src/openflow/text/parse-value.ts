@@ -1,5 +1,6 @@
 /** Fields by the names `ovs-ofctl` takes for them, their values with masks, and parts of fields. */
 import { parseIpv4, parseIpv6, parseMac } from '../../base/addresses.js'
+import { widthOf } from '../match.js'
 import { type Field, fieldByName, fields } from '../oxm.js'
 import type { FieldValue, Subfield } from '../values.js'
 import { portNames } from './format-match.js'
@@ -48,10 +49,6 @@ export const findSymbol = (symbol: string): Field | undefined =>
 /** Actions that load and move work on Nicira's narrow view of the port when it is named so. */
 const actionField = (name: string): Field | undefined =>
   findSymbol(name) ?? (name === 'in_port' ? fieldByName.get('in_port16') : findNamedField(name))
-
-/** As many bits as subfields may address. */
-export const widthOf = ({ name, bits, size }: Field): number =>
-  name === 'vlan_vid' ? 12 : Math.min(bits, 8 * size)
 
 /** `NXM_NX_REG0[0..15]`, `reg0[3]`, `reg0[]`, `reg0` */
 export const parseSubfield = (text: string): Subfield => {
@@ -179,8 +176,7 @@ export const findPort = (text: string, portNumbers?: PortNames): number | undefi
     const number = Number(text)
     if (number > 0xffffffff) return undefined
     // Numbers of OpenFlow 1.0 stand for the reserved ports too.
-    if (number >= 0xff00 && number <= 0xffff)
-      return number < 0xfff7 ? undefined : 0xffff0000 + number
+    if (number >= 0xff00 && number <= 0xffff) return 0xffff0000 + number
     return number > 0xffff && number < 0xffffff00 ? undefined : number
   }
   const quoted = /^"(.*)"$/.exec(text)
