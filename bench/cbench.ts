@@ -1,9 +1,10 @@
 /** Switches that do nothing but send packets up and count what is sent back, quick enough not to be what is measured. */
 import { connect, type Socket } from 'node:net'
-import { decode, encode } from '../src/openflow/index.js'
+import { decode, encode, type Message } from '../src/openflow/index.js'
 import { Framer } from '../src/openflow/wire/framing.js'
 import { writeUserdata } from '../src/pipeline/userdata.js'
 import { usualAnswers } from '../test/openflow/wire-switch.js'
+import { Held } from './held.js'
 import { sleep } from './program.js'
 
 export interface CbenchOptions {
@@ -29,6 +30,7 @@ export interface CbenchReport {
 const portCount = 32
 const knownHosts = 64
 const newHosts = 20_000
+const settleMillis = 60_000
 
 export const cbench = async (options: CbenchOptions): Promise<CbenchReport> => {
   const load = new Load(options)
@@ -36,8 +38,7 @@ export const cbench = async (options: CbenchOptions): Promise<CbenchReport> => {
   // Ports without an answer to discovery are edge ports after a while.
   await sleep(options.form === 'rich' ? 2_500 : 300)
   load.begin()
-  const warm = options.hosts === 'new' ? 0 : 1_000
-  await sleep(warm)
+  if (options.hosts === 'known') await load.settled()
   load.measure()
   await sleep(options.millis)
   const report = load.report()
@@ -78,6 +79,16 @@ class Load {
     for (const peer of this.#peers) peer.begin()
   }
 
+  /** Until no more flow-mods come for a second, so that what is known is known everywhere. */
+  async settled(): Promise<void> {
+    const endMillis = performance.now() + settleMillis
+    let before: number
+    do {
+      before = this.#flowMods
+      await sleep(1_000)
+    } while (this.#flowMods !== before && performance.now() < endMillis)
+  }
+
   measure(): void {
     this.#answered = 0
     this.#flowMods = 0
@@ -114,6 +125,8 @@ class Peer {
   readonly #told: Told
   readonly #window: number
   readonly #isBare: boolean
+  /** Of peers that read switches back. */
+  readonly #held: Held | undefined
   readonly #answers: ReturnType<typeof usualAnswers>
   /** All packets behind one another, each of the same size. */
   readonly #packets: Buffer
@@ -133,6 +146,7 @@ class Peer {
     this.#told = told
     this.#window = window
     this.#isBare = options.form === 'bare'
+    this.#held = options.form === 'rich' ? new Held() : undefined
     const ports = Array.from({ length: portCount }, (_, port) => port + 1)
     this.#answers = usualAnswers(BigInt(index + 1), 0, ports)
     const count = options.hosts === 'known' ? knownHosts : newHosts
@@ -182,7 +196,7 @@ class Peer {
     let flowMods = 0
     for (let bytes = this.#framer.next(); bytes; bytes = this.#framer.next()) {
       const type = bytes[1]!
-      if (type === 14) flowMods++
+      if (type === 14 || type === 15 || type === 29) flowMods += this.#change(bytes)
       else if (type === 4) flowMods += this.#experimenter(bytes)
       else if (type === (this.#isBare ? 10 : 13))
         answered += this.#isBare || isAnswer(bytes) ? 1 : 0
@@ -198,12 +212,20 @@ class Peer {
   /** Additions to a bundle are counted; what asks for an answer gets it. */
   #experimenter(bytes: Uint8Array): number {
     const isAddition = bytes[8] === 0x4f && bytes[14] === 0x08 && bytes[15] === 0xfd
-    if (!isAddition) this.#reply(bytes)
-    return isAddition ? 1 : 0
+    if (isAddition) return this.#change(bytes.subarray(24))
+    this.#reply(bytes)
+    return 0
+  }
+
+  #change(bytes: Uint8Array): number {
+    this.#held?.note(bytes)
+    return bytes[1] === 14 ? 1 : 0
   }
 
   #reply(bytes: Uint8Array): void {
     const message = decode(bytes.slice())
+    const send = (reply: Message, xid: number) => this.#socket.write(encode(reply, xid))
+    if (this.#held?.answers(message, send)) return
     const reply = this.#answers(message)
     if (reply) this.#socket.write(encode(reply, message.xid))
   }

@@ -20,7 +20,7 @@ const isTask = (data: unknown): data is { readonly cbench: CbenchOptions } =>
 if (isTask(workerData)) parentPort?.postMessage(await cbench(workerData.cbench))
 
 /** Beyond the time of the measurement itself; a peer that has not begun by then does not. */
-const patienceMillis = 10_000
+const patienceMillis = 70_000
 
 const measure = (options: CbenchOptions): Promise<CbenchReport> =>
   new Promise((resolve, reject) => {

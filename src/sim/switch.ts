@@ -335,7 +335,7 @@ const refuseUnknown = (message: Received): void => {
 }
 
 /** As many entries as fit into a message of 64 KiB, then the next. */
-const sendList = (channel: Channel, reply: ListReply, xid: number): void => {
+export const sendList = (channel: Pick<Channel, 'send'>, reply: ListReply, xid: number): void => {
   const { entries } = reply
   let size = 256
   let at = 0
