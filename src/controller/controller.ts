@@ -176,6 +176,8 @@ export class Controller extends EventEmitter<ControllerEvents> {
   /** Changes that asked for a compile so far: the revision gets there. */
   #asked = 0
   #compiling: Promise<void> | undefined
+  /** Packets that wait for what the next compile brings to the switches. */
+  #waitingSoon: Promise<void> | undefined
   #isStopped = false
   #lastCompile = { endMillis: 0, tookMillis: 0 }
   /** The revision in which the rules last changed; infinite while a change of theirs waits for its compile. */
@@ -259,8 +261,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
     this.#punts = new Punts(this.topology, {
       send: (at, frame) => this.#send(at, frame),
       reinject: (at, frame) => this.#attached.get(at.dpid)?.reinject(at.port, frame),
-      programmed: () =>
-        this.programmed(this.nextRevision, programmedTimeoutMillis).then(() => undefined),
+      programmed: () => this.#programmedSoon(),
       mayLog: ruleId => this.admission.mayLog(ruleId),
       learnt: fields => learning.note(fields),
       counted: (reason, ruleId, dpid, packet) =>
@@ -518,6 +519,16 @@ export class Controller extends EventEmitter<ControllerEvents> {
     return all.every(Boolean)
   }
 
+  /** Who asks before the next compile begins waits for the same revision, so all of them wait as one. */
+  #programmedSoon(): Promise<void> {
+    if (this.#waitingSoon) return this.#waitingSoon
+    const waiting = this.programmed(this.nextRevision, programmedTimeoutMillis).then(() => {
+      if (this.#waitingSoon === waiting) this.#waitingSoon = undefined
+    })
+    this.#waitingSoon = waiting
+    return waiting
+  }
+
   /** Where each row of a switch came from, by table, priority and match. */
   flowsOf(dpid: Dpid): readonly Flow[] {
     return (this.#programs.get(dpid) ?? []).flatMap(section => section.flows)
@@ -554,6 +565,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
     while (this.#revision < this.#asked && !this.#isStopped) {
       await this.#pace()
       const target = this.#asked
+      this.#waitingSoon = undefined
       const topology = this.topology.current
       await this.#facts.write(topology)
       try {

@@ -300,7 +300,7 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
 
   /** A frame of a network as it is at a port. */
   tagged(at: PortRef, network: number, frame: Uint8Array): Uint8Array {
-    const isFabric = this.current.switches.get(at.dpid)?.ports.get(at.port)?.kind === 'fabric'
+    const isFabric = this.#switches.get(at.dpid)?.ports.get(at.port)?.kind === 'fabric'
     return withTag(
       frame,
       isFabric ? fabricVlan({ number: network }) : this.#memberships.tagAt(at, network),
@@ -309,7 +309,7 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
 
   /** Whether an address means all hosts of a subnet that is declared for the network. */
   isBroadcast(number: number, address: number): boolean {
-    const subnets = this.current.networks.find(each => each.number === number)?.subnets ?? []
+    const subnets = this.#topology.networks.find(each => each.number === number)?.subnets ?? []
     return subnets.some(text => {
       const subnet = parseCidr(text)
       // RFC 3021: a subnet of two addresses has no broadcast.
