@@ -70,7 +70,7 @@ export const listAll = async (store: Store, under: string): Promise<[string, unk
 }
 
 /** Operations in one transaction. */
-const batchSize = 100
+const batchSize = 500
 
 /** Keeps on disk what was learnt: it is written before any switch is told of it, so that a restart forgets nothing. */
 export class FactWriter {

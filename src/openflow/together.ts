@@ -59,7 +59,10 @@ export class Together {
   /** Sends in order with a barrier behind; resolves to what was refused. */
   sendAll(messages: readonly Message[]): Promise<readonly Refusal[]> {
     return this.#watching(async (refusals, watch) => {
-      await this.#each(messages, (message, index) => this.#sending.transmit(message, watch(index)))
+      const waiting = this.#each(messages, (message, index) =>
+        this.#sending.transmit(message, watch(index)),
+      )
+      if (waiting) await waiting
       await this.#sending.request({ kind: 'barrier-request' })
       return refusals
     })
@@ -82,7 +85,7 @@ export class Together {
         // Not awaited before the messages follow: were it refused, closing would be too.
         const opened = control('open')
         opened.catch(() => undefined)
-        await this.#each(messages, (message, index) => {
+        const waiting = this.#each(messages, (message, index) => {
           const xid = watch(index)
           const add = {
             kind: 'bundle-add',
@@ -92,6 +95,7 @@ export class Together {
           } as const
           this.#sending.transmit(add, xid)
         })
+        if (waiting) await waiting
         await Promise.all([opened, control('close')])
         if (refusals.length > 0) {
           await control('discard')
@@ -106,14 +110,21 @@ export class Together {
     })
   }
 
-  async #each(
+  /** @returns undefined when nothing had to be waited for: what follows then leaves in the same piece */
+  #each(
     messages: readonly Message[],
     send: (message: Message, index: number) => void,
-  ): Promise<void> {
-    for (const [index, message] of messages.entries()) {
-      if (this.#sending.isBehind()) await this.#sending.caughtUp()
-      send(message, index)
+    first = 0,
+  ): Promise<void> | undefined {
+    for (let index = first; index < messages.length; index++) {
+      if (this.#sending.isBehind())
+        return this.#sending.caughtUp().then(() => {
+          send(messages[index]!, index)
+          return this.#each(messages, send, index + 1)
+        })
+      send(messages[index]!, index)
     }
+    return undefined
   }
 
   /** Gathers what is refused of the messages whose numbers `watch` gives, while the work lasts. */

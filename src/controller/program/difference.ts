@@ -48,18 +48,19 @@ export const difference = (
   before: readonly Section[] | undefined,
 ): Difference => {
   const [changed, gone] = before ? exchanged(wanted, before) : [wanted, undefined]
+  const [flows, goneFlows] = gone ? exchangedFlows(changed, gone) : [flowsOf(changed), undefined]
   return {
-    ...flowDifference(changed, held, gone),
+    ...flowDifference(flows, held, goneFlows),
     ...groupDifference(changed, held, gone),
     ...meterDifference(changed, held, gone),
   }
 }
 
-/** Sections that came, and those that went; what both lists begin and end with is not looked at twice. */
-const exchanged = (
-  wanted: readonly Section[],
-  before: readonly Section[],
-): [came: readonly Section[], went: readonly Section[]] => {
+/** What came, and what went; what both lists begin and end with is not looked at twice. */
+const exchanged = <T>(
+  wanted: readonly T[],
+  before: readonly T[],
+): [came: readonly T[], went: readonly T[]] => {
   const shorter = Math.min(wanted.length, before.length)
   let start = 0
   while (start < shorter && wanted[start] === before[start]) start++
@@ -71,26 +72,49 @@ const exchanged = (
   return [came.filter(each => !wentSet.has(each)), went.filter(each => !cameSet.has(each))]
 }
 
+const flowsOf = (sections: readonly Section[]): readonly Flow[] =>
+  sections.flatMap(({ flows }) => flows)
+
+/** A section that takes the place of another may have most of its rows: they are not looked at. */
+const exchangedFlows = (
+  came: readonly Section[],
+  went: readonly Section[],
+): [came: readonly Flow[], went: readonly Flow[]] => {
+  const wentByName = new Map(went.map(each => [each.name, each]))
+  const cameFlows: (readonly Flow[])[] = []
+  const wentFlows: (readonly Flow[])[] = []
+  const paired = new Set<Section | undefined>()
+  for (const section of came) {
+    const former = wentByName.get(section.name)
+    if (former) wentByName.delete(section.name)
+    const [added, removed] = former ? exchanged(section.flows, former.flows) : [section.flows, []]
+    cameFlows.push(added)
+    wentFlows.push(removed)
+    paired.add(former)
+  }
+  for (const each of went) if (!paired.has(each)) wentFlows.push(each.flows)
+  return [cameFlows.flat(), wentFlows.flat()]
+}
+
 export const isEmpty = (change: Difference): boolean =>
   Object.values(change).every(list => list.length === 0)
 
 const flowDifference = (
-  changed: readonly Section[],
+  changed: readonly Flow[],
   held: Holding,
-  gone: readonly Section[] | undefined,
+  gone: readonly Flow[] | undefined,
 ) => {
   const addFlows: Flow[] = []
   const modifyFlows: Flow[] = []
   const met = new Set<HeldFlow>()
-  for (const section of changed)
-    for (const flow of section.flows) {
-      const { key, body } = canonicalFlow(flow)
-      const known = held.flows.get(key)
-      if (known) met.add(known)
-      if (known?.body === body) continue
-      if (known?.cookie === flow.cookie) modifyFlows.push(flow)
-      else addFlows.push(flow)
-    }
+  for (const flow of changed) {
+    const { key, body } = canonicalFlow(flow)
+    const known = held.flows.get(key)
+    if (known) met.add(known)
+    if (known?.body === body) continue
+    if (known?.cookie === flow.cookie) modifyFlows.push(flow)
+    else addFlows.push(flow)
+  }
   const candidates = gone ? heldOf(gone, held) : held.flows
   const deleteFlows: (StrictMatch & { key: string })[] = []
   for (const [key, known] of candidates)
@@ -98,14 +122,13 @@ const flowDifference = (
   return { addFlows, modifyFlows, deleteFlows }
 }
 
-const heldOf = (sections: readonly Section[], held: Holding): ReadonlyMap<string, HeldFlow> => {
+const heldOf = (flows: readonly Flow[], held: Holding): ReadonlyMap<string, HeldFlow> => {
   const found = new Map<string, HeldFlow>()
-  for (const { flows } of sections)
-    for (const flow of flows) {
-      const { key } = canonicalFlow(flow)
-      const known = held.flows.get(key)
-      if (known) found.set(key, known)
-    }
+  for (const flow of flows) {
+    const { key } = canonicalFlow(flow)
+    const known = held.flows.get(key)
+    if (known) found.set(key, known)
+  }
   return found
 }
 
