@@ -2,7 +2,7 @@
 import t from 'tap'
 import { formatIpv4, formatIpv6, type Ip } from '../../../src/base/addresses.js'
 import { createCompiler } from '../../../src/nfv/firewall/compile.js'
-import { Concern, OwnAddresses } from '../../../src/nfv/firewall/concern.js'
+import { Choosers, Concern, OwnAddresses } from '../../../src/nfv/firewall/concern.js'
 import { type Connection, decide } from '../../../src/nfv/firewall/decide.js'
 import type { Section } from '../../../src/pipeline/program.js'
 import { OneSwitch } from './one-switch.js'
@@ -146,4 +146,32 @@ t.test('who has no address yet is asked about by rules for nobody and for all', 
     destinationPort: 67,
   }
   t.equal(net.open(asks).verdict, 'drop')
+})
+
+t.test('the rows are looked at once, not for each switch', async t => {
+  const source = Array.from(
+    { length: 200 },
+    (_, n) => `r${n}: drop tcp ${n + 1} from 10.1.0.${n} to 10.2.0.${n}\n`,
+  ).join('')
+  let looks = 0
+  const sections = compiled(source).map(section => ({
+    ...section,
+    flows: section.flows.map(flow =>
+      Object.defineProperty({ ...flow }, 'match', {
+        get: () => {
+          looks++
+          return flow.match
+        },
+      }),
+    ),
+  }))
+  const choosers = new Choosers()
+  const rowsFor = (ip: string) =>
+    rowsOf(new Concern(choosers).sections(sections, new OwnAddresses([ip as Ip])))
+  const few = rowsFor('10.1.0.1')
+  t.ok(few < rowsOf(sections) - 150, 'rows of others are left out')
+  t.ok(looks > 200, `${looks} looks`)
+  looks = 0
+  for (let n = 2; n < 50; n++) t.equal(rowsFor(`10.1.0.${n}`), few)
+  t.equal(looks, 0)
 })
