@@ -367,11 +367,11 @@ const main = async (): Promise<void> => {
           env.timers.after(millis, resolve)
           ended.signal.addEventListener('abort', () => resolve())
         }),
-      checkRules: async (files, notes) => {
+      checkRules: async (files, notes, known) => {
         const { checkFiles } = await import('./nfv/firewall/check-files.js')
         const endMillis = env.clock.nowMillis() + checkMillis
         const isOver = () => env.clock.nowMillis() >= endMillis
-        return checkFiles(files, env.clock.wallMillis(), notes, isOver)
+        return checkFiles(files, env.clock.wallMillis(), notes, isOver, known)
       },
       traceRules: async (files, question, known) =>
         (await import('./nfv/firewall/trace-files.js')).traceFiles(

@@ -42,8 +42,12 @@ export interface Cli {
   readonly signal: AbortSignal
   /** Resolves after so many milliseconds, or when the command is interrupted. */
   pause(millis: number): Promise<void>
-  /** Checks rule files without a controller. */
-  checkRules(files: readonly RuleFile[], notes: boolean): Promise<CheckReport>
+  /** Checks rule files without a controller. @param known addresses as `NAME=ADDRESS` */
+  checkRules(
+    files: readonly RuleFile[],
+    notes: boolean,
+    known: readonly string[],
+  ): Promise<CheckReport>
   /** What rule files say about one connection, without a controller. @param known addresses as `NAME=ADDRESS` */
   traceRules(
     files: readonly RuleFile[],

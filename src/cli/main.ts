@@ -184,8 +184,10 @@ const addPolicies = (
     .description(
       'find mistakes and doubtful rules in rule files and run their tests; needs no controller. Without files: doubts about the rules in force',
     )
-    .argument('[path...]', 'rule files or folders')
+    .argument('[path...]', 'rule files or folders, and files of Host and Network objects')
     .option('--notes', 'say the lesser doubts as well')
+    .option('--address <name=ip...>', 'addresses of hosts, networks (NAME=CIDR) and ports')
+    .option('--since <time>', 'in force: rules that decided nothing for so long, such as 30d')
     .option('-o, --output <form>', 'table or json', 'table')
     .action(async (paths: string[], options) => exit(await check(cli, client, paths, options)))
 }

@@ -2,6 +2,7 @@
 import type { Cli } from './cli.js'
 import type { Client } from './client.js'
 import { signs } from './diff.js'
+import { isObjectFile, readObjectFiles } from './object-files.js'
 import { bodyOf, passedBy, policyName, readRuleFiles } from './rule-files.js'
 import { numberOf, UsageError } from './usage.js'
 
@@ -117,6 +118,9 @@ export const remove = async (
 interface CheckOptions {
   readonly output: string
   readonly notes?: boolean
+  readonly address?: readonly string[]
+  /** How long a rule in force must have decided nothing. */
+  readonly since?: string
 }
 
 /** Checks files; without any, the rules that are in force, with what is known of the network and of their use. */
@@ -124,25 +128,50 @@ export const check = async (
   cli: Cli,
   client: () => Promise<Client>,
   paths: readonly string[],
-  { output, notes = false }: CheckOptions,
+  options: CheckOptions,
 ): Promise<number> => {
-  if (paths.length === 0) return checkForce(cli, await client(), output)
-  const files = (await Promise.all(paths.map(path => readRuleFiles(cli.disk, path)))).flat()
+  const { output, notes = false, address = [] } = options
+  if (paths.length === 0) return checkForce(cli, await client(), options)
+  const rulePaths = paths.filter(path => !isObjectFile(path))
+  const files = (await Promise.all(rulePaths.map(path => readRuleFiles(cli.disk, path)))).flat()
   if (files.length === 0) throw new Error(`no rule file in ${paths.join(', ')}`)
-  const report = await cli.checkRules(files, notes)
+  const known = [...address, ...(await declaredAddresses(cli, paths))]
+  const report = await cli.checkRules(files, notes, known)
   cli.print(output === 'json' ? JSON.stringify(report.data, null, 2) : report.text)
   return report.isGood ? 0 : 1
 }
 
 interface Remark {
+  readonly level: 'warning' | 'note'
   readonly file: string
   readonly line: number
   readonly message: string
   readonly hint: string
 }
 
-const checkForce = async (cli: Cli, client: Client, output: string): Promise<number> => {
-  const reply = await client.get<{ items: Remark[] }>('/api/v1/remarks')
+/** Addresses of hosts and networks that object files among the paths, and in folders among them, declare. */
+const declaredAddresses = async (cli: Cli, paths: readonly string[]): Promise<string[]> => {
+  const isFolder = async (path: string) => (await cli.disk.stat(path))?.isFolder === true
+  const found: string[] = []
+  for (const path of paths) {
+    if (!isObjectFile(path) && !(await isFolder(path))) continue
+    for (const { kind, name, spec } of await readObjectFiles(cli.disk, path)) {
+      const { ips = [], subnets = [] } = (spec ?? {}) as Readonly<Record<string, string[]>>
+      const addresses = kind === 'Host' ? ips : kind === 'Network' ? subnets : []
+      found.push(...addresses.map(address => `${name}=${address}`))
+    }
+  }
+  return found
+}
+
+const checkForce = async (
+  cli: Cli,
+  client: Client,
+  { output, notes = false, since }: CheckOptions,
+): Promise<number> => {
+  const query = since === undefined ? '' : `?since=${encodeURIComponent(since)}`
+  const found = await client.get<{ items: Remark[] }>(`/api/v1/remarks${query}`)
+  const reply = { items: found.items.filter(one => notes || one.level === 'warning') }
   if (output === 'json') cli.print(JSON.stringify(reply, null, 2))
   else
     for (const { file, line, message, hint } of reply.items)

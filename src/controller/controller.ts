@@ -292,6 +292,11 @@ export class Controller extends EventEmitter<ControllerEvents> {
     return controller
   }
 
+  /** Milliseconds since 1970. */
+  get wallMillis(): number {
+    return this.#env.clock.wallMillis()
+  }
+
   get programs(): ReadonlyMap<Dpid, readonly Section[]> {
     return this.#programs
   }

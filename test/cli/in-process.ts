@@ -37,7 +37,8 @@ export const sluice = async (
           env.timers.after(millis, resolve)
           signal.addEventListener('abort', () => resolve())
         }),
-      checkRules: async (files, notes) => checkFiles(files, env.clock.wallMillis(), notes),
+      checkRules: async (files, notes, known) =>
+        checkFiles(files, env.clock.wallMillis(), notes, () => false, known),
       traceRules: async (files, question, known) =>
         traceFiles(files, question as unknown as FilesQuestion, known, env.clock.wallMillis()),
     },

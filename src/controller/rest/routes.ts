@@ -18,6 +18,7 @@ import {
   nameQuery,
   policiesBody,
   policyBody,
+  remarksQuery,
   rulesQuery,
   traceBody,
   undoQuery,
@@ -99,9 +100,11 @@ const readingRoutes = (app: FastifyInstance, controller: Controller): void => {
       return { items: only(items, query.name, ['name', 'policy']) }
     },
   )
-  app.get('/api/v1/remarks', read('what is doubtful about the rules in force'), async () => ({
-    items: await remarkItems(controller),
-  }))
+  app.get<{ Querystring: Static<typeof remarksQuery> }>(
+    '/api/v1/remarks',
+    read('what is doubtful about the rules in force', { querystring: remarksQuery }),
+    async ({ query }) => ({ items: await remarkItems(controller, millisOf(query.since ?? '7d')) }),
+  )
   app.get('/api/v1/sessions', read('running sessions, with the rule that let them in'), async () =>
     controller.sessions.read(),
   )
@@ -150,6 +153,10 @@ const readingRoutes = (app: FastifyInstance, controller: Controller): void => {
     },
   )
 }
+
+/** Of `30s`, `20m`, `8h`, `30d`. */
+const millisOf = (span: string): number =>
+  Number.parseInt(span, 10) * { s: 1e3, m: 60e3, h: 3600e3, d: 86_400e3 }[span.at(-1) as 's']
 
 /** @throws {Failure} `no-such-switch` for a name that none has */
 const mustBeSwitch = (controller: Controller, name: string | undefined): void => {

@@ -93,6 +93,19 @@ export const nameQuery = Type.Object(
   { additionalProperties: false },
 )
 
+export const remarksQuery = Type.Object(
+  {
+    since: Type.Optional(
+      Type.String({
+        pattern: '^[1-9][0-9]{0,5}[smhd]$',
+        title: 'a time, such as 30s, 20m, 8h or 30d',
+        description: 'how long a rule must have decided nothing to be told, such as 30d; 7d',
+      }),
+    ),
+  },
+  { additionalProperties: false },
+)
+
 export const rulesQuery = Type.Object(
   {
     ...nameQuery.properties,

@@ -348,8 +348,15 @@ const sessionCounts = async (
   return counts
 }
 
-/** Doubts about the rules in force: what reading them shows, and what their counters do. */
-export const remarkItems = async (controller: Controller): Promise<readonly Remark[]> => {
+/**
+ * Doubts about the rules in force: what reading them shows, and what their counters do.
+ *
+ * @param sinceMillis for how long rules that are told must have decided nothing
+ */
+export const remarkItems = async (
+  controller: Controller,
+  sinceMillis: number,
+): Promise<readonly Remark[]> => {
   const { policies, ruleCounters, topology } = controller
   const { resolved } = policies
   if (resolved === undefined) return []
@@ -361,6 +368,7 @@ export const remarkItems = async (controller: Controller): Promise<readonly Rema
       resolved,
       rule => ruleCounters.get(rule.id)?.hits ?? 0,
       policy => changed.get(policy),
+      controller.wallMillis - sinceMillis,
     ),
   ]
 }

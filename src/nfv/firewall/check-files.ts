@@ -1,7 +1,7 @@
 /** Checks rule files away from any network, for the command line: hosts and chains that are named may exist. */
 import { posix } from 'node:path'
 import { check, formatReport } from './check.js'
-import { noFacts } from './environment.js'
+import { factsOf, knownAddresses } from './known-addresses.js'
 import { type IsOver, type Limits, limits } from './limits.js'
 import type { PolicyInput } from './load.js'
 import { loadPolicy } from './load.js'
@@ -48,6 +48,7 @@ export const loadFiles = (
  * Checks the files as they would count together.
  *
  * @param notes say the lesser doubts as well
+ * @param known addresses, as `knownAddresses` takes them
  * @param isOver what is not looked at by then is a mistake that says so
  */
 export const checkFiles = async (
@@ -55,9 +56,11 @@ export const checkFiles = async (
   nowMillis: number,
   notes = false,
   isOver: IsOver = () => false,
+  known: readonly string[] = [],
 ): Promise<FilesReport> => {
+  const facts = factsOf(knownAddresses(known), nowMillis)
   const policies = await loadFiles(files, { ...limits, isOver })
-  const report = check(policies, noFacts(nowMillis), isOver)
+  const report = check(policies, facts, isOver)
   const texts = new Map(policies.flatMap(({ loaded }) => [...loaded.texts]))
   return {
     text: formatReport(report, texts, { notes }),

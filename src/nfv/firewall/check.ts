@@ -5,7 +5,7 @@ import { Compiler } from './compile.js'
 import { complaintAt, formatComplaint, noMoreTime } from './complaint.js'
 import { type Connection, type Decision, decide } from './decide.js'
 import type { Facts } from './environment.js'
-import { counted, type IsOver, limits, maxTestSteps, maxTests } from './limits.js'
+import { counted, type IsOver, limits, maxTestMoments, maxTestSteps, maxTests } from './limits.js'
 import { formatRemark, lint, type Remark } from './lint/index.js'
 import type { PolicyInput } from './load.js'
 import { Resolver } from './resolve.js'
@@ -13,11 +13,13 @@ import type { Resolved } from './resolved.js'
 import {
   type Line,
   type Member,
+  type Moment,
   type RuleError,
   type ServiceMember,
   type Test,
   transports,
 } from './rule.js'
+import { formatMoment } from './times.js'
 
 export interface TestResult {
   readonly file: string
@@ -27,6 +29,8 @@ export interface TestResult {
   readonly expected: string
   /** What the rules say, with the rule and its place. */
   readonly seen: string
+  /** When it was asked: `at 2027-03-01T09:00 UTC`, or with every schedule on; absent where no rule has a schedule or an end. */
+  readonly when?: string
 }
 
 /** How many rows of a switch the rules take; the firewall's fixed rows are not counted. */
@@ -64,11 +68,12 @@ export const check = (
   if (many) return { complaints: [many], remarks: [], tests: [], exitCode: 1 }
   const complaints: RuleError[] = []
   let late: Line | undefined
+  const times = new Times(policies, facts, resolved)
   const tests = policies.flatMap(policy =>
     policy.loaded.lines.flatMap(line => {
       if (line.statement.kind !== 'test' || late !== undefined) return []
       if (isOver()) late = line
-      const result = runTest(resolved, line as Line<Test>, facts)
+      const result = runTest(times, line as Line<Test>, facts)
       if ('message' in result) complaints.push(result)
       return 'message' in result ? [] : [result]
     }),
@@ -90,6 +95,44 @@ export const check = (
   }
 }
 
+const everOn = 'with every schedule on'
+
+/** The rules as they are at the times that tests name. */
+class Times {
+  readonly #policies: readonly PolicyInput[]
+  readonly #facts: Facts
+  readonly #now: Resolved
+  readonly #hasTimes: boolean
+  readonly #known = new Map<number | undefined, Resolved>()
+
+  constructor(policies: readonly PolicyInput[], facts: Facts, now: Resolved) {
+    this.#policies = policies
+    this.#facts = facts
+    this.#now = now
+    this.#hasTimes = policies.some(({ loaded }) =>
+      loaded.lines.some(
+        ({ statement }) =>
+          statement.kind === 'rule' &&
+          (statement.schedule !== undefined || statement.until !== undefined),
+      ),
+    )
+  }
+
+  at(moment: Moment | undefined): { readonly resolved: Resolved; readonly when?: string } {
+    if (!this.#hasTimes) return { resolved: this.#now }
+    const key = moment?.millis
+    let resolved = this.#known.get(key)
+    if (resolved === undefined) {
+      const facts: Facts = moment
+        ? { ...this.#facts, nowMillis: moment.millis }
+        : { ...this.#facts, isAlwaysOn: true }
+      resolved = new Resolver().resolve(this.#policies, facts)
+      this.#known.set(key, resolved)
+    }
+    return { resolved, when: moment ? `at ${formatMoment(moment)}` : everOn }
+  }
+}
+
 const tooManyTests = (
   policies: readonly PolicyInput[],
   { tiers }: Resolved,
@@ -97,7 +140,20 @@ const tooManyTests = (
   const rules = tiers.reduce((sum, { length }) => sum + length, 1)
   const most = Math.min(maxTests, Math.floor(maxTestSteps / rules))
   const lines = policies.flatMap(({ loaded }) => loaded.lines)
-  const beyond = lines.filter(({ statement }) => statement.kind === 'test')[most]
+  const tests = lines.filter(({ statement }) => statement.kind === 'test')
+  const moments = new Set<number>()
+  for (const line of tests) {
+    const { at } = line.statement as Test
+    if (at !== undefined && moments.add(at.millis).size > maxTestMoments)
+      return complaintAt(
+        line,
+        0,
+        1,
+        `tests name more than ${maxTestMoments} different times up to here`,
+        'ask at the same times, or check fewer of them at a time',
+      )
+  }
+  const beyond = tests[most]
   if (beyond === undefined) return undefined
   const message = `there are more than ${counted(most)} tests for ${counted(rules)} rules up to here`
   return complaintAt(beyond, 0, 1, message, 'check fewer of them at a time')
@@ -130,7 +186,7 @@ export const formatReport = (
       .filter(test => !test.passed)
       .map(
         test =>
-          `${test.file}:${test.line}: test "${test.title}" fails\n  expected ${test.expected}; the rules say ${test.seen}`,
+          `${test.file}:${test.line}: test "${test.title}" fails\n  expected ${test.expected}; the rules say ${test.seen}${test.when === undefined ? '' : `, ${test.when}`}`,
       ),
   ]
   return [...parts, summary(report, remarks.length)].join('\n\n')
@@ -143,10 +199,12 @@ const summary = ({ complaints, tests, counts }: Report, remarks: number): string
   const size = counts
     ? `${plural(counts.rules, 'rule')} -> ${plural(counts.flows, 'flow')} (x${ratio})`
     : ''
+  const ever = tests.filter(test => test.when === everOn).length
   return [
     size,
     plural(remarks, 'warning'),
     `${passed} of ${plural(tests.length, 'test')} passed`,
+    ...(ever > 0 ? [`${ever} of them ${everOn} ("at TIME" asks at one)`] : []),
   ].join('; ')
 }
 
@@ -154,7 +212,7 @@ const plural = (count: number, what: string): string => {
   return `${counted(count)} ${what}${count === 1 ? '' : 's'}`
 }
 
-const runTest = (resolved: Resolved, line: Line<Test>, facts: Facts): TestResult | RuleError => {
+const runTest = (times: Times, line: Line<Test>, facts: Facts): TestResult | RuleError => {
   const test = line.statement
   const ends = [test.from, test.to].map(member => addressOf(member, facts))
   const missing = ends.indexOf(undefined)
@@ -166,9 +224,12 @@ const runTest = (resolved: Resolved, line: Line<Test>, facts: Facts): TestResult
       at,
       name.length,
       `no address is known of host "${name}"`,
-      'write the address, or wait until the host is seen',
+      facts.isOffline
+        ? `say it with --address ${name}=ADDRESS, or give the file of its Host object as well`
+        : 'write the address, or wait until the host is seen',
     )
   }
+  const { resolved, when } = times.at(test.at)
   const decision = decide(resolved, connectionOf(ends[0]!, ends[1]!, test.service))
   const isRule =
     test.by === undefined || test.by === (decision.byDefault ? 'default' : decision.rule)
@@ -179,6 +240,7 @@ const runTest = (resolved: Resolved, line: Line<Test>, facts: Facts): TestResult
     passed: decision.verdict === test.verdict && isRule,
     expected: `${test.verdict}${test.by === undefined ? '' : ` by ${test.by}`}`,
     seen: describe(decision),
+    ...(when !== undefined && { when }),
   }
 }
 

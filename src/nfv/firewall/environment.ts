@@ -36,6 +36,8 @@ export interface Facts {
   readonly isOffline?: boolean
   /** Milliseconds since 1970, for expiry and schedules. */
   readonly nowMillis: number
+  /** Rules that have a schedule or an end are in force, whenever it is. */
+  readonly isAlwaysOn?: true
 }
 
 /** For checks away from a network: every host and chain may exist, and has no address. */

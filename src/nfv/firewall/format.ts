@@ -15,7 +15,7 @@ import {
   type ServiceMember,
   type Statement,
 } from './rule.js'
-import { formatSpan, formatUntil } from './times.js'
+import { formatMoment, formatSpan, formatUntil } from './times.js'
 import { icmpTypeWord, protocolWord } from './words.js'
 
 /** A whole file. Rules and defaults below a `tier` are set in by two. */
@@ -55,7 +55,8 @@ export const formatStatement = (statement: Statement): string => {
     case 'test': {
       const by = statement.by === undefined ? '' : ` by ${statement.by}`
       const packet = `${formatMember(statement.from)} -> ${formatMember(statement.to)} ${formatService(statement.service)}`
-      return `test "${statement.title}" ${packet} ${statement.verdict}${by}`
+      const at = statement.at === undefined ? '' : ` at ${formatMoment(statement.at)}`
+      return `test "${statement.title}" ${packet} ${statement.verdict}${by}${at}`
     }
     case 'rule':
       return `${statement.name === undefined ? '' : `${statement.name}: `}${formatRuleBody(statement)}`

@@ -31,6 +31,7 @@ const options = [
   'helper',
   'timeout',
   'by',
+  'at',
 ]
 const rate = '\\d+/(?:s|second|m|minute|h|hour)'
 const address = '(?:\\d{1,3}(?:\\.\\d{1,3}){3}|[0-9a-fA-F]*:[0-9a-fA-F:.]*:[0-9a-fA-F:.]*)'

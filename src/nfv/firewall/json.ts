@@ -5,6 +5,7 @@
 import { formatMember, formatRate, formatSchedule, formatService } from './format.js'
 import { LineReader, Mistake, tokenize } from './line-reader.js'
 import { takeMember, takeSchedule, takeService, takeSpan } from './parse-parts.js'
+import { takeMoment } from './parse-test.js'
 import { isAny, type Line, type LogWish, type Member, type Rule, type Selection } from './rule.js'
 import type {
   LogObject,
@@ -13,7 +14,7 @@ import type {
   SelectionObject,
   StatementObject,
 } from './schema.js'
-import { formatSpan, formatUntil } from './times.js'
+import { formatMoment, formatSpan, formatUntil } from './times.js'
 
 /** A mistake in a policy that came as JSON. */
 export interface JsonMistake {
@@ -59,9 +60,9 @@ const objectOf = (statement: Line['statement']): StatementObject => {
     case 'let':
       return { kind: 'let', name: statement.name, value: statement.value }
     case 'test': {
-      const { title, from, to, service, verdict, by } = statement
+      const { title, from, to, service, verdict, by, at } = statement
       const packet = { from: formatMember(from), to: formatMember(to) }
-      const more = { verdict, ...(by !== undefined && { by }) }
+      const more = { verdict, ...(by !== undefined && { by }), ...(at && { at: formatMoment(at) }) }
       return { kind: 'test', title, ...packet, service: formatService(service), ...more }
     }
     case 'file-audit':
@@ -162,7 +163,9 @@ class Piece {
         const to = this.#part('to', statement.to, takeMember)
         const service = this.#part('service', statement.service, takeService)
         const by = statement.by === undefined ? '' : ` by ${this.#word('by', statement.by)}`
-        return `test "${statement.title}" ${from} -> ${to} ${service} ${statement.verdict}${by}`
+        const { at: moment } = statement
+        const at = moment === undefined ? '' : ` at ${this.#part('at', moment, takeMoment)}`
+        return `test "${statement.title}" ${from} -> ${to} ${service} ${statement.verdict}${by}${at}`
       }
       case 'file-audit':
         return 'file audit'

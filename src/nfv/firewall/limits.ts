@@ -65,6 +65,8 @@ export const maxSchedules = 256
 /** Tests of all policies; and how many rules they may be held against in all. */
 export const maxTests = 10_000
 export const maxTestSteps = 100_000_000
+/** Times that tests name: the rules are looked at again for each. */
+export const maxTestMoments = 64
 /** Pairs of ranges that are looked at to find the rules above stateless ones that shut. */
 export const maxGuardSteps = 20_000_000
 /** Pairs of ranges that the linter compares before it says that it has not looked at the rest. */

@@ -459,13 +459,18 @@ export const takeSchedule = (reader: LineReader): Schedule => {
     : [undefined, undefined]
   if (from === undefined || to === undefined || from === to)
     reader.fail(`"${times.text}" is no time of day`, scheduleHint, times)
+  return { days: list, from, to, timeZone: takeTimeZone(reader) ?? 'UTC' }
+}
+
+/** An IANA name, if there is one. */
+export const takeTimeZone = (reader: LineReader): string | undefined => {
   const zone = reader.peek()
   if (zone?.kind !== 'word' || !/^(UTC|[A-Z][A-Za-z_]+\/[\w/+-]+)$/.test(zone.text))
-    return { days: list, from, to, timeZone: 'UTC' }
+    return undefined
   reader.word('a time zone', '')
   if (!isTimeZone(zone.text))
     reader.fail(`"${zone.text}" is no time zone`, 'use an IANA name such as Europe/Berlin', zone)
-  return { days: list, from, to, timeZone: zone.text }
+  return zone.text
 }
 
 const minutes = (hours: string, mins: string): number | undefined => {

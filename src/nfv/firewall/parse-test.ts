@@ -1,8 +1,9 @@
-/** `test "title" 10.1.0.7 -> 10.2.0.10 tcp 443 allow by RULE`: a question to the rules, and the answer that is meant. */
+/** `test "title" 10.1.0.7 -> 10.2.0.10 tcp 443 allow by RULE at TIME`: a question to the rules, and the answer that is meant. */
 import { didYouMean } from './complaint.js'
 import type { LineReader } from './line-reader.js'
-import { takeMember, takeService } from './parse-parts.js'
-import type { Test } from './rule.js'
+import { takeMember, takeService, takeTimeZone } from './parse-parts.js'
+import type { Moment, Test } from './rule.js'
+import { parseMoment } from './times.js'
 
 const testHint = 'write: test "title" 10.1.0.7 -> 10.2.0.10 tcp 443 allow by RULE'
 
@@ -22,7 +23,30 @@ export const takeTest = (reader: LineReader): Test => {
       token,
     )
   const by = reader.skip('by') ? reader.word('the name of the rule', testHint).text : undefined
-  return { kind: 'test', title, from, to, service, verdict, ...(by !== undefined && { by }) }
+  const at = reader.skip('at') ? takeMoment(reader) : undefined
+  return {
+    kind: 'test',
+    title,
+    from,
+    to,
+    service,
+    verdict,
+    ...(by !== undefined && { by }),
+    ...(at && { at }),
+  }
+}
+
+const momentHint = 'write for example: at 2027-03-01T09:00 Europe/Berlin'
+
+/** After `at`: `2027-03-01T09:00 [TIME-ZONE]`; UTC without one. */
+export const takeMoment = (reader: LineReader): Moment => {
+  const token = reader.word('the time', momentHint)
+  const isUtc = token.text.endsWith('Z')
+  const timeZone = isUtc ? 'UTC' : (takeTimeZone(reader) ?? 'UTC')
+  const millis = parseMoment(isUtc ? token.text.slice(0, -1) : token.text, timeZone)
+  if (millis === undefined)
+    reader.fail(`"${token.text}" is no time of ${timeZone}`, momentHint, token)
+  return { millis, timeZone }
 }
 
 /** One address or host. */

@@ -11,7 +11,7 @@
  *               | 'until' DATE | 'schedule' DAYS TIMES [TIME-ZONE]
  *     default   = 'default' verb ['from' selection] ['to' selection] ['log' ...]
  *     selection = member (',' member)* ['except' member (',' member)*]
- *     test      = 'test' TEXT member '->' member service verdict ['by' NAME]
+ *     test      = 'test' TEXT member '->' member service verdict ['by' NAME] ['at' TIME [TIME-ZONE]]
  *     also      = 'include' TEXT | 'tier' NAME ['audit'] | 'file' 'audit' | 'let' NAME '=' words
  *
  * `$NAME` anywhere is read as the words that `let NAME = ...` gave it further up in the same file.

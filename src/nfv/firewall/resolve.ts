@@ -289,6 +289,7 @@ class PolicyResolver {
 
   #isInForce(line: Line, rule: Rule): boolean {
     if (rule.until === undefined && rule.schedule === undefined) return true
+    if (this.#facts.isAlwaysOn) return true
     const now = this.#facts.nowMillis
     if (rule.until !== undefined) {
       if (rule.until <= now) return false

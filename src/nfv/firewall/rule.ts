@@ -150,6 +150,16 @@ export interface Test {
   readonly verdict: 'allow' | 'drop' | 'reject'
   /** The rule that must have decided, or `default`. */
   readonly by?: string
+  /** When; absent: with every schedule on, and every rule that ends in force. */
+  readonly at?: Moment
+}
+
+/** A minute, as a clock somewhere shows it. */
+export interface Moment {
+  /** Since 1970. */
+  readonly millis: number
+  /** An IANA name. */
+  readonly timeZone: string
 }
 
 export type Statement =

@@ -95,6 +95,12 @@ const test = statement('test', {
   service: Type.String({ examples: ['tcp 443'] }),
   verdict: words(verdicts, 'what the rules must say'),
   by: Type.Optional(Type.String({ description: 'the rule that must decide, or "default"' })),
+  at: Type.Optional(
+    Type.String({
+      description: 'when; absent: with every schedule on',
+      examples: ['2027-03-01T09:00 Europe/Berlin'],
+    }),
+  ),
 })
 
 const name = Type.String({ pattern: namePattern, title: nameForm })

@@ -1,5 +1,5 @@
 /** Points in time as rule files write them (ISO 8601, UTC), and parts of the week. Pure: the clock is an argument. */
-import { type Day, days, type Schedule } from './rule.js'
+import { type Day, days, type Moment, type Schedule } from './rule.js'
 
 const dayMillis = 24 * 3600_000
 
@@ -30,6 +30,28 @@ export const formatUntil = (millis: number): string => {
   const parts = partsOf(isDayEnd ? millis - 1 : millis, 'UTC')
   const day = `${parts.year!.padStart(4, '0')}-${parts.month}-${parts.day}`
   return isDayEnd ? day : `${day}T${parts.hour}:${parts.minute}Z`
+}
+
+/**
+ * Milliseconds since 1970 of `2027-03-01T09:00` on clocks of a time zone; undefined when it is no such time, or clocks pass it over.
+ * Of an hour that comes twice it is the first.
+ */
+export const parseMoment = (text: string, timeZone: string): number | undefined => {
+  const utc = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}$/.test(text) ? parseUntil(`${text}Z`) : undefined
+  if (utc === undefined) return undefined
+  const shows = (millis: number) => formatMoment({ millis, timeZone }).startsWith(text)
+  // Clocks differ from UTC by whole quarters of an hour, less than a day.
+  for (let quarter = -4 * 15; quarter <= 4 * 15; quarter++) {
+    const millis = utc + quarter * 15 * 60_000
+    if (shows(millis)) return millis
+  }
+  return undefined
+}
+
+/** `2027-03-01T09:00 Europe/Berlin`, `2027-03-01T09:00 UTC`. */
+export const formatMoment = ({ millis, timeZone }: Moment): string => {
+  const { year, month, day, hour, minute } = partsOf(millis, timeZone)
+  return `${year!.padStart(4, '0')}-${month}-${day}T${hour}:${minute} ${timeZone}`
 }
 
 const spanUnits = { d: 86_400, h: 3_600, m: 60, s: 1 } as const

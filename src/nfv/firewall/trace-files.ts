@@ -7,8 +7,9 @@ import { type FileToCheck, loadFiles } from './check-files.js'
 import { formatComplaint } from './complaint.js'
 import { type Asked, connectionAsked, connectionOfFields } from './connection.js'
 import { type Connection, type Decision, decide, type TierStep } from './decide.js'
-import { type Facts, noFacts } from './environment.js'
+import type { Facts } from './environment.js'
 import { formatCounted } from './format.js'
+import { factsOf, type KnownAddresses, knownAddresses } from './known-addresses.js'
 import { resolve } from './resolve.js'
 import type { Resolved } from './resolved.js'
 import { tiers as tierNames } from './rule.js'
@@ -69,7 +70,7 @@ export type FilesQuestion =
   | { readonly frame: string }
 
 /**
- * @param known addresses of hosts, each as `NAME=ADDRESS`
+ * @param known addresses, as `knownAddresses` takes them
  * @throws {Error} with every complaint when the files have mistakes, or the question has
  */
 export const traceFiles = async (
@@ -78,8 +79,8 @@ export const traceFiles = async (
   known: readonly string[],
   nowMillis: number,
 ): Promise<FilesAnswer> => {
-  const addresses = addressesOf(known)
-  const connection = connectionOf(question, addresses)
+  const addresses = knownAddresses(known)
+  const connection = connectionOf(question, addresses.hosts)
   const policies = await loadFiles(files)
   const { facts, unknown } = listening(addresses, nowMillis)
   const resolved = resolve(policies, facts)
@@ -95,18 +96,6 @@ export const traceFiles = async (
     ...answerOf(resolved, connection),
     unknown: [...unknown].sort(),
   }
-}
-
-const addressesOf = (known: readonly string[]): ReadonlyMap<string, readonly Ip[]> => {
-  const addresses = new Map<string, Ip[]>()
-  for (const text of known) {
-    const [name = '', address = ''] = text.split('=')
-    const ip = readIp(address)
-    if (name === '' || ip === undefined)
-      throw new Error(`"${text}" names no address; write for example web1=10.2.0.10`)
-    addresses.set(name, [...(addresses.get(name) ?? []), ip])
-  }
-  return addresses
 }
 
 const connectionOf = (
@@ -149,18 +138,19 @@ const answerOf = (resolved: Resolved, connection: Connection): RulesAnswer => {
   return { verdict: 'allowed', rule, tiers: [], audits: [] }
 }
 
-/** Facts of hosts alone, that remember what they were asked in vain. */
-const listening = (addresses: ReadonlyMap<string, readonly Ip[]>, nowMillis: number) => {
+/** Facts that remember what they were asked in vain. */
+const listening = (addresses: KnownAddresses, nowMillis: number) => {
   const unknown = new Set<string>()
   const note = (kind: string, name: string) => {
     unknown.add(`${kind} ${name}`)
     return undefined
   }
+  const known = factsOf(addresses, nowMillis)
   const facts: Facts = {
-    ...noFacts(nowMillis),
-    hostAddresses: name => addresses.get(name) ?? note('host', name),
-    networkSubnets: name => note('network', name),
-    portAddresses: name => note('port', name),
+    ...known,
+    hostAddresses: name => known.hostAddresses(name) ?? note('host', name),
+    networkSubnets: name => known.networkSubnets(name) ?? note('network', name),
+    portAddresses: name => known.portAddresses(name) ?? note('port', name),
   }
   return { facts, unknown }
 }

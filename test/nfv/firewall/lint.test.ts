@@ -98,15 +98,18 @@ t.test('hosts without an address are remarked upon in a network only', async t =
 t.test('rules in force that have decided nothing', async t => {
   const resolved = resolve([policy('default drop\na: allow tcp 80\nb: allow tcp 81\n')], facts)
   const busy = resolved.tiers[1]![0]!.rule
-  const found = lintHits(
-    resolved,
-    rule => (rule === busy ? 7 : 0),
-    () => '2026-11-20T08:00:00.000Z',
-  )
-  t.same(found, [
+  const found = (youngest: string) =>
+    lintHits(
+      resolved,
+      rule => (rule === busy ? 7 : 0),
+      () => '2026-11-20T08:00:00.000Z',
+      Date.parse(youngest),
+    )
+  t.same(found('2026-11-20T07:59:00Z'), [], 'the policy is too young to say so')
+  t.same(found('2026-11-20T08:00:00Z'), [
     {
       kind: 'never-hit',
-      level: 'note',
+      level: 'warning',
       file: 'p.rules',
       line: 3,
       message: '"b" has decided nothing yet; its policy was last changed 2026-11-20T08:00:00.000Z',

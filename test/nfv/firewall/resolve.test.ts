@@ -349,7 +349,7 @@ t.test('the example in README holds what it says', async t => {
   const report = check([campus], noFacts(facts.nowMillis))
   t.equal(
     formatReport(report, campus.loaded.texts),
-    '8 rules -> 34 flows (x4.25); 0 warnings; 3 of 3 tests passed',
+    '8 rules -> 34 flows (x4.25); 0 warnings; 3 of 3 tests passed; 3 of them with every schedule on ("at TIME" asks at one)',
   )
   t.same(report.remarks, [])
 })

@@ -170,6 +170,17 @@ const one = fc.oneof(
 )
 const verdict = fc.constantFrom('allow' as const, 'drop' as const, 'reject' as const)
 
+const moment = fc
+  .tuple(
+    fc.nat({ max: 4_000_000 }),
+    fc.constantFrom('UTC', 'Europe/Berlin', 'Asia/Kathmandu', 'America/St_Johns'),
+  )
+  // From July on, for a month: no clock is set back then, and each time is there once.
+  .map(([minutes, timeZone]) => ({
+    millis: Date.UTC(1971 + Math.floor(minutes / 40_000), 6, 2) + (minutes % 40_000) * 60_000,
+    timeZone,
+  }))
+
 const statement = fc.oneof(
   plainRule,
   countingRule,
@@ -209,6 +220,7 @@ const statement = fc.oneof(
       ),
       verdict,
       by: name,
+      at: moment,
     },
     { requiredKeys: ['kind', 'title', 'from', 'to', 'service', 'verdict'] },
   ),
