@@ -5,8 +5,6 @@
  */
 import { dirname, join } from 'node:path'
 import type { Env } from '../base/env.js'
-import { OvsdbClient } from '../ovsdb/client.js'
-import { OpenVswitch } from '../ovsdb/open-vswitch.js'
 import { clear, clearStale, Ledger } from './ledger.js'
 import { killVswitchd, type OvsPlace, restartVswitchd, startOvs, startVswitchd } from './ovs.js'
 import { Relay } from './relay.js'
@@ -18,13 +16,10 @@ const tagger = new URL('../../../labs/common/tag_frames.py', import.meta.url).pa
 
 export interface RigSwitch extends OvsPlace {
   readonly spec: SwitchSpec
-  readonly ovs: OpenVswitch
-  readonly client: OvsdbClient
   readonly relay: Relay
 }
 
 export class Rig {
-  readonly #env: Env
   readonly #spec: LabSpec
   readonly #ledgerPath: string
   readonly #ledger: Ledger
@@ -35,7 +30,6 @@ export class Rig {
 
   /** @param daemons the folder for those of Open vSwitch */
   constructor(env: Env, spec: LabSpec, statePath: string, daemons: string) {
-    this.#env = env
     this.#spec = spec
     this.#ledgerPath = statePath
     this.#daemons = daemons
@@ -114,10 +108,7 @@ export class Rig {
   }
 
   async down(): Promise<void> {
-    for (const each of this.switches.values()) {
-      each.client.close()
-      await each.relay.stop()
-    }
+    for (const each of this.switches.values()) await each.relay.stop()
     this.switches.clear()
     await clear(this.#ledgerPath)
   }
@@ -133,10 +124,8 @@ export class Rig {
       isTso,
       this.#daemons,
     )
-    const client = await OvsdbClient.connect(this.#env, { path: place.socket })
     const relay = await Relay.start(join(place.folder, 'controller.sock'), 0)
-    const ovs = new OpenVswitch(this.#env, client)
-    this.switches.set(spec.name, { ...place, spec, client, relay, ovs })
+    this.switches.set(spec.name, { ...place, spec, relay })
   }
 
   async #startHost(spec: HostSpec, isTso: boolean): Promise<void> {
@@ -205,17 +194,30 @@ export class Rig {
   async #bridge(each: RigSwitch, openflowPort: number): Promise<void> {
     each.relay.retarget(openflowPort)
     const { name, dpid } = each.spec
-    await each.ovs.ensureBridge({
-      name,
-      datapathType: 'netdev',
-      failMode: 'secure',
-      protocols: ['OpenFlow13'],
-      datapathId: dpid,
+    const vsctl = (...words: string[]) => sh('ovs-vsctl', `--db=unix:${each.socket}`, ...words)
+    const settings = ['datapath_type=netdev', 'fail_mode=secure', 'protocols=OpenFlow13']
+    const bridge = ['add-br', name, '--', 'set', 'Bridge', name, ...settings]
+    await vsctl(...bridge, `other_config:datapath-id=${dpid}`)
+    const ports = portsOf(this.#spec, name).flatMap(number => {
+      const port = portName(name, number)
+      return [
+        '--',
+        'add-port',
+        name,
+        port,
+        '--',
+        'set',
+        'Interface',
+        port,
+        `ofport_request=${number}`,
+      ]
     })
-    for (const port of portsOf(this.#spec, name))
-      await each.ovs.ensurePort(name, { name: portName(name, port), number: port })
+    if (ports.length > 0) await vsctl(...ports.slice(1))
     // Last, so that the controller meets a switch that is whole.
-    await each.ovs.ensureBridge({ name, controllers: [`unix:${each.relay.path}`] })
+    await vsctl(
+      ...['set-controller', name, `unix:${each.relay.path}`, '--', 'set', 'Controller', name],
+      ...['max_backoff=1000', 'inactivity_probe=5000', 'connection_mode=out-of-band'],
+    )
   }
 }
 

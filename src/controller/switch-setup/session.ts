@@ -15,7 +15,7 @@ import { difference } from './difference.js'
 import type { Objection } from './row-writer.js'
 import type { SwitchSpec } from './spec.js'
 import { type PartStatus, partsOf, type SwitchStatus, summary } from './status.js'
-import { database, lockNameOf, mapOf, watched } from './tables.js'
+import { database, lockNameOf, watched } from './tables.js'
 import { bridgesOf, withTimeouts, type ZonesOf } from './zone-timeouts.js'
 
 export interface SessionEvents {
@@ -292,11 +292,4 @@ export class SwitchSession extends EventEmitter<SessionEvents> {
     this.#pauseMillis = Math.min(mostPauseMillis, this.#pauseMillis * 2)
     this.#isAskedAgain = true
   }
-}
-
-/** external_ids:system-id of the switch behind a replica. */
-export const systemIdOf = (replica: Replica): string | undefined => {
-  const [root] = replica.table('Open_vSwitch').values()
-  const id = mapOf(root?.external_ids).get('system-id')
-  return typeof id === 'string' ? id : undefined
 }

@@ -153,9 +153,6 @@ export const queueGetConfigRequest = message({
   ],
 })
 
-/** Properties of queues, section 7.2.2. */
-export const queueProperties = { minRate: 1, maxRate: 2, experimenter: 0xffff } as const
-
 const queueProperty = {
   read(reader: Reader) {
     const type = reader.u16()

@@ -63,13 +63,6 @@ const property: Codec<{ type: number; data: Uint8Array }> = {
 
 /** Types of properties, section 7.3.5.5.2. */
 // biome-ignore format: a table
-export const tableProperties = {
-  'instructions': 0, 'instructions-miss': 1, 'next-tables': 2, 'next-tables-miss': 3,
-  'write-actions': 4, 'write-actions-miss': 5, 'apply-actions': 6, 'apply-actions-miss': 7,
-  'match': 8, 'wildcards': 10, 'write-setfield': 12, 'write-setfield-miss': 13,
-  'apply-setfield': 14, 'apply-setfield-miss': 15, 'experimenter': 0xfffe, 'experimenter-miss': 0xffff,
-} as const
-
 const tableFeatures = list(
   structure(
     [

@@ -78,16 +78,6 @@ export const withDefault = <T>(codec: Codec<T>, fallback: T): DefaultedCodec<T> 
   fallback,
 })
 
-/** Absent stands for `usual` on the wire. */
-export const omittable = <T>(codec: Codec<T>, usual: T): OmittableCodec<T> => ({
-  isOmittable: true,
-  read(reader) {
-    const value = codec.read(reader)
-    return value === usual ? undefined : value
-  },
-  write: (writer, value) => codec.write(writer, value ?? usual),
-})
-
 /** A name for each number; other numbers are refused with `answer`. */
 export const names = <const N extends Readonly<Record<string, number>>>(
   codec: Codec<number>,
