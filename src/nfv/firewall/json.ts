@@ -98,9 +98,12 @@ const ruleObject = (rule: Rule): RuleObject => ({
 })
 
 const ends = ({ from, to }: { readonly from: Selection; readonly to: Selection }) => ({
-  ...(!isAny(from) && { from: selectionObject(from) }),
-  ...(!isAny(to) && { to: selectionObject(to) }),
+  ...(!isBareAny(from) && { from: selectionObject(from) }),
+  ...(!isBareAny(to) && { to: selectionObject(to) }),
 })
+
+/** Not `10.0.0.1, any`, which is as wide: a rule without a name is named after its words. */
+const isBareAny = (selection: Selection): boolean => isAny(selection) && selection.of.length === 1
 
 const selectionObject = ({ of, except }: Selection): SelectionObject => {
   const texts = (list: readonly Member[]) => list.map(formatMember)
