@@ -602,6 +602,11 @@ class Statements {
         return [{ quota: {} }]
       case 'notrack':
         return [{ notrack: null }]
+      case 'ct':
+        if (!this.#skip('count')) return this.#expression(word)
+        this.#skip('over')
+        this.#take()
+        return [{ 'ct count': {} }]
       case 'xt':
         return [{ xt: { type: this.#take(), name: this.#take() } }]
       case 'flow':
@@ -779,10 +784,6 @@ class Statements {
     if (word === 'meta') return { meta: { key: this.#take() } }
     if (word === 'ct') {
       const key = this.#take()
-      if (key === 'count') {
-        this.#restOf()
-        return undefined
-      }
       return ['original', 'reply'].includes(key) ? undefined : { ct: { key } }
     }
     if (word === 'fib') {
@@ -803,7 +804,9 @@ class Statements {
   #unknown(word: string): Json[] {
     const eaten = this.#restOf()
     if (eaten.includes('set') || word === 'reset') return [{ mangle: {} }]
-    const isMatch = expressions.has(word) || payloads.has(word) || /^[@(]/.test(word)
+    // A map of verdicts that was not read decides.
+    const isMatch =
+      !eaten.includes('vmap') && (expressions.has(word) || payloads.has(word) || /^[@(]/.test(word))
     return [{ xt: { name: word, ...(isMatch && { type: 'match' }) } }]
   }
 

@@ -80,6 +80,12 @@ const rows: readonly Row[] = [
   ['a size of segments is set, which is no verdict', 'nft',
     ruleset(hook('filter', 'forward', 0, 'drop', 'tcp flags syn tcp option maxseg size set rt mtu', 'tcp dport 80 accept', 'numgen random mod 2 0 accept')),
     '10.1.0.1 10.2.0.1 tcp 81', '10.1.0.1 10.2.0.1 tcp 80'],
+  ['a map of verdicts behind a count is read', 'nft',
+    ruleset(hook('filter', 'forward', 0, 'accept', 'ct count over 3 tcp dport vmap { 22 : drop, 23 : accept }')),
+    '10.1.0.1 10.2.0.1 tcp 22', '10.1.0.1 10.2.0.1 tcp 23'],
+  ['and one behind what is not known decides', 'nft',
+    ruleset(hook('filter', 'forward', 0, 'accept', 'ip saddr 10.1.0.0/16 numgen random mod 2 vmap { 0 : drop, 1 : accept }')),
+    '10.1.0.1 10.2.0.1 tcp 22', '10.9.0.1 10.2.0.1 tcp 23'],
   ['a rule that is inserted stands above', 'nft',
     JSON.stringify({ nftables: [
       { add: { table: { family: 'ip', name: 't' } } },
