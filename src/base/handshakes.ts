@@ -1,5 +1,5 @@
 /**
- * Connections that have not finished their TLS handshake: each has a deadline, and all together no more than their
+ * Connections that have not finished their TLS handshake, or have not said who they are: each has a deadline, and all together no more than their
  * share of descriptors. Beyond it the oldest of the sender that has most of them goes, so that one who opens many hurts
  * no other.
  */
@@ -20,6 +20,8 @@ interface Waiting {
 export interface HandshakeLimits {
   readonly deadlineMillis: number
   readonly maxWaiting: number
+  /** What they have to finish; absent: their TLS handshake. */
+  readonly what?: string
 }
 
 export class Handshakes {
@@ -49,9 +51,9 @@ export class Handshakes {
   /** A connection has come. @param remote address and port of the other end */
   began(remote: string, socket: Unfinished): void {
     const source = remote.replace(/:\d+$/, '')
-    const { deadlineMillis, maxWaiting } = this.#limits
+    const { deadlineMillis, maxWaiting, what = 'TLS handshake' } = this.#limits
     const cancel = this.#timers.after(deadlineMillis, () =>
-      this.#end(remote, `no TLS handshake within ${deadlineMillis / 1_000} s`),
+      this.#end(remote, `no ${what} within ${deadlineMillis / 1_000} s`),
     )
     const one: Waiting = { remote, source, socket, cancel }
     this.#waiting.set(remote, one)
@@ -82,7 +84,8 @@ export class Handshakes {
     let most: Set<Waiting> | undefined
     for (const each of this.#bySource.values()) if (each.size > (most?.size ?? 0)) most = each
     const [oldest] = most ?? []
-    if (oldest) this.#end(oldest.remote, 'too many connections wait for their TLS handshake')
+    const { what = 'TLS handshake' } = this.#limits
+    if (oldest) this.#end(oldest.remote, `too many connections wait for their ${what}`)
   }
 
   #end(remote: string, reason: string): void {

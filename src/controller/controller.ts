@@ -551,7 +551,9 @@ export class Controller extends EventEmitter<ControllerEvents> {
     this.topology.on('changed', () => this.schedule())
     this.topology.on('event', event => {
       this.journal.add(event)
-      if (event.kind === 'switch-forgotten') this.ruleCounters.forget(String(event.dpid))
+      if (event.kind !== 'switch-forgotten') return
+      this.ruleCounters.forget(String(event.dpid))
+      this.#served.delete(event.dpid as Dpid)
     })
     this.topology.on('moved', () => {
       this.#isEpochOver = true

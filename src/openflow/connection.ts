@@ -99,6 +99,7 @@ export class SwitchConnection extends EventEmitter<SwitchConnectionEvents> {
   #droppedCount = 0
   #role: Role = 'equal'
   #closedBecause: string | undefined
+  #isEndless = false
 
   constructor(
     env: Env,
@@ -114,7 +115,7 @@ export class SwitchConnection extends EventEmitter<SwitchConnectionEvents> {
     this.remote = connection.remote
     this.peerName = connection.peerName
     this.#log = env.log.child({ remote: connection.remote })
-    this.#book = new RequestBook(limits.requests)
+    this.#book = new RequestBook(limits.requests, reason => this.#endless(reason))
     this.#outbox = new Outbox(connection, limits.outbox)
     this.#inbox = new Inbox(connection, env, this.#inboxHandlers(), limits.inbox)
     this.#together = new Together({
@@ -155,6 +156,11 @@ export class SwitchConnection extends EventEmitter<SwitchConnectionEvents> {
 
   get isReady(): boolean {
     return this.#state.phase === 'ready'
+  }
+
+  /** It sent replies without an end. */
+  get isEndless(): boolean {
+    return this.#isEndless
   }
 
   get isClosed(): boolean {
@@ -301,6 +307,13 @@ export class SwitchConnection extends EventEmitter<SwitchConnectionEvents> {
     this.#connection.end()
     // A peer that does not close its side has a moment, then the socket goes.
     this.#env.timers.after(1_000, () => this.#connection.destroy())
+  }
+
+  #endless(reason: string): void {
+    if (this.isClosed) return
+    this.#log.warn({ reason }, 'the connection ends: a reply has no end')
+    this.#isEndless = true
+    this.#destroy(reason)
   }
 
   #closed(reason: string): void {

@@ -78,9 +78,17 @@ export class RequestBook {
   readonly #limits: RequestLimits
   /** In the order of their deadlines, since all wait equally long. */
   readonly #pending = new Map<number, Pending>()
+  readonly #endless: (reason: string) => void
+  /** Parts that came for a request that is over. */
+  readonly #late = { size: 0, count: 0 }
 
-  constructor(limits: RequestLimits = requestLimits) {
+  /** @param endless called when a reply goes on and on: nothing good comes behind it */
+  constructor(
+    limits: RequestLimits = requestLimits,
+    endless: (reason: string) => void = () => undefined,
+  ) {
     this.#limits = limits
+    this.#endless = endless
   }
 
   get size(): number {
@@ -124,12 +132,27 @@ export class RequestBook {
    */
   take(message: Received, size: number): boolean {
     const pending = this.#pending.get(message.xid)
-    if (pending === undefined) return false
+    if (pending === undefined) {
+      this.#countLate(message, size)
+      return false
+    }
     if (message.kind === 'error') this.fail(message.xid, new SwitchError(message, pending.request))
     else if (message.kind !== pending.replyKind)
       this.fail(message.xid, new NoAnswer(`a ${message.kind} came for a ${pending.request.kind}`))
     else this.#join(message, size, pending)
     return true
+  }
+
+  /** A request may be over while its reply still comes; but every reply has an end. */
+  #countLate(message: Received, size: number): void {
+    if ((message as { readonly more?: boolean }).more !== true) return
+    this.#late.size += size
+    this.#late.count++
+    if (
+      this.#late.size > this.#limits.maxReplySize ||
+      this.#late.count > this.#limits.maxReplyParts
+    )
+      this.#endless(`a ${message.kind} that nobody waits for has no end`)
   }
 
   #join(message: Received, size: number, pending: Pending): void {
@@ -146,11 +169,11 @@ export class RequestBook {
       pending.size > maxReplySize ||
       pending.entries.length + pending.unreadable.length > maxReplyEntries ||
       pending.partCount > maxReplyParts
-    )
-      return this.fail(
-        message.xid,
-        new NoAnswer(`the reply to ${pending.request.kind} is too large`),
-      )
+    ) {
+      const reason = `the reply to ${pending.request.kind} is too large`
+      this.fail(message.xid, new NoAnswer(reason))
+      return this.#endless(reason)
+    }
     if (more) return
     const whole = {
       ...pending.parts,

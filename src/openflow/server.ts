@@ -19,6 +19,8 @@ export interface ServerLimits {
   readonly maxConnections: number
   /** In this time the first of two switches with one dpid must answer to keep it. */
   readonly aliveMillis: number
+  /** So long is a switch not let in again that sent a reply without an end. */
+  readonly endlessWaitMillis: number
 }
 
 export const serverLimits: ServerLimits = {
@@ -27,6 +29,7 @@ export const serverLimits: ServerLimits = {
   maxHalfOpenPerSource: 2_048,
   maxConnections: 8_192,
   aliveMillis: 1_000,
+  endlessWaitMillis: 30_000,
 }
 
 export interface RefusedInfo {
@@ -137,6 +140,8 @@ class Door {
   /** How many of them each address has. */
   readonly #halfOpenBySource = new Map<string, number>()
   readonly #all = new Set<SwitchConnection>()
+  /** Who sent replies without an end, and until when they are not let in again. */
+  readonly #shut = new Map<string, number>()
 
   constructor(env: Env, limits: ServerLimits, handlers: SwitchHandlers) {
     // Whatever a peer does at will is logged a few times a second.
@@ -205,6 +210,7 @@ class Door {
     const { dpid } = connection
     if (this.#handlers.mayConnect?.(dpid, connection.peerName) === false)
       return `${dpid} may not connect with this certificate`
+    if (this.#isShut(connection)) return `${dpid} sent a reply without an end and waits`
     const first = this.#byDpid.get(dpid)
     if (first !== undefined && first !== connection) {
       if (await first.isAlive(this.#limits.aliveMillis)) return `${dpid} is connected already`
@@ -218,9 +224,26 @@ class Door {
     return undefined
   }
 
+  #shutOut(connection: SwitchConnection): void {
+    const now = this.#env.clock.nowMillis()
+    // In the order of their ends, since all wait equally long.
+    for (const [who, untilMillis] of this.#shut) {
+      if (untilMillis > now && this.#shut.size < maxShut) break
+      this.#shut.delete(who)
+    }
+    const who = whoIs(connection)
+    this.#shut.delete(who)
+    this.#shut.set(who, now + this.#limits.endlessWaitMillis)
+  }
+
+  #isShut(connection: SwitchConnection): boolean {
+    return (this.#shut.get(whoIs(connection)) ?? 0) > this.#env.clock.nowMillis()
+  }
+
   #closed(connection: SwitchConnection, reason: string): void {
     this.#all.delete(connection)
     const wasHalfOpen = this.#notHalfOpen(connection)
+    if (connection.isEndless) this.#shutOut(connection)
     const dpid = dpidOf(connection)
     const wasIn = dpid !== undefined && this.#byDpid.get(dpid) === connection
     if (wasIn) this.#byDpid.delete(dpid)
@@ -247,5 +270,11 @@ const dpidOf = (connection: SwitchConnection): Dpid | undefined => {
     return undefined
   }
 }
+
+const maxShut = 1_000
+
+/** Others behind the same address have a dpid of their own. */
+const whoIs = (connection: SwitchConnection): string =>
+  `${sourceOf(connection.remote)} ${dpidOf(connection)}`
 
 const sourceOf = (remote: string): string => remote.replace(/:\d+$/, '')

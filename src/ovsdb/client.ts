@@ -99,6 +99,11 @@ export class OvsdbClient extends EventEmitter<OvsdbEvents> {
     this.#watch(false)
   }
 
+  /** It is known who the other end is: its messages may be as long as those of any database. */
+  takeWholeSizes(): void {
+    this.#stream.limitSize(clientLimits.size)
+  }
+
   static async connect(
     env: Env,
     address: Address,

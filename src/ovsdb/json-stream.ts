@@ -32,7 +32,7 @@ const longDigits = 16
  * the bytes that came, memory is at most twice the limit.
  */
 export class JsonStream {
-  readonly #limits: JsonLimits
+  #limits: JsonLimits
   readonly #decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
   /** The beginning of an object of which the end has not come. */
   #kept = new Uint8Array(0)
@@ -45,6 +45,11 @@ export class JsonStream {
 
   constructor(limits: JsonLimits = defaultLimits) {
     this.#limits = limits
+  }
+
+  /** Of objects that end from now on. */
+  limitSize(size: number): void {
+    this.#limits = { ...this.#limits, size }
   }
 
   /** Octets that wait for the end of their object. */

@@ -2,6 +2,8 @@
  * Connections that go wrong, each on a real socket: they end or are refused, and a switch that behaves notices
  * nothing. Rows M1, M8, M9, M14 and M15 of the faults we answer for (docs/faults.md).
  */
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import t, { type Test } from 'tap'
 import { CollectingLog } from '../../src/base/log.js'
 import { realEnv } from '../../src/base/real-env.js'
@@ -9,12 +11,18 @@ import {
   type ConnectionLimits,
   connectionLimits,
   listenForSwitches,
+  type Message,
+  type Received,
   type RefusedInfo,
   type ServerLimits,
   type SwitchConnection,
 } from '../../src/openflow/index.js'
+import { requestLimits } from '../../src/openflow/requests.js'
 import { until } from '../until.js'
 import { WireSwitch } from './wire-switch.js'
+
+setFlagsFromString('--expose-gc')
+const collect = runInNewContext('gc') as () => void
 
 const env = realEnv(new CollectingLog())
 
@@ -23,7 +31,10 @@ interface Door {
   readonly switches: SwitchConnection[]
   readonly refused: RefusedInfo[]
   /** A switch that behaves, and the milliseconds until it was let in. */
-  healthy(dpid: bigint): Promise<{ wire: WireSwitch; connection: SwitchConnection; millis: number }>
+  healthy(
+    dpid: bigint,
+    silentAbout?: readonly Received['kind'][],
+  ): Promise<{ wire: WireSwitch; connection: SwitchConnection; millis: number }>
 }
 
 const door = async (t: Test, limits: Partial<ServerLimits> = {}): Promise<Door> => {
@@ -40,11 +51,11 @@ const door = async (t: Test, limits: Partial<ServerLimits> = {}): Promise<Door> 
     port,
     switches,
     refused,
-    healthy: async dpid => {
+    healthy: async (dpid, silentAbout = []) => {
       const began = performance.now()
       const wire = await WireSwitch.dial(port)
       t.teardown(() => wire.socket.destroy())
-      wire.behave(dpid)
+      wire.behave(dpid, silentAbout)
       await until(() => switches.some(each => each.features.datapathId === dpid && !each.isClosed))
       const connection = switches.findLast(each => each.features.datapathId === dpid)!
       return { wire, connection, millis: performance.now() - began }
@@ -260,4 +271,95 @@ t.test('a switch may forward what another controller changed', async t => {
   // the other way round: a message of controllers ends the connection
   wire.send({ kind: 'features-request' }, 10)
   t.ok(await wire.closedWithin(2_000))
+})
+
+/** A part of a flow-stats-reply with another one behind it, of as many octets as it may have. */
+const part = (xid: number, entries: number): Buffer => {
+  const bytes = Buffer.alloc(16 + 56 * entries)
+  bytes.writeUInt16BE(0x0413, 0)
+  bytes.writeUInt16BE(bytes.length, 2)
+  bytes.writeUInt32BE(xid, 4)
+  bytes.writeUInt16BE(1, 8)
+  bytes.writeUInt16BE(1, 10)
+  for (let at = 16; at < bytes.length; at += 56) {
+    bytes.writeUInt16BE(56, at)
+    // an empty match of OXM fields, padded
+    bytes.writeUInt16BE(1, at + 48)
+    bytes.writeUInt16BE(4, at + 50)
+  }
+  return bytes
+}
+
+/** Sends it again and again, as fast as it is read, until the other side has had enough. */
+const pour = async (wire: WireSwitch, bytes: Buffer): Promise<void> => {
+  while (!wire.isClosed)
+    if (!wire.socket.write(bytes))
+      await Promise.race([new Promise(resolve => wire.socket.once('drain', resolve)), wire.news()])
+}
+
+const flowStats: Message = { kind: 'flow-stats-request' }
+
+for (const [what, entries, requests] of [
+  ['of entries', 1_000, { ...requestLimits, maxReplyEntries: 50_000 }],
+  ['of parts without entries', 0, { ...requestLimits, maxReplyParts: 20_000 }],
+  ['of octets', 1_000, { ...requestLimits, maxReplySize: 4 * 2 ** 20 }],
+  ['that is late', 100, { ...requestLimits, deadlineMillis: 1_000, maxReplySize: 4 * 2 ** 20 }],
+] as const)
+  t.test(`a reply without an end, ${what}, ends its connection and disturbs nobody`, async t => {
+    const at = await door(t, { connection: { ...connectionLimits, requests } })
+    const healthy = await at.healthy(1n)
+    const { wire, connection } = await at.healthy(2n, ['flow-stats-request'])
+    collect()
+    const before = process.memoryUsage().heapUsed
+    const asked = connection.request(flowStats).then(
+      () => 'answered',
+      (error: Error) => error.message,
+    )
+    await until(() => wire.heard.some(({ kind }) => kind === 'flow-stats-request'))
+    const { xid } = wire.heard.find(({ kind }) => kind === 'flow-stats-request')!
+    if (what === 'that is late') t.match(await asked, /in time/)
+    const began = performance.now()
+    const poured = pour(
+      wire,
+      Buffer.concat(Array(entries > 0 ? 1 : 1_000).fill(part(xid, entries))),
+    )
+    let slowest = 0
+    while (!connection.isClosed && performance.now() < began + 20_000) {
+      const sent = performance.now()
+      await healthy.connection.request({ kind: 'echo-request' })
+      slowest = Math.max(slowest, performance.now() - sent)
+    }
+    const millis = performance.now() - began
+    t.ok(connection.isClosed, `it ended after ${millis.toFixed(0)} ms`)
+    await poured
+    if (what !== 'that is late') t.match(await asked, /too large|closed/)
+    collect()
+    const kept = (process.memoryUsage().heapUsed - before) / 2 ** 20
+    t.ok(kept < 20, `${kept.toFixed(1)} MiB stay`)
+    t.notOk(healthy.connection.isClosed)
+    t.ok(slowest < 5_000, `the slowest echo beside it took ${slowest.toFixed(0)} ms`)
+
+    const again = await WireSwitch.dial(at.port)
+    t.teardown(() => again.socket.destroy())
+    again.behave(2n)
+    t.ok(await again.closedWithin(5_000), 'it is not let in again at once')
+    t.match(at.refused.at(-1)?.reason, /without an end/)
+    await at.healthy(3n)
+  })
+
+t.test('the other way round: a long reply with an end is taken, late parts too', async t => {
+  const at = await door(t)
+  const { wire, connection } = await at.healthy(1n, ['flow-stats-request'])
+  const asked = connection.request(flowStats)
+  await until(() => wire.heard.some(({ kind }) => kind === 'flow-stats-request'))
+  const { xid } = wire.heard.find(({ kind }) => kind === 'flow-stats-request')!
+  for (let count = 0; count < 20; count++) wire.socket.write(part(xid, 1_000))
+  const last = part(xid, 1)
+  last.writeUInt16BE(0, 10)
+  wire.socket.write(last)
+  const reply = await asked
+  t.equal(reply.kind === 'flow-stats-reply' && reply.entries.length, 20_001)
+  for (let count = 0; count < 20; count++) wire.socket.write(part(xid, 1_000))
+  await connection.request({ kind: 'echo-request' })
+  t.notOk(connection.isClosed)
 })

@@ -1,5 +1,7 @@
 /** Addresses that switches call (`ovs-vsctl set-manager tcp:HOST:PORT`), and which switch a call is from. */
 import type { Address, Env, Listener } from '../../base/env.js'
+import { type HandshakeLimits, Handshakes } from '../../base/handshakes.js'
+import { limitedLog } from '../../base/limited-log.js'
 import { OvsdbClient } from '../../ovsdb/client.js'
 import { isObject } from '../../ovsdb/rpc.js'
 import { database } from './tables.js'
@@ -13,19 +15,29 @@ export interface Expected {
 }
 
 /** Calls of which we do not know yet whose they are. */
-const maxUnknown = 64
+export const callerLimits: HandshakeLimits = {
+  deadlineMillis: 5_000,
+  maxWaiting: 64,
+  what: 'system-id',
+}
+/** Octets of one message of theirs: enough for the external_ids of a switch. */
+const unknownSize = 256 * 1024
 
 export class Callers {
   readonly #env: Env
   readonly #address: Address
   readonly #expected = new Set<Expected>()
+  readonly #unknown: Handshakes
   #listener: Listener | undefined
-  #unknownCount = 0
   #isClosed = false
 
-  constructor(env: Env, address: Address) {
-    this.#env = env
+  constructor(env: Env, address: Address, limits: HandshakeLimits = callerLimits) {
+    // Whatever a caller does at will is logged a few times a second.
+    this.#env = { ...env, log: limitedLog(env.log, env.clock) }
     this.#address = address
+    this.#unknown = new Handshakes(env.timers, limits, (remote, reason) =>
+      this.#env.log.warn({ remote, reason }, 'a caller was turned away'),
+    )
   }
 
   get isUnused(): boolean {
@@ -35,17 +47,15 @@ export class Callers {
   async listen(): Promise<void> {
     try {
       const listener = await this.#env.net.listen(this.#address, connection => {
-        if (this.#unknownCount >= maxUnknown) return connection.destroy()
-        const client = new OvsdbClient(this.#env, connection)
-        this.#unknownCount++
-        this.#place(client)
-          .catch((error: unknown) => {
-            this.#env.log.warn({ err: error, remote: client.remote }, 'a caller was turned away')
-            client.close('no declared switch is this one')
-          })
-          .finally(() => {
-            this.#unknownCount--
-          })
+        const client = new OvsdbClient(this.#env, connection, { limits: { size: unknownSize } })
+        const { remote } = client
+        this.#unknown.began(remote, connection)
+        client.once('closed', reason => this.#unknown.closed(remote, reason))
+        this.#place(client).catch((error: unknown) => {
+          client.close('no declared switch is this one')
+          const reason = error instanceof Error ? error.message : String(error)
+          this.#unknown.closed(remote, reason)
+        })
       })
       if (this.#isClosed) await listener.close()
       else this.#listener = listener
@@ -71,11 +81,18 @@ export class Callers {
   async #place(client: OvsdbClient): Promise<void> {
     const all = [...this.#expected]
     const anybody = all.find(each => each.systemId === undefined)
-    if (all.every(each => each.systemId === undefined) && anybody) return anybody.accept(client)
+    if (all.every(each => each.systemId === undefined) && anybody)
+      return this.#known(client, anybody)
     const id = await systemId(client)
     const found = all.find(each => each.systemId === id) ?? anybody
     if (found === undefined) throw new Error(`system-id ${id ?? '(none)'} is not declared here`)
-    found.accept(client)
+    this.#known(client, found)
+  }
+
+  #known(client: OvsdbClient, expected: Expected): void {
+    this.#unknown.ended(client.remote)
+    client.takeWholeSizes()
+    expected.accept(client)
   }
 }
 
