@@ -4,7 +4,8 @@
  *
  * States (tried on Open vSwitch): a SYN, or any first packet of UDP, ICMP echo and other protocols is
  * new until a reply has come; a lone ACK or RST is new as well; SYN+ACK, FIN first and unsolicited
- * echo replies are invalid; an ICMP error about a known connection is related.
+ * echo replies are invalid; an ICMP error about a known connection is related. SYN and SYN+ACK with another number than
+ * their connection began with are invalid, but carry its label and mark; of other segments the numbers are not looked at.
  */
 import { ctState, type FieldValue } from '../openflow/values.js'
 import { etherTypes, type Fields, ipProtocols, type Packet } from './packet.js'
@@ -22,6 +23,8 @@ export interface Connection {
   hasReply: boolean
   /** TCP: a reset or both FINs were seen, so the next SYN begins anew. */
   isClosing: boolean
+  /** TCP: the numbers that both directions began with, as far as they were seen. */
+  readonly began: { request?: number; reply?: number }
 }
 
 interface Tuple {
@@ -49,7 +52,8 @@ export class Conntrack {
       fields.ct_label = found.connection.label
     }
     const original = found.connection ?? (found.state & ctState.new ? tupleOf(fields) : undefined)
-    if (original) writeOriginal(fields, original)
+    // Of what is invalid the tuple cannot be matched.
+    if (original && !(found.state & ctState.inv)) writeOriginal(fields, original)
   }
 
   /**
@@ -62,17 +66,18 @@ export class Conntrack {
     change: { mark?: number; label?: bigint; isForced?: boolean },
   ): void {
     const { fields } = packet
-    if (Number(fields.ct_state ?? 0) & ctState.inv) return
-    let { state, connection } = this.#find(zone, packet)
-    if (change.isForced && connection && state & ctState.rpl && !(state & ctState.rel)) {
+    let { state, connection, isReply } = this.#find(zone, packet)
+    if (change.isForced && connection && isReply && !(state & ctState.rel)) {
       this.#forget(connection)
       connection = undefined
-      fields.ct_state = ctState.trk | ctState.new
+      state = opens(fields) ? ctState.new : ctState.inv
+      fields.ct_state = ctState.trk | state
     }
     if (connection === undefined) {
       const tuple = tupleOf(fields)
-      if (tuple === undefined) return
-      connection = { ...tuple, zone, mark: 0, label: 0n, hasReply: false, isClosing: false }
+      if (tuple === undefined || state & ctState.inv) return
+      const [began, ends] = [beganOf(packet), { hasReply: false, isClosing: false }]
+      connection = { ...tuple, zone, mark: 0, label: 0n, ...ends, began }
       this.#byKey.set(keyOf(zone, tuple), { connection, isReply: false })
       this.#byKey.set(keyOf(zone, reverse(tuple)), { connection, isReply: true })
     }
@@ -94,7 +99,10 @@ export class Conntrack {
       if (isMeant(connection)) this.#byKey.delete(key)
   }
 
-  #find(zone: number, packet: Packet): { state: number; connection?: Connection } {
+  #find(
+    zone: number,
+    packet: Packet,
+  ): { state: number; connection?: Connection; isReply?: boolean } {
     if (packet.quoted) return this.#related(zone, packet.quoted)
     const { fields } = packet
     const tuple = tupleOf(fields)
@@ -105,9 +113,10 @@ export class Conntrack {
       return { state: opens(fields) ? ctState.new : ctState.inv }
     }
     const { connection, isReply } = known
-    noteProgress(connection, isReply, fields)
-    if (isReply) return { state: ctState.est | ctState.rpl, connection }
-    return { state: connection.hasReply ? ctState.est : ctState.new, connection }
+    if (isOther(connection, isReply, packet)) return { state: ctState.inv, ...known }
+    noteProgress(connection, isReply, packet)
+    if (isReply) return { state: ctState.est | ctState.rpl, ...known }
+    return { state: connection.hasReply ? ctState.est : ctState.new, ...known }
   }
 
   #related(zone: number, quoted: Packet): { state: number; connection?: Connection } {
@@ -206,7 +215,22 @@ const restarts = (known: { connection: Connection; isReply: boolean }, fields: F
   !known.isReply &&
   (Number(fields.tcp_flags ?? 0) & (tcpFlags.syn | tcpFlags.ack)) === tcpFlags.syn
 
-const noteProgress = (connection: Connection, isReply: boolean, fields: Fields): void => {
+const hasSyn = ({ fields }: Packet): boolean => (Number(fields.tcp_flags ?? 0) & tcpFlags.syn) !== 0
+
+/** What a packet says of how its direction began. */
+const beganOf = (packet: Packet): Connection['began'] =>
+  hasSyn(packet) && packet.sequence !== undefined ? { request: packet.sequence } : {}
+
+/** A SYN that is not the one that its direction began with, nor the first. */
+const isOther = ({ began, hasReply }: Connection, isReply: boolean, packet: Packet): boolean => {
+  if (!hasSyn(packet) || packet.sequence === undefined || !hasReply) return false
+  return packet.sequence !== (isReply ? began.reply : began.request)
+}
+
+const noteProgress = (connection: Connection, isReply: boolean, packet: Packet): void => {
   if (isReply) connection.hasReply = true
-  if (Number(fields.tcp_flags ?? 0) & (tcpFlags.fin | tcpFlags.rst)) connection.isClosing = true
+  if (isReply && hasSyn(packet) && packet.sequence !== undefined)
+    connection.began.reply = packet.sequence
+  if (Number(packet.fields.tcp_flags ?? 0) & (tcpFlags.fin | tcpFlags.rst))
+    connection.isClosing = true
 }

@@ -21,6 +21,8 @@ export interface Packet {
   readonly payload: number
   /** The packet that an ICMP or ICMPv6 error quotes. */
   readonly quoted?: Packet
+  /** Of a TCP segment; no flow can match it. */
+  readonly sequence?: number
 }
 
 export const etherTypes = {
@@ -150,7 +152,8 @@ const readTransport = (view: DataView, l3: number, l4: number, fields: Fields): 
     fields.tcp_src = view.getUint16(l4)
     fields.tcp_dst = view.getUint16(l4 + 2)
     fields.tcp_flags = view.getUint16(l4 + 12) & 0xfff
-    return { fields, l3, l4, payload: l4 + (view.getUint8(l4 + 12) >> 4) * 4 }
+    const sequence = view.getUint32(l4 + 4)
+    return { fields, l3, l4, payload: l4 + (view.getUint8(l4 + 12) >> 4) * 4, sequence }
   }
   if (protocol === ipProtocols.udp && room >= 8) {
     fields.udp_src = view.getUint16(l4)

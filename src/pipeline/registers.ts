@@ -17,6 +17,7 @@
  *     reg9   [0..7] which zones the connection may be in       [8..15] how many of them were looked into
  *
  *     ct_label  [0..15] generation · [16..47] rule · [48..63] chain · [64..79] instance · [80] decided elsewhere
+ *     ct_mark   [0] a SYN that conntrack called invalid was let past
  *               of what is decided elsewhere the generation is not that of rules: it is the epoch, see `nfv/firewall/tables.ts`
  */
 import type { Action, FieldValue, Masked, Subfield } from '../openflow/values.js'

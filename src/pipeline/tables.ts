@@ -46,6 +46,7 @@ const rows = [
   ['services', 35, 'ports of services that have a timeout; passed by when none has',                                         'session, in the zone of the network'],
   ['zones',    36, 'conntrack, in one zone after the other, until one knows the connection: each timeout has a zone of its own', 'session, in the zone of the network'],
   ['session',  40, 'known and current: pass; stale or new: ask the rules; invalid: drop; judged at another switch: remember',   'rules0'],
+  ['reopen',   41, 'a SYN of ports whose old connection conntrack still holds, and the answer to it: ask the rules, forget what is over', 'drop'],
   ['rely',     42, 'what the switch of its destination judges passes; for a host here, or for all, there is no other switch',   'forward'],
   ['ports',    45, 'destination port to bits in a register: one for each set of ports that many rules share',                 'rules0'],
   ['sourcePorts', 46, 'the same for the source port; passed by when no rule needs it',                                        'rules0'],

@@ -24,6 +24,7 @@ import {
   planPorts,
 } from './ports.js'
 import { beginsStretch, prioritiesOf } from './priorities.js'
+import { reopenRows } from './reopen.js'
 import {
   helperPorts,
   isSameAudit,
@@ -91,7 +92,7 @@ interface Memory {
   readonly rules: WeakMap<ResolvedRule, Known>
   lists: Map<TableName, List>
   sections: Map<string, { readonly parts: readonly (readonly Flow[])[]; readonly section: Section }>
-  pipeline: { readonly key: string; readonly section: Section } | undefined
+  pipeline: { readonly key: string; readonly sections: readonly Section[] } | undefined
   timeouts: { readonly book: TimeoutBook; readonly sections: readonly Section[] }
   plan: { readonly key: string; readonly plan: PortPlan; readonly section: Section } | undefined
   misses:
@@ -133,19 +134,23 @@ export class Compiler {
   ): Section[] {
     const isTimed = book.zones.length > 0
     const run = new Compilation(resolved, { generation, epoch }, isTimed, this.#memory)
-    return [this.#pipeline(generation, epoch, isTimed), ...this.#timeouts(book), ...run.sections()]
+    const around = this.#pipeline(generation, epoch, isTimed)
+    return [...around, ...this.#timeouts(book), ...run.sections()]
   }
 
-  #pipeline(generation: number, epoch: number, isTimed: boolean): Section {
+  #pipeline(generation: number, epoch: number, isTimed: boolean): readonly Section[] {
     const key = `${generation} ${epoch} ${isTimed}`
     const known = this.#memory.pipeline
-    if (known?.key === key) return known.section
-    const made = section('firewall/pipeline', {
-      flows: pipelineRows(generation, epoch, isTimed),
-      meters: [invalidMeter],
-    })
-    this.#memory.pipeline = { key, section: made }
-    return made
+    if (known?.key === key) return known.sections
+    const sections = [
+      section('firewall/pipeline', {
+        flows: pipelineRows(generation, epoch, isTimed),
+        meters: [invalidMeter],
+      }),
+      section('firewall/reopen', { flows: reopenRows(generation, epoch) }),
+    ]
+    this.#memory.pipeline = { key, sections }
+    return sections
   }
 
   #timeouts(book: TimeoutBook): readonly Section[] {

@@ -2,7 +2,7 @@
  * The firewall's fixed rows: what happens to a packet around the rules.
  *
  *     track ──ct()──> session ── of the current generation ───────────────> forward
- *                        │  └─── opened elsewhere ── remembered ─> accepted ──┘
+ *                        │  └─── opened elsewhere ── remembered ─> accepted ──┘     a SYN on what is known: reopen.ts
  *                        │ new or stale
  *                        v
  *                      ports ──> rules0 ──> rules1 ──> rules2 ──> rules3
@@ -70,9 +70,9 @@ export const state = (on: readonly State[], off: readonly State[] = []): Masked 
 /** The state in which the original tuple may be matched. */
 export const isTracked = state(['trk'], ['inv'])
 
-const fromHost: Match = { reg0: bitsEqual([registers.fromFabric, 0]) }
+export const fromHost: Match = { reg0: bitsEqual([registers.fromFabric, 0]) }
 /** Another switch has judged it; of which end of its connection it is, as that switch knows. */
-const judgedThere = (answers?: 0 | 1): Match => ({
+export const judgedThere = (answers?: 0 | 1): Match => ({
   reg0: bitsEqual(
     [registers.fromFabric, 1],
     [registers.judged, 1],
@@ -81,6 +81,12 @@ const judgedThere = (answers?: 0 | 1): Match => ({
 })
 const labelled = (...parts: readonly (readonly [Subfield, number])[]): Match => ({
   ct_label: bitsEqual(...parts),
+})
+
+/** Of a connection that is judged here by the rules of today, and of one that another switch decides in this epoch. */
+export const labelsOf = (generation: number, epoch: number) => ({
+  current: labelled([label.generation, generation], [label.elsewhere, 0]),
+  relied: labelled([label.generation, epoch], [label.elsewhere, 1]),
 })
 
 /** Nobody has judged it, and it answers somebody, as its own switch knows. */
@@ -245,7 +251,8 @@ export const invalidMeter: Meter = {
   origin,
 }
 
-const lookAt: Action = {
+/** Copies it to the controller; see controller/checksum-offload.ts. */
+export const lookAt: Action = {
   kind: 'controller',
   maxLength: 0xffff,
   userdata: writeUserdata('invalid'),
@@ -267,8 +274,7 @@ export const pipelineRows = (generation: number, epoch: number, isTimed: boolean
   const backwards = state(['rpl', 'trk'], ['new', 'rel'])
   const opening = state(['new', 'trk'])
   const relatedOpening = state(['new', 'rel', 'trk'])
-  const current = labelled([label.generation, generation], [label.elsewhere, 0])
-  const relied = labelled([label.generation, epoch], [label.elsewhere, 1])
+  const { current, relied } = labelsOf(generation, epoch)
   const remember = commitElsewhere(epoch)
   const passed: Then = { actions: judgedHere, goto: 'forward' }
   const asked: Then = { actions: judgedHere, goto: 'ports' }

@@ -28,7 +28,7 @@ class Workshop {
 
 const flowsOf = (sections: readonly Section[]): Flow[] => sections.flatMap(({ flows }) => flows)
 /** The rows that turn ports into bits: without those for datagrams in pieces. */
-const isOfPorts = ({ table, match }: Flow) => table === 'ports' && match.ip_frag === undefined
+const isOfPorts = ({ table, priority }: Flow) => table === 'ports' && priority < 65_000
 /** The rows of rules, without those of the built-in rule and the fixed ones. */
 const ruleText = (sections: readonly Section[]): string[] =>
   flowsOf(sections)

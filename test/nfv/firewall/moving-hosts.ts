@@ -54,6 +54,7 @@ interface Version {
 interface Entry {
   readonly openedBy: End
   readonly label: bigint
+  readonly mark: number
   readonly hasReply: boolean
 }
 
@@ -62,6 +63,8 @@ interface Frame {
   readonly at: number
   readonly inPort: number
   readonly fields: Fields
+  /** Of what begins a direction: never the number that the connection of before began with. */
+  readonly sequence?: number
   /** What the switch held where the frame came in. */
   readonly sentUnder: Policy
 }
@@ -169,6 +172,13 @@ export class Model {
   send(state: State, from: End, isOpening = false): Outcome {
     const start = this.#start(state, from, isOpening)
     return this.#run(state, start)
+  }
+
+  /** TCP: a SYN of the same ports, or what answers it. */
+  reopen(state: State, from: End): Outcome {
+    const start = this.#start(state, from, true)
+    const flags = from === 'a' ? {} : { tcp_flags: 0x12 }
+    return this.#run(state, { ...start, sequence: 1, fields: { ...start.fields, ...flags } })
   }
 
   /** A packet through the first switch; it lands later. Undefined when it does not leave it. */
@@ -285,7 +295,13 @@ export class Model {
       isLive: () => true,
       conntrack,
     }
-    const packet: Packet = { fields: { vlan_vid: 0, ...frame.fields }, l3: 14, payload: 34 }
+    const { sequence } = frame
+    const packet: Packet = {
+      fields: { vlan_vid: 0, ...frame.fields },
+      l3: 14,
+      payload: 34,
+      ...(sequence !== undefined && { sequence }),
+    }
     const { outputs } = evaluate(view, packet, frame.inPort)
     const entries = state.entries.with(frame.at - 1, entryOf(conntrack))
     const [output] = outputs
@@ -327,7 +343,8 @@ export class Model {
       l3: 14,
       payload: 34,
     })
-    conntrack.commit(zone, packet(entry.openedBy), { label: entry.label })
+    const { label, mark } = entry
+    conntrack.commit(zone, packet(entry.openedBy), { label, mark })
     if (entry.hasReply) conntrack.track(zone, packet(other[entry.openedBy]))
     return conntrack
   }
@@ -377,7 +394,7 @@ const entryOf = (conntrack: Conntrack): Entry | undefined => {
   const [one] = conntrack.list()
   if (one === undefined) return undefined
   const openedBy = one.sourcePort === 5000 ? 'a' : 'b'
-  return { openedBy, label: one.label, hasReply: one.hasReply }
+  return { openedBy, label: one.label, mark: one.mark, hasReply: one.hasReply }
 }
 
 const loadedOf = (sections: readonly Section[]): Loaded => {

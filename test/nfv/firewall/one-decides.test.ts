@@ -15,11 +15,17 @@ const isOutcome = (made: Outcome | State): made is Outcome => 'isDelivered' in m
 const ends: readonly End[] = ['a', 'b']
 
 /** @param isSlow switches get what is new one by one, after the controller has seen it, while frames fly */
-const eventsOf = (switches: number, isSlow: boolean): readonly Event[] => {
+const eventsOf = ({ switches, protocol }: World, isSlow: boolean): readonly Event[] => {
   const all = Array.from({ length: switches }, (_, at) => at + 1)
   const now = (model: Model, state: State) => (isSlow ? state : model.installAll(state))
   return [
     ...ends.map((end): Event => [`${end} sends`, (model, state) => model.send(state, end)]),
+    ...(protocol === 6
+      ? [
+          ['a opens anew', (model, state) => model.reopen(state, 'a')] satisfies Event,
+          ['b takes it for new', (model, state) => model.reopen(state, 'b')] satisfies Event,
+        ]
+      : []),
     ...ends.flatMap(end =>
       all.map(
         (to): Event => [
@@ -91,7 +97,7 @@ interface Found {
 /** All orders, shortest first. */
 const search = (world: World, isSlow: boolean, begin: 'all' | 'some', depth: number): Found => {
   const model = new Model(world)
-  const events = eventsOf(world.switches, isSlow)
+  const events = eventsOf(world, isSlow)
   const first = model.begin(begin, 1, 2)
   const seen = new Set([model.textOf(first)])
   let level: { readonly state: State; readonly way: readonly string[] }[] = [
@@ -123,7 +129,7 @@ const search = (world: World, isSlow: boolean, begin: 'all' | 'some', depth: num
 const wander = (world: World, isSlow: boolean, seed: number, steps: number): Found => {
   const dice = seeded(seed)
   const model = new Model(world)
-  const events = eventsOf(world.switches, isSlow)
+  const events = eventsOf(world, isSlow)
   let state = model.begin(pick(dice, ['all', 'some']), 1, 1 + dice(world.switches))
   const way: string[] = []
   for (let step = 0; step < steps; step++) {

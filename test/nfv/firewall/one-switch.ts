@@ -61,12 +61,13 @@ export class OneSwitch {
     })
   }
 
-  /** Of network 1, as `admit` leaves it. @param quoted what an ICMP error is about */
-  send(fields: Fields, register: Fields = {}, quoted?: Fields): Outcome {
+  /** Of network 1, as `admit` leaves it. @param quoted what an ICMP error is about @param sequence of a TCP segment */
+  send(fields: Fields, register: Fields = {}, quoted?: Fields, sequence?: number): Outcome {
     const packet: Packet = {
       fields: { ...fields, reg0: 1, reg7: zoneOf(0, slotOf(1)), ...register },
       l3: 14,
       payload: 34,
+      ...(sequence !== undefined && { sequence }),
       ...(quoted && { quoted: { fields: quoted, l3: 0, payload: 20 } }),
     }
     const view = {
