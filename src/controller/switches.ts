@@ -32,7 +32,7 @@ export interface SwitchHandlers {
   /** Somebody else added, changed or removed rows; undefined: which ones is not known. */
   flowsTouched(rows: readonly TouchedRow[] | undefined): void
   /** The row of a connection that was counted has ended. */
-  placeRemoved(row: TouchedRow): void
+  placeRemoved(row: TouchedRow & { readonly idleTimeout: number }): void
   closed(reason: string): void
 }
 

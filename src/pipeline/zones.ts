@@ -15,6 +15,9 @@ export const slotOf = (network: number): number => network & lastSlot
 export const zoneOf = (switchIndex: number, slot: number): number =>
   (slot << offset) | switchPart(switchIndex)
 
+/** The slot of a zone. */
+export const slotIn = (zone: number): number => zone >>> offset
+
 /** Every zone of a switch. */
 export const zonesOf = (switchIndex: number): readonly number[] =>
   Array.from({ length: lastSlot }, (_, index) => zoneOf(switchIndex, index + 1))

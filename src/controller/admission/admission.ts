@@ -10,6 +10,7 @@ import type { Cancel, Env } from '../../base/env.js'
 import {
   type CountedConnection,
   countedOf,
+  finSeconds,
   placeKey,
   placeRows,
   plainNumber,
@@ -25,7 +26,7 @@ import { finishChecksums } from '../../pipeline/finish.js'
 import { fragBits, readPacket } from '../../pipeline/packet.js'
 import { readLabel, registers } from '../../pipeline/registers.js'
 import type { NetworkEvent } from '../../topology/topology.js'
-import { Places } from './places.js'
+import { isHalfOpen, Places } from './places.js'
 import { Rates } from './rates.js'
 
 /** What admission needs of a connected switch. */
@@ -68,6 +69,7 @@ const hasAskedRules = ({ reg1, ct_label }: Match, ruleId: number): boolean => {
   return known.rule !== ruleId || known.generation !== generation || known.isElsewhere
 }
 
+const tcp = 6
 const tellPauseMillis = 1_000
 const sweepMillis = 60_000
 const retryMillis = 1_000
@@ -139,10 +141,13 @@ export class Admission {
     if (placed === undefined || !asksToAdmit(placed.rule)) return
     const isNew = (plainNumber(packet.match.ct_state) & ctState.new) !== 0
     if (!this.#isKnown(dpid, one, ruleId)) {
-      const beyond = this.#beyond(placed.rule, one, isNew)
+      // Where another switch has admitted it a host has moved, and this one decides now: it is the same connection.
+      const held = this.places.of(ruleId, one)
+      const beyond = held.length > 0 ? undefined : this.#beyond(placed.rule, one, isNew)
       if (beyond !== undefined) return this.#refuse(placed, one, beyond)
       this.#note(dpid, one, ruleId)
-      if (placed.rule.caps) this.#place(self, one, placed.rule, isNew)
+      const begins = held.length > 0 ? isHalfOpen(held) : isNew && one.protocol === tcp
+      if (placed.rule.caps) this.#place(self, one, placed.rule, begins)
     }
     if (isPiece(packet.data)) {
       // Alone it would wait for the rest, which is gone: the next datagram finds the place.
@@ -166,14 +171,23 @@ export class Admission {
   }
 
   /** A row of the switch is gone. */
-  removed(dpid: string, row: Parameters<typeof readPlace>[0]): void {
+  removed(
+    dpid: string,
+    row: Parameters<typeof readPlace>[0] & { readonly idleTimeout: number },
+  ): void {
     const found = readPlace(row)
     if (found === undefined) return
     const key = placeKey(found.one)
     const place = this.places.get(dpid, key)
     // What was said of an older row of the same connection does not count.
-    if (place?.ruleId === found.ruleId && place.isHalfOpen === found.isHalfOpen)
-      this.places.delete(dpid, key)
+    if (place?.ruleId !== found.ruleId || place.isHalfOpen !== found.isHalfOpen) return
+    this.places.delete(dpid, key)
+    if (row.idleTimeout !== finSeconds) return
+    // The connection is over; the switch that it had come from has not seen its end.
+    for (const other of this.places.of(place.ruleId, place.one)) {
+      this.places.delete(other.dpid, other.key)
+      this.#output.switch(other.dpid)?.tell(removePlace(other.place.one))
+    }
   }
 
   /** Whether a rule that names a rate for its log has said no more than that, over all switches. */
@@ -220,8 +234,12 @@ export class Admission {
     this.#recent.set(key, now)
   }
 
-  #place(self: AdmittingSwitch, one: CountedConnection, rule: ResolvedRule, isNew: boolean): void {
-    const isHalfOpen = isNew && one.protocol === 6
+  #place(
+    self: AdmittingSwitch,
+    one: CountedConnection,
+    rule: ResolvedRule,
+    isHalfOpen: boolean,
+  ): void {
     const place = { ruleId: rule.id, source: one.source, isHalfOpen, one }
     this.places.set(self.dpid, placeKey(one), place)
     self.tell(placeRows(one, rule.id, isHalfOpen))

@@ -1,6 +1,9 @@
-/** Who holds a place among the connections of rules with `max`, on which switch; counted by rule and source. */
+/**
+ * Who holds a place among the connections of rules with `max`, on which switch; counted by rule and source. A connection
+ * that another switch has taken over, since a host has moved, is held by two switches for a while, and counts once.
+ */
 
-import type { CountedConnection } from '../../nfv/firewall/place-rows.js'
+import { type CountedConnection, connectionKey } from '../../nfv/firewall/place-rows.js'
 
 /** One connection that holds a place. */
 export interface Place {
@@ -9,6 +12,12 @@ export interface Place {
   readonly source: string
   readonly isHalfOpen: boolean
   readonly one: CountedConnection
+}
+
+export interface Held {
+  readonly dpid: string
+  readonly key: string
+  readonly place: Place
 }
 
 export interface Count {
@@ -26,11 +35,18 @@ const none: Count = { connections: 0, halfOpen: 0 }
 
 export class Places {
   readonly #bySwitch = new Map<string, Map<string, Place>>()
+  /** The places of one connection among those of one rule. */
+  readonly #byConnection = new Map<string, readonly Held[]>()
   readonly #tallies = new Map<number, Tally>()
 
   /** @param key names the connection on its switch */
   get(dpid: string, key: string): Place | undefined {
     return this.#bySwitch.get(dpid)?.get(key)
+  }
+
+  /** Where the connection has a place among those of the rule, on all switches. */
+  of(ruleId: number, one: CountedConnection): readonly Held[] {
+    return this.#byConnection.get(nameOf(ruleId, one)) ?? []
   }
 
   /** Takes the place of the connection, or changes the one that it has. */
@@ -42,7 +58,7 @@ export class Places {
       this.#bySwitch.set(dpid, places)
     }
     places.set(key, place)
-    this.#count(place, 1)
+    this.#change(place, held => [...held, { dpid, key, place }])
   }
 
   delete(dpid: string, key: string): void {
@@ -50,7 +66,7 @@ export class Places {
     const place = places?.get(key)
     if (places === undefined || place === undefined) return
     places.delete(key)
-    this.#count(place, -1)
+    this.#change(place, held => held.filter(each => each.place !== place))
   }
 
   /** What a switch says that it holds takes the place of what was known of it. */
@@ -68,25 +84,44 @@ export class Places {
     return this.#tallies.get(ruleId)?.bySource.get(source) ?? none
   }
 
-  *all(): Generator<{ readonly dpid: string; readonly key: string; readonly place: Place }> {
+  *all(): Generator<Held> {
     for (const [dpid, places] of this.#bySwitch)
       for (const [key, place] of places) yield { dpid, key, place }
   }
 
-  #count({ ruleId, source, isHalfOpen }: Place, by: 1 | -1): void {
+  #change(place: Place, change: (held: readonly Held[]) => readonly Held[]): void {
+    const name = nameOf(place.ruleId, place.one)
+    const before = this.#byConnection.get(name) ?? []
+    const after = change(before)
+    if (after.length > 0) this.#byConnection.set(name, after)
+    else this.#byConnection.delete(name)
+    this.#count(place, Math.sign(after.length) - Math.sign(before.length), 'connections')
+    this.#count(place, Number(isHalfOpen(after)) - Number(isHalfOpen(before)), 'halfOpen')
+    this.#forgetEmpty(place)
+  }
+
+  #count({ ruleId, source }: Place, by: number, what: 'connections' | 'halfOpen'): void {
+    if (by === 0) return
     const tally = this.#tallies.get(ruleId) ?? {
       connections: 0,
       halfOpen: 0,
       bySource: new Map(),
     }
     const one = tally.bySource.get(source) ?? { connections: 0, halfOpen: 0 }
-    for (const each of [tally, one]) {
-      each.connections += by
-      if (isHalfOpen) each.halfOpen += by
-    }
-    if (one.connections === 0) tally.bySource.delete(source)
-    else tally.bySource.set(source, one)
-    if (tally.connections === 0) this.#tallies.delete(ruleId)
-    else this.#tallies.set(ruleId, tally)
+    for (const each of [tally, one]) each[what] += by
+    tally.bySource.set(source, one)
+    this.#tallies.set(ruleId, tally)
+  }
+
+  #forgetEmpty({ ruleId, source }: Place): void {
+    const tally = this.#tallies.get(ruleId)
+    if (tally?.bySource.get(source)?.connections === 0) tally.bySource.delete(source)
+    if (tally?.connections === 0) this.#tallies.delete(ruleId)
   }
 }
+
+/** It is open as soon as one switch has seen so. */
+export const isHalfOpen = (held: readonly Held[]): boolean =>
+  held.length > 0 && held.every(({ place }) => place.isHalfOpen)
+
+const nameOf = (ruleId: number, one: CountedConnection): string => `${ruleId} ${connectionKey(one)}`

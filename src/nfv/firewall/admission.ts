@@ -8,7 +8,9 @@
  *                                                    └──────── else ──> controller, through the rule's meter
  *
  * The register `admitted` holds the rule that has admitted the packet: loaded by the controller when it gives a packet
- * back, and by the row of the connection in `counted`, which the controller writes for rules with `max`.
+ * back, and by the row of the connection in `counted`, which the controller writes for rules with `max`. A connection
+ * whose host has moved is asked about by its new switch: it has its place already, and gets a row there too. The rows are
+ * one place, until one of them has seen the end of the connection.
  */
 import type { Action, Match } from '../../openflow/values.js'
 import { etherTypes } from '../../pipeline/packet.js'

@@ -12,6 +12,7 @@ import type { Action, Match } from '../../openflow/values.js'
 import { bitsEqual, load, registers } from '../../pipeline/registers.js'
 import { tableId } from '../../pipeline/tables.js'
 import { writeUserdata } from '../../pipeline/userdata.js'
+import { slotIn } from '../../pipeline/zones.js'
 import type { Connection } from './decide.js'
 import { inWireOrder } from './rule-flows.js'
 import { ipVersions, isTracked, state } from './tables.js'
@@ -30,13 +31,19 @@ export interface CountedConnection extends Connection {
 }
 
 /** Names a connection on its switch. */
-export const placeKey = (one: CountedConnection): string =>
-  `${one.zone} ${one.protocol} ${one.source} ${one.sourcePort} ${one.destination} ${one.destinationPort}`
+export const placeKey = (one: CountedConnection): string => `${one.zone} ${tupleOf(one)}`
+
+/** Names a connection on whichever switch. */
+export const connectionKey = (one: CountedConnection): string =>
+  `${slotIn(one.zone)} ${tupleOf(one)}`
+
+const tupleOf = (one: CountedConnection): string =>
+  `${one.protocol} ${one.source} ${one.sourcePort} ${one.destination} ${one.destinationPort}`
 
 /** Seconds without a packet until a place is free: an open TCP connection (RFC 5382 section 5), one that is not open yet, others. */
 export const idleSeconds = { open: 7_440, halfOpen: 30, other: 60 } as const
 /** Behind a FIN or RST. */
-const finSeconds = 5
+export const finSeconds = 5
 
 const [rowPriority, reportPriority] = [10, 20]
 const tcp = 6

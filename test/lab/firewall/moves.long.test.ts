@@ -222,9 +222,10 @@ t.test('connections of hosts that move, of switches that start anew', root, asyn
         happen: (pair: Pair) => Promise<void>,
         first: 'a' | 'b',
         what = 'tcp udp',
+        rules = () => open,
       ): Promise<void> => {
         await t.test(name, async t => {
-          await net.rules(open)
+          await net.rules(rules())
           const pair = await Pair.open(net)
           try {
             await happen(pair)
@@ -251,6 +252,16 @@ t.test('connections of hosts that move, of switches that start anew', root, asyn
       )
       await story('and one goes', pair => pair.move('b'), 'a')
       await story('and the other', pair => pair.move('a'), 'b')
+      // Two are there, and two there may be: the switch that decides now takes them over.
+      // A rule of its own each: older ones send their last words again and again, and places outlive a rule for a minute.
+      const counted = () => {
+        const port = lastPort + 1
+        const services = `tcp 8080 source ${port}, udp 5353 source ${port}`
+        return `default drop\nof-${port}: allow ${services} from ${ipOfA} to ${ipOfB} max 2 connections\n`
+      }
+      const move = (pair: Pair) => pair.move('a')
+      await story('a moves, under a rule that counts', move, 'a', 'tcp udp', counted)
+      await story('and back', move, 'a', 'tcp udp', counted)
       const restart = async (name: string): Promise<void> => {
         await net.stage.rig.restartSwitch(name)
         await sleep(1_000)
