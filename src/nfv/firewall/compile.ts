@@ -14,6 +14,7 @@ import {
 } from '../../pipeline/program.js'
 import type { TableName } from '../../pipeline/tables.js'
 import { admissionMisses, admissionRows } from './admission.js'
+import { unkeptRows } from './pieces.js'
 import { portFlows } from './port-flows.js'
 import {
   classKey,
@@ -30,6 +31,7 @@ import {
   isSameAudit,
   isStateless,
   isUntracked,
+  ofPieces,
   type PlacedRule,
   type Resolved,
   type ResolvedRule,
@@ -65,6 +67,7 @@ interface Known {
   meters: string
   flows: readonly Flow[]
   admission: { readonly key: string; readonly flows: readonly Flow[] } | undefined
+  unkept: readonly Flow[] | undefined
 }
 
 /**
@@ -90,6 +93,7 @@ const needsMore = 2
 
 interface Memory {
   readonly rules: WeakMap<ResolvedRule, Known>
+  readonly pieces: WeakMap<ResolvedRule, ResolvedRule | undefined>
   lists: Map<TableName, List>
   sections: Map<string, { readonly parts: readonly (readonly Flow[])[]; readonly section: Section }>
   pipeline: { readonly key: string; readonly sections: readonly Section[] } | undefined
@@ -110,6 +114,7 @@ interface Memory {
 export class Compiler {
   readonly #memory: Memory = {
     rules: new WeakMap(),
+    pieces: new WeakMap(),
     lists: new Map(),
     sections: new Map(),
     pipeline: undefined,
@@ -176,6 +181,7 @@ class Compilation {
   /** Ports at which some rule lets a helper read. */
   readonly #helped = new Map<string, PortRange>()
   readonly #admissions: (readonly Flow[])[] = []
+  readonly #unkept: (readonly Flow[])[] = []
 
   constructor(
     resolved: Resolved,
@@ -203,6 +209,7 @@ class Compilation {
     this.#keep('firewall/default', [this.#missRows()])
     if (this.#admissions.length > 0)
       this.#keep('firewall/admission', [admissionMisses(), ...this.#admissions])
+    if (this.#unkept.length > 0) this.#keep('firewall/unkept', this.#unkept)
     if (this.#helped.size > 0) this.#keep('firewall/helpers', [this.#helperRows()])
     const meters = this.#meterSection()
     this.#memory.lists = lists
@@ -214,7 +221,15 @@ class Compilation {
   #tracked(tier: number): readonly PlacedRule[] {
     const rules = this.#resolved.tiers[tier]!
     if (this.#resolved.stateless.length === 0) return rules
-    return rules.filter(({ rule }) => !isStateless(rule))
+    return rules.flatMap(placed => (isStateless(placed.rule) ? this.#ofPieces(placed) : placed))
+  }
+
+  /** The same object for the same rule. */
+  #ofPieces(placed: PlacedRule): PlacedRule[] {
+    const { pieces } = this.#memory
+    if (!pieces.has(placed.rule)) pieces.set(placed.rule, ofPieces(placed.rule))
+    const rule = pieces.get(placed.rule)
+    return rule ? [{ ...placed, rule }] : []
   }
 
   /** Finds what is known of each rule, first where it stood the last time, shifted as its neighbour was. */
@@ -254,7 +269,7 @@ class Compilation {
       const origin: Moving<Origin> = { kind: 'policy', name: `${rule.policy}/${rule.name}` }
       const needs = isUntracked(rule) ? [] : portNeeds(rule)
       const memo = { priority: -1, auditNumber: 0, classes: '', meters: '', flows: [] }
-      known = { rule, needs, origin, ...memo, admission: undefined }
+      known = { rule, needs, origin, ...memo, admission: undefined, unkept: undefined }
       this.#memory.rules.set(rule, known)
     }
     return known
@@ -344,6 +359,10 @@ class Compilation {
     for (const range of helperPorts(rule)) this.#helped.set(`${range.from}-${range.to}`, range)
     const meters = this.#takeMeters(rule)
     if (meters.admit !== undefined) this.#admit(known, meters.admit, meters)
+    if (rule.isOfPieces) {
+      known.unkept ??= unkeptRows(rule)
+      this.#unkept.push(known.unkept)
+    }
     const guarded = rule.isGuard ? `${this.#generation} ${this.#isTimed}` : ''
     const isSame =
       known.priority === priority &&
@@ -442,6 +461,7 @@ const specialOf = (rule: ResolvedRule, known: Known): number => {
   const needsOthers =
     rule.isAudit ||
     rule.isGuard === true ||
+    rule.isOfPieces === true ||
     reportsOf(rule).length > 0 ||
     helperPorts(rule).length > 0
   return (known.needs.length > 0 ? needsPorts : 0) | (needsOthers ? needsMore : 0)

@@ -15,6 +15,7 @@
  *                      │        └─ denied ── ct(zone of the connection) ─> pieces ── all of them are dropped
  *                      └─ later ── dropped: it waits already
  *
+ * Stateless rules with ports stand among the others for first pieces alone, and nothing is remembered of what they let in.
  * When all have come out of B, all later ones wait in the zone of the connection, and the first ends their wait at once.
  * Nothing is ever committed in A and B.
  */
@@ -30,6 +31,7 @@ import { type Flow, flow, type Origin } from '../../pipeline/program.js'
 import { bitsEqual, load, registers } from '../../pipeline/registers.js'
 import { type TableName, tableId } from '../../pipeline/tables.js'
 import { zoneOf } from '../../pipeline/zones.js'
+import type { ResolvedRule } from './resolved.js'
 
 const origin: Origin = { kind: 'base', name: 'firewall' }
 
@@ -66,6 +68,19 @@ const through = (zone: CtAction['zone']): Action => ({
 })
 
 const asked = (value: 0 | 1): Match => ({ reg0: bitsEqual([registers.onlyAsked, value]) })
+
+/** Of datagrams that a stateless rule lets in: nothing is remembered of them. @param rule one that is of pieces */
+export const unkeptRows = (rule: ResolvedRule): Flow[] =>
+  [etherTypes.ipv4, etherTypes.ipv6].map(eth_type =>
+    flow(
+      'commit',
+      43,
+      { eth_type, ip_frag: firstPiece, reg3: rule.id },
+      { actions: [{ kind: 'ct', zone: registers.zone, table: tableId.accepted }] },
+      `let in by ${rule.policy}/${rule.name}, with the pieces that wait for it, and not remembered`,
+      origin,
+    ),
+  )
 
 /** The rows of `pieces`, and those of other tables for pieces of datagrams that ask the rules. */
 export const pieceRows = (): Flow[] => {

@@ -1,7 +1,16 @@
 /** Rules with every name replaced by what it means: what is compiled, decided and linted. */
 import type { AddressSet } from './address-set.js'
 import { joinPorts } from './ports.js'
-import type { Cap, Helper, Limit, LogWish, PortRange, RuleError, Verb } from './rule.js'
+import {
+  type Cap,
+  type Helper,
+  type Limit,
+  type LogWish,
+  type PortRange,
+  type RuleError,
+  transports,
+  type Verb,
+} from './rule.js'
 import type { Timeout } from './timeouts.js'
 
 /**
@@ -33,6 +42,8 @@ export interface ResolvedRule {
   readonly isDefault: boolean
   /** It stands in for a rule above stateless ones: what that one matches is tracked, and asks all rules. */
   readonly isGuard?: true
+  /** It stands in for a stateless one with ports: of datagrams in pieces these are seen behind connection tracking only. */
+  readonly isOfPieces?: true
   readonly from: AddressSet
   readonly to: AddressSet
   readonly terms: readonly Term[]
@@ -75,6 +86,16 @@ export const isStateless = (rule: ResolvedRule): boolean =>
 /** It looks at packets before they are tracked. */
 export const isUntracked = (rule: ResolvedRule): boolean =>
   rule.isGuard === true || isStateless(rule)
+
+/** Before they are tracked, pieces of datagrams have no ports. TCP is not sent in pieces. */
+const hasPortsInPieces = ({ protocol, source, destination }: Term): boolean =>
+  protocol === transports.udp && (source !== undefined || destination !== undefined)
+
+/** What a stateless rule says of datagrams in pieces that it cannot say of the packets themselves; undefined: nothing. */
+export const ofPieces = (rule: ResolvedRule): ResolvedRule | undefined => {
+  const terms = rule.terms.filter(hasPortsInPieces)
+  return terms.length > 0 ? { ...rule, verb: 'allow', isOfPieces: true, terms } : undefined
+}
 
 /** The ports at which the rule lets a helper read, as ranges. */
 export const helperPorts = (rule: ResolvedRule): readonly PortRange[] =>

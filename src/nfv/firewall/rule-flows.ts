@@ -13,6 +13,7 @@ import { cookieOf, type Flow, flow, type Origin } from '../../pipeline/program.j
 import { registers } from '../../pipeline/registers.js'
 import type { TableName } from '../../pipeline/tables.js'
 import { type AddressSet, cidrsV4, cidrsV6, isEveryAddress, prefixCount } from './address-set.js'
+import { firstPiece } from './pieces.js'
 import {
   classKey,
   keyOfPorts,
@@ -22,7 +23,7 @@ import {
   type PortNeed,
   type PortSide,
 } from './ports.js'
-import type { ResolvedRule, Term } from './resolved.js'
+import { ofPieces, type ResolvedRule, type Term } from './resolved.js'
 import type { PortRange } from './rule.js'
 import { ipVersions, isTracked } from './tables.js'
 
@@ -58,10 +59,10 @@ const blocksOf = (rule: ResolvedRule, placement: Placement): Block[] => {
   const audit = auditDimension(placement.auditNumber)
   const base: Match = placement.isStateless
     ? {}
-    : { ct_state: isTracked, ...fileMatch(placement.fileBit) }
+    : { ct_state: isTracked, ...fileMatch(placement.fileBit), ...pieceMatch(rule) }
   const isEverywhere = isEveryAddress(rule.from) && isEveryAddress(rule.to)
-  // Rules for every address need no type of frame: only IP comes here. (A stateless one does.)
-  const isShared = isEverywhere && !placement.isStateless
+  // Rules for every address need no type of frame: only IP comes here. (A stateless one does, and one of pieces.)
+  const isShared = isEverywhere && !placement.isStateless && !rule.isOfPieces
   const blocks: Block[] = []
   const add = (version: 4 | 6 | undefined, terms: readonly Term[], sets: Dimension[]) => {
     const services = unique(terms.flatMap(term => termMatches(term, version, placement)))
@@ -97,7 +98,7 @@ const blocksOf = (rule: ResolvedRule, placement: Placement): Block[] => {
 export const flowCount = (rule: ResolvedRule, most: number, classes?: PortClasses): number => {
   const isUntracked = rule.isGuard === true || (rule.verb === 'allow-stateless' && !rule.isAudit)
   const isShared = !isUntracked && isEveryAddress(rule.from) && isEveryAddress(rule.to)
-  const times = rule.isAudit ? mostAuditMasks : 1
+  const times = rule.isAudit ? mostAuditMasks : isUntracked && ofPieces(rule) ? 2 : 1
   const rows = (version: 4 | 6 | undefined, ends: readonly number[]): number => {
     let services = 0
     for (const term of rule.terms)
@@ -176,6 +177,9 @@ const cidrMatch = ({ version, address, length }: Cidr): FieldValue | Masked => {
   if (length === (version === 4 ? 32 : 128)) return address
   return { value: address, mask: version === 4 ? ipv4Mask(length) : ipv6Mask(length) }
 }
+
+/** Rules are asked about the first piece only (pieces.ts). */
+const pieceMatch = (rule: ResolvedRule): Match => (rule.isOfPieces ? { ip_frag: firstPiece } : {})
 
 /** Only packets about which the file has not spoken. */
 const fileMatch = (bit: number | undefined): Match => {
@@ -262,7 +266,9 @@ const blockFlows = (rule: ResolvedRule, placement: Placement, block: Block): Flo
     )
   const says = rule.isGuard
     ? `${who} stands above stateless rules: all rules are asked`
-    : `${rule.isAudit ? 'audit of ' : ''}${rule.verb} by ${who}`
+    : rule.isOfPieces
+      ? `allow-stateless by ${who}, of datagrams in pieces`
+      : `${rule.isAudit ? 'audit of ' : ''}${rule.verb} by ${who}`
   if (wide.length < 2 || product <= clauses)
     return multiply(wide, common).map(match => row(match, placement.then, says))
   const rows = wide.flatMap((dimension, clause) => {

@@ -3,14 +3,46 @@ import t from 'tap'
 import { formatIpv4 } from '../../../src/base/addresses.js'
 import { createCompiler } from '../../../src/nfv/firewall/compile.js'
 import { type Connection, decide } from '../../../src/nfv/firewall/decide.js'
-import { OneSwitch } from './one-switch.js'
-import { disagreements, isSameAnswer, rulesOf } from './random-policy.js'
+import { answerOf, fieldsOf, OneSwitch } from './one-switch.js'
+import {
+  disagreements,
+  isSameAnswer,
+  randomConnection,
+  randomPolicy,
+  rulesOf,
+  seeded,
+} from './random-policy.js'
 
 t.test('what the flows do is what the rules say', async t => {
   const wrong = [...disagreements(20261124, 250, 40)]
   for (const { policy, connection, said, done } of wrong.slice(0, 3))
     t.match({ connection, ...done }, { connection, ...said }, policy)
   t.equal(wrong.length, 0, '10,000 connections under 250 policies')
+})
+
+t.test('the first piece of a datagram is answered as the whole of it', async t => {
+  const dice = seeded(20261201)
+  const net = new OneSwitch()
+  const seen = { stateless: 0, all: 0 }
+  for (let round = 0; round < 150; round++) {
+    const policy = randomPolicy(dice)
+    const resolved = rulesOf(policy)
+    net.load(createCompiler().compile(resolved, 7))
+    for (let count = 0; count < 40; count++) {
+      const connection = randomConnection(dice)
+      if (connection.protocol !== 17) continue
+      const said = decide(resolved, connection)
+      net.conntrack.flush()
+      const done = answerOf(net.send({ ...fieldsOf(connection), ip_frag: 1 }))
+      if (done.verdict !== said.verdict || done.ruleId !== said.ruleId)
+        return t.match({ connection, ...done }, { connection, ...said }, policy)
+      const isStateless = resolved.stateless.some(({ rule }) => rule.id === said.ruleId)
+      seen.stateless += Number(isStateless)
+      seen.all++
+      if (isStateless) t.same(net.conntrack.list(), [], 'nothing is remembered')
+    }
+  }
+  t.ok(seen.all > 1_000 && seen.stateless > 50, JSON.stringify(seen))
 })
 
 t.test('flows that did something else would be noticed', async t => {

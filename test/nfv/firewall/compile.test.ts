@@ -58,6 +58,7 @@ g: allow-stateless udp 4789 from 10.0.0.1 to 10.0.0.2
     'rules1 64998 ip,ct_state=-inv+trk,ct_nw_proto=17,ct_nw_src=10.0.0.2,ct_tp_src=53,ct_tp_dst=0x3e8/0xfffc => controller(0244d11c19,meter=19481)',
     'rules1 64998 ipv6,ct_state=-inv+trk,ct_nw_proto=17,ct_ipv6_src=fd00::/16,ct_tp_src=53,ct_tp_dst=0x3e8/0xfffc => controller(0244d11c19,meter=19481)',
     'rules1 64997 ct_state=-inv+trk,ct_nw_proto=47 => drop',
+    'rules3 65000 ip,ip_frag=1,ct_state=-inv+trk,ct_nw_proto=17,ct_nw_src=10.0.0.1,ct_nw_dst=10.0.0.2,ct_tp_dst=4789 => load:0x48d12265->reg3[0..31],goto commit',
     `rules3 0 * => controller(01${id('default')},meter=13309),controller(02${id('default')},meter=17405)`,
   ])
 })
