@@ -164,11 +164,17 @@ export class Declared {
   }
 
   #networks(): Network[] {
+    // The first one is there in any case.
     const found: Network[] = [defaultNetwork]
     const takenBy = new Map<string, string>()
     for (const object of this.#living(networkKind)) {
       const spec = object.spec as NetworkSpec
-      const twin = found.find(each => each.number === spec.number || each.name === object.name)
+      const isFirst = spec.number === defaultNetwork.number
+      const twin = found.find(
+        each =>
+          !(isFirst && each === defaultNetwork) &&
+          (each.number === spec.number || each.name === object.name),
+      )
       if (twin) {
         this.#say(object, 'failed', `number ${spec.number} is that of network ${twin.name}`)
         continue
@@ -192,7 +198,9 @@ export class Declared {
       }
       const { number, subnets, guard } = spec
       const more = { ...(subnets && { subnets }), ...(guard && { guard }) }
-      found.push({ number, name: object.name, ports, ...more })
+      const network = { number, name: object.name, ports, ...more }
+      if (isFirst) found[0] = network
+      else found.push(network)
       this.#say(object, complaints.length > 0 ? 'pending' : 'installed', complaints.join('; '))
     }
     return found
@@ -203,7 +211,8 @@ export class Declared {
     const names = new Map<string, string>()
     for (const object of this.#living(hostKind)) {
       const spec = object.spec as HostSpec
-      const network = networks.find(each => each.name === (spec.network ?? defaultNetwork.name))
+      const network =
+        spec.network === undefined ? networks[0] : networks.find(each => each.name === spec.network)
       const at = spec.at === undefined ? undefined : this.#placeOf(spec.at)
       const mac = formatMac(parseMac(spec.mac)!)
       if (network === undefined) {

@@ -25,9 +25,10 @@ const place = Type.String({
 export const networkSpec = Type.Object(
   {
     number: Type.Integer({
-      minimum: 2,
+      minimum: 1,
       maximum: 63,
-      description: 'its own; between switches its frames carry it as VLAN',
+      description:
+        'its own; between switches its frames carry it as VLAN. 1: the network that also has all ports that none names',
     }),
     access: Type.Optional(
       Type.Array(place, { maxItems: 10_000, description: 'ports without a tag' }),

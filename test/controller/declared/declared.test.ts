@@ -47,6 +47,18 @@ t.test('a network is a segment of its own as long as it is declared', async t =>
   await whole.stop()
 })
 
+t.test('a port may have tags of a network and, without one, be in the first', async t => {
+  const { whole, apply } = await begin()
+  const trunk = { number: 5, access: ['s1:11'], trunk: [{ port: 's1:10', vlan: 100 }] }
+  t.same(await apply('Network', 'voice', trunk), { state: 'installed' })
+  t.equal(await whole.ping('h1', 'h2', 500), undefined, 'what no network says is in none')
+  t.same(await apply('Network', 'office', { number: 1, access: ['s1:10'] }), { state: 'installed' })
+  t.ok((await whole.ping('h1', 'h2')) !== undefined)
+  t.equal(await whole.ping('h1', 'h3', 500), undefined)
+  t.match((await apply('Network', 'other', { number: 1 }))?.state, 'failed')
+  await whole.stop()
+})
+
 t.test('what a switch still sends for the network of before teaches nothing', async t => {
   const { whole, apply } = await begin()
   const { topology } = whole.controller
@@ -121,7 +133,8 @@ t.test('mistakes in documents', async t => {
   t.same(complaintsOf(hostKind, { mac: '02:00:00:00:00:01', ips: ['10.0.0.3'] }), [
     { path: ['ips'], message: 'addresses are held only with a place: give at as well' },
   ])
-  t.equal(complaintsOf(networkKind, { number: 1 }).length, 1)
+  t.equal(complaintsOf(networkKind, { number: 0 }).length, 1)
+  t.same(complaintsOf(networkKind, { number: 1, access: ['s1:1'] }), [])
   t.equal(complaintsOf(networkKind, { number: 5, access: ['s1'] }).length, 1)
 })
 
