@@ -258,7 +258,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
         ),
       }),
     )
-    this.#punts = new Punts(this.topology, {
+    this.#punts = new Punts(env.clock, this.topology, {
       send: (at, frame) => this.#send(at, frame),
       reinject: (at, frame) => this.#attached.get(at.dpid)?.reinject(at.port, frame),
       programmed: () => this.#programmedSoon(),
@@ -601,7 +601,10 @@ export class Controller extends EventEmitter<ControllerEvents> {
     const firewall = this.policies.compile(topology)
     const programs = this.#programsOf.of(
       topology,
-      sameWhereUnchanged(this.#forwardingNow, this.#forwarding.compile(topology)),
+      sameWhereUnchanged(
+        this.#forwardingNow,
+        this.#forwarding.compile(topology, this.policies.isInForce),
+      ),
       [this.#concerns.of(topology, firewall)],
     )
     this.#revision = target

@@ -10,6 +10,7 @@ import { Conntrack } from '../pipeline/conntrack.js'
 import {
   evaluate,
   type Outcome,
+  type Output,
   type RunGroup,
   type RunRow,
   rowOfFlow,
@@ -17,7 +18,7 @@ import {
   type SwitchView,
 } from '../pipeline/evaluate.js'
 import { FlowTable } from '../pipeline/flow-table.js'
-import type { Fields, Packet } from '../pipeline/packet.js'
+import { etherTypes, type Fields, type Packet } from '../pipeline/packet.js'
 import type { Origin, Section } from '../pipeline/program.js'
 import { registers } from '../pipeline/registers.js'
 import { tableId, tableName } from '../pipeline/tables.js'
@@ -167,7 +168,7 @@ class Walk {
       this.#end('unknown', `${self.name} does "${action}" to it, which is not followed here`)
     else if (sought) this.#spread({ dpid: self.dpid, port: inPort }, sought.value)
     else if (outcome.outputs.length === 0) this.#stop(self, outcome, punts)
-    for (const output of outcome.outputs) this.#leave(self, output.port, carried(output.fields))
+    for (const output of outcome.outputs) this.#leave(self, output.port, carried(output))
   }
 
   /** No host of the network has the MAC: the controller sends the frame to all of it, but under guard level strict. */
@@ -358,11 +359,17 @@ const packetOf = (fields: Fields): Packet => ({
   payload: 14,
 })
 
-/** What of a packet crosses a wire: its headers, no registers and no connection state. */
-const carried = (fields: Fields): Fields =>
-  Object.fromEntries(
-    Object.entries(fields).filter(([name]) => !/^(reg|ct_|metadata|in_port|tun_|conj)/.test(name)),
-  ) as Fields
+/** What of a packet crosses a wire: its headers, no registers and no connection state; behind two tags nobody reads. */
+const carried = ({ fields, under }: Pick<Output, 'fields' | 'under'>): Fields => {
+  const isRead = (name: string) =>
+    under === undefined
+      ? !/^(reg|ct_|metadata|in_port|tun_|conj)/.test(name)
+      : /^(eth|vlan)_/.test(name)
+  return {
+    ...(Object.fromEntries(Object.entries(fields).filter(([name]) => isRead(name))) as Fields),
+    ...(under && { eth_type: etherTypes.vlan }),
+  }
+}
 
 /** Rows and groups, ready to run packets through. */
 type Loaded = Pick<Held, 'tables' | 'groups'>

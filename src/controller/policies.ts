@@ -132,6 +132,11 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
     this.emit('changed')
   }
 
+  /** False when everything is allowed, because nobody has said anything. */
+  get isInForce(): boolean {
+    return this.#known.size > 0 || this.#closed !== undefined
+  }
+
   /** Why everything is denied; undefined when it is not. */
   get closedBecause(): string | undefined {
     return this.#closed?.reason

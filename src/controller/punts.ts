@@ -5,6 +5,8 @@
  */
 
 import { formatMac } from '../base/addresses.js'
+import type { Clock } from '../base/env.js'
+import { RateLimit } from '../base/rate-limit.js'
 import { plainNumber } from '../nfv/firewall/place-rows.js'
 import { rejectionOf } from '../nfv/firewall/reject.js'
 import type { Match } from '../openflow/values.js'
@@ -13,6 +15,7 @@ import { finishChecksums } from '../pipeline/finish.js'
 import { type Fields, readPacket } from '../pipeline/packet.js'
 import { registers } from '../pipeline/registers.js'
 import { type PuntReason, readUserdata, returnedReasons } from '../pipeline/userdata.js'
+import { isElection } from '../topology/forwarding/elections.js'
 import { controllerMac } from '../topology/host-frames.js'
 import type { PortRef } from '../topology/model.js'
 import type { TopologyService } from '../topology/topology.js'
@@ -47,10 +50,13 @@ export class Punts {
   readonly #topology: TopologyService
   readonly #output: PuntOutput
   #waiting = 0
+  /** Should there be a loop that nobody has found yet, they go round in it as often as this. */
+  readonly #elections: RateLimit
 
-  constructor(topology: TopologyService, output: PuntOutput) {
+  constructor(clock: Clock, topology: TopologyService, output: PuntOutput) {
     this.#topology = topology
     this.#output = output
+    this.#elections = new RateLimit(clock, electionsPerSecond, electionsPerSecond)
   }
 
   receive(dpid: PortRef['dpid'], packet: PuntedPacket, limit: PuntLimit): void {
@@ -66,7 +72,16 @@ export class Punts {
     const isKnown = this.#topology.packetIn(at, punt.reason, packet.data, punt.value)
     if (isKnown && (returnedReasons.has(punt.reason) || punt.reason === 'seek'))
       this.#goOn(punt.reason, at, punt.value, packet.data)
-    else if (punt.reason === 'teach') this.#askOnly(at, punt.value, packet.data)
+    else if (punt.reason === 'teach' && !this.#elect(at, punt.value, packet.data))
+      this.#askOnly(at, punt.value, packet.data)
+  }
+
+  /** Routers that share a MAC hear each other wherever that is. */
+  #elect(at: PortRef, network: number, frame: Uint8Array): boolean {
+    if (!isElection(readPacket(frame).fields)) return false
+    if (this.#topology.guardAt(at, network) !== 'strict' && this.#elections.take())
+      this.#giveBack(at, network, frame)
+    return true
   }
 
   /**
@@ -74,15 +89,9 @@ export class Punts {
    * nothing of it, so that it can send, as real servers of a virtual address do. An announcement does not.
    */
   #askOnly(at: PortRef, network: number, frame: Uint8Array): void {
-    const {
-      arp_op,
-      arp_sha,
-      arp_spa,
-      arp_tpa,
-      eth_src,
-      vlan_vid: _,
-      ...rest
-    } = readPacket(frame).fields
+    const { arp_op, arp_sha, arp_spa, arp_tpa, eth_src, vlan_vid, ...rest } =
+      readPacket(frame).fields
+    if (Number(vlan_vid ?? 0) !== 0) return
     const isQuestion = arp_op === 1 && arp_spa !== 0 && arp_spa !== arp_tpa && arp_sha === eth_src
     if (!isQuestion || eth_src === undefined || arp_tpa === undefined) return
     if (this.#topology.guardAt(at, network) === 'strict') return
@@ -109,7 +118,8 @@ export class Punts {
     if (fields.eth_dst === controllerMac) return
     const target = fields.ip_dst ?? fields.ipv6_dst
     if (reason === 'seek') {
-      if (typeof target === 'number' || typeof target === 'bigint')
+      const isTagged = Number(fields.vlan_vid ?? 0) !== 0
+      if (!isTagged && (typeof target === 'number' || typeof target === 'bigint'))
         this.#topology.seek(at, network, target)
       if (this.#topology.guardAt(at, network) !== 'strict')
         this.#topology.spread(at, network, new Uint8Array(finishChecksums(frame)))
@@ -144,3 +154,4 @@ const kindOf: { readonly [reason in PuntReason]?: PuntKind } = {
 }
 
 const maxWaiting = 1_024
+const electionsPerSecond = 100

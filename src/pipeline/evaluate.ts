@@ -17,7 +17,7 @@ import {
 import { chosenBuckets, chosenMember, hashOf, maxGroupDepth, oneOf } from './choice.js'
 import type { Conntrack } from './conntrack.js'
 import { type FlowTable, fieldValue, masked, type Row } from './flow-table.js'
-import { etherTypes, type Fields, ipProtocols, type Packet } from './packet.js'
+import { etherTypes, type Fields, ipProtocols, type Packet, type Tag } from './packet.js'
 import type { Flow } from './program.js'
 import { tableId } from './tables.js'
 
@@ -59,6 +59,8 @@ export const controllerMeter = 0xfffffffe
 export interface Output {
   readonly port: number
   readonly fields: Fields
+  /** Tags behind the outermost, as in `Packet`. */
+  readonly under?: readonly Tag[]
   /** Octets after which the frame is cut off. */
   readonly maxLength?: number
 }
@@ -228,12 +230,9 @@ class Run implements Outcome {
       case 'pop':
         return this.#write(action.to, this.#stack.pop() ?? 0n)
       case 'push_vlan':
-        this.#fields.vlan_vid = 0x1000
-        return
+        return this.#pushTag()
       case 'pop_vlan':
-        this.#fields.vlan_vid = 0
-        delete this.#fields.vlan_pcp
-        return
+        return this.#popTag()
       case 'set_nw_ttl':
         if (this.#fields.nw_ttl !== undefined) this.#fields.nw_ttl = action.ttl
         return
@@ -307,6 +306,7 @@ class Run implements Outcome {
     this.outputs.push({
       port,
       fields: { ...this.#fields },
+      ...(this.#packet.under && { under: this.#packet.under }),
       ...(maxLength !== undefined && { maxLength }),
     })
   }
@@ -430,6 +430,23 @@ class Run implements Outcome {
       ...(fork.fields.ct_mark !== mark && { mark: Number(fork.fields.ct_mark) }),
       ...(fork.fields.ct_label !== label && { label: BigInt(fork.fields.ct_label ?? 0) }),
     })
+  }
+
+  #pushTag(): void {
+    const { vlan_vid = 0, vlan_pcp } = this.#fields
+    if (Number(vlan_vid) !== 0) {
+      const tag = { vlan_vid, ...(vlan_pcp !== undefined && { vlan_pcp }) }
+      this.#packet = { ...this.#packet, under: [...(this.#packet.under ?? []), tag] }
+    }
+    this.#fields.vlan_vid = 0x1000
+    delete this.#fields.vlan_pcp
+  }
+
+  #popTag(): void {
+    const { under = [], ...packet } = this.#packet
+    delete this.#fields.vlan_pcp
+    Object.assign(this.#fields, under.at(-1) ?? { vlan_vid: 0 })
+    this.#packet = under.length > 1 ? { ...packet, under: under.slice(0, -1) } : packet
   }
 
   #setField(name: FieldName, value: FieldValue, mask: FieldValue | undefined): void {

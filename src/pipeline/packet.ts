@@ -19,11 +19,16 @@ export interface Packet {
   readonly l4?: number
   /** Where the payload behind the last header that was understood begins. */
   readonly payload: number
+  /** Tags that were there before others were pushed, the outermost last. */
+  readonly under?: readonly Tag[]
   /** The packet that an ICMP or ICMPv6 error quotes. */
   readonly quoted?: Packet
   /** Of a TCP segment; no flow can match it. */
   readonly sequence?: number
 }
+
+/** A tag as `push_vlan` leaves it under the one that it puts on. */
+export type Tag = Pick<Fields, 'vlan_vid' | 'vlan_pcp'>
 
 export const etherTypes = {
   ipv4: 0x0800,

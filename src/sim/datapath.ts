@@ -283,8 +283,8 @@ export class Datapath {
         why: up,
       })
     }
-    for (const { port, fields, maxLength } of outcome.outputs)
-      this.#leave(port, cut(rewriteFrame(frame, packet, fields), maxLength))
+    for (const { port, fields, under, maxLength } of outcome.outputs)
+      this.#leave(port, cut(rewriteFrame(frame, packet, fields, under), maxLength))
   }
 
   #leave(number: number, frame: Uint8Array): void {

@@ -2,18 +2,30 @@
  * Puts changed fields back into the octets of a frame, as a datapath does: checksums are adjusted by
  * what changed (RFC 1624), never computed anew, so that a wrong one stays wrong.
  *
- * One VLAN tag is known; a second one is payload.
+ * One VLAN tag is known, and those that were pushed before it; what else is behind the first is payload.
  */
 import type { FieldName } from '../openflow/oxm.js'
 import type { FieldValue } from '../openflow/values.js'
-import { etherTypes, type Fields, ipProtocols, type Packet } from '../pipeline/packet.js'
+import { etherTypes, type Fields, ipProtocols, type Packet, type Tag } from '../pipeline/packet.js'
 
 /**
  * @param packet what the frame was read as
  * @param after the fields it is to have
+ * @param under tags behind the outermost, which stands last in the fields
  * @returns the frame itself when nothing changed, else a new one
  */
-export const rewriteFrame = (frame: Uint8Array, packet: Packet, after: Fields): Uint8Array => {
+export const rewriteFrame = (
+  frame: Uint8Array,
+  packet: Packet,
+  after: Fields,
+  under: readonly Tag[] = [],
+): Uint8Array => {
+  const [innermost, ...pushed] = under
+  if (innermost !== undefined)
+    return [...pushed, after].reduce(
+      withOuterTag,
+      rewriteFrame(frame, packet, { ...after, ...innermost }),
+    )
   if (!differs(packet.fields, after)) return frame
   const { bytes, shift } = retag(frame, packet.fields, after)
   const edit = new Edit(bytes, packet, shift)
@@ -43,6 +55,16 @@ const differs = (before: Fields, after: Fields): boolean => {
 }
 
 const isTagged = (fields: Fields): boolean => (Number(fields.vlan_vid ?? 0) & 0x1000) !== 0
+
+const withOuterTag = (frame: Uint8Array, { vlan_vid, vlan_pcp }: Tag): Uint8Array => {
+  const bytes = new Uint8Array(frame.length + 4)
+  bytes.set(frame.subarray(0, 12))
+  bytes.set(frame.subarray(12), 16)
+  const view = new DataView(bytes.buffer)
+  view.setUint16(12, etherTypes.vlan)
+  view.setUint16(14, (Number(vlan_pcp ?? 0) << 13) | (Number(vlan_vid) & 0xfff))
+  return bytes
+}
 
 /** A copy with the tag it is to have; `shift`: by how much everything behind it moved. */
 const retag = (frame: Uint8Array, before: Fields, after: Fields) => {

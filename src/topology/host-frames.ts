@@ -19,6 +19,8 @@ export interface Claim {
   readonly mac: Mac
   /** Addresses that it says are at its MAC: by ARP, neighbour discovery, or from the link itself. */
   readonly ips: readonly Ip[]
+  /** What it says of another MAC, as those do who answer for others: it gives that MAC neither place nor addresses. */
+  readonly other?: { readonly mac: Mac; readonly ips: readonly Ip[] }
   /** The source of an IP packet, which a router may have passed on. */
   readonly carried?: Ip
   readonly at: PortRef
@@ -29,15 +31,21 @@ export interface Claim {
 
 /**
  * Who sent this, as far as its own headers say; undefined when nobody can be learnt from it, because
- * it says two things at once, or gives an address that no host can have.
+ * it gives an address that no host can have.
  */
 export const claimOf = (fields: Fields, at: PortRef, network: number): Claim | undefined => {
   const source = Number(fields.eth_src ?? 0)
   // Our own questions come back by a port that was cut off and leads to a switch of ours again: nobody is there.
   if (source === 0 || source === controllerMac || isGroupMac(source)) return undefined
-  for (const said of [fields.arp_sha, fields.nd_sll, fields.nd_tll])
-    if (said && said !== source) return undefined
-  const claim = { mac: formatMac(source), ips: noIps, at, network }
+  const said = [fields.arp_sha, fields.nd_sll, fields.nd_tll].find(mac => mac && mac !== source)
+  const own = { mac: formatMac(source), ips: noIps, at, network }
+  if (said === undefined) return saidOf(fields, own)
+  const other = saidOf(fields, own)
+  return other && { ...own, other: { mac: formatMac(Number(said)), ips: other.ips } }
+}
+
+/** What it says of addresses. */
+const saidOf = (fields: Fields, claim: Claim): Claim | undefined => {
   if (fields.arp_spa !== undefined) {
     if (fields.arp_spa === 0) return claim
     const ip = hostIpv4(Number(fields.arp_spa))

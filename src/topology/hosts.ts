@@ -87,8 +87,10 @@ interface Contest {
   cancel: Cancel
 }
 
-/** After an answer the same claim is not looked into again for this time. */
-const contestPauseMillis = 1_000
+/** After an answer the same claim is not looked into again for this time: an address that is handed over may be answered for once more. */
+const contestPauseMillis = 500
+/** A MAC without an address moves once in this time at most. */
+const silentMovePauseMillis = 1_000
 
 export class HostTracker extends EventEmitter<HostEvents> {
   readonly #env: Env
@@ -177,7 +179,29 @@ export class HostTracker extends EventEmitter<HostEvents> {
     this.#heardMillis.set(hostKey(known.network, known.mac), this.#env.clock.nowMillis())
     if (claim.reportedName !== undefined && known.reportedName !== claim.reportedName)
       this.#change(known, { reportedName: claim.reportedName })
-    return this.#addIps(claim, this.#table.get(claim.network, claim.mac)!)
+    const isSettled = this.#addIps(claim, this.#table.get(claim.network, claim.mac)!)
+    return this.#mayVouch(claim) && isSettled
+  }
+
+  /**
+   * Who speaks for another MAC moves nobody. What it says passes on when it is so already, or when the MAC does not live
+   * elsewhere and no living host elsewhere has the address.
+   */
+  #mayVouch({ other, ...claim }: Claim): boolean {
+    if (other === undefined) return true
+    const { at, network } = claim
+    const known = this.#table.get(network, other.mac)
+    const isElsewhere = known !== undefined && !isSamePort(known.at, at)
+    if (this.#network.guardAt(at, network) === 'strict')
+      return this.#refuse(claim, `it speaks for ${other.mac}`)
+    let isSettled = true
+    for (const ip of other.ips) {
+      if (known?.ips.includes(ip)) continue
+      if (isElsewhere) return this.#refuse(claim, `it speaks for ${other.mac}`)
+      const rival = this.#rivalOf(ip, { ...claim, mac: other.mac })
+      if (rival && !this.#contest(claim, rival, ip)) isSettled = false
+    }
+    return isSettled
   }
 
   /** What its sender says of addresses; under guard level strict, the source of a packet too. */
@@ -318,7 +342,8 @@ export class HostTracker extends EventEmitter<HostEvents> {
     this.emit('host-learnt', host)
     for (const ip of free) this.#given(host, ip)
     this.#askCarried(claim, said)
-    return this.#contestTaken(claim, said, free)
+    const isSettled = this.#contestTaken(claim, said, free)
+    return this.#mayVouch(claim) && isSettled
   }
 
   /** A router passes on packets of others: whether it answers for their source tells whose that is. */
@@ -482,7 +507,7 @@ export class HostTracker extends EventEmitter<HostEvents> {
     const key = hostKey(holder.network, holder.mac)
     const now = this.#env.clock.nowMillis()
     const movedMillis = this.#movedMillis.get(key) ?? Number.NEGATIVE_INFINITY
-    if (now - movedMillis < contestPauseMillis) return false
+    if (now - movedMillis < silentMovePauseMillis) return false
     if (this.#movedMillis.size >= maxRefused) this.#movedMillis.clear()
     this.#movedMillis.set(key, now)
     return this.#settle(claim, holder, undefined)

@@ -30,6 +30,9 @@ export class Teacher {
     const packet = readPacket(frame)
     const claim = claimOf(packet.fields, at, network)
     if (claim === undefined) return false
+    // What is under a tag that nobody reads says where its sender is, and nothing else.
+    if (Number(packet.fields.vlan_vid ?? 0) !== 0)
+      return this.#tracker.learn({ mac: claim.mac, ips: [], at, network })
     if (reason === 'hear' && this.#multicast.hear(at, network, frame)) this.#network.groupsChanged()
     const reportedName = reportedNameOf(frame, packet)
     const isKnown = this.#tracker.learn(

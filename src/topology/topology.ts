@@ -124,7 +124,7 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
         isDeclaredEdge: at => this.#isDeclaredEdge(at),
         mayJoin: at =>
           !this.#isDeclaredEdge(at) &&
-          (this.#tracker.hostsAt(at).length === 0 || this.guardAt(at, 1) === 'off'),
+          (this.#tracker.hostsAt(at).length === 0 || this.guardAt(at, 1) !== 'strict'),
       },
       options.discovery,
     )

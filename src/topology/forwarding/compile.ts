@@ -26,24 +26,27 @@ import { Floods, type NetworkFlood } from './floods.js'
 import { type Memo, Part } from './memo.js'
 import { multicastSection, networkSection } from './network-rows.js'
 import { edgeSection, fabricSection, type RoundStep } from './port-rows.js'
-import { baseSection } from './rows.js'
+import { baseSections, isTransparent } from './rows.js'
 import { Ways } from './ways.js'
 
 export { egressGroup } from './egress-group.js'
 export { floodGroup } from './network-rows.js'
 
 export interface Forwarding {
-  compile(topology: Topology): ReadonlyMap<Dpid, readonly Section[]>
+  /** @param isJudged a policy is in force, so that what rules cannot read is dropped */
+  compile(topology: Topology, isJudged?: boolean): ReadonlyMap<Dpid, readonly Section[]>
 }
 
 export const createForwarding = (): Forwarding => {
   const compiler = new Compiler()
-  return { compile: topology => compiler.compile(topology) }
+  return { compile: (topology, isJudged = true) => compiler.compile(topology, isJudged) }
 }
 
 /** What all switches look at in one compile. */
 interface Frame {
   readonly topology: Topology
+  /** Frames are carried that nobody can read. */
+  readonly isOpaque: boolean
   readonly memberships: Memberships
   readonly tree: Tree
   readonly egresses: readonly Egress[]
@@ -79,9 +82,9 @@ class Compiler {
   readonly #parts = new Map<Dpid, Parts>()
   #networks: { readonly of: Topology['networks']; readonly memberships: Memberships } | undefined
 
-  compile(topology: Topology): ReadonlyMap<Dpid, readonly Section[]> {
+  compile(topology: Topology, isJudged: boolean): ReadonlyMap<Dpid, readonly Section[]> {
     this.#ways.update(topology)
-    const frame = this.#frame(topology)
+    const frame = this.#frame(topology, isTransparent(topology, isJudged))
     const intents = this.#intents.compile(topology.laid)
     const programs = new Map<Dpid, readonly Section[]>()
     for (const dpid of this.#parts.keys())
@@ -91,11 +94,12 @@ class Compiler {
     return programs
   }
 
-  #frame(topology: Topology): Frame {
+  #frame(topology: Topology, isOpaque: boolean): Frame {
     const memberships = this.#membershipsOf(topology)
     const tree = new Tree(topology)
     return {
       topology,
+      isOpaque,
       memberships,
       tree,
       egresses: this.#egresses.update(topology, memberships),
@@ -116,8 +120,9 @@ class Compiler {
     const ports = this.#ports(parts.ports, self, frame)
     const floods = this.#floodSections(parts.floods, self, frame)
     const egresses = parts.egresses.sections(frame.egresses, hasEdge(self), this.#ways)
-    return parts.all.of([ports, floods, egresses, ...intents], () => [
-      baseSection,
+    const base = frame.isOpaque ? baseSections.transparent : baseSections.reading
+    return parts.all.of([base, ports, floods, egresses, ...intents], () => [
+      base,
       ...ports,
       ...floods,
       ...egresses,
@@ -131,8 +136,9 @@ class Compiler {
     const onTree = frame.tree.portsOf(self.dpid)
     const neighbours = frame.neighbours.get(self.dpid) ?? []
     const around = neighbours.flatMap(({ link, self: other }) => [link, other])
-    return part.of([self, guards, networks, serving, [...onTree].join(), ...around], memo =>
-      portSections(memo, self, frame, neighbours),
+    return part.of(
+      [self, guards, networks, serving, frame.isOpaque, [...onTree].join(), ...around],
+      memo => portSections(memo, self, frame, neighbours),
     )
   }
 
@@ -161,7 +167,7 @@ class Compiler {
 const portSections = (
   memo: Memo,
   self: Switch,
-  { memberships, topology, tree }: Frame,
+  { isOpaque, memberships, topology, tree }: Frame,
   neighbours: readonly Neighbour[],
 ): readonly Section[] => {
   const onTree = tree.portsOf(self.dpid)
@@ -181,12 +187,12 @@ const portSections = (
     const { guards, networks } = topology
     const guardOf = (network: number) => guardAt(topology, at, network)
     // biome-ignore format: what a section of a port is made of
-    const key = [guards, networks, String(refused), self.name, self.index, kind, name, mac, isOnTree, isForeign, step?.peerMac, step?.next]
+    const key = [guards, networks, isOpaque, String(refused), self.name, self.index, kind, name, mac, isOnTree, isForeign, step?.peerMac, step?.next]
     sections.push(
       memo.get(String(number), key, () =>
         kind === 'edge'
-          ? edgeSection(self, port, memberships.of(at), guardOf, refused)
-          : fabricSection(self, port, isOnTree, networks, step, isForeign),
+          ? edgeSection(self, port, memberships.of(at), guardOf, isOpaque, refused)
+          : fabricSection(self, port, isOnTree, networks, isOpaque, step, isForeign),
       ),
     )
   }

@@ -15,7 +15,7 @@ import { writeUserdata } from '../../pipeline/userdata.js'
 import type { MulticastGroup, Network } from '../model.js'
 import type { FloodPorts } from './flood.js'
 import { seekMeter } from './meters.js'
-import { groupBit } from './rows.js'
+import { groupBit, isTagged } from './rows.js'
 import { fabricVlan, tagged } from './tags.js'
 
 /** The group that floods a network along its tree and out of its edge ports. */
@@ -78,6 +78,14 @@ export const networkSection = (network: Network, ports: FloodPorts): Section => 
         { eth_dst: groupBit, reg0: inNetwork },
         { actions: [{ kind: 'group', group: floodGroup(network.number) }] },
         `broadcast in network ${network.name} follows its tree`,
+        origin,
+      ),
+      flow(
+        'forward',
+        70,
+        { eth_dst: groupBit, vlan_vid: isTagged, reg0: inNetwork },
+        { actions: [{ kind: 'group', group: floodGroup(network.number) }] },
+        'who listens under a tag that nobody reads is not known',
         origin,
       ),
       flow(

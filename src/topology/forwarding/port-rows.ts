@@ -12,7 +12,7 @@ import { returnDestination, roundDestination } from '../lldp.js'
 import type { Membership } from '../memberships.js'
 import type { Network, Port, Service, Switch } from '../model.js'
 import { discoverMeter, packetMeter, teachMeter } from './meters.js'
-import { discover, groupBit } from './rows.js'
+import { discover, groupBit, isTagged } from './rows.js'
 import { fabricTags, keepJudgement, tagged, vlanVid } from './tags.js'
 
 /** Discovery frames a second from one edge port. */
@@ -64,6 +64,23 @@ const priorityRow = (
   const because = `edge port ${port.name}: network ${network.name} by a tag that is a priority only`
   return admitRow(self, port, network, 0, then, because, origin)
 }
+
+/** Any other tag stays where it is, while nobody reads tags. */
+const opaqueRow = (
+  self: Switch,
+  port: Port,
+  network: Network,
+  then: Parameters<typeof admitRow>[4],
+  origin: Origin,
+): Flow =>
+  flow(
+    'admit',
+    50,
+    { in_port: port.number, vlan_vid: isTagged },
+    { actions: [...enter(self, network), ...then.actions], goto: then.goto },
+    `port ${port.name}: a frame with a tag that nobody reads`,
+    origin,
+  )
 
 /** Where a round of the switch goes on when it has been over this port's link. */
 export interface RoundStep {
@@ -117,6 +134,7 @@ export const fabricSection = (
   port: Port,
   isOnTree: boolean,
   networks: readonly Network[],
+  isOpaque: boolean,
   step: RoundStep | undefined,
   isForeign = false,
 ): Section => {
@@ -129,6 +147,7 @@ export const fabricSection = (
       return admitRow(self, port, network, vlan, then, because(network), origin, keep)
     }),
   )
+  if (isOpaque) rows.push(...networks.map(network => opaqueRow(self, port, network, then, origin)))
   rows.push(
     flow(
       'admit',
@@ -208,6 +227,7 @@ export const edgeSection = (
   port: Port,
   membership: Membership,
   guardOf: (network: number) => GuardLevel,
+  isOpaque: boolean,
   refused: readonly Service[] = [],
 ): Section => {
   const origin: Origin = { kind: 'switch', name: `${self.name}:${port.name}` }
@@ -226,6 +246,8 @@ export const edgeSection = (
       ...(vlan === undefined ? [] : [replyRow(port, network, vlan, origin)]),
     ]
   })
+  if (isOpaque && membership.untagged)
+    flows.push(opaqueRow(self, port, membership.untagged, then, origin))
   flows.push(
     flow(
       'admit',

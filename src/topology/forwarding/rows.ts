@@ -2,7 +2,10 @@
 import { type Action, type Match, ports } from '../../openflow/values.js'
 import { etherTypes, ipProtocols } from '../../pipeline/packet.js'
 import { type Flow, flow, type Origin, type Section, section } from '../../pipeline/program.js'
+import { bitsEqual, registers } from '../../pipeline/registers.js'
 import { writeUserdata } from '../../pipeline/userdata.js'
+import type { Topology } from '../model.js'
+import { elections } from './elections.js'
 import { askMeter, discoverMeter, packetMeter, seekMeter } from './meters.js'
 
 const origin: Origin = { kind: 'base', name: 'pipeline' }
@@ -18,6 +21,23 @@ export const isTagged = { value: 0x1000, mask: 0x1000 }
 
 /** Tables behind `admit`, where the tag of the network is gone. */
 export const behindTags = ['arrive', 'guard'] as const
+
+/**
+ * True while nothing depends on what is in frames: no policy judges them, no `Network` gives tags a meaning, no source is
+ * bound, no service is refused. Frames then pass as they are, as a bridge carries them that reads no tags
+ * (`docs/adr/0018`). Declared links, hosts and intents change nothing of it.
+ */
+export const isTransparent = (
+  { networks, guards, serving }: Pick<Topology, 'networks' | 'guards' | 'serving'>,
+  isJudged: boolean,
+): boolean =>
+  !isJudged &&
+  networks.every(
+    ({ number, ports = [], guard }) => number === 1 && ports.length === 0 && guard !== 'strict',
+  ) &&
+  guards.usual !== 'strict' &&
+  ![...guards.byPort.values()].includes('strict') &&
+  serving.size === 0
 
 export const groupBit = { value: 0x010000000000, mask: 0x010000000000 }
 
@@ -68,14 +88,26 @@ const disguises: readonly Flow[] = [
     row('admit', 430, { eth_type: llc, eth_dst }, {}, 'an LLC header hides what is in the frame')),
 ]
 
+/** What is under a tag is neither read nor answered, whoever it is for: `isTransparent`. */
+const carried: readonly Flow[] = (['arrive', 'claims', 'session'] as const).map(table =>
+  row(
+    table,
+    65_000,
+    { vlan_vid: isTagged },
+    { goto: 'forward' },
+    'a tag that nobody reads stays, and so does what is under it',
+  ),
+)
+
 // biome-ignore format: a table
 const rows: readonly Flow[] = [
-  ...disguises,
   row('admit', 400, { eth_type: etherTypes.lldp }, { actions: [discover(discoverMeter(0))] }, 'discovery frames of ports that are not decided teach the controller links'),
   row('admit', 390, { eth_dst: { value: 0x0180c2000000, mask: 0xfffffffffff0 } }, {}, 'reserved bridge addresses are never forwarded'),
   row('admit', 380, { eth_src: groupBit }, {}, 'a group address cannot send'),
   row('admit', 0, {}, {}, 'port not admitted'),
   row('arrive', 0, {}, { goto: 'forward' }, 'not for a host of this switch'),
+  ...elections.map(match =>
+    row('guard', 40, { ...match, eth_dst: groupBit, reg0: bitsEqual([registers.returned, 1]) }, { goto: 'claims' }, 'routers that share a MAC hear each other')),
   row('guard', 0, {}, {}, 'sender unknown'),
   row('claims', 110, { eth_type: etherTypes.arp, arp_spa: 0 }, { goto: 'answer' }, 'a host that asks whether an address is free says nothing of itself'),
   row('claims', 110, { ...icmpv6(135), nd_sll: 0 }, { goto: 'answer' }, 'a neighbour solicitation without a link-layer address says nothing of its sender'),
@@ -94,29 +126,33 @@ const rows: readonly Flow[] = [
   row('transit', 0, {}, {}, 'no ways to this switch'),
 ]
 
-export const baseSection: Section = section('forwarding/base', {
-  flows: rows,
-  meters: [
-    packetMeter(
-      discoverMeter(0),
-      1_000,
-      500,
-      'discovery frames of undecided ports that may reach the controller each second',
-      origin,
-    ),
-    packetMeter(
-      seekMeter,
-      200,
-      50,
-      'packets for unknown destinations that may reach the controller each second',
-      origin,
-    ),
-    packetMeter(
-      askMeter,
-      100,
-      50,
-      'questions that were answered of which the controller hears each second',
-      origin,
-    ),
-  ],
-})
+const meters = [
+  packetMeter(
+    discoverMeter(0),
+    1_000,
+    500,
+    'discovery frames of undecided ports that may reach the controller each second',
+    origin,
+  ),
+  packetMeter(
+    seekMeter,
+    200,
+    50,
+    'packets for unknown destinations that may reach the controller each second',
+    origin,
+  ),
+  packetMeter(
+    askMeter,
+    100,
+    50,
+    'questions that were answered of which the controller hears each second',
+    origin,
+  ),
+]
+
+/** What every switch has: of all frames, or of those that can be read only. */
+export const baseSections = (() => {
+  const sectionOf = (unread: readonly Flow[]): Section =>
+    section('forwarding/base', { flows: [...unread, ...rows], meters })
+  return { transparent: sectionOf(carried), reading: sectionOf(disguises) }
+})()

@@ -81,9 +81,10 @@ export class Machine {
     this.#route(to, buildFrame(fields, payload))
   }
 
-  receive(frame: Uint8Array): void {
+  receive(received: Uint8Array): void {
+    const frame = withoutPriority(received)
     const { fields } = readPacket(frame)
-    if (fields.vlan_vid && Number(fields.vlan_vid) !== 0) return
+    if (Number(fields.vlan_vid ?? 0) !== 0) return
     if (fields.eth_dst !== this.mac && (frame[0]! & 1) === 0) return
     if (fields.arp_op !== undefined) return this.#hearArp(fields)
     if (fields.eth_type !== 0x0800 || fields.ip_dst === undefined) return
@@ -177,6 +178,13 @@ export class Machine {
     for (let at = 0; at < 6; at++) out[6 + at] = Math.floor(this.mac / 2 ** (8 * (5 - at))) & 255
     this.send(out)
   }
+}
+
+/** A tag 0 is a priority only: the kernel of Linux takes it off. */
+const withoutPriority = (frame: Uint8Array): Uint8Array => {
+  const isPriority =
+    frame[12] === 0x81 && frame[13] === 0 && (frame[14]! & 15) === 0 && frame[15] === 0
+  return isPriority ? Uint8Array.from([...frame.subarray(0, 12), ...frame.subarray(16)]) : frame
 }
 
 export const textOf = (ip: number): Ipv4 => formatIpv4(ip)

@@ -153,13 +153,15 @@ export class OurStreet extends Street {
     })
   }
 
-  static async start(guard: GuardLevel = 'default'): Promise<OurStreet> {
+  /** @param isJoined false: no cable joins the switches */
+  static async start(guard: GuardLevel = 'default', isJoined = true): Promise<OurStreet> {
     const hosts = [...switchSockets, ...uplinks].map(place => {
       const [name, port] = place.split(':') as [string, string]
       return { name: place, at: end(name, Number(port)) }
     })
     const topology = { discovery: defaultDiscovery, hosts: { ...defaultHosts, guard } }
-    const whole = await Whole.start({ ...ring(3), hosts }, topology)
+    const network = { ...ring(3), hosts, ...(!isJoined && { links: [] }) }
+    const whole = await Whole.start(network, topology)
     const street = new OurStreet(whole)
     for (const { name } of hosts) whole.network.setHost(name, false)
     return street
