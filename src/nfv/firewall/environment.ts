@@ -12,7 +12,7 @@ import {
 } from './address-set.js'
 import { complaintAt, didYouMean, Mistakes } from './complaint.js'
 import { Budget, counted, maxPortRanges, noLimits } from './limits.js'
-import { joinPorts } from './ports.js'
+import { everyPort, joinPorts, subtractPorts } from './ports.js'
 import type { Term } from './resolved.js'
 import {
   type Line,
@@ -400,7 +400,7 @@ const termOf = (member: Exclude<ServiceMember, { kind: 'service' }>): Term => {
     }
     case 'ports': {
       const source = joinPorts(member.sourcePorts)
-      const destination = joinPorts(member.ports)
+      const destination = portsOf(member)
       return {
         protocol: transports[member.transport],
         ...(source && { source }),
@@ -410,6 +410,15 @@ const termOf = (member: Exclude<ServiceMember, { kind: 'service' }>): Term => {
     }
   }
 }
+
+/** Undefined: every port. */
+const portsOf = ({
+  ports,
+  exceptPorts,
+}: Extract<ServiceMember, { kind: 'ports' }>): readonly PortRange[] | undefined =>
+  exceptPorts === undefined
+    ? joinPorts(ports)
+    : subtractPorts(ports.length === 0 ? everyPort : ports, exceptPorts)
 
 /** Terms that differ in their destination ports only become one: a set of ports is one match. */
 const joinTerms = (terms: readonly Term[]): readonly Term[] => {

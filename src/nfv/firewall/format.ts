@@ -11,6 +11,7 @@ import {
   type Rate,
   type Rule,
   type Schedule,
+  type Section,
   type Selection,
   type ServiceMember,
   type Statement,
@@ -18,20 +19,25 @@ import {
 import { formatMoment, formatSpan, formatUntil } from './times.js'
 import { icmpTypeWord, protocolWord } from './words.js'
 
-/** A whole file. Rules and defaults below a `tier` are set in by two. */
+/** A whole file. Rules and defaults below a `tier` are set in by two, rules of a section by two more. */
 export const formatFile = (lines: readonly Pick<Line, 'statement' | 'comment'>[]): string => {
   let isInTier = false
+  let section: Section | undefined
   const out = lines.map(({ statement, comment }) => {
     if (statement.kind === 'tier') isInTier = true
-    const body = formatStatement(statement)
+    if (statement.kind === 'tier' || statement.kind === 'end') section = undefined
+    const body = formatStatement(statement, section)
     const isSetIn = isInTier && (statement.kind === 'rule' || statement.kind === 'default')
+    const indent = (isSetIn ? 1 : 0) + (section !== undefined && statement.kind === 'rule' ? 1 : 0)
+    if (statement.kind === 'section') section = statement
     const remark = comment === undefined ? '' : `#${comment}`
-    return `${isSetIn ? '  ' : ''}${body}${body !== '' && remark !== '' ? '  ' : ''}${remark}`
+    return `${'  '.repeat(indent)}${body}${body !== '' && remark !== '' ? '  ' : ''}${remark}`
   })
   return out.length === 0 ? '' : `${out.join('\n')}\n`
 }
 
-export const formatStatement = (statement: Statement): string => {
+/** @param section that it stands in: ends of a rule that are the section's are not said again */
+export const formatStatement = (statement: Statement, section?: Section): string => {
   switch (statement.kind) {
     case 'blank':
       return ''
@@ -43,6 +49,14 @@ export const formatStatement = (statement: Statement): string => {
       return `include "${statement.path}"`
     case 'tier':
       return `tier ${statement.tier}${statement.isAudit ? ' audit' : ''}`
+    case 'section': {
+      const { from, to } = statement
+      const side = (word: string, end: Selection | undefined) =>
+        end === undefined ? '' : ` ${word} ${formatSelection(end)}`
+      return `section${side('from', from)}${side('to', to)}`
+    }
+    case 'end':
+      return 'end'
     case 'file-audit':
       return 'file audit'
     case 'let':
@@ -59,7 +73,7 @@ export const formatStatement = (statement: Statement): string => {
       return `test "${statement.title}" ${packet} ${statement.verdict}${by}${at}`
     }
     case 'rule':
-      return `${statement.name === undefined ? '' : `${statement.name}: `}${formatRuleBody(statement)}`
+      return `${statement.name === undefined ? '' : `${statement.name}: `}${formatRuleBody(statement, section)}`
   }
 }
 
@@ -67,7 +81,7 @@ const formatTimeout = (seconds: number | undefined): string =>
   seconds === undefined ? '' : ` timeout ${formatSpan(seconds)}`
 
 /** A rule without its name. */
-export const formatRuleBody = (rule: Rule): string => {
+export const formatRuleBody = (rule: Rule, section?: Section): string => {
   const verb = rule.isAudit ? (rule.verb === 'pass' ? 'audit' : `audit ${rule.verb}`) : rule.verb
   const counted = countedParts(rule)
     .map(part => ` ${part}`)
@@ -75,7 +89,7 @@ export const formatRuleBody = (rule: Rule): string => {
   const via = rule.via ? ` via ${rule.via.name}` : ''
   const until = rule.until === undefined ? '' : ` until ${formatUntil(rule.until)}`
   const schedule = rule.schedule ? ` schedule ${formatSchedule(rule.schedule)}` : ''
-  const head = `${verb} ${formatServices(rule.services)}${formatEnds(rule.from, rule.to)}`
+  const head = `${verb} ${formatServices(rule.services)}${formatEnds(rule.from, rule.to, section)}`
   return `${head}${via}${counted}${until}${schedule}${formatLog(rule.log)}`
 }
 
@@ -91,8 +105,9 @@ const countedParts = ({ limit, caps = [] }: Pick<Rule, 'limit' | 'caps'>): strin
 export const formatCounted = (rule: Pick<Rule, 'limit' | 'caps'>): string | undefined =>
   countedParts(rule).join(', ') || undefined
 
-const formatEnds = (from: Selection, to: Selection): string =>
-  ` from ${formatSelection(from)} to ${formatSelection(to)}`
+const formatEnds = (from: Selection, to: Selection, section?: Section): string =>
+  (from === section?.from ? '' : ` from ${formatSelection(from)}`) +
+  (to === section?.to ? '' : ` to ${formatSelection(to)}`)
 
 export const formatSelection = (selection: Selection): string => {
   const of = selection.of.map(formatMember).join(', ')
@@ -146,7 +161,9 @@ export const formatService = (member: ServiceMember): string => {
       const source =
         member.sourcePorts.length > 0 ? ` source${formatPorts(member.sourcePorts)}` : ''
       const helper = member.helper ? ` helper ${member.helper}` : ''
-      return `${member.transport}${formatPorts(member.ports)}${source}${helper}`
+      const { exceptPorts: without } = member
+      const except = without ? ` except${formatPorts(without)}` : ''
+      return `${member.transport}${formatPorts(member.ports)}${except}${source}${helper}`
     }
   }
 }

@@ -13,7 +13,18 @@ const oneOf = (words: Iterable<string>): string =>
 
 const whole = (pattern: string): string => `(?<![^\\s,="])${pattern}(?![^\\s,="#])`
 
-const statements = ['zone', 'service', 'include', 'default', 'tier', 'test', 'let', 'file']
+const statements = [
+  'zone',
+  'service',
+  'include',
+  'default',
+  'tier',
+  'section',
+  'end',
+  'test',
+  'let',
+  'file',
+]
 const options = [
   'from',
   'to',

@@ -6,7 +6,15 @@ import { formatMember, formatRate, formatSchedule, formatService } from './forma
 import { LineReader, Mistake, tokenize } from './line-reader.js'
 import { takeMember, takeSchedule, takeService, takeSpan } from './parse-parts.js'
 import { takeMoment } from './parse-test.js'
-import { isAny, type Line, type LogWish, type Member, type Rule, type Selection } from './rule.js'
+import {
+  isAny,
+  type Line,
+  type LogWish,
+  type Member,
+  type Rule,
+  type Section,
+  type Selection,
+} from './rule.js'
 import type {
   LogObject,
   PolicySpec,
@@ -26,17 +34,30 @@ export interface JsonMistake {
 }
 
 /** The statements of a file as an object. */
-export const specOf = (lines: readonly Pick<Line, 'statement' | 'comment'>[]): PolicySpec => ({
-  statements: lines.map(({ statement, comment }) => ({
-    ...objectOf(statement),
-    ...(comment !== undefined && { comment }),
-  })),
-})
+export const specOf = (lines: readonly Pick<Line, 'statement' | 'comment'>[]): PolicySpec => {
+  let section: Section | undefined
+  return {
+    statements: lines.map(({ statement, comment }) => {
+      const object = objectOf(statement, section)
+      if (statement.kind === 'section') section = statement
+      if (statement.kind === 'tier' || statement.kind === 'end') section = undefined
+      return { ...object, ...(comment !== undefined && { comment }) }
+    }),
+  }
+}
 
-const objectOf = (statement: Line['statement']): StatementObject => {
+const objectOf = (statement: Line['statement'], section: Section | undefined): StatementObject => {
   switch (statement.kind) {
     case 'rule':
-      return ruleObject(statement)
+      return ruleObject(statement, section)
+    case 'section': {
+      const { from, to } = statement
+      return {
+        kind: 'section',
+        ...(from && { from: selectionObject(from) }),
+        ...(to && { to: selectionObject(to) }),
+      }
+    }
     case 'default':
       return {
         kind: 'default',
@@ -65,19 +86,20 @@ const objectOf = (statement: Line['statement']): StatementObject => {
       const more = { verdict, ...(by !== undefined && { by }), ...(at && { at: formatMoment(at) }) }
       return { kind: 'test', title, ...packet, service: formatService(service), ...more }
     }
+    case 'end':
     case 'file-audit':
     case 'blank':
       return { kind: statement.kind }
   }
 }
 
-const ruleObject = (rule: Rule): RuleObject => ({
+const ruleObject = (rule: Rule, section: Section | undefined): RuleObject => ({
   kind: 'rule',
   ...(rule.name !== undefined && { name: rule.name }),
   verb: rule.verb,
   ...(rule.isAudit && { audit: true }),
   services: rule.services.map(formatService),
-  ...ends(rule),
+  ...ends(rule, section),
   ...(rule.log && { log: logObject(rule.log) }),
   ...(rule.limit && {
     limit: {
@@ -97,10 +119,18 @@ const ruleObject = (rule: Rule): RuleObject => ({
   ...(rule.schedule && { schedule: formatSchedule(rule.schedule) }),
 })
 
-const ends = ({ from, to }: { readonly from: Selection; readonly to: Selection }) => ({
-  ...(!isBareAny(from) && { from: selectionObject(from) }),
-  ...(!isBareAny(to) && { to: selectionObject(to) }),
-})
+const ends = (
+  { from, to }: { readonly from: Selection; readonly to: Selection },
+  section?: Section,
+) => {
+  // An end that is not said is the section's, where that has one.
+  const isSaid = (end: Selection, own: Selection | undefined) =>
+    own === undefined ? !isBareAny(end) : end !== own
+  return {
+    ...(isSaid(from, section?.from) && { from: selectionObject(from) }),
+    ...(isSaid(to, section?.to) && { to: selectionObject(to) }),
+  }
+}
 
 /** Not `10.0.0.1, any`, which is as wide: a rule without a name is named after its words. */
 const isBareAny = (selection: Selection): boolean => isAny(selection) && selection.of.length === 1
@@ -147,14 +177,16 @@ class Piece {
     switch (statement.kind) {
       case 'rule':
         return this.#rule(statement)
-      case 'default': {
-        const ends = statement.from || statement.to ? this.#ends(statement) : ''
-        return `default ${statement.verb}${ends}${this.#log(statement.log)}`
-      }
+      case 'default':
+        return `default ${statement.verb}${this.#ends(statement)}${this.#log(statement.log)}`
       case 'zone':
         return `zone ${statement.name} = ${this.#selection('members', statement.members)}`
       case 'service':
         return `service ${statement.name} = ${this.#services('members', statement.members)}${this.#timeout(statement.timeout)}`
+      case 'section':
+        return `section${this.#ends(statement)}`
+      case 'end':
+        return 'end'
       case 'tier':
         return `tier ${statement.tier}${statement.audit ? ' audit' : ''}`
       case 'include':
@@ -195,7 +227,7 @@ class Piece {
 
   #ends({ from, to }: { readonly from?: SelectionObject; readonly to?: SelectionObject }): string {
     const side = (path: 'from' | 'to', selection: SelectionObject | undefined) =>
-      selection === undefined ? ` ${path} any` : ` ${path} ${this.#selection(path, selection)}`
+      selection === undefined ? '' : ` ${path} ${this.#selection(path, selection)}`
     return side('from', from) + side('to', to)
   }
 

@@ -3,6 +3,7 @@ import { ipv4Mask, parseCidr, parseIpv4, parseIpv6 } from '../../base/addresses.
 import { didYouMean } from './complaint.js'
 import { maxNameLength } from './limits.js'
 import type { LineReader, Token } from './line-reader.js'
+import { everyPort, subtractPorts } from './ports.js'
 import {
   type Cap,
   type Day,
@@ -148,10 +149,10 @@ export const takeServices = (reader: LineReader): ServiceMember[] => {
   while (reader.skipComma()) {
     const before = list.at(-1)!
     // `tcp 80, 443`: a bare number after a comma is one more port of the same protocols.
-    if (before.kind === 'ports' && before.ports.length > 0 && isPortNext(reader)) {
-      const { ports, sourcePorts } = takeMorePorts(reader, before)
+    if (before.kind === 'ports' && hasPorts(before) && isPortNext(reader)) {
+      const { transport: _, ...more } = takeMorePorts(reader, before)
       for (let at = list.length - together; at < list.length; at++)
-        list[at] = { ...(list[at] as PortsMember), ports, sourcePorts }
+        list[at] = { ...(list[at] as PortsMember), ...more }
       continue
     }
     const token = reader.peek()
@@ -168,14 +169,14 @@ type PortsMember = ServiceMember & { readonly kind: 'ports' }
 
 /** Whether the second's ports would seem to be the first's as well: `tcp, udp 53`. */
 export const readsTwice = (before: ServiceMember, next: ServiceMember): next is PortsMember =>
-  isBare(before) &&
-  next.kind === 'ports' &&
-  next.ports.length > 0 &&
-  next.transport !== before.transport
+  isBare(before) && next.kind === 'ports' && hasPorts(next) && next.transport !== before.transport
+
+const hasPorts = ({ ports, exceptPorts }: PortsMember): boolean =>
+  ports.length > 0 || exceptPorts !== undefined
 
 /** A protocol without ports, which is all of it. */
 export const isBare = (member: ServiceMember): member is PortsMember =>
-  member.kind === 'ports' && member.ports.length === 0 && member.sourcePorts.length === 0
+  member.kind === 'ports' && !hasPorts(member) && member.sourcePorts.length === 0
 
 /** `tcp, udp 53` reads as one port for both in other languages, and is all of TCP here. */
 const failBare = (
@@ -185,7 +186,13 @@ const failBare = (
   token: Token | undefined,
 ): never => {
   const [one, other] = [(before as PortsMember).transport, next.transport]
-  const ports = next.ports.map(({ from, to }) => (from === to ? from : `${from}-${to}`)).join(' ')
+  const words = (ranges: readonly PortRange[]) =>
+    ranges.map(({ from, to }) => (from === to ? from : `${from}-${to}`))
+  const { exceptPorts } = next
+  const ports = [
+    ...words(next.ports),
+    ...(exceptPorts ? ['except', ...words(exceptPorts)] : []),
+  ].join(' ')
   return reader.fail(
     `"${one}, ${other} ${ports}" would be all of ${one.toUpperCase()}, and ${other} ${ports}`,
     `write "${one}+${other} ${ports}" for these ports of both, or "${other} ${ports}, ${one}" for all of ${one.toUpperCase()}`,
@@ -208,9 +215,8 @@ const takeTogether = (reader: LineReader): ServiceMember[] => {
       'write for example tcp+udp 53',
       token,
     )
-  const ports = takePorts(reader)
-  const sourcePorts = takeSourcePorts(reader)
-  return words.map(word => ({ kind: 'ports', transport: word as Transport, ports, sourcePorts }))
+  const ports = takePortsExcept(reader)
+  return words.map(word => ({ kind: 'ports', transport: word as Transport, ...ports }))
 }
 
 type Ports = Extract<ServiceMember, { kind: 'ports' }>
@@ -221,11 +227,16 @@ const isPortNext = (reader: LineReader): boolean => /^\d/.test(reader.peek()?.te
 const takeMorePorts = (reader: LineReader, before: Ports): Ports => {
   const ports = [...before.ports]
   const sourcePorts = [...before.sourcePorts]
+  let exceptPorts = before.exceptPorts && [...before.exceptPorts]
   let member = before
   do {
-    for (const range of takePorts(reader)) ports.push(range)
+    // Behind "except" the list goes on with exceptions.
+    for (const range of takePorts(reader)) (exceptPorts ?? ports).push(range)
+    const others = takeExceptions(reader)
+    if (others) exceptPorts = [...(exceptPorts ?? []), ...others]
     for (const range of takeSourcePorts(reader)) sourcePorts.push(range)
-    member = withHelper(reader, { ...member, ports, sourcePorts })
+    const except = exceptPorts && { exceptPorts }
+    member = withHelper(reader, leavingSome(reader, { ...member, ports, sourcePorts, ...except }))
   } while (
     reader.peek()?.kind === 'comma' &&
     /^\d/.test(reader.peek(1)?.text ?? '') &&
@@ -240,9 +251,7 @@ export const takeService = (reader: LineReader): ServiceMember => {
   if (word === 'any') return { kind: 'any' }
   if (Object.hasOwn(transports, word)) {
     const transport = word as Transport
-    const ports = takePorts(reader)
-    const sourcePorts = takeSourcePorts(reader)
-    return withHelper(reader, { kind: 'ports', transport, ports, sourcePorts })
+    return withHelper(reader, { kind: 'ports', transport, ...takePortsExcept(reader) })
   }
   if (word === 'icmp' || word === 'icmp6') return takeIcmp(reader, word === 'icmp' ? 4 : 6)
   if (word === 'proto') return takeProtocol(reader)
@@ -265,7 +274,8 @@ const withHelper = (reader: LineReader, member: Ports): Ports => {
       token,
     )
   const isRead = ({ from, to }: PortRange) => from === ftpPort && to === ftpPort
-  if (member.transport !== 'tcp' || member.ports.length === 0 || !member.ports.every(isRead))
+  const isPlain = member.transport === 'tcp' && member.exceptPorts === undefined
+  if (!isPlain || member.ports.length === 0 || !member.ports.every(isRead))
     reader.fail(
       `the helper ${helper} reads connections to TCP port ${ftpPort} only`,
       `write: tcp ${ftpPort} helper ${helper}; for a server at another port, fix its passive ports and allow them`,
@@ -303,6 +313,41 @@ const takePorts = (reader: LineReader): PortRange[] => {
     ports.push(range)
   }
   return ports
+}
+
+/** `[PORTS] [except PORTS] [source PORTS]` */
+const takePortsExcept = (reader: LineReader) => {
+  const ports = takePorts(reader)
+  const exceptPorts = takeExceptions(reader)
+  const sourcePorts = takeSourcePorts(reader)
+  return leavingSome(reader, { ports, sourcePorts, ...(exceptPorts && { exceptPorts }) })
+}
+
+/** Ports behind `except`, if it stands here. */
+const takeExceptions = (reader: LineReader): PortRange[] | undefined => {
+  if (!reader.skip('except')) return undefined
+  const ports = takePorts(reader)
+  if (ports.length === 0)
+    reader.fail('the ports behind "except" are missing', 'write for example: tcp except 22 25')
+  return ports
+}
+
+/** The ports, unless nothing is left of them. */
+const leavingSome = <P extends Pick<Ports, 'ports' | 'exceptPorts'>>(
+  reader: LineReader,
+  member: P,
+): P => {
+  const { ports, exceptPorts } = member
+  if (
+    exceptPorts &&
+    subtractPorts(ports.length === 0 ? everyPort : ports, exceptPorts).length === 0
+  )
+    reader.fail(
+      'no port is left behind "except"',
+      'write other ports, or leave it away',
+      reader.last,
+    )
+  return member
 }
 
 const takeSourcePorts = (reader: LineReader): PortRange[] => {

@@ -69,6 +69,7 @@ export const takePacket = (reader: LineReader) => {
     service.kind === 'protocol' ||
     (service.kind === 'ports' &&
       service.ports.length === 1 &&
+      service.exceptPorts === undefined &&
       service.sourcePorts.length <= 1 &&
       [...service.ports, ...service.sourcePorts].every(range => range.from === range.to))
   if (!isOne)

@@ -12,6 +12,7 @@
  *     default   = 'default' verb ['from' selection] ['to' selection] ['log' ...]
  *     selection = member (',' member)* ['except' member (',' member)*]
  *     test      = 'test' TEXT member '->' member service verdict ['by' NAME] ['at' TIME [TIME-ZONE]]
+ *     section   = 'section' ['from' selection] ['to' selection] | 'end'
  *     also      = 'include' TEXT | 'tier' NAME ['audit'] | 'file' 'audit' | 'let' NAME '=' words
  *
  * `$NAME` anywhere is read as the words that `let NAME = ...` gave it further up in the same file.
@@ -46,8 +47,10 @@ import {
   type Default,
   type Line,
   type LogWish,
+  type Member,
   type Rule,
   type RuleError,
+  type Section,
   type Selection,
   type Statement,
   type TierName,
@@ -111,6 +114,8 @@ export class Parser {
     let tier: TierName = 'main'
     let audit: Line['audit']
     let isFileAudit = false
+    let section: Section | undefined
+    let hasSections = false
     const words: Variables = new Map()
     let isCut = false
     let inTurn = 0
@@ -133,7 +138,7 @@ export class Parser {
           break
         }
       }
-      const old = words.size > 0 ? undefined : before.find(piece)
+      const old = words.size > 0 || section !== undefined ? undefined : before.find(piece)
       const reading = old === undefined ? this.#read(piece, words, budget) : undefined
       const count = reading?.words ?? before.words
       const isWithin = budget.take('words', count)
@@ -162,21 +167,30 @@ export class Parser {
       }
       if (isCut) break
       if (reading?.mistake !== undefined) continue
-      const { statement, comment }: Pick<Reading, 'statement' | 'comment'> = old ?? reading!
-      if (statement!.kind === 'tier') {
-        tier = statement!.tier
-        audit = statement!.isAudit ? 'tier' : undefined
+      const { comment } = old ?? reading!
+      const statement = within(section, (old ?? reading!).statement!)
+      if (statement.kind === 'end' && section === undefined) {
+        complaints.push(complaintAt(place, piece.search(/\S/), 'end'.length, ...noSection))
+        continue
       }
-      if (statement!.kind === 'let')
-        words.set(`$${statement!.name}`, this.#variable(statement!.value))
-      if (statement!.kind === 'file-audit') {
+      if (statement.kind === 'section') {
+        section = statement
+        hasSections = true
+      }
+      if (statement.kind === 'tier' || statement.kind === 'end') section = undefined
+      if (statement.kind === 'tier') {
+        tier = statement.tier
+        audit = statement.isAudit ? 'tier' : undefined
+      }
+      if (statement.kind === 'let') words.set(`$${statement.name}`, this.#variable(statement.value))
+      if (statement.kind === 'file-audit') {
         isFileAudit = true
         const above = lines.find(each => decides(each.statement))
         if (above) complaints.push(tooLate(place, above))
       }
       const mode = isFileAudit ? 'file' : audit
       const made: Line = {
-        statement: statement!,
+        statement: statement,
         ...place,
         tier,
         ...(comment !== undefined && { comment }),
@@ -186,7 +200,8 @@ export class Parser {
       counts.push(count)
       if (made.statement.kind === 'file-audit') fileAudit ??= made
     }
-    this.#files.set(file, words.size > 0 ? new OldLines([], []) : new OldLines(lines, counts))
+    const isPlain = words.size === 0 && !hasSections
+    this.#files.set(file, isPlain ? new OldLines(lines, counts) : new OldLines([], []))
     return {
       file,
       lines,
@@ -285,6 +300,29 @@ const tooManyWords = (place: Pick<Line, 'file' | 'line' | 'text'>, { limits }: B
     'name addresses in a zone once, and the zone in rules; or make more than one policy of it',
   )
 
+const noSection = [
+  'no section is open here',
+  'a section begins with: section from MEMBERS',
+] as const
+
+/** Rules with the ends of their section, the same object each time. */
+const inSections = new WeakMap<Rule, { readonly section: Section; readonly rule: Rule }>()
+
+const within = (section: Section | undefined, statement: Statement): Statement => {
+  if (section === undefined || statement.kind !== 'rule') return statement
+  const known = inSections.get(statement)
+  if (known?.section === section) return known.rule
+  // Where no end is written it is this very object.
+  const of = (end: Selection, own: Selection | undefined) => (end === any ? (own ?? end) : end)
+  const rule = {
+    ...statement,
+    from: of(statement.from, section.from),
+    to: of(statement.to, section.to),
+  }
+  inSections.set(statement, { section, rule })
+  return rule
+}
+
 const decides = ({ kind }: Statement): boolean => kind === 'rule' || kind === 'default'
 
 const tooLate = (place: Pick<Line, 'file' | 'line' | 'text'>, first: Line): RuleError =>
@@ -376,7 +414,7 @@ const failAtRest = (reader: LineReader, statement: Statement): never => {
 const takeStatement = (reader: LineReader): Statement => {
   const first = reader.word(
     'a statement',
-    'begin with a verb, a name, zone, service, let, default, tier, file, include or test',
+    'begin with a verb, a name, zone, service, let, default, tier, section, file, include or test',
   )
   switch (first.text) {
     case 'zone': {
@@ -399,6 +437,10 @@ const takeStatement = (reader: LineReader): Statement => {
       const tier = takeTier(reader)
       return { kind: 'tier', tier, ...(reader.skip('audit') && { isAudit: true }) }
     }
+    case 'section':
+      return takeSection(reader)
+    case 'end':
+      return { kind: 'end' }
     case 'file':
       if (!reader.skip('audit')) reader.fail('"audit" is expected here', 'write: file audit')
       return { kind: 'file-audit' }
@@ -411,6 +453,27 @@ const takeStatement = (reader: LineReader): Statement => {
     default:
       return takeRule(reader, first)
   }
+}
+
+const takeSection = (reader: LineReader): Section => {
+  const { from, to } = takeEnds(reader)
+  if (from === any && to === any)
+    reader.fail('a section has "from", "to" or both', 'write: section from guests to any')
+  return {
+    kind: 'section',
+    ...(from !== any && { from: placeless(from) }),
+    ...(to !== any && { to: placeless(to) }),
+  }
+}
+
+/** Without the places of names: they stand in another line than the rules. */
+const placeless = ({ of, except }: Selection): Selection => {
+  const plain = (member: Member): Member => {
+    if (!('at' in member)) return member
+    const { at: _, ...rest } = member
+    return rest
+  }
+  return { of: of.map(plain), except: except.map(plain) }
 }
 
 const takeLet = (reader: LineReader): Statement => {
@@ -470,7 +533,17 @@ const takeRule = (reader: LineReader, first: Token): Rule => {
   }
 }
 
-const statements = ['zone', 'service', 'let', 'default', 'tier', 'file', 'include', 'test']
+const statements = [
+  'zone',
+  'service',
+  'let',
+  'default',
+  'tier',
+  'section',
+  'file',
+  'include',
+  'test',
+]
 
 const isVerb = (word: string): word is Verb => (verbs as readonly string[]).includes(word)
 

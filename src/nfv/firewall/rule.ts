@@ -56,6 +56,8 @@ export type ServiceMember =
       readonly kind: 'ports'
       readonly transport: Transport
       readonly ports: readonly PortRange[]
+      /** Of those, without these; absent: all of them. */
+      readonly exceptPorts?: readonly PortRange[]
       readonly sourcePorts: readonly PortRange[]
       /** Connections that the protocol agrees upon are let in with the one that agreed. */
       readonly helper?: Helper
@@ -140,6 +142,13 @@ export interface Default {
   readonly log?: LogWish
 }
 
+/** Rules below it that name no end of their own have these, up to the next section, tier or `end`. */
+export interface Section {
+  readonly kind: 'section'
+  readonly from?: Selection
+  readonly to?: Selection
+}
+
 /** `test "people may browse" 10.1.0.7 -> 10.2.0.10 tcp 443 allow by browse` */
 export interface Test {
   readonly kind: 'test'
@@ -177,6 +186,9 @@ export type Statement =
     }
   | (Spot & { readonly kind: 'include'; readonly path: string })
   | { readonly kind: 'tier'; readonly tier: TierName; readonly isAudit?: true }
+  | Section
+  /** Rules below it are in no section any more. */
+  | { readonly kind: 'end' }
   /** Nothing in this file, nor in what it includes, is enforced. */
   | { readonly kind: 'file-audit' }
   /** Words that stand for `$NAME` further down in this file. */

@@ -26,7 +26,14 @@ const selection = Type.Union(
 const services = Type.Array(
   Type.String({
     description: 'a service, or ports as in a rule file',
-    examples: ['web', 'tcp 80 443', 'udp 53 source 1024-65535', 'icmp echo-request', 'any'],
+    examples: [
+      'web',
+      'tcp 80 443',
+      'tcp except 22',
+      'udp 53 source 1024-65535',
+      'icmp echo-request',
+      'any',
+    ],
   }),
   { minItems: 1 },
 )
@@ -130,6 +137,8 @@ const statements = Type.Union([
     tier: words(tiers, 'of the rules below'),
     audit: Type.Optional(Type.Boolean({ description: 'none of them is enforced' })),
   }),
+  statement('section', { from: Type.Optional(selection), to: Type.Optional(selection) }),
+  statement('end', {}),
   statement('file-audit', {}),
   statement('let', {
     name,

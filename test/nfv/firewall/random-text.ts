@@ -40,6 +40,8 @@ const service = (dice: Dice): string => {
       return `tcp+udp ${list()}`
     case 6:
       return `${pick(dice, ['tcp', 'udp'])} ${pick(dice, ports)} source ${pick(dice, ports)}`
+    case 7:
+      return `${pick(dice, ['tcp', 'udp', 'tcp+udp'])} ${often(dice, 2) ? `${list()} ` : ''}except ${list()}`
     default:
       return `${pick(dice, ['tcp', 'udp', 'tcp', 'sctp'])} ${list()}`
   }
@@ -79,7 +81,7 @@ const test = (dice: Dice): string => {
 }
 
 const statement = (dice: Dice, at: number): string => {
-  switch (dice(16)) {
+  switch (dice(18)) {
     case 0:
       return `zone z${dice(4)} = ${selection(dice)}`
     case 1:
@@ -92,6 +94,10 @@ const statement = (dice: Dice, at: number): string => {
       return test(dice)
     case 5:
       return pick(dice, ['', '# nothing', 'let calm = 5/minute', 'include "none"', 'file audit'])
+    case 6:
+      return `section${ends(dice)}`
+    case 7:
+      return pick(dice, ['end', `section from ${selection(dice)}`])
     default:
       return rule(dice, at)
   }

@@ -1,0 +1,118 @@
+/** Sections that share ends, and ports that are excepted. */
+import t from 'tap'
+import type { Ip } from '../../../src/base/addresses.js'
+import { connectionInWords } from '../../../src/nfv/firewall/asked.js'
+import { decide } from '../../../src/nfv/firewall/decide.js'
+import { noFacts } from '../../../src/nfv/firewall/environment.js'
+import { formatFile } from '../../../src/nfv/firewall/format.js'
+import { specOf, textOfSpec } from '../../../src/nfv/firewall/json.js'
+import { loadText } from '../../../src/nfv/firewall/load.js'
+import { Parser, parse } from '../../../src/nfv/firewall/parse.js'
+import { resolve } from '../../../src/nfv/firewall/resolve.js'
+import { rulesOf } from './random-policy.js'
+
+const by = (text: string, question: string): string => {
+  const [from, to, ...service] = question.split(' ')
+  const connection = connectionInWords(from as Ip, to as Ip, service.join(' '))
+  const { verdict, rule } = decide(rulesOf(text), connection)
+  return `${verdict} by ${rule}`
+}
+
+const campus = `zone guests = 10.7.0.0/16
+zone servers = 10.2.0.0/24
+default drop
+section from guests to servers
+  web: allow tcp 80, 443
+  dns: allow udp 53 to 10.2.1.53
+  ssh: drop tcp 22 from any
+end
+ping: allow icmp echo-request
+section to servers
+  ntp: allow udp 123
+tier baseline
+  rest: allow tcp 99
+`
+
+t.test('rules of a section have its ends, unless they name their own', async t => {
+  const rows = [
+    ['10.7.0.1 10.2.0.1 tcp 80', 'allow by web'],
+    ['10.8.0.1 10.2.0.1 tcp 80', 'drop by default'],
+    ['10.7.0.1 10.2.1.53 udp 53', 'allow by dns'],
+    ['10.7.0.1 10.2.0.1 udp 53', 'drop by default'],
+    ['10.8.0.1 10.2.0.1 tcp 22', 'drop by ssh'],
+    ['10.8.0.1 10.9.0.1 icmp echo-request', 'allow by ping'],
+    ['10.8.0.1 10.2.0.1 udp 123', 'allow by ntp'],
+    ['10.8.0.1 10.9.0.1 udp 123', 'drop by default'],
+    ['10.8.0.1 10.9.0.1 tcp 99', 'allow by rest'],
+  ] as const
+  for (const [question, answer] of rows) t.equal(by(campus, question), answer, question)
+})
+
+t.test('they are written as they were said, as text and as JSON', async t => {
+  const { lines } = parse(campus)
+  const written = campus
+    .replace('tcp 80, 443', 'tcp 80 443')
+    .replace('echo-request\n', 'echo-request from any to any\n')
+    .replace('udp 123', 'udp 123 from any')
+    .replace('tcp 99', 'tcp 99 from any to any')
+  t.equal(formatFile(lines), written)
+  const { text, mistakes } = textOfSpec(specOf(lines))
+  t.same(mistakes, [])
+  t.match(text, /section from guests to servers\nweb: allow tcp 80 443\n/)
+  t.match(text, /ssh: drop tcp 22 from any\n/, 'any is said where the section has another end')
+  t.match(specOf(lines).statements[3], { kind: 'section', from: ['guests'], to: ['servers'] })
+})
+
+t.test('an edit of a section changes its rules, and no others', async t => {
+  const parser = new Parser()
+  const of = (text: string) => {
+    const loaded = loadText(parser, 'p.rules', text)
+    parser.forgetOld()
+    return resolve([{ name: 'p', order: 0, loaded }], noFacts(0)).tiers[1]!.map(({ rule }) => rule)
+  }
+  const before = of(campus)
+  const after = of(campus.replace('section to servers', 'section to guests'))
+  t.same(
+    before.map(({ digest }, at) => `${digest}` === `${after[at]!.digest}`),
+    [true, true, true, true, false],
+  )
+})
+
+t.test('ports that are excepted', async t => {
+  const of = (service: string) => `default drop\na: allow ${service}, icmp\n`
+  const rows: readonly (readonly [service: string, allowed: string, dropped: string])[] = [
+    ['tcp except 22 25', '80 24 65535', '22 25'],
+    ['tcp except 22, 25', '80', '22 25'],
+    ['tcp 1-1000 except 22, 25, 100-199', '99 200', '22 25 100 199 1001'],
+    ['tcp 80, 8000-8099 except 8042', '80 8041 8043', '8042 81'],
+    ['tcp+udp except 53', '80', '53'],
+  ]
+  for (const [service, allowed, dropped] of rows) {
+    for (const port of allowed.split(' '))
+      t.equal(by(of(service), `10.0.0.1 10.0.0.2 tcp ${port}`), 'allow by a', `${service}: ${port}`)
+    for (const port of dropped.split(' '))
+      t.equal(
+        by(of(service), `10.0.0.1 10.0.0.2 tcp ${port}`),
+        'drop by default',
+        `${service}: ${port}`,
+      )
+  }
+})
+
+t.test('what cannot be meant', async t => {
+  const rows: readonly (readonly [text: string, message: RegExp])[] = [
+    ['section', /a section has "from", "to" or both/],
+    ['end', /no section is open here/],
+    ['section from any except 10.0.0.1\ntier main\nend', /no section is open here/],
+    ['allow tcp 22 except 1-100', /no port is left/],
+    ['allow tcp except from any', /ports behind "except" are missing/],
+    ['allow tcp, udp except 53', /would be all of TCP/],
+    ['allow tcp 21 except 22 helper ftp', /port 21 only/],
+    ['section from nobody\na: allow tcp 80', /nobody/],
+  ]
+  for (const [text, message] of rows) {
+    const loaded = loadText(new Parser(), 'p.rules', `default drop\n${text}\n`)
+    const { complaints } = resolve([{ name: 'p', order: 0, loaded }], noFacts(0))
+    t.match(complaints[0]?.message, message, text)
+  }
+})
