@@ -1,6 +1,12 @@
 /** What must change on a switch to make what it holds what is wanted. Pure. */
 import type { Flow, Group, Meter, Section } from '../../pipeline/program.js'
-import { canonicalFlow, canonicalGroup, canonicalMeter } from './canonical.js'
+import {
+  type CanonicalFlow,
+  canonicalFlow,
+  canonicalGroup,
+  canonicalMeter,
+  type StrictMatch,
+} from './canonical.js'
 
 /** What a switch has confirmed to hold of ours, by key. */
 export interface Holding {
@@ -10,14 +16,7 @@ export interface Holding {
   readonly meters: Map<number, string>
 }
 
-export interface HeldFlow {
-  readonly body: string
-  readonly cookie: bigint
-  readonly strict: StrictMatch
-}
-
-/** What a strict delete needs. */
-export type StrictMatch = Pick<Flow, 'priority' | 'match'> & { readonly tableId: number }
+export type HeldFlow = Pick<CanonicalFlow, 'body' | 'cookie' | 'strict'>
 
 export interface Difference {
   readonly addFlows: readonly Flow[]

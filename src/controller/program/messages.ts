@@ -3,8 +3,9 @@ import type { Message } from '../../openflow/index.js'
 import { type Bucket, ports } from '../../openflow/values.js'
 import { cookieNamespace, type Flow, type Group, type Meter } from '../../pipeline/program.js'
 import { tableId } from '../../pipeline/tables.js'
-import { instructionsOf } from './canonical.js'
-import type { Difference, StrictMatch } from './difference.js'
+
+import { instructionsOf, type StrictMatch } from './canonical.js'
+import type { Difference } from './difference.js'
 
 /** A message, and the row it is for, so that a refusal finds whoever asked. */
 export interface Change {

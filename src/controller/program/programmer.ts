@@ -14,7 +14,7 @@ import type { Dpid } from '../../base/addresses.js'
 import type { Cancel, Env } from '../../base/env.js'
 import { type FunctionRows, haveSameSections, isRuntimeOf } from '../../nfv/function.js'
 import type { Flow, Origin, Section } from '../../pipeline/program.js'
-import { tableId, tableName } from '../../pipeline/tables.js'
+import { tableName } from '../../pipeline/tables.js'
 import { canonicalFlow, canonicalGroup, canonicalMeter, flowKey } from './canonical.js'
 import { type Difference, difference, emptyHolding, type Holding, isEmpty } from './difference.js'
 import { bundled, type Change, metersFirst, metersLast } from './messages.js'
@@ -485,8 +485,9 @@ export class Programmer extends EventEmitter<ProgrammerEvents> {
     for (const id of change.deleteMeters) meters.delete(id)
     for (const flow of [...change.addFlows, ...change.modifyFlows]) {
       if (this.refusals.size > 0 && this.refusals.has(refusalKey(flow))) continue
-      const { key, body } = canonicalFlow(flow)
-      flows.set(key, { body, cookie: flow.cookie, strict: strictOf(flow) })
+      // The same object at each switch that holds the row.
+      const form = canonicalFlow(flow)
+      flows.set(form.key, form)
     }
     for (const group of [...change.addGroups, ...change.modifyGroups])
       groups.set(group.id, canonicalGroup(group))
@@ -496,12 +497,6 @@ export class Programmer extends EventEmitter<ProgrammerEvents> {
 }
 
 const nothing: Difference = difference([], emptyHolding(), [])
-
-const strictOf = (flow: Flow) => ({
-  tableId: tableId[flow.table],
-  priority: flow.priority,
-  match: flow.match,
-})
 
 /** A row is refused for what it says, so a corrected one is tried again. */
 const refusalKey = (flow: Flow): string => {

@@ -2,8 +2,8 @@
 import { formatFlow } from '../../openflow/index.js'
 import type { Flow } from '../../pipeline/program.js'
 import { tableId } from '../../pipeline/tables.js'
+import type { StrictMatch } from '../program/canonical.js'
 import { instructionsOf } from '../program/canonical.js'
-import type { StrictMatch } from '../program/difference.js'
 
 /** One line, with the cookie, as `ovs-ofctl add-flow` takes it. */
 export const flowText = (flow: Flow): string =>
