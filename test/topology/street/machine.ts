@@ -29,6 +29,10 @@ export class Machine {
   readonly ips: number[] = []
   gateway: number | undefined
   isRouter = false
+  /** Of a router with a leg in each of two places: the other one. */
+  otherLeg: Machine | undefined
+  /** All that it sends has this tag, and it hears nothing else. */
+  vlan: number | undefined
   /** Markers that came in for it. */
   readonly heard: string[] = []
   send: (frame: Uint8Array) => void = () => undefined
@@ -82,7 +86,8 @@ export class Machine {
   }
 
   receive(received: Uint8Array): void {
-    const frame = withoutPriority(received)
+    const frame = withoutTag(received, this.vlan)
+    if (frame === undefined) return
     const { fields } = readPacket(frame)
     if (Number(fields.vlan_vid ?? 0) !== 0) return
     if (fields.eth_dst !== this.mac && (frame[0]! & 1) === 0) return
@@ -124,13 +129,22 @@ export class Machine {
   }
 
   #route(to: number, frame: Uint8Array): void {
-    const isNear = this.ips.some(own => own >>> 8 === to >>> 8)
+    const isNear = this.isNear(to)
+    if (!isNear && this.otherLeg?.isNear(to)) return this.otherLeg.#route(to, frame)
     const hop = isNear ? to : this.gateway
     if (hop === undefined) return
     const known = this.#neighbours.get(hop)
     if (known === undefined) return this.#ask(hop, undefined, frame)
     this.#sendTo(known.mac, frame)
     if (this.#now() - known.confirmedMillis > reachableMillis) this.#ask(hop, known.mac)
+  }
+
+  isNear(ip: number): boolean {
+    return this.ips.some(own => own >>> 8 === ip >>> 8)
+  }
+
+  #emit(frame: Uint8Array): void {
+    this.send(this.vlan === undefined ? frame : withTag(frame, this.vlan))
   }
 
   /** To the MAC that is known first, then to all. */
@@ -158,7 +172,7 @@ export class Machine {
   }
 
   #arp(op: 1 | 2, to: number, from: number, target: number, targetMac: number): void {
-    this.send(
+    this.#emit(
       buildFrame({
         eth_dst: to,
         eth_src: this.mac,
@@ -176,15 +190,24 @@ export class Machine {
     const out = frame.slice()
     for (let at = 0; at < 6; at++) out[at] = Math.floor(mac / 2 ** (8 * (5 - at))) & 255
     for (let at = 0; at < 6; at++) out[6 + at] = Math.floor(this.mac / 2 ** (8 * (5 - at))) & 255
-    this.send(out)
+    this.#emit(out)
   }
 }
 
-/** A tag 0 is a priority only: the kernel of Linux takes it off. */
-const withoutPriority = (frame: Uint8Array): Uint8Array => {
-  const isPriority =
-    frame[12] === 0x81 && frame[13] === 0 && (frame[14]! & 15) === 0 && frame[15] === 0
-  return isPriority ? Uint8Array.from([...frame.subarray(0, 12), ...frame.subarray(16)]) : frame
+/**
+ * The frame behind its tag, undefined when that is another one. A tag 0 is a priority only, also before another: the kernel of
+ * Linux takes it off.
+ */
+const withoutTag = (frame: Uint8Array, vlan: number | undefined): Uint8Array | undefined => {
+  const tag =
+    frame[12] === 0x81 && frame[13] === 0 ? ((frame[14]! & 15) << 8) | frame[15]! : undefined
+  if (tag === undefined) return vlan === undefined ? frame : undefined
+  if (tag !== 0 && tag !== vlan) return undefined
+  const rest = Uint8Array.from([...frame.subarray(0, 12), ...frame.subarray(16)])
+  return tag === vlan ? rest : withoutTag(rest, vlan)
 }
+
+const withTag = (frame: Uint8Array, vlan: number): Uint8Array =>
+  Uint8Array.from([...frame.subarray(0, 12), 0x81, 0, vlan >> 8, vlan & 255, ...frame.subarray(12)])
 
 export const textOf = (ip: number): Ipv4 => formatIpv4(ip)

@@ -22,7 +22,6 @@ export interface Round {
 
 export const settleMillis = 1_500
 export const datagrams = 8
-export const gapMillis = 500
 
 /** Numbers below a limit, the same for the same seed (mulberry32). */
 const numbersOf = (seed: number) => {
@@ -38,22 +37,37 @@ const numbersOf = (seed: number) => {
 const virtual = ['10.0.0.100', '10.0.0.101'].map(ipOf)
 const near = ['m1', 'm2', 'm3', 'm4', 'm5']
 const far = ['f1', 'f2']
+/** Behind a router with two legs, q1 and q2; and two that speak with a tag. */
+const others = ['g', 'q1', 'q2', 'v1', 'v2']
+const all = [...near, ...far, 'r', ...others]
+const startPlaces = [
+  ...switchSockets.slice(0, 6),
+  ...hubSockets.slice(0, 2),
+  ...switchSockets.slice(6, 11),
+]
 
 /** Machines of two subnets, and a router with one leg in both. */
 export const settle = (street: Street): void => {
   near.forEach((name, index) => {
-    street.add(name, 0x020000000100 + index, `10.0.0.${index + 1}` as Ipv4).gateway =
+    street.add(name, 0x0200000a0100 + index, `10.0.0.${index + 1}` as Ipv4).gateway =
       ipOf('10.0.0.254')
   })
   far.forEach((name, index) => {
-    street.add(name, 0x020000000200 + index, `10.0.1.${index + 1}` as Ipv4).gateway =
+    street.add(name, 0x0200000a0200 + index, `10.0.1.${index + 1}` as Ipv4).gateway =
       ipOf('10.0.1.254')
   })
-  street.add('r', 0x0200000002fe, '10.0.0.254' as Ipv4, '10.0.1.254' as Ipv4).isRouter = true
-  const places = [...switchSockets.slice(0, 6), ...hubSockets.slice(0, 2)]
+  street.add('r', 0x0200000a02fe, '10.0.0.254' as Ipv4, '10.0.1.254' as Ipv4).isRouter = true
+  street.add('g', 0x0200000a0301, '10.0.3.1' as Ipv4).gateway = ipOf('10.0.3.254')
+  const q1 = street.add('q1', 0x0200000a0302, '10.0.0.253' as Ipv4)
+  const q2 = street.add('q2', 0x0200000a0303, '10.0.3.254' as Ipv4)
+  for (const leg of [q1, q2]) leg.isRouter = true
+  q1.otherLeg = q2
+  q2.otherLeg = q1
+  for (const number of [1, 2])
+    street.add(`v${number}`, 0x0200000a0400 + number, `10.0.4.${number}` as Ipv4).vlan = 100
   street.setUplink(0, true)
-  ;[...near, ...far, 'r'].forEach((name, index) => {
-    street.plug(name, places[index]!)
+  all.forEach((name, index) => {
+    street.plug(name, startPlaces[index]!)
   })
 }
 
@@ -61,15 +75,9 @@ export const settle = (street: Street): void => {
 export const storyOf = (seed: number, count: number): readonly Round[] => {
   const draw = numbersOf(seed)
   const pick = <T>(list: readonly T[]): T => list[draw(list.length)]!
-  const all = [...near, ...far, 'r']
-  const placed = new Map(
-    all.map((name, index) => [
-      name,
-      [...switchSockets.slice(0, 6), ...hubSockets.slice(0, 2)][index]!,
-    ]),
-  )
+  const placed = new Map(all.map((name, index) => [name, startPlaces[index]!]))
   const holders = new Map<number, string>()
-  let nextMac = 0x020000001000
+  let nextMac = 0x0200000a1000
   let hasSecondCable = false
   let speaker = 0
 
@@ -162,14 +170,21 @@ export const storyOf = (seed: number, count: number): readonly Round[] => {
   const restart = (): readonly Step[] => [
     { text: 'the controller restarts', run: street => street.restartController() },
   ]
-  const kinds = [move, move, newCard, newCard, handOver, handOver, swap, cable, flapUplink, restart]
+  const restartSwitch = (): readonly Step[] => {
+    const name = pick(['s1', 's2', 's3'])
+    return [{ text: `${name} begins anew`, run: street => street.restartSwitch(name) }, later]
+  }
+  // biome-ignore format: a list
+  const kinds = [move, move, newCard, newCard, handOver, handOver, swap, cable, flapUplink, restart, restartSwitch]
 
   const probe = (): Probe => {
-    const from = pick([...near, ...far])
+    const from = pick([...near, ...far, 'g', 'v1', 'v2'])
+    const twin = { v1: 'v2', v2: 'v1' }[from]
+    if (twin !== undefined)
+      return { from, to: ipOf(`10.0.4.${twin[1]}`), text: `${from} to ${twin} (${speaker++})` }
     const target = pick([
       ...near.filter(name => name !== from),
-      ...far.filter(n => n !== from),
-      'v',
+      ...(from === 'g' ? [] : [...far.filter(name => name !== from), 'v']),
     ])
     const ip =
       target === 'v' ? pick(virtual) : ipOf(`10.0.${target[0] === 'm' ? 0 : 1}.${target.slice(1)}`)
@@ -181,14 +196,28 @@ export const storyOf = (seed: number, count: number): readonly Round[] => {
   }))
 }
 
-/** How often each probe of each round arrived, of the first half and of the second half of its datagrams. */
+/** Of a probe: how many of the first half of its datagrams arrived, and how many of the second half. */
+export type Arrived = readonly [number, number]
+
+/** How fast it is told, and what is to be done when a round is over. */
+export interface Telling {
+  readonly gapMillis?: number
+  readonly roundOver?: (
+    round: number,
+    arrived: readonly Arrived[],
+    again: (probe: number) => Promise<boolean>,
+  ) => void | Promise<void>
+}
+
+/** How often each probe of each round arrived. */
 export const tell = async (
   street: Street,
   rounds: readonly Round[],
-): Promise<readonly (readonly [number, number])[][]> => {
+  { gapMillis = 500, roundOver }: Telling = {},
+): Promise<readonly (readonly Arrived[])[]> => {
   settle(street)
   await street.env.advance(2_000)
-  const told: (readonly [number, number])[][] = []
+  const told: (readonly Arrived[])[] = []
   for (const [number, { steps, probes }] of rounds.entries()) {
     for (const step of steps) await step.run(street)
     await street.env.advance(settleMillis)
@@ -199,18 +228,26 @@ export const tell = async (
       await street.env.advance(gapMillis)
     }
     const heard = [...street.machines.values()].flatMap(machine => machine.heard.splice(0))
-    told.push(
-      probes.map((_, index) => {
-        const counts = new Set(
-          heard
-            .map(marker => marker.split(' ').map(Number))
-            .filter(([round, which]) => round === number && which === index)
-            .map(([, , count]) => count!),
-        )
-        const late = [...counts].filter(count => count >= datagrams / 2).length
-        return [counts.size - late, late] as const
-      }),
-    )
+    const arrived = probes.map((_, index): Arrived => {
+      const counts = new Set(
+        heard
+          .map(marker => marker.split(' ').map(Number))
+          .filter(([round, which]) => round === number && which === index)
+          .map(([, , count]) => count!),
+      )
+      const late = [...counts].filter(count => count >= datagrams / 2).length
+      return [counts.size - late, late]
+    })
+    told.push(arrived)
+    /** One more datagram of a probe. */
+    const again = async (index: number): Promise<boolean> => {
+      const { from, to } = probes[index]!
+      street.machines.get(from)!.say(to, `${number} ${index} again`)
+      await street.env.advance(gapMillis)
+      const heardAgain = [...street.machines.values()].flatMap(({ heard }) => heard.splice(0))
+      return heardAgain.includes(`${number} ${index} again`)
+    }
+    await roundOver?.(number, arrived, again)
   }
   return told
 }

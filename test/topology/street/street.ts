@@ -8,6 +8,7 @@
  *     ours:   s1, s2, s3 in a ring, hub on s1 and s2
  */
 import { type Ipv4, ipNumber } from '../../../src/base/addresses.js'
+import type { Timers } from '../../../src/base/env.js'
 import { SimulatedEnv } from '../../../src/base/simulated-env.js'
 import { defaultDiscovery } from '../../../src/topology/discovery.js'
 import type { GuardLevel } from '../../../src/topology/guard.js'
@@ -17,24 +18,31 @@ import { LearningSwitch } from './learning-switch.js'
 import { Machine } from './machine.js'
 
 export const switchSockets = ['s1', 's2', 's3'].flatMap(name =>
-  [10, 11, 12].map(port => `${name}:${port}`),
+  [10, 11, 12, 14].map(port => `${name}:${port}`),
 )
 export const hubSockets = ['hub:0', 'hub:1', 'hub:2']
-const uplinks = ['s1:13', 's2:13']
+export const uplinks = ['s1:13', 's2:13'] as const
 
-interface Occupant {
+export interface Occupant {
   receive(frame: Uint8Array): void
 }
 
 /** Where something can be plugged in. */
-interface Socket {
+export interface Socket {
   occupant: Occupant | undefined
   setUp(isUp: boolean): void
   send(frame: Uint8Array): void
 }
 
+/** Time goes on as it is told to, or by itself. */
+export interface StreetEnv {
+  readonly timers: Timers
+  readonly clock: { nowMillis(): number }
+  advance(millis: number): Promise<void>
+}
+
 export abstract class Street {
-  abstract readonly env: SimulatedEnv
+  abstract readonly env: StreetEnv
   readonly machines = new Map<string, Machine>()
   readonly sockets = new Map<string, Socket>()
   readonly #placeOf = new Map<string, string>()
@@ -80,6 +88,8 @@ export abstract class Street {
   /** The hub's first cable, or, where there is one, its second. */
   abstract setUplink(index: 0 | 1, isUp: boolean): void
   abstract restartController(): Promise<void>
+  /** A switch begins anew, with nothing in its tables. */
+  abstract restartSwitch(name: string): void
   abstract stop(): Promise<void>
 
   protected hub(): LearningSwitch {
@@ -129,6 +139,7 @@ export class PlainStreet extends Street {
   }
 
   async restartController(): Promise<void> {}
+  restartSwitch(): void {}
   async stop(): Promise<void> {}
 }
 
@@ -175,6 +186,10 @@ export class OurStreet extends Street {
   async restartController(): Promise<void> {
     await this.whole.stopController()
     await this.whole.startController()
+  }
+
+  restartSwitch(name: string): void {
+    this.whole.network.switch(name).restart()
   }
 
   stop(): Promise<void> {
