@@ -1,5 +1,6 @@
 /** `sluice diff`: what applying rule files and objects would change; nothing is sent. */
 
+import { signs } from './change-signs.js'
 import type { Cli } from './cli.js'
 import type { Client } from './client.js'
 import { sessionText, unreadText } from './get.js'
@@ -29,13 +30,6 @@ interface Plan {
 
 /** Sessions that are kept are named up to this many; those that are cut are all named. */
 const shownKept = 20
-
-export const signs: Readonly<Record<string, string>> = {
-  added: '+',
-  removed: '-',
-  changed: '~',
-  moved: '^',
-}
 
 /** @returns the exit code: 1 when there is a difference */
 export const diff = async (

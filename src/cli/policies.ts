@@ -1,7 +1,7 @@
 /** The verbs about rule files: apply, delete, check, history. */
+import { signs } from './change-signs.js'
 import type { Cli } from './cli.js'
 import type { Client } from './client.js'
-import { signs } from './diff.js'
 import { isObjectFile, readObjectFiles } from './object-files.js'
 import { bodyOf, passedBy, policyName, readRuleFiles } from './rule-files.js'
 import { numberOf, UsageError } from './usage.js'

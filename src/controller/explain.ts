@@ -6,12 +6,12 @@
 import { type Dpid, ipNumber, type Mac, macNumber } from '../base/addresses.js'
 import type { Connection } from '../nfv/firewall/decide.js'
 import { ports } from '../openflow/values.js'
+import type { RunGroup } from '../pipeline/choice.js'
 import { Conntrack } from '../pipeline/conntrack.js'
 import {
   evaluate,
   type Outcome,
   type Output,
-  type RunGroup,
   type RunRow,
   rowOfFlow,
   type Step,

@@ -2,10 +2,12 @@
  * What a switch holds at this moment, asked from the switch itself, so that packets can be run through it: rows of
  * ours with their reasons, and rows and groups of others as they are.
  */
+
 import type { Dpid } from '../base/addresses.js'
 import { ConnectionLost, type FlowStats, formatFlow } from '../openflow/index.js'
 import { ports } from '../openflow/values.js'
-import { type RunGroup, type RunRow, rowOfFlow, rowOfInstructions } from '../pipeline/evaluate.js'
+import type { RunGroup } from '../pipeline/choice.js'
+import { type RunRow, rowOfFlow, rowOfInstructions } from '../pipeline/evaluate.js'
 import { FlowTable } from '../pipeline/flow-table.js'
 import type { Flow, Section } from '../pipeline/program.js'
 import { type Controller, isRuntime } from './controller.js'

@@ -13,7 +13,7 @@ import {
 import { RateLimit } from '../base/rate-limit.js'
 import { wordsOf } from '../base/system-errors.js'
 import { defaultDiscovery, fastDiscovery } from '../topology/discovery-options.js'
-import type { GuardLevel } from '../topology/guard.js'
+import type { GuardLevel } from '../topology/guard-level.js'
 import { defaultHosts } from '../topology/hosts.js'
 import { Controller } from './controller.js'
 import { Declared } from './declared/declared.js'

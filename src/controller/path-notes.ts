@@ -1,8 +1,9 @@
 /** What `sluice path` says besides the ways between two hosts: what traffic really does where that differs. */
+
 import { type Dpid, ipNumber, macNumber } from '../base/addresses.js'
 import type { FieldValue, Masked, Match } from '../openflow/values.js'
 import { masked } from '../pipeline/flow-table.js'
-import type { RoutedIntent } from '../topology/intents/intent.js'
+import type { RoutedIntent } from '../topology/intents/lanes.js'
 import type { Host, Topology } from '../topology/model.js'
 import { theHost } from '../topology/names.js'
 import type { PathHop, PathsAnswer } from '../topology/paths/answer.js'

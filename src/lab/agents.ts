@@ -2,8 +2,9 @@
 import type { ChildProcess } from 'node:child_process'
 import { isIP } from 'node:net'
 import { createInterface } from 'node:readline'
+import type { LabSpec } from './lab-spec.js'
 import { end, sh } from './shell.js'
-import { addressOf, hostNamed, type LabSpec, portsOfStory } from './spec.js'
+import { addressOf, hostNamed, portsOfStory } from './spec.js'
 import type { Protocol, SessionState, Stage, TryResult } from './stage.js'
 
 /** The compiled agent. */

@@ -1,6 +1,7 @@
 /** A lab's network from a file of a topology collection: switches, links, and how long light takes over each. */
+
 import { parseGml } from './gml.js'
-import type { LinkSpec, ObjectSpec, SwitchSpec } from './spec.js'
+import type { LinkSpec, ObjectSpec, SwitchSpec } from './lab-spec.js'
 
 /** In fibre, kilometres a millisecond: two thirds of the speed of light. */
 const kilometresPerMilli = 200

@@ -3,11 +3,11 @@ import { mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { join } from 'node:path'
 import type { Env } from '../base/env.js'
 import type { Endpoints } from '../base/places.js'
+import type { LabSpec } from './lab-spec.js'
 import { clearBehind } from './ledger.js'
 import { type Lab, labsRunFolder, type StageName, stageNames, withLab } from './main.js'
 import type { Teller } from './run.js'
 import { isAlive, sleep, start } from './shell.js'
-import type { LabSpec } from './spec.js'
 import { instructions } from './start.js'
 
 /** What the holder leaves for whoever comes later. */

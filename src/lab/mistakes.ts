@@ -1,6 +1,6 @@
 /** Mistakes in a `lab.yaml`, told with their place and what would be right. */
 import type { ErrorObject } from 'ajv'
-import type { End, LabSpec } from './spec.js'
+import type { End, LabSpec } from './lab-spec.js'
 import { type Step, step } from './steps.js'
 
 export interface Mistake {

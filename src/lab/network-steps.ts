@@ -1,19 +1,14 @@
 /** Steps about the network: who moves, who lies, who shares the load, what is declared and in force. */
+
 import { type Dpid, type Ip, ipNumber, type Mac, macNumber } from '../base/addresses.js'
 import { buildFrame } from '../pipeline/build.js'
 import { etherTypes, type Fields } from '../pipeline/packet.js'
 import type { ControllerProcess } from './controller-process.js'
+import type { HostSpec, LabSpec, ObjectSpec } from './lab-spec.js'
 import { sleep } from './shell.js'
-import {
-  echoPort,
-  endOf,
-  type HostSpec,
-  hostNamed,
-  type LabSpec,
-  type ObjectSpec,
-  type Step,
-} from './spec.js'
+import { echoPort, endOf, hostNamed } from './spec.js'
 import type { Stage } from './stage.js'
+import type { Step } from './steps.js'
 import { until } from './until.js'
 
 /** What a step needs of the story that it is part of. */

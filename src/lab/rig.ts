@@ -5,11 +5,11 @@
  */
 import { dirname, join } from 'node:path'
 import type { Env } from '../base/env.js'
+import type { End, HostSpec, LabSpec, LinkSpec, SwitchSpec } from './lab-spec.js'
 import { clear, clearStale, Ledger } from './ledger.js'
 import { killVswitchd, type OvsPlace, restartVswitchd, startOvs, startVswitchd } from './ovs.js'
 import { Relay } from './relay.js'
 import { sh, start, trySh } from './shell.js'
-import type { End, HostSpec, LabSpec, LinkSpec, SwitchSpec } from './spec.js'
 
 /** Tags frames of a host whose kernel cannot. */
 const tagger = new URL('../../../labs/common/tag_frames.py', import.meta.url).pathname

@@ -1,5 +1,7 @@
 /** Tells the story of a lab on a stage, and judges what comes out of it. */
+
 import type { ControllerProcess } from './controller-process.js'
+import type { LabSpec, LinkSpec } from './lab-spec.js'
 import {
   declare,
   declareAll,
@@ -12,8 +14,9 @@ import {
   type Telling,
 } from './network-steps.js'
 import { sleep } from './shell.js'
-import { addressOf, endOf, type LabSpec, type LinkSpec, type Step } from './spec.js'
+import { addressOf, endOf } from './spec.js'
 import type { Protocol, Stage } from './stage.js'
+import type { Step } from './steps.js'
 import { until } from './until.js'
 
 export interface Assertion {

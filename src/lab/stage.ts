@@ -1,5 +1,5 @@
 /** Where a lab runs: simulated switches, Open vSwitch in namespaces, or Mininet. The same story on each. */
-import type { LinkSpec } from './spec.js'
+import type { LinkSpec } from './lab-spec.js'
 
 export type Protocol = 'tcp' | 'udp' | 'icmp'
 

@@ -1,10 +1,12 @@
 /** `npm start`: the office lab with its story, which then stays up to play with. */
+
 import type { Env } from '../base/env.js'
 import type { Endpoints } from '../base/places.js'
 import { ensurePackages, isRoot, ovsNeeds } from './install.js'
+import type { LabSpec } from './lab-spec.js'
 import { Interrupted, loadLab, withLab } from './main.js'
 import type { Teller } from './run.js'
-import { addressOf, type LabSpec } from './spec.js'
+import { addressOf } from './spec.js'
 
 export interface StartOptions {
   readonly name: string

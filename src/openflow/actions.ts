@@ -2,13 +2,9 @@
  * Actions as bytes: OpenFlow 1.3.5 section 7.2.5. One row an action; Nicira's are in
  * `nicira-actions.ts`. What nobody we know has defined is kept as bytes.
  */
+import type { ActionList } from './action-list.js'
 import { readSetField, UnknownFieldError, writeSetField } from './match.js'
-import {
-  type ActionList,
-  niciraActionByKind,
-  niciraActionByNumber,
-  niciraExperimenter,
-} from './nicira-actions.js'
+import { niciraActionByKind, niciraActionByNumber, niciraExperimenter } from './nicira-actions.js'
 import type { FieldName } from './oxm.js'
 import { type Action, ports } from './values.js'
 import { pad, u8, u16, u32 } from './wire/codecs.js'

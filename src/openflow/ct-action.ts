@@ -2,8 +2,8 @@
 
 import type { Ip } from '../base/addresses.js'
 import { formatIpv4, formatIpv6, ipNumber, parseIpv4 } from '../base/addresses.js'
+import type { ActionList } from './action-list.js'
 import { checkedSubfield, fieldHeader, packBits, readBits } from './match.js'
-import type { ActionList } from './nicira-actions.js'
 import type { Action, CtAction, NatAction, Subfield } from './values.js'
 import type { Reader } from './wire/reader.js'
 import type { Writer } from './wire/writer.js'

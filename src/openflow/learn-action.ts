@@ -6,8 +6,8 @@
  *     | 0 | constant?  | to  | bits     | source | destination  |
  *     +---+---------+--+-----+----------+ - - - - - - - - - - - +
  */
+import type { NiciraAction } from './action-list.js'
 import { checkedSubfield, fieldHeader, writableSubfield } from './match.js'
-import type { NiciraAction } from './nicira-actions.js'
 import type { LearnAction, LearnSpec, Subfield } from './values.js'
 import type { Reader } from './wire/reader.js'
 import type { Writer } from './wire/writer.js'

@@ -2,6 +2,8 @@
  * Nicira's actions that Open vSwitch 3.1 takes over OpenFlow 1.3 (ovs-actions(7)): experimenter
  * 0x00002320, a 16-bit number each. One row an action. The larger ones have files of their own.
  */
+
+import type { ActionList, NiciraAction } from './action-list.js'
 import { ending, readController, writeController } from './controller-action.js'
 import { readCt, writeCt } from './ct-action.js'
 import { readEncapProperties, writeEncapProperty } from './encap-properties.js'
@@ -18,7 +20,6 @@ import {
   writeSetField,
 } from './match.js'
 import { type Action, type HashFields, type HashName, ports, type Subfield } from './values.js'
-import type { Codec } from './wire/codecs.js'
 import { names, u16 } from './wire/codecs.js'
 import type { Reader } from './wire/reader.js'
 import type { Writer } from './wire/writer.js'
@@ -27,21 +28,6 @@ export const niciraExperimenter = 0x00002320
 
 type Kind = Action['kind']
 type ActionOf<K extends Kind> = Extract<Action, { kind: K }>
-/** Actions up to the end of what holds them; `ct` holds one at a time, of few kinds. */
-export interface ActionList extends Codec<readonly Action[]> {
-  readInCt(reader: Reader): Action
-}
-
-export interface NiciraAction {
-  readonly kind: Kind
-  /** The numbers it may have on the wire; `write` gives back the one it used. */
-  readonly numbers: readonly number[]
-  read(reader: Reader, actions: ActionList): Action
-  write(writer: Writer, action: Action, actions: ActionList): number
-  /** It reads up to its end by itself. */
-  readonly isOpenEnded: boolean
-}
-
 /** An action with one number. */
 const nicira = <K extends Kind>(
   kind: K,

@@ -7,11 +7,17 @@ import {
   type Action,
   type Bucket,
   type FieldValue,
+  type GroupType,
   type HashFields,
   ports,
 } from '../openflow/values.js'
-import type { RunGroup } from './evaluate.js'
 import type { Fields } from './packet.js'
+
+/** A group as packets meet it. */
+export interface RunGroup {
+  readonly type: GroupType
+  readonly buckets: readonly Bucket[]
+}
 
 /** What of a switch decides. */
 export interface Liveness {

@@ -8,13 +8,19 @@ import {
   type Bucket,
   type CtAction,
   type FieldValue,
-  type GroupType,
   type Instruction,
   type LearnAction,
   ports,
   type Subfield,
 } from '../openflow/values.js'
-import { chosenBuckets, chosenMember, hashOf, maxGroupDepth, oneOf } from './choice.js'
+import {
+  chosenBuckets,
+  chosenMember,
+  hashOf,
+  maxGroupDepth,
+  oneOf,
+  type RunGroup,
+} from './choice.js'
 import type { Conntrack } from './conntrack.js'
 import { type FlowTable, fieldValue, masked, type Row } from './flow-table.js'
 import { etherTypes, type Fields, ipProtocols, type Packet, type Tag } from './packet.js'
@@ -32,11 +38,6 @@ export interface RunRow extends Row {
   readonly writeMetadata?: { readonly metadata: bigint; readonly mask: bigint }
   /** The compiled row it came from, where we compiled it. */
   readonly flow?: Flow
-}
-
-export interface RunGroup {
-  readonly type: GroupType
-  readonly buckets: readonly Bucket[]
 }
 
 /** What a packet meets inside a switch. */

@@ -1,7 +1,8 @@
 /** The group table of a simulated switch, OpenFlow 1.3.5 section 6.5 and Open vSwitch's checks. */
+
 import { allGroups, type ReceivedOf } from '../openflow/index.js'
 import { type Bucket, type GroupType, ports } from '../openflow/values.js'
-import type { RunGroup } from '../pipeline/evaluate.js'
+import type { RunGroup } from '../pipeline/choice.js'
 import { checkActions, type Known } from './action-checks.js'
 import { Refusal, type Undo } from './refusal.js'
 

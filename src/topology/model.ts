@@ -1,8 +1,9 @@
 /** The network as it is known: values that never change; a change makes new ones and keeps the rest. */
+
 import type { Dpid, Ip, Mac } from '../base/addresses.js'
-import type { GuardLevel, Guards } from './guard.js'
+import type { GuardLevel, Guards } from './guard-level.js'
+import type { LaidIntent } from './intents/entries.js'
 import type { Intent } from './intents/intent.js'
-import type { LaidIntent } from './intents/keeper.js'
 import type { Lease } from './leases.js'
 
 /**

@@ -1,5 +1,5 @@
 /** What a switch says of its ports, what people say of them, and what they are at first. */
-import type { GuardLevel } from './guard.js'
+import type { GuardLevel } from './guard-level.js'
 import type { DeclaredLink } from './link-book.js'
 import type { Port, PortKind, Service, Switch } from './model.js'
 

@@ -10,7 +10,7 @@ import { listAll } from '../../src/controller/facts.js'
 import { type Running, type RunOptions, run } from '../../src/controller/main.js'
 import { loadLab } from '../../src/lab/main.js'
 import { type NetworkSpec, SimulatedNetwork } from '../../src/sim/network.js'
-import type { GuardLevel } from '../../src/topology/guard.js'
+import type { GuardLevel } from '../../src/topology/guard-level.js'
 import { until } from '../until.js'
 
 export interface Office {

@@ -40,6 +40,40 @@ t.test('imports point one way', async t => {
   t.same(wrong, [])
 })
 
+/** Files that come back to themselves by imports, those of types included. */
+const circlesOf = (arrows: ReadonlyMap<string, readonly string[]>): string[] => {
+  const done = new Set<string>()
+  const circles: string[] = []
+  const walk = (name: string, path: readonly string[]): void => {
+    const at = path.indexOf(name)
+    if (at >= 0) circles.push([...path.slice(at), name].join(' -> '))
+    if (at >= 0 || done.has(name)) return
+    for (const next of arrows.get(name) ?? []) walk(next, [...path, name])
+    done.add(name)
+  }
+  for (const name of arrows.keys()) walk(name, [])
+  return circles
+}
+
+t.test('imports never go round, not those of types either', async t => {
+  const arrows = new Map(
+    files.map(({ name, text }) => [
+      name,
+      importsOf(text)
+        .filter(path => path.startsWith('.'))
+        .map(path => normalize(join(dirname(name), path)).replace(/\.js$/, '.ts')),
+    ]),
+  )
+  t.same(circlesOf(arrows), [])
+  const round = new Map([
+    ['a.ts', ['b.ts', 'c.ts']],
+    ['b.ts', ['c.ts']],
+    ['c.ts', ['d.ts']],
+    ['d.ts', ['b.ts']],
+  ])
+  t.same(circlesOf(round), ['b.ts -> c.ts -> d.ts -> b.ts'], 'a circle would be found')
+})
+
 /** Modules that reach the world; the labs build namespaces and start switches. */
 const effects = [
   'node:net',

@@ -1,8 +1,9 @@
 /** Random flows under random rules: what `sluice trace` says beside what real switches say, row by row. */
+
 import type { Env } from '../../src/base/env.js'
 import type { ControllerProcess } from '../../src/lab/controller-process.js'
+import type { HostSpec } from '../../src/lab/lab-spec.js'
 import { loadLab, withLab } from '../../src/lab/main.js'
-import type { HostSpec } from '../../src/lab/spec.js'
 import { NetnsStage } from '../../src/lab/stages/netns.js'
 import { tableId } from '../../src/pipeline/tables.js'
 import { type Dice, dice, pick } from './against-linux/rules.js'

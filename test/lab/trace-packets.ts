@@ -3,11 +3,13 @@
  * networks by ports and by tags, a router, and rows and groups of somebody else, under random rules. Every packet is
  * asked about, sent, and looked for at every host: it must arrive where trace says, and nowhere else.
  */
+
 import type { Env } from '../../src/base/env.js'
 import type { ControllerProcess } from '../../src/lab/controller-process.js'
+import type { HostSpec } from '../../src/lab/lab-spec.js'
 import { type Lab, withLab } from '../../src/lab/main.js'
 import { sleep } from '../../src/lab/shell.js'
-import { type HostSpec, readLab } from '../../src/lab/spec.js'
+import { readLab } from '../../src/lab/spec.js'
 import type { NetnsStage } from '../../src/lab/stages/netns.js'
 import { SimStage } from '../../src/lab/stages/sim.js'
 import {

@@ -1,8 +1,9 @@
 import t from 'tap'
 import { ctState, type Match } from '../../src/openflow/values.js'
 import { buildFrame } from '../../src/pipeline/build.js'
+import type { RunGroup } from '../../src/pipeline/choice.js'
 import { Conntrack } from '../../src/pipeline/conntrack.js'
-import { evaluate, type RunGroup, type RunRow } from '../../src/pipeline/evaluate.js'
+import { evaluate, type RunRow } from '../../src/pipeline/evaluate.js'
 import { FlowTable } from '../../src/pipeline/flow-table.js'
 import { checksum, type Fields, readPacket } from '../../src/pipeline/packet.js'
 

@@ -8,7 +8,7 @@ import { buildFrame } from '../../src/pipeline/build.js'
 import { type Fields, readPacket } from '../../src/pipeline/packet.js'
 import type { NetworkSpec } from '../../src/sim/network.js'
 import { defaultDiscovery } from '../../src/topology/discovery.js'
-import type { GuardLevel } from '../../src/topology/guard.js'
+import type { GuardLevel } from '../../src/topology/guard-level.js'
 import { defaultHosts } from '../../src/topology/hosts.js'
 import { end, ring, tap, Whole } from './whole.js'
 

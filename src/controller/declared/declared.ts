@@ -2,9 +2,10 @@
  * Hands declared networks and hosts to the topology, and says of each whether it is in force. Places are
  * looked up again whenever a switch connects: what names a port that is not there waits.
  */
+
 import { type Dpid, formatMac, parseMac, readIp } from '../../base/addresses.js'
+import type { Entry } from '../../topology/intents/entries.js'
 import type { Intent } from '../../topology/intents/intent.js'
-import type { Entry } from '../../topology/intents/layout.js'
 import {
   type Host,
   hostKey,

@@ -3,7 +3,7 @@ import Type, { type Static } from 'typebox'
 import { parseCidr, parseIpv4, parseIpv6, parseMac } from '../../base/addresses.js'
 import { protections } from '../../topology/intents/intent.js'
 import { services } from '../../topology/model.js'
-import { costKinds } from '../../topology/paths/costs.js'
+import { costKinds } from '../../topology/paths/cost-kinds.js'
 import type { Complaint, Kind } from '../objects/kind.js'
 
 const strict = { additionalProperties: false }

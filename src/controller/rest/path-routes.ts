@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import Type, { type Static } from 'typebox'
 import { answerPaths, type PathQuestion } from '../../topology/paths/answer.js'
 import { answerAllPaths } from '../../topology/paths/answer-all.js'
-import { costKinds } from '../../topology/paths/costs.js'
+import { costKinds } from '../../topology/paths/cost-kinds.js'
 import type { Controller } from '../controller.js'
 import { pathNotes } from '../path-notes.js'
 

@@ -2,13 +2,14 @@
  * Sessions as the switches remember them, with the rule that let them in and the hosts by name. Only those of
  * switches on this machine can be read; of the others it is said that they cannot.
  */
+
 import type { Ip } from '../../base/addresses.js'
 import type { Env } from '../../base/env.js'
 import { decide } from '../../nfv/firewall/decide.js'
-import type { Resolved } from '../../nfv/firewall/resolved.js'
+import type { PlacedRule, Resolved } from '../../nfv/firewall/resolved.js'
+import type { TimeoutBook } from '../../nfv/firewall/timeout-zones.js'
 import { slotOf, zoneOf } from '../../pipeline/zones.js'
 import type { Topology } from '../../topology/model.js'
-import type { PolicyKeeper } from '../policies.js'
 import { parseConntrack, type TrackedConnection } from './conntrack-dump.js'
 import { askDaemon, controlSockets } from './local-daemons.js'
 
@@ -43,23 +44,25 @@ export interface Sessions {
 const elsewhere =
   'only a controller on the machine of its ovs-vswitchd can read its connections (see "sluice run --openvswitch")'
 
+/** What is known of the rules that sessions were judged by. */
+export interface SessionRules {
+  readonly generation: number
+  readonly timeouts: TimeoutBook
+  rule(id: number): PlacedRule | undefined
+}
+
 export class SessionReader {
   readonly #env: Env
   readonly #places: readonly string[]
   readonly #topology: () => Topology
-  readonly #policies: PolicyKeeper
+  readonly #rules: SessionRules
 
   /** @param places control sockets of ovs-vswitchd, and folders that hold them */
-  constructor(
-    env: Env,
-    places: readonly string[],
-    topology: () => Topology,
-    policies: PolicyKeeper,
-  ) {
+  constructor(env: Env, places: readonly string[], topology: () => Topology, rules: SessionRules) {
     this.#env = env
     this.#places = places
     this.#topology = topology
-    this.#policies = policies
+    this.#rules = rules
   }
 
   async read(): Promise<Sessions> {
@@ -92,7 +95,7 @@ export class SessionReader {
   ): Session[] {
     const slots = [
       ...topology.networks.map(({ number }) => slotOf(number)),
-      ...this.#policies.timeouts.zones.flatMap(zone => Object.values(zone.slots)),
+      ...this.#rules.timeouts.zones.flatMap(zone => Object.values(zone.slots)),
     ]
     const zones = new Map(
       [...topology.switches.values()]
@@ -108,7 +111,7 @@ export class SessionReader {
       const name = zones.get(zone)
       // What another switch has decided is listed there.
       if (name === undefined || label.isElsewhere) return []
-      const rule = this.#policies.rule(label.rule)?.rule
+      const rule = this.#rules.rule(label.rule)?.rule
       const [sourceHost, destinationHost] = [hosts.get(tuple.source), hosts.get(tuple.destination)]
       return [
         {
@@ -117,7 +120,7 @@ export class SessionReader {
           ...(sourceHost && { sourceHost }),
           ...(destinationHost && { destinationHost }),
           ...(rule && { rule: rule.name, policy: rule.policy }),
-          isCurrent: label.generation === this.#policies.generation,
+          isCurrent: label.generation === this.#rules.generation,
         },
       ]
     })

@@ -7,11 +7,11 @@ import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Env } from '../../base/env.js'
 import { AgentHosts, agentPath } from '../agents.js'
+import type { LabSpec, LinkSpec } from '../lab-spec.js'
 import { clear, clearStale, Ledger } from '../ledger.js'
 import { ovsVariables, startOvs } from '../ovs.js'
 import { Relay } from '../relay.js'
 import { end, start } from '../shell.js'
-import type { LabSpec, LinkSpec } from '../spec.js'
 import type { Stage } from '../stage.js'
 
 /** Debian's Mininet belongs to Debian's Python, whatever else is on the path. */

@@ -1,9 +1,10 @@
 /** The stage of real Open vSwitch: switches and hosts in namespaces, one ovs-vswitchd a switch. */
+
 import type { Env } from '../../base/env.js'
 import { AgentHosts, agentPath } from '../agents.js'
+import type { LabSpec, LinkSpec } from '../lab-spec.js'
 import { Rig } from '../rig.js'
 import { start } from '../shell.js'
-import type { LabSpec, LinkSpec } from '../spec.js'
 import type { Stage } from '../stage.js'
 
 export class NetnsStage extends AgentHosts implements Stage {

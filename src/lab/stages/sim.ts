@@ -1,19 +1,14 @@
 /** The stage that runs anywhere, without root: simulated switches and hosts, real OpenFlow to the controller. */
+
 import type { Dpid, Ip, Ipv4, Ipv6, Mac } from '../../base/addresses.js'
 import type { Env } from '../../base/env.js'
 import type { SimulatedHost } from '../../sim/host.js'
 import { SimulatedNetwork } from '../../sim/network.js'
 import { flowPatienceMillis, inTurns } from '../flows.js'
+import type { HostSpec, LabSpec, LinkSpec } from '../lab-spec.js'
 import { type NumberedSession, numbered } from '../numbered.js'
 import { sleep } from '../shell.js'
-import {
-  addressOf,
-  type HostSpec,
-  type LabSpec,
-  type LinkSpec,
-  portsOfStory,
-  spareOf,
-} from '../spec.js'
+import { addressOf, portsOfStory, spareOf } from '../spec.js'
 import type { Protocol, SessionState, Stage, TryResult } from '../stage.js'
 
 export class SimStage implements Stage {

@@ -13,7 +13,7 @@ import {
 import { complaintAt, didYouMean, Mistakes } from './complaint.js'
 import { Budget, counted, maxPortRanges, noLimits } from './limits.js'
 import { everyPort, joinPorts, subtractPorts } from './ports.js'
-import type { Term } from './resolved.js'
+import type { Term, TimedService } from './resolved.js'
 import {
   type Line,
   type Member,
@@ -52,13 +52,6 @@ export const noFacts = (nowMillis: number): Facts => ({
 
 type ZoneLine = Line<Extract<Statement, { kind: 'zone' }>>
 type ServiceLine = Line<Extract<Statement, { kind: 'service' }>>
-
-/** A service whose connections may be silent for so many seconds. */
-export interface TimedService {
-  readonly line: Line
-  readonly seconds: number
-  readonly terms: readonly Term[]
-}
 
 /** What a rule was resolved from; the rule stays as it is while these stay the same objects. */
 export type Dependency = readonly [

@@ -5,13 +5,13 @@ import {
   type Cap,
   type Helper,
   type Limit,
+  type Line,
   type LogWish,
   type PortRange,
   type RuleError,
   transports,
   type Verb,
 } from './rule.js'
-import type { Timeout } from './timeouts.js'
 
 /**
  * One kind of packet. For ICMP the source port is the type and the destination port the code,
@@ -123,3 +123,20 @@ export const isSameAudit = (rule: ResolvedRule, before: ResolvedRule | undefined
 
 export const ruleById = (resolved: Resolved): ReadonlyMap<number, PlacedRule> =>
   new Map([...resolved.tiers.flat(), resolved.last].map(placed => [placed.rule.id, placed]))
+
+export type TimedProtocol = 'tcp' | 'udp'
+
+export type TimedPorts = Readonly<Partial<Record<TimedProtocol, readonly PortRange[]>>>
+
+export interface Timeout {
+  readonly seconds: number
+  /** Sorted ranges that do not touch. */
+  readonly ports: TimedPorts
+}
+
+/** A service whose connections may be silent for so many seconds. */
+export interface TimedService {
+  readonly line: Line
+  readonly seconds: number
+  readonly terms: readonly Term[]
+}

@@ -11,6 +11,7 @@
  * So what was opened before its ports got a timeout, and what was opened by a datagram in pieces, of which only the first
  * shows its ports, goes on where it is. Only what is not known where it should be is looked for elsewhere: first packets.
  */
+
 import type { Match } from '../../openflow/values.js'
 import { etherTypes, ipProtocols } from '../../pipeline/packet.js'
 import { type Flow, flow, type Origin, type Section, section } from '../../pipeline/program.js'
@@ -18,9 +19,10 @@ import { bitsEqual, load, registers } from '../../pipeline/registers.js'
 import { type TableName, tableId } from '../../pipeline/tables.js'
 import { slotOf } from '../../pipeline/zones.js'
 import { masksOf, subtractPorts } from './ports.js'
+import type { TimedProtocol } from './resolved.js'
 import { state, toSession } from './tables.js'
 import type { TimedZone, TimeoutBook } from './timeout-zones.js'
-import { portsBy, type TimedProtocol, timedProtocols } from './timeouts.js'
+import { portsBy, timedProtocols } from './timeouts.js'
 import { formatSpan } from './times.js'
 
 const origin: Origin = { kind: 'base', name: 'timeouts' }

@@ -7,8 +7,10 @@
  * Open vSwitch forgets what a connection was to have when its zone gets another time. So a time that is new gets a zone
  * that is new, as long as there are some; then that of the time that nobody has declared for longest.
  */
+
 import { lastSlot, slotOf } from '../../pipeline/zones.js'
-import { portsBy, type TimedPorts, type Timeout } from './timeouts.js'
+import type { TimedPorts, Timeout } from './resolved.js'
+import { portsBy } from './timeouts.js'
 
 export interface TimedZone {
   readonly seconds: number

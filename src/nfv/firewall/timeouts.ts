@@ -4,20 +4,12 @@
  * A connection is timed by its ports before any rule is asked, whichever end has them: 22 at either end of a TCP
  * connection is that of `service ssh = tcp 22 timeout 8h`, and the answer finds what the question has opened.
  */
+
 import { complaintAt } from './complaint.js'
-import type { TimedService } from './environment.js'
 import { everyPort, overlap, unionPorts } from './ports.js'
+import type { TimedPorts, TimedProtocol, TimedService, Timeout } from './resolved.js'
 import type { PortRange, RuleError } from './rule.js'
 import { formatSpan } from './times.js'
-
-export type TimedProtocol = 'tcp' | 'udp'
-export type TimedPorts = Readonly<Partial<Record<TimedProtocol, readonly PortRange[]>>>
-
-export interface Timeout {
-  readonly seconds: number
-  /** Sorted ranges that do not touch. */
-  readonly ports: TimedPorts
-}
 
 /** Each has a zone of its own in every network, of 63 that there are. */
 const maxTimeouts = 7

@@ -3,7 +3,7 @@ import { decode, encode, kindOf } from '../codec.js'
 import { findError } from '../error-codes.js'
 import type { Message, MessageKind, Received, ReceivedOf } from '../messages/index.js'
 import { noBuffer } from '../messages/packet.js'
-import { type Match, ports } from '../values.js'
+import { ports } from '../values.js'
 import { DecodeError } from '../wire/decode-error.js'
 import { formatActions } from './format-actions.js'
 import {
@@ -14,9 +14,16 @@ import {
   formatRule,
 } from './format-flow.js'
 import { formatHexDump } from './format-hex.js'
-import { formatMatch, formatPort } from './format-match.js'
+import { formatPort } from './format-match.js'
 import { formatMonitorMessage, masksOf } from './format-monitor.js'
-import { formatNicira, formatPacketIn2, packetReason } from './format-nicira.js'
+import {
+  formatKnown,
+  formatLengths,
+  formatNicira,
+  formatPacketIn2,
+  packetReason,
+  roleNames,
+} from './format-nicira.js'
 import { formatPacket } from './format-packet.js'
 import { formatPortDescription, formatPortMod, formatQueueConfig } from './format-port.js'
 import { formatStatistics } from './format-statistics.js'
@@ -129,7 +136,7 @@ const formatBody = (message: Received, depth: number): string => {
     default:
       return (
         formatStatistics(message) ??
-        formatNicira(message, depth) ??
+        formatNicira(message, bytes => formatInner(bytes, depth)) ??
         formatMonitorMessage(message) ??
         ''
       )
@@ -273,15 +280,6 @@ const formatPacketIn = (
   return ` ${parts.join(' ')}\n${formatPacket(data)}`
 }
 
-/** A packet that is kept may come in part, but not with more than there is. */
-export const formatLengths = (total: number, given: number, isKept: boolean): string[] => {
-  if (isKept) return total < given ? ['(***total_len < data_len***)'] : []
-  return total === given ? [] : ['(***total_len != data_len***)']
-}
-
-/** What Open vSwitch does not know of a packet it passes over. */
-export const formatKnown = ({ unknown: _, ...match }: Match): string => formatMatch(match)
-
 const formatPacketOut = ({ bufferId, inPort, actions, data }: ReceivedOf<'packet-out'>): string => {
   const head = ` in_port=${formatPort(inPort)} actions=${formatActions(actions)} `
   return bufferId === noBuffer
@@ -335,9 +333,6 @@ const formatFlowRemoved = (message: ReceivedOf<'flow-removed'>): string => {
   if (hardTimeout) parts.push(`hard${hardTimeout}`)
   return [...parts, `pkts${message.packetCount}`, `bytes${message.byteCount}`].join(' ')
 }
-
-// biome-ignore format: a table
-export const roleNames = { nochange: 'nochange', equal: 'equal', master: 'primary', slave: 'secondary' } as const
 
 const formatRole = ({
   kind,

@@ -1,18 +1,25 @@
 /** Messages of experimenters as `ofp-print` writes them. */
 import type { FlushTuple } from '../messages/ct-flush.js'
 import type { Received, ReceivedOf } from '../messages/index.js'
+import type { Match } from '../values.js'
 import { toHex } from '../wire/codecs.js'
 import { formatContinuation } from './format-continuation.js'
-import { formatInner, formatKnown, formatLengths, roleNames } from './format-message.js'
+import { formatMatch } from './format-match.js'
 import { formatPacket } from './format-packet.js'
 
-/** What comes behind the head; undefined when the message is none of these. */
-export const formatNicira = (message: Received, depth: number): string | undefined => {
+type FormatInner = (bytes: Uint8Array) => string
+
+/**
+ * What comes behind the head; undefined when the message is none of these.
+ *
+ * @param formatInner writes a message that another one holds
+ */
+export const formatNicira = (message: Received, formatInner: FormatInner): string | undefined => {
   switch (message.kind) {
     case 'bundle-control':
       return `\n ${formatBundle(message)} type=${message.control.replace('-', '_').toUpperCase()} flags=${formatBundleFlags(message.flags)}`
     case 'bundle-add':
-      return formatBundleAdd(message, depth)
+      return formatBundleAdd(message, formatInner)
     case 'role-status':
       return ` role=${roleNames[message.role]} generation_id=${message.generationId} reason=${roleReasons[message.reason] ?? message.reason}`
     case 'set-packet-in-format':
@@ -34,6 +41,9 @@ export const formatNicira = (message: Received, depth: number): string | undefin
   }
 }
 
+// biome-ignore format: a table
+export const roleNames = { nochange: 'nochange', equal: 'equal', master: 'primary', slave: 'secondary' } as const
+
 const roleReasons: Readonly<Record<string, string>> = {
   'master-request': 'primary_request',
   config: 'configuration_changed',
@@ -50,8 +60,17 @@ const formatBundleFlags = (flags: number): string => {
   return words.join(' ') || '0'
 }
 
-const formatBundleAdd = (message: ReceivedOf<'bundle-add'>, depth: number): string =>
-  `\n ${formatBundle(message)} flags=${formatBundleFlags(message.flags)}\n${formatInner(message.message, depth)}`
+const formatBundleAdd = (message: ReceivedOf<'bundle-add'>, formatInner: FormatInner): string =>
+  `\n ${formatBundle(message)} flags=${formatBundleFlags(message.flags)}\n${formatInner(message.message)}`
+
+/** A packet that is kept may come in part, but not with more than there is. */
+export const formatLengths = (total: number, given: number, isKept: boolean): string[] => {
+  if (isKept) return total < given ? ['(***total_len < data_len***)'] : []
+  return total === given ? [] : ['(***total_len != data_len***)']
+}
+
+/** What Open vSwitch does not know of a packet it passes over. */
+export const formatKnown = ({ unknown: _, ...match }: Match): string => formatMatch(match)
 
 export const packetReason = (reason: string | number): string =>
   typeof reason === 'number' ? String(reason) : reason.replaceAll('-', '_')

@@ -6,16 +6,14 @@
 
 import { widthOf } from '../match.js'
 import { type Field, fieldByName } from '../oxm.js'
-import type { Known } from '../prerequisites.js'
 import { type Action, type FieldValue, type Instruction, ports, type Subfield } from '../values.js'
-import { parseNested } from './parse-nested.js'
+import { type ActionContext, parseNested, splitArrow } from './parse-nested.js'
 import {
   allOnes,
   asFieldValue,
   findNamedField,
   findPort,
   findSymbol,
-  type PortNames,
   parseBits,
   parsePort,
   parseSubfield,
@@ -29,18 +27,6 @@ import {
   splitMask,
   splitWords,
 } from './parse-words.js'
-
-export interface ActionContext {
-  readonly ports?: PortNames
-  /** What the match says; some actions are written differently for TCP and for UDP. */
-  readonly known: Known
-  /** The packet has a VLAN tag where we are. */
-  hasVlan: boolean
-  /** Gathers what has a word of its own and is a `set_field` on the wire: an action set takes it for any packet. */
-  readonly lenient?: Set<Action>
-  /** In `ct(exec(...))`, where mark and label may be set and nothing else. */
-  readonly isInCt?: boolean
-}
 
 /** One word of a list of actions: some are two actions on the wire, some are instructions. */
 type Parsed = readonly Action[] | Instruction
@@ -178,13 +164,6 @@ const parseResubmit: Parser = (value, context) => {
       ...(ct ? { ct: true } : {}),
     },
   ]
-}
-
-/** `value->destination`; the arrow may stand behind a closing parenthesis. */
-export const splitArrow = (value: string, what: string): [string, string] => {
-  const at = value.lastIndexOf('->')
-  if (at < 0) throw new FlowTextError(`${value}: missing \`->' in ${what}`)
-  return [value.slice(0, at), value.slice(at + 2)]
 }
 
 const parseSetField: Parser = (text, context) => {
@@ -356,7 +335,7 @@ const parseOne = (key: string, value: string, context: ActionContext): Parsed =>
       for (const action of parsed) if (action.kind === 'set_field') context.lenient?.add(action)
     return parsed
   }
-  const nested = parseNested(word, value, context)
+  const nested = parseNested(word, value, context, parseActions)
   if (nested !== undefined) return [nested]
   const port = findPort(key, context.ports)
   if (port === undefined) throw new FlowTextError(`unknown action ${key}`)

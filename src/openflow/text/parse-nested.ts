@@ -1,7 +1,9 @@
 /** Actions with parameters in parentheses: ct, learn, multipath, bundle, sample, encap and their kin. */
+
 import { type Ip, parseIpv4, parseIpv6 } from '../../base/addresses.js'
 import { widthOf } from '../match.js'
 import { fieldByName } from '../oxm.js'
+import type { Known } from '../prerequisites.js'
 import type {
   Action,
   CtAction,
@@ -11,21 +13,47 @@ import type {
   NatAction,
   Subfield,
 } from '../values.js'
-import { type ActionContext, parseActions, splitArrow } from './parse-actions.js'
+import type { PortNames } from './parse-value.js'
 import { findNamedField, parseBits, parsePort, parseSubfield } from './parse-value.js'
 import { FlowTextError, parseDecimal, parseNumber, parseSmall, splitWords } from './parse-words.js'
 
 type Editable<T> = { -readonly [K in keyof T]: T[K] }
 
-/** The action of this name; undefined when it is none of these. */
+export interface ActionContext {
+  readonly ports?: PortNames
+  /** What the match says; some actions are written differently for TCP and for UDP. */
+  readonly known: Known
+  /** The packet has a VLAN tag where we are. */
+  hasVlan: boolean
+  /** Gathers what has a word of its own and is a `set_field` on the wire: an action set takes it for any packet. */
+  readonly lenient?: Set<Action>
+  /** In `ct(exec(...))`, where mark and label may be set and nothing else. */
+  readonly isInCt?: boolean
+}
+
+type ParseActions = (text: string, context: ActionContext) => Action[]
+
+/** `value->destination`; the arrow may stand behind a closing parenthesis. */
+export const splitArrow = (value: string, what: string): [string, string] => {
+  const at = value.lastIndexOf('->')
+  if (at < 0) throw new FlowTextError(`${value}: missing \`->' in ${what}`)
+  return [value.slice(0, at), value.slice(at + 2)]
+}
+
+/**
+ * The action of this name; undefined when it is none of these.
+ *
+ * @param parseActions reads a list of actions that another one holds
+ */
 export const parseNested = (
   name: string,
   value: string,
   context: ActionContext,
+  parseActions: ParseActions,
 ): Action | undefined => {
   switch (name) {
     case 'ct':
-      return parseCt(value, context)
+      return parseCt(value, context, parseActions)
     case 'learn':
       return parseLearn(value, context)
     case 'conjunction':
@@ -55,7 +83,7 @@ const unknownKey = (key: string, action: string): FlowTextError =>
 
 const algs: Readonly<Record<string, number>> = { ftp: 21, tftp: 69 }
 
-const parseCt = (text: string, context: ActionContext): CtAction => {
+const parseCt = (text: string, context: ActionContext, parseActions: ParseActions): CtAction => {
   const value: Editable<CtAction> = { kind: 'ct', zone: 0 }
   for (const { key, value: given } of splitWords(text)) {
     if (key === 'commit') value.commit = true

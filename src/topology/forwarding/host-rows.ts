@@ -6,13 +6,14 @@
  *     answer    broadcast questions for it, unless they come in where it is
  *     forward   frames to its MAC
  */
+
 import { macNumber, parseIpv4, parseIpv6 } from '../../base/addresses.js'
 import type { Action, Match, Subfield } from '../../openflow/values.js'
 import { etherTypes, ipProtocols } from '../../pipeline/packet.js'
 import { type Flow, flow, type Origin } from '../../pipeline/program.js'
 import { bitsEqual, judgedHere, registers } from '../../pipeline/registers.js'
 import { writeUserdata } from '../../pipeline/userdata.js'
-import type { GuardLevel } from '../guard.js'
+import type { GuardLevel } from '../guard-level.js'
 import { type Host, hostKey } from '../model.js'
 import { askMeter, teachMeter } from './meters.js'
 import { groupBit } from './rows.js'

@@ -1,4 +1,5 @@
 /** What a port admits: an edge port the hosts of its networks, a fabric port what other switches send. */
+
 import { macNumber } from '../../base/addresses.js'
 import { type Action, type Match, ports } from '../../openflow/values.js'
 import { etherTypes, ipProtocols } from '../../pipeline/packet.js'
@@ -6,7 +7,7 @@ import { type Flow, flow, type Origin, type Section, section } from '../../pipel
 import { bitsEqual, isFirstTime, load, registers } from '../../pipeline/registers.js'
 import { writeUserdata } from '../../pipeline/userdata.js'
 import { slotOf, zoneOf } from '../../pipeline/zones.js'
-import type { GuardLevel } from '../guard.js'
+import type { GuardLevel } from '../guard-level.js'
 import { controllerMac } from '../host-frames.js'
 import { returnDestination, roundDestination } from '../lldp.js'
 import type { Membership } from '../memberships.js'

@@ -1,8 +1,8 @@
 /** What intents have in force, as sections by switch; what has not changed is the same object again. */
+
 import type { Dpid } from '../../base/addresses.js'
 import { type Section, section } from '../../pipeline/program.js'
-import type { LaidIntent } from './keeper.js'
-import type { Entries, Entry } from './layout.js'
+import type { Entries, Entry, LaidIntent } from './entries.js'
 
 interface Known {
   readonly entries: Entries

@@ -2,19 +2,16 @@
  * Keeps every intent where it should lead: routes it anew when the network changes, and takes what the switches
  * have there stage by stage, each confirmed before the next (make before break).
  */
+
 import type { Dpid } from '../../base/addresses.js'
 import { hash32 } from '../../pipeline/program.js'
 import type { Topology } from '../model.js'
-import type { Intent, IntentResult } from './intent.js'
-import { type Entries, layOut } from './layout.js'
+import type { Entries, LaidIntent } from './entries.js'
+import type { Intent } from './intent.js'
+import type { IntentResult } from './lanes.js'
+import { layOut } from './layout.js'
 import { IntentView, routeIntent } from './route.js'
 import { nextStage } from './stages.js'
-
-/** What of an intent is in force, or is to be now. */
-export interface LaidIntent {
-  readonly name: string
-  readonly entries: Entries
-}
 
 export interface IntentNetwork {
   /** Resolves to true when a switch has confirmed what is known now, to false when it does not in time. */

@@ -12,31 +12,15 @@
  *
  * Each frame goes at most once up the path, back, and over the second path: it cannot loop.
  */
-import { type Dpid, macNumber } from '../../base/addresses.js'
+
+import { macNumber } from '../../base/addresses.js'
 import { type Action, type Bucket, type Match, ports } from '../../openflow/values.js'
-import { type Flow, flow, type Group, groupNumber, type Origin } from '../../pipeline/program.js'
+import { flow, type Group, groupNumber, type Origin } from '../../pipeline/program.js'
 import { bitsEqual, registers } from '../../pipeline/registers.js'
 import { toSwitch } from '../forwarding/tags.js'
 import type { Host } from '../model.js'
-import type { IntentHop, IntentTree, Lane, RoutedIntent } from './intent.js'
-
-export interface Entry {
-  /** Its own within the intent: the same place in another path has the same key. */
-  readonly key: string
-  /** Entries of one lane or tree are changed in an order. */
-  readonly lane: string
-  readonly dpid: Dpid
-  /** True where frames of hosts come onto a lane; trees are entered everywhere. */
-  readonly isEntrance: boolean
-  /** Keys of entries where its frames come next. */
-  readonly next: readonly string[]
-  /** The same as long as rows and group are. */
-  readonly text: string
-  readonly flows: readonly Flow[]
-  readonly groups: readonly Group[]
-}
-
-export type Entries = ReadonlyMap<string, Entry>
+import type { Entries, Entry } from './entries.js'
+import type { IntentHop, IntentTree, Lane, RoutedIntent } from './lanes.js'
 
 /** @param numberOf a number of its own for each text, below 2^20 */
 export const layOut = (

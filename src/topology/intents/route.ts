@@ -1,21 +1,16 @@
 /** Where intents lead now. Pure, and the same for equal input. */
+
 import { buildGraph, type Graph } from '../graph.js'
 import type { Host, Topology } from '../model.js'
 import { alternateTo } from '../paths/alternate.js'
 import { type Conditions, constrainedPath, keeps, openCosts } from '../paths/constrained.js'
-import { type CostKind, costFunction } from '../paths/costs.js'
+import type { CostKind } from '../paths/cost-kinds.js'
+import { costFunction } from '../paths/costs.js'
 import { disjointPairThrough } from '../paths/disjoint.js'
 import { distancesTo, nextHops, nodesOf, type Path } from '../paths/shortest.js'
 import { type End, endsOf, everybody } from './ends.js'
-import type {
-  Branch,
-  Intent,
-  IntentHop,
-  IntentResult,
-  IntentTree,
-  Lane,
-  RoutedIntent,
-} from './intent.js'
+import type { Intent } from './intent.js'
+import type { Branch, IntentHop, IntentResult, IntentTree, Lane, RoutedIntent } from './lanes.js'
 
 /** Rows that one intent may need in one switch; more is refused with a way out. */
 const maxPairs = 20_000

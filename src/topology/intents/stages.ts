@@ -6,8 +6,9 @@
  * An entry that carries frames is changed when all that its frames meet next is in force and confirmed. So a frame
  * follows the old way up to the first entry that is changed, and from there on only changed ones.
  */
+
 import type { Dpid } from '../../base/addresses.js'
-import type { Entries, Entry } from './layout.js'
+import type { Entries, Entry } from './entries.js'
 
 /**
  * What may be in force next.

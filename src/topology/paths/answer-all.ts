@@ -1,9 +1,11 @@
 /** The way from every switch to every other, for whoever asks: a page of switches at a time, so that it stays small. */
+
 import type { Dpid } from '../../base/addresses.js'
 import { Failure } from '../../base/failures.js'
 import { absent, buildGraph, type Graph } from '../graph.js'
 import type { Topology } from '../model.js'
-import { type CostKind, costFunction } from './costs.js'
+import type { CostKind } from './cost-kinds.js'
+import { costFunction } from './costs.js'
 import { distancesFrom } from './shortest.js'
 
 export interface AllPathsQuestion {

@@ -1,11 +1,13 @@
 /** Answers `sluice path`: which way traffic goes, how long it takes, which other ways there are. */
+
 import type { Dpid } from '../../base/addresses.js'
 import { Failure } from '../../base/failures.js'
 import { absent, buildGraph, type Graph, linkAt } from '../graph.js'
 import type { Topology } from '../model.js'
 import { theHost, theSwitch } from '../names.js'
 import { type Conditions, constrainedPath, latencyOfPath } from './constrained.js'
-import { type CostKind, costFunction } from './costs.js'
+import type { CostKind } from './cost-kinds.js'
+import { costFunction } from './costs.js'
 import { disjointPair } from './disjoint.js'
 import { shortestPaths } from './k-shortest.js'
 import { costOf, type Path } from './shortest.js'

@@ -1,11 +1,6 @@
 /** What a link costs, by the choice of whoever asks for a path. */
 import { dampedCost, type Link } from '../model.js'
-
-/**
- * hops: 1 each · latency: milliseconds · utilisation: 1 when idle, 1,000 when full · given: as declared
- */
-export const costKinds = ['hops', 'latency', 'utilisation', 'given'] as const
-export type CostKind = (typeof costKinds)[number]
+import type { CostKind } from './cost-kinds.js'
 
 /** The lowest latency that counts: a link that is not measured yet is no short cut. */
 const leastMillis = 0.01

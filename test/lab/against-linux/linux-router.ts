@@ -6,9 +6,9 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { AgentHosts, agentPath } from '../../../src/lab/agents.js'
+import type { HostSpec, LabSpec } from '../../../src/lab/lab-spec.js'
 import { clear, Ledger } from '../../../src/lab/ledger.js'
 import { sh, start } from '../../../src/lab/shell.js'
-import type { HostSpec, LabSpec } from '../../../src/lab/spec.js'
 
 export const routerMac = '02:00:00:00:02:01'
 

@@ -3,12 +3,14 @@
  * theirs. Every event makes a new state; states are compared by their text. Who has a right to what is not
  * looked up in the rows: it is known from what was done.
  */
+
 import type { Ip, Mac } from '../../../src/base/addresses.js'
 import { createCompiler } from '../../../src/nfv/firewall/compile.js'
 import { Concern, OwnAddresses } from '../../../src/nfv/firewall/concern.js'
 import type { Connection } from '../../../src/nfv/firewall/decide.js'
+import type { RunGroup } from '../../../src/pipeline/choice.js'
 import { Conntrack } from '../../../src/pipeline/conntrack.js'
-import { evaluate, type RunGroup, type RunRow, rowOfFlow } from '../../../src/pipeline/evaluate.js'
+import { evaluate, type RunRow, rowOfFlow } from '../../../src/pipeline/evaluate.js'
 import { FlowTable } from '../../../src/pipeline/flow-table.js'
 import type { Fields, Packet } from '../../../src/pipeline/packet.js'
 import type { Section } from '../../../src/pipeline/program.js'

@@ -1,6 +1,6 @@
 import t from 'tap'
 import type { Dpid } from '../../../src/base/addresses.js'
-import type { Entries, Entry } from '../../../src/topology/intents/layout.js'
+import type { Entries, Entry } from '../../../src/topology/intents/entries.js'
 import { nextStage } from '../../../src/topology/intents/stages.js'
 
 /** `a>b b>c c` is a way over the places a, b and c; `b=2` has other rows than `b`. */

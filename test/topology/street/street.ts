@@ -7,11 +7,12 @@
  *     plain:  s1 ── s2 ── s3      hub on s1
  *     ours:   s1, s2, s3 in a ring, hub on s1 and s2
  */
+
 import { type Ipv4, ipNumber } from '../../../src/base/addresses.js'
 import type { Timers } from '../../../src/base/env.js'
 import { SimulatedEnv } from '../../../src/base/simulated-env.js'
 import { defaultDiscovery } from '../../../src/topology/discovery.js'
-import type { GuardLevel } from '../../../src/topology/guard.js'
+import type { GuardLevel } from '../../../src/topology/guard-level.js'
 import { defaultHosts } from '../../../src/topology/hosts.js'
 import { end, ring, Whole } from '../whole.js'
 import { LearningSwitch } from './learning-switch.js'

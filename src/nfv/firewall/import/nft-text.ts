@@ -3,8 +3,10 @@
  * maps with their elements, `define`. What a rule says in words that are not known here becomes a statement `xt`.
  */
 
-import type { Json } from './nft.js'
 import { ImportError } from './rule-writer.js'
+
+/** An object of `nft -j`. */
+export type Json = Readonly<Record<string, unknown>>
 
 interface Token {
   readonly text: string

@@ -27,11 +27,9 @@ import {
   unionOf,
 } from './condition.js'
 import { targetVerdict } from './iptables.js'
-import { insertRule, readNftText } from './nft-text.js'
+import { insertRule, type Json, readNftText } from './nft-text.js'
 import { ImportError, type Imported, type ImportOptions, RuleWriter } from './rule-writer.js'
 import { writeChains } from './write-chains.js'
-
-export type Json = Readonly<Record<string, unknown>>
 
 interface Chain {
   readonly family: string
