@@ -1,4 +1,5 @@
 /** The commands of Ryu's firewall, on a policy of ours; replies are shaped and worded as scripts expect them. */
+import type { Dpid } from '../../base/addresses.js'
 import type { Controller } from '../controller.js'
 import {
   policyName,
@@ -47,15 +48,13 @@ export class RyuFirewall {
   /** Turns the firewall, or its log, of switches on and off. */
   turn(what: 'enabled' | 'logging', isOn: boolean, switchId: string): Promise<object[]> {
     return this.#inTurn(async () => {
-      const chosen = this.#switches(switchId)
+      const { chosen, absent } = this.#connected(switchId)
       const state = this.#state
       const others = state[what].filter(dpid => !chosen.includes(dpid))
-      await this.#keep({ ...state, [what]: isOn ? [...others, ...chosen].sort() : others })
+      const changed = { ...state, [what]: isOn ? [...others, ...chosen].sort() : others }
       const details = turned[what][isOn ? 'on' : 'off']
-      return chosen.map(dpid => ({
-        switch_id: dpid,
-        command_result: { result: 'success', details },
-      }))
+      const replies = chosen.map(dpid => replyOf(dpid, { result: 'success', details }))
+      return this.#keep(changed, replies, absent)
     })
   }
 
@@ -78,7 +77,8 @@ export class RyuFirewall {
     return this.#inTurn(async () => {
       const wish = read(body)
       let state = this.#state
-      const replies = this.#switches(switchId).map(dpid => {
+      const { chosen, absent } = this.#connected(switchId)
+      const replies = chosen.map(dpid => {
         const vlans = vlan === 'all' ? vlansOf(state, dpid) : [vlan]
         const results = vlans.map((id): CommandResult => {
           const key = `${dpid}/${id}`
@@ -88,10 +88,9 @@ export class RyuFirewall {
           const details = `Rule added. : rule_id=${rule_id}`
           return { result: 'success', details, ...(id !== 0 && { vlan_id: id }) }
         })
-        return { switch_id: dpid, command_result: results }
+        return replyOf(dpid, results)
       })
-      await this.#keep(state)
-      return replies
+      return this.#keep(state, replies, absent)
     })
   }
 
@@ -100,19 +99,17 @@ export class RyuFirewall {
       const wanted = body.rule_id === 'all' ? 'all' : Number(body.rule_id)
       if (wanted !== 'all' && !Number.isInteger(wanted)) throw new Refusal('Invalid ruleID.')
       const state = this.#state
-      const chosen = this.#switches(switchId)
+      const { chosen, absent } = this.#connected(switchId)
       const isGone = (rule: RyuRule) =>
         chosen.includes(rule.switch) &&
         isOf(rule, vlan) &&
         (wanted === 'all' || rule.rule_id === wanted)
-      await this.#keep({ ...state, rules: state.rules.filter(rule => !isGone(rule)) })
-      return chosen.map(dpid => ({
-        switch_id: dpid,
-        command_result: deleted(
-          state.rules.filter(rule => rule.switch === dpid && isGone(rule)),
-          wanted,
-        ),
-      }))
+      const replies = chosen.map(dpid => {
+        const gone = state.rules.filter(rule => rule.switch === dpid && isGone(rule))
+        return replyOf(dpid, deleted(gone, wanted))
+      })
+      const rules = state.rules.filter(rule => !isGone(rule))
+      return this.#keep({ ...state, rules }, replies, absent)
     })
   }
 
@@ -127,13 +124,25 @@ export class RyuFirewall {
     if (switchId === 'all') return known
     if (!/^[0-9a-f]{16}$/i.test(switchId)) throw new Refusal('Invalid switchID.')
     const dpid = known.find(each => each === switchId.toLowerCase())
-    if (dpid === undefined)
-      throw new Refusal(`firewall sw is not connected. : switchID=${switchId}`)
+    if (dpid === undefined) throw new Refusal(notConnected(switchId))
     return [dpid]
   }
 
-  /** Resolves when it is in force at every switch. */
-  async #keep(state: RyuState): Promise<void> {
+  /** Those that can be told something now; as in Ryu, the others are not changed. @throws {Refusal} for one that is absent */
+  #connected(switchId: string): { chosen: string[]; absent: string[] } {
+    const meant = this.#switches(switchId)
+    const isThere = (dpid: string) => this.#controller.attached(dpid as Dpid) !== undefined
+    const absent = meant.filter(dpid => !isThere(dpid))
+    if (switchId !== 'all' && absent.length > 0) throw new Refusal(notConnected(switchId))
+    return { chosen: meant.filter(isThere), absent }
+  }
+
+  /** Resolves when it is in force at every switch that is connected, or has not been for 10 s: to the replies as they are then. */
+  async #keep(
+    state: RyuState,
+    replies: readonly Reply[],
+    absent: readonly string[],
+  ): Promise<Reply[]> {
     const { policies, topology } = this.#controller
     const { networks } = topology.current
     const networkOf = (vlan: number) =>
@@ -145,7 +154,21 @@ export class RyuFirewall {
     const source = writePolicy(state, this.#switches('all'), networkOf)
     const wish = { name: policyName, source, order: 1_000_000 }
     await policies.apply([wish], topology.current, undefined, { why: "Ryu's firewall paths" })
-    await this.#controller.programmed(this.#controller.nextRevision, 10_000)
+    const controller = this.#controller
+    const revision = controller.nextRevision
+    const told = replies.map(async reply => {
+      const programmer = controller.programmer(reply.switch_id as Dpid)
+      const isThere = controller.attached(reply.switch_id as Dpid) !== undefined
+      const isConfirmed =
+        isThere && (await programmer?.confirmed(revision, confirmMillis)) && !isRefused(programmer)
+      return isConfirmed ? reply : unconfirmed(reply)
+    })
+    return [
+      ...(await Promise.all(told)),
+      ...absent.map(dpid =>
+        replyOf(dpid, { result: 'failure' as const, details: notConnected(dpid) }),
+      ),
+    ]
   }
 
   #inTurn<T>(change: () => Promise<T>): Promise<T> {
@@ -153,6 +176,43 @@ export class RyuFirewall {
     this.#turn = turn.catch(() => undefined)
     return turn
   }
+}
+
+interface Reply {
+  readonly switch_id: string
+  readonly command_result: CommandResult | readonly CommandResult[]
+}
+
+const replyOf = (dpid: string, result: Reply['command_result']): Reply => ({
+  switch_id: dpid,
+  command_result: result,
+})
+
+const notConnected = (switchId: string): string =>
+  `firewall sw is not connected. : switchID=${switchId}`
+
+/** How long a reply waits for the switch. */
+const confirmMillis = 10_000
+
+const isRefused = (programmer: { readonly refusals: ReadonlyMap<string, unknown> } | undefined) =>
+  (programmer?.refusals.size ?? 0) > 0
+
+/** What the switch has not confirmed is no success; it is kept, and sent again. */
+const unconfirmed = ({ switch_id, command_result }: Reply): Reply => {
+  const failed = (result: CommandResult): CommandResult =>
+    result.result === 'failure'
+      ? result
+      : {
+          ...result,
+          result: 'failure',
+          details: `${result.details} The switch has not confirmed it: it is kept, and sent again.`,
+        }
+  const isList = (one: Reply['command_result']): one is readonly CommandResult[] =>
+    Array.isArray(one)
+  return replyOf(
+    switch_id,
+    isList(command_result) ? command_result.map(failed) : failed(command_result),
+  )
 }
 
 const turned = {

@@ -170,6 +170,37 @@ t.test('what is refused says why, and changes nothing', async t => {
   t.same(await curl('GET', '/firewall/rules/all'), [{ switch_id: sw, access_control_list: [] }])
 })
 
+t.test('nothing is called done at a switch that is gone, or does not confirm', async t => {
+  const { at, curl } = await begin(t, 2)
+  const rule = '{"nw_src": "10.0.0.1/32"}'
+  const s1 = at.net.switch('s1')
+  const gone = '400 firewall sw is not connected. : switchID=0000000000000001'
+  const states = async () => (await items(at, 'switches')).map(each => each.connected)
+  // It answers no bundle any more.
+  const received = s1.received.bind(s1)
+  s1.received = (channel, message) => {
+    if (!message.kind.startsWith('bundle')) received(channel, message)
+  }
+  const hung = await curl('POST', `/firewall/rules/${sw}`, rule)
+  t.match(hung, [
+    {
+      switch_id: sw,
+      command_result: [{ result: 'failure', details: /Rule added.*not confirmed/ }],
+    },
+  ])
+
+  s1.stop()
+  await until(async () => (await states()).every(each => each === false))
+  const before = await curl('GET', `/firewall/rules/${sw}`)
+  t.equal(await curl('POST', `/firewall/rules/${sw}`, rule), gone)
+  t.equal(await curl('PUT', `/firewall/module/enable/${sw}`), gone)
+  t.equal(await curl('DELETE', `/firewall/rules/${sw}`, '{"rule_id": "all"}'), gone)
+  t.match(await curl('POST', '/firewall/rules/all', rule), [
+    { switch_id: sw, command_result: { result: 'failure', details: /not connected/ } },
+  ])
+  t.same(await curl('GET', `/firewall/rules/${sw}`), before, 'and nothing was changed')
+})
+
 t.test('the paths are not served unless they are asked for', async t => {
   const at = await office(t, { network: hosts(1) })
   t.equal(at.ryu, undefined)
