@@ -6,7 +6,7 @@ import type { PlacedRule } from '../nfv/firewall/resolved.js'
 import type { RuleError } from '../nfv/firewall/rule.js'
 import type { Fields } from '../pipeline/packet.js'
 import { type PortRef, portKey, type Topology } from '../topology/model.js'
-import { hostsNamed, portsNamed } from '../topology/names.js'
+import { hostsNamed, portsNamed, switchesNamed } from '../topology/names.js'
 import type { NetworkEvent } from '../topology/topology.js'
 
 /** What names of rules are looked up in, and what decides which rules concern a switch. */
@@ -23,6 +23,8 @@ export const factsOf = (topology: Network, nowMillis: number): Facts => ({
   },
   networkSubnets: name => subnetsOf(topology, name),
   portAddresses: port => portAddresses(topology, port),
+  switchesMeant: port =>
+    switchesNamed(topology, port.slice(0, port.lastIndexOf(':'))).map(({ dpid }) => dpid),
   hasChain: () => false,
   nowMillis,
 })

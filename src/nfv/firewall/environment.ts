@@ -31,6 +31,8 @@ export interface Facts {
   networkSubnets(name: string): readonly Cidr[] | undefined
   /** Of the hosts seen behind `SWITCH:PORT`. */
   portAddresses(port: string): readonly Ip[] | undefined
+  /** Dpids of all switches with the name in `SWITCH:PORT`, the one that is meant first; absent: not known. */
+  switchesMeant?(port: string): readonly string[]
   hasChain(name: string): boolean
   /** True away from any network, where no name can be known. */
   readonly isOffline?: boolean

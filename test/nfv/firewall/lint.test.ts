@@ -166,3 +166,32 @@ t.test('what Open vSwitch sees in part is remarked upon', async t => {
   t.same(of(`a: allow tcp 21 helper ftp ${ends(true)}`), [epsv])
   t.same(of(`a: allow tcp 21 helper ftp ${ends(false)}`), [])
 })
+
+t.test(
+  'a port of a switch whose name others have is remarked, with the one that is meant',
+  async t => {
+    const dpids: Readonly<Record<string, readonly string[]>> = {
+      br0: ['00000000000000aa', '00000000000000bb'],
+      s1: ['0000000000000001'],
+    }
+    const known: Facts = {
+      ...facts,
+      portAddresses: () => [],
+      switchesMeant: port => dpids[port.split(':')[0]!] ?? [],
+    }
+    const found = (text: string) =>
+      remarks(text, known)
+        .filter(({ kind }) => kind === 'ambiguous')
+        .map(formatRemark)
+    t.same(found('default drop\na: allow tcp 80 from port br0:1 to 10.0.0.1\n'), [
+      'p.rules:2: 2 switches are named "br0": this means 00000000000000aa, which was seen first\n' +
+        '  write "port 00000000000000aa:1", or "port 00000000000000bb:1"',
+    ])
+    t.equal(
+      found('default drop\nzone z = port br0:eth1\na: allow tcp 80 from z to any\n').length,
+      1,
+    )
+    t.same(found('default drop\na: allow tcp 80 from port s1:1 to 10.0.0.1\n'), [])
+    t.same(found('default drop\na: allow tcp 80 from port 00000000000000aa:1 to 10.0.0.1\n'), [])
+  },
+)

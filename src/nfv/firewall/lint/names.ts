@@ -10,12 +10,13 @@ export const lintNames = (policy: PolicyInput, facts: Facts): Remark[] => {
   const { file } = policy.loaded.root
   return policy.loaded.lines.flatMap(line => {
     const { statement } = line
-    if (statement.kind === 'rule') return lintRule(line, statement, facts)
-    if (statement.kind !== 'zone' && statement.kind !== 'service') return []
+    const remarks = lintPorts(line, facts)
+    if (statement.kind === 'rule') return [...remarks, ...lintRule(line, statement, facts)]
+    if (statement.kind !== 'zone' && statement.kind !== 'service') return remarks
     // Included files are shared shelves: not every policy takes everything from them.
-    if (line.file !== file || used.has(`${statement.kind} ${statement.name}`)) return []
+    if (line.file !== file || used.has(`${statement.kind} ${statement.name}`)) return remarks
     const message = `nobody uses the ${statement.kind} "${statement.name}"`
-    return [remarkOn('unused', line, message, { edit: { do: 'remove' } })]
+    return [...remarks, remarkOn('unused', line, message, { edit: { do: 'remove' } })]
   })
 }
 
@@ -29,21 +30,42 @@ const lintRule = (line: Line, rule: Rule, facts: Facts): Remark[] => {
   return remarks
 }
 
+const membersOf = ({ statement }: Line): readonly Member[] => {
+  if (statement.kind === 'zone') return [...statement.members.of, ...statement.members.except]
+  if (statement.kind !== 'rule' && statement.kind !== 'default') return []
+  return [statement.from, statement.to].flatMap(({ of, except }) => [...of, ...except])
+}
+
+/** Switches name themselves: of several with one name a rule means the one that was seen first. */
+const lintPorts = (line: Line, facts: Facts): Remark[] =>
+  membersOf(line).flatMap(member => {
+    if (member.kind !== 'port') return []
+    const [meant, ...others] = facts.switchesMeant?.(member.name) ?? []
+    if (meant === undefined || others.length === 0) return []
+    const [name, port] = splitLast(member.name)
+    const message = `${1 + others.length} switches are named "${name}": this means ${meant}, which was seen first`
+    const hint = `write "port ${meant}:${port}", or ${others.map(dpid => `"port ${dpid}:${port}"`).join(' or ')}`
+    return [remarkOn('ambiguous', line, message, { hint })]
+  })
+
+const splitLast = (text: string): [string, string] => {
+  const colon = text.lastIndexOf(':')
+  return [text.slice(0, colon), text.slice(colon + 1)]
+}
+
 const usedNames = (lines: readonly Line[]): ReadonlySet<string> => {
   const used = new Set<string>()
   const zone = (member: Member) => member.kind === 'zone' && used.add(`zone ${member.name}`)
   const services = (list: readonly ServiceMember[]) => {
     for (const one of list) if (one.kind === 'service') used.add(`service ${one.name}`)
   }
-  for (const { statement } of lines) {
-    if (statement.kind === 'zone')
-      [...statement.members.of, ...statement.members.except].forEach(zone)
+  for (const line of lines) {
+    const { statement } = line
+    membersOf(line).forEach(zone)
     if (statement.kind === 'service') services(statement.members)
     // Its timeout is that of the ports, whoever lets them in.
     if (statement.kind === 'service' && statement.timeout) used.add(`service ${statement.name}`)
     if (statement.kind === 'rule') services(statement.services)
-    if (statement.kind === 'rule' || statement.kind === 'default')
-      for (const side of [statement.from, statement.to]) [...side.of, ...side.except].forEach(zone)
   }
   return used
 }

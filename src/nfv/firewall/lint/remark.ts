@@ -10,6 +10,8 @@ export type RemarkKind =
   | 'unused'
   | 'expired'
   | 'empty'
+  /** A name that several switches have. */
+  | 'ambiguous'
   | 'defaults'
   | 'not-enforced'
   /** There was too much to compare. */
