@@ -262,6 +262,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
       send: (at, frame) => this.#send(at, frame),
       reinject: (at, frame) => this.#attached.get(at.dpid)?.reinject(at.port, frame),
       programmed: () => this.#programmedSoon(),
+      answerOf: ruleId => policies.rule(ruleId)?.rule.answer,
       mayLog: ruleId => this.admission.mayLog(ruleId),
       learnt: fields => learning.note(fields),
       counted: (reason, ruleId, dpid, packet) =>

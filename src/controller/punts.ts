@@ -9,6 +9,7 @@ import type { Clock } from '../base/env.js'
 import { RateLimit } from '../base/rate-limit.js'
 import { plainNumber } from '../nfv/firewall/place-rows.js'
 import { rejectionOf } from '../nfv/firewall/reject.js'
+import type { RejectCode } from '../nfv/firewall/rule.js'
 import type { Match } from '../openflow/values.js'
 import { buildFrame } from '../pipeline/build.js'
 import { finishChecksums } from '../pipeline/finish.js'
@@ -35,6 +36,8 @@ export interface PuntOutput {
   reinject(at: PortRef, frame: Uint8Array): void
   /** Resolves when what is known now is in the switches. */
   programmed(): Promise<void>
+  /** What the rule tells whom it rejects, where it says. */
+  answerOf(ruleId: number): RejectCode | undefined
   /** Whether the rule has not said too much yet. */
   mayLog(ruleId: number): boolean
   /** The first packet of a connection that was accepted; it has gone on. */
@@ -106,7 +109,8 @@ export class Punts {
       this.#output.ruleHit(reason, ruleId, at, readPacket(frame).fields)
     if (reason === 'log') return
     const network = plainNumber(match.reg0) & (2 ** registers.network.size - 1)
-    const answer = rejectionOf(frame, address => this.#topology.isBroadcast(network, address))
+    const isBroadcast = (address: number) => this.#topology.isBroadcast(network, address)
+    const answer = rejectionOf(frame, isBroadcast, this.#output.answerOf(ruleId))
     if (answer === undefined) return
     const sender = formatMac(Number(readPacket(frame).fields.eth_src))
     const back = this.#topology.placeOfSender(at, network, sender)

@@ -57,6 +57,23 @@ t.test('an answer has the tag of the question', async t => {
   const udp: Fields = { ...ip, ip_proto: 17, udp_src: 4001, udp_dst: 9 }
   t.match(await send(tcp), [{ vlan_vid: 0x1064, ip_dst: 0x0a00000a, tcp_flags: 0x14 }])
   t.match(await send(udp), [{ vlan_vid: 0x1064, ip_dst: 0x0a00000a, icmp_type: 3, icmp_code: 13 }])
+  const apply = async (source: string) => {
+    await whole.during(policies.apply([{ name: 'p', source }], topology.current))
+    await whole.env.advance(500)
+  }
+  await apply('default reject with host-unreachable\na: reject tcp 23 with port-unreachable\n')
+  t.match(
+    await send({ ...tcp, tcp_src: 4002 }),
+    [{ icmp_type: 3, icmp_code: 3 }],
+    'a rule may say what is told',
+  )
+  t.match(await send({ ...udp, udp_src: 4003 }), [{ icmp_type: 3, icmp_code: 1 }], 'and a default')
+  await apply('default reject with host-unreachable\na: reject tcp 23\n')
+  t.match(
+    await send({ ...tcp, tcp_src: 4004 }),
+    [{ tcp_flags: 0x14 }],
+    'an edit of the answer alone counts',
+  )
   t.same(await send({ ...udp, ip_dst: 0x0a0000ff }), [], 'the broadcast of the subnet')
   await whole.stop()
 })

@@ -9,6 +9,7 @@ import {
   type Member,
   type PortRange,
   type Rate,
+  type RejectCode,
   type Rule,
   type Schedule,
   type Section,
@@ -64,7 +65,7 @@ export const formatStatement = (statement: Statement, section?: Section): string
     case 'default': {
       const isWhole = isAny(statement.from) && isAny(statement.to)
       const ends = isWhole ? '' : formatEnds(statement.from, statement.to)
-      return `default ${statement.verb}${ends}${formatLog(statement.log)}`
+      return `default ${statement.verb}${ends}${formatAnswer(statement.answer)}${formatLog(statement.log)}`
     }
     case 'test': {
       const by = statement.by === undefined ? '' : ` by ${statement.by}`
@@ -90,8 +91,11 @@ export const formatRuleBody = (rule: Rule, section?: Section): string => {
   const until = rule.until === undefined ? '' : ` until ${formatUntil(rule.until)}`
   const schedule = rule.schedule ? ` schedule ${formatSchedule(rule.schedule)}` : ''
   const head = `${verb} ${formatServices(rule.services)}${formatEnds(rule.from, rule.to, section)}`
-  return `${head}${via}${counted}${until}${schedule}${formatLog(rule.log)}`
+  return `${head}${formatAnswer(rule.answer)}${via}${counted}${until}${schedule}${formatLog(rule.log)}`
 }
+
+const formatAnswer = (answer: RejectCode | undefined): string =>
+  answer === undefined ? '' : ` with ${answer}`
 
 const countedParts = ({ limit, caps = [] }: Pick<Rule, 'limit' | 'caps'>): string[] => {
   const each = (isPerSource: boolean) => (isPerSource ? ' per source' : '')

@@ -1,5 +1,5 @@
 /** The rule language for editors: a TextMate grammar, made from the words that the parser knows. */
-import { days, tiers, transports, verbs } from './rule.js'
+import { days, rejectCodes, tiers, transports, verbs } from './rule.js'
 import { icmp6Types, icmpTypes, ipProtocols } from './words.js'
 
 interface Pattern {
@@ -41,6 +41,7 @@ const options = [
   'schedule',
   'helper',
   'timeout',
+  'with',
   'by',
   'at',
 ]
@@ -68,6 +69,7 @@ const patterns: readonly Pattern[] = [
   { name: 'constant.numeric.rate', match: whole(rate) },
   { name: 'constant.other.address', match: whole(`${address}(?:/\\d{1,3}|-${address})?`) },
   { name: 'constant.numeric.port', match: whole('\\d+(?:-\\d+|/\\d+)?') },
+  { name: 'constant.language.answer', match: oneOf(rejectCodes) },
   { name: 'keyword.operator', match: '->|=|,' },
 ]
 

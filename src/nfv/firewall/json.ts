@@ -63,6 +63,7 @@ const objectOf = (statement: Line['statement'], section: Section | undefined): S
         kind: 'default',
         verb: statement.verb,
         ...ends(statement),
+        ...(statement.answer && { answer: statement.answer }),
         ...(statement.log && { log: logObject(statement.log) }),
       }
     case 'zone':
@@ -100,6 +101,7 @@ const ruleObject = (rule: Rule, section: Section | undefined): RuleObject => ({
   ...(rule.isAudit && { audit: true }),
   services: rule.services.map(formatService),
   ...ends(rule, section),
+  ...(rule.answer && { answer: rule.answer }),
   ...(rule.log && { log: logObject(rule.log) }),
   ...(rule.limit && {
     limit: {
@@ -163,6 +165,9 @@ export const textOfSpec = (
   return { text: lines.length === 0 ? '' : `${lines.join('\n')}\n`, mistakes }
 }
 
+const withAnswer = ({ answer }: Pick<RuleObject, 'answer'>): string =>
+  answer === undefined ? '' : ` with ${answer}`
+
 /** One statement on its way to text. Words are only let through when they are one whole part of the language. */
 class Piece {
   readonly #index: number
@@ -178,7 +183,7 @@ class Piece {
       case 'rule':
         return this.#rule(statement)
       case 'default':
-        return `default ${statement.verb}${this.#ends(statement)}${this.#log(statement.log)}`
+        return `default ${statement.verb}${this.#ends(statement)}${withAnswer(statement)}${this.#log(statement.log)}`
       case 'zone':
         return `zone ${statement.name} = ${this.#selection('members', statement.members)}`
       case 'service':
@@ -221,7 +226,7 @@ class Piece {
         ? ''
         : ` schedule ${this.#part('schedule', rule.schedule, takeSchedule)}`
     const verb = `${rule.audit ? 'audit ' : ''}${rule.verb}`
-    const head = `${name}${verb} ${this.#services('services', rule.services)}${this.#ends(rule)}`
+    const head = `${name}${verb} ${this.#services('services', rule.services)}${this.#ends(rule)}${withAnswer(rule)}`
     return `${head}${via}${limit}${caps}${until}${schedule}${this.#log(rule.log)}`
   }
 

@@ -6,10 +6,10 @@
  *     zone      = 'zone' NAME '=' selection
  *     service   = 'service' NAME '=' services ['timeout' SPAN]
  *     rule      = [NAME ':'] ['audit'] verb services ['from' selection] ['to' selection] option*
- *     option    = 'log' ['new'] [RATE] [TEXT] | 'limit' RATE ['per' 'source'] | 'via' NAME
+ *     option    = 'with' CODE | 'log' ['new'] [RATE] [TEXT] | 'limit' RATE ['per' 'source'] | 'via' NAME
  *               | 'max' COUNT ('connections' | 'half-open') ['per' 'source']
  *               | 'until' DATE | 'schedule' DAYS TIMES [TIME-ZONE]
- *     default   = 'default' verb ['from' selection] ['to' selection] ['log' ...]
+ *     default   = 'default' verb ['from' selection] ['to' selection] ['with' CODE] ['log' ...]
  *     selection = member (',' member)* ['except' member (',' member)*]
  *     test      = 'test' TEXT member '->' member service verdict ['by' NAME] ['at' TIME [TIME-ZONE]]
  *     section   = 'section' ['from' selection] ['to' selection] | 'end'
@@ -48,8 +48,10 @@ import {
   type Line,
   type LogWish,
   type Member,
+  type RejectCode,
   type Rule,
   type RuleError,
+  rejectCodes,
   type Section,
   type Selection,
   type Statement,
@@ -388,17 +390,17 @@ const replaced = (tokens: readonly Token[], named: Variables, most: number): rea
 
 const isVariable = (token: Token): boolean => token.kind === 'word' && token.text.startsWith('$')
 
-const options = ['from', 'to', 'except', 'log', 'limit', 'max', 'via', 'until', 'schedule']
+const options = ['from', 'to', 'except', 'with', 'log', 'limit', 'max', 'via', 'until', 'schedule']
 
 const failAtRest = (reader: LineReader, statement: Statement): never => {
   const token = reader.peek()!
   const [words, otherwise] =
     statement.kind === 'rule'
-      ? [options, 'after the addresses come log, limit, max, via, until and schedule']
+      ? [options, 'after the addresses come with, log, limit, max, via, until and schedule']
       : statement.kind === 'default'
         ? [
-            ['from', 'to', 'except', 'log'],
-            'after the addresses of a default comes log, and no more',
+            ['from', 'to', 'except', 'with', 'log'],
+            'after the addresses of a default come with and log, and no more',
           ]
         : [[], 'one statement a line; a comment begins with #']
   const isWritten = words.includes(token.text)
@@ -529,7 +531,7 @@ const takeRule = (reader: LineReader, first: Token): Rule => {
     services,
     from,
     to,
-    ...takeOptions(reader, verb === 'allow' && !isAudit),
+    ...takeOptions(reader, verb === 'allow' && !isAudit, verb === 'reject' && !isAudit),
   }
 }
 
@@ -553,17 +555,23 @@ const takeEnds = (reader: LineReader): { from: Selection; to: Selection } => {
   return { from, to }
 }
 
-type Options = Pick<Rule, 'log' | 'limit' | 'caps' | 'via' | 'until' | 'schedule'>
+type Options = Pick<Rule, 'answer' | 'log' | 'limit' | 'caps' | 'via' | 'until' | 'schedule'>
 
-/** @param admits whether the rule lets connections in that can be counted */
-const takeOptions = (reader: LineReader, admits: boolean): Options => {
+/**
+ * @param admits whether the rule lets connections in that can be counted
+ * @param answers whether it tells the sender
+ */
+const takeOptions = (reader: LineReader, admits: boolean, answers: boolean): Options => {
   const found: { -readonly [key in keyof Options]: Options[key] } = {}
   const once = (key: keyof Options) => {
     if (found[key] !== undefined)
       reader.fail(`"${key}" stands here a second time`, 'say it once', reader.last)
   }
   for (;;) {
-    if (reader.skip('log')) {
+    if (reader.skip('with')) {
+      once('answer')
+      found.answer = takeAnswer(reader, answers)
+    } else if (reader.skip('log')) {
       once('log')
       found.log = takeLog(reader)
     } else if (reader.skip('limit')) {
@@ -588,6 +596,17 @@ const takeOptions = (reader: LineReader, admits: boolean): Options => {
   }
 }
 
+const takeAnswer = (reader: LineReader, answers: boolean): RejectCode => {
+  if (!answers)
+    reader.fail('"with" belongs to "reject"', 'nobody else tells the sender anything', reader.last)
+  const hint = `after "with" comes ${rejectCodes.join(', ')}`
+  const token = reader.word('the answer', hint)
+  const code = rejectCodes.find(each => each === token.text)
+  if (code === undefined)
+    reader.fail(`"${token.text}" is no answer`, didYouMean(token.text, rejectCodes, hint), token)
+  return code
+}
+
 const mustAdmit = (
   reader: LineReader,
   admits: boolean,
@@ -608,6 +627,7 @@ const takeDefault = (reader: LineReader): Default => {
       token,
     )
   const { from, to } = takeEnds(reader)
+  const answer = reader.skip('with') ? takeAnswer(reader, verb === 'reject') : undefined
   const log: LogWish | undefined = reader.skip('log') ? takeLog(reader) : undefined
-  return { kind: 'default', verb, from, to, ...(log && { log }) }
+  return { kind: 'default', verb, from, to, ...(answer && { answer }), ...(log && { log }) }
 }

@@ -1,6 +1,6 @@
 /**
  * The answer to a rejected packet: a reset for TCP (RFC 9293 section 3.10.7.1), "administratively
- * prohibited" for the rest (RFC 1812 section 5.2.7.1, RFC 4443 section 3.1).
+ * prohibited" for the rest (RFC 1812 section 5.2.7.1, RFC 4443 section 3.1), or what the rule says.
  */
 import { buildFrame } from '../../pipeline/build.js'
 import {
@@ -11,6 +11,7 @@ import {
   type Packet,
   readPacket,
 } from '../../pipeline/packet.js'
+import type { RejectCode } from './rule.js'
 
 const flags = { fin: 1, syn: 2, rst: 4, ack: 16 } as const
 
@@ -19,17 +20,19 @@ const flags = { fin: 1, syn: 2, rst: 4, ack: 16 } as const
  * error, and to or from anybody else than one host (RFC 1122 section 3.2.2, RFC 4443 section 2.4).
  *
  * @param isBroadcast whether an address is the broadcast address of a subnet
+ * @param answer what the rule wants to be told, to TCP as well
  */
 export const rejectionOf = (
   frame: Uint8Array,
   isBroadcast: (address: number) => boolean = () => false,
+  answer?: RejectCode,
 ): Uint8Array | undefined => {
   const packet = readPacket(frame)
   const { fields } = packet
   if (Number(fields.ip_frag ?? 0) & fragBits.later) return undefined
   if (!isBetweenHosts(fields, isBroadcast)) return undefined
-  if (fields.ip_proto === ipProtocols.tcp) return reset(packet, frame)
-  return isIcmpError(fields) ? undefined : unreachable(packet, frame)
+  if (fields.ip_proto === ipProtocols.tcp && answer === undefined) return reset(packet, frame)
+  return isIcmpError(fields) ? undefined : unreachable(packet, frame, answer)
 }
 
 const turned = (fields: Fields): Fields => ({
@@ -76,7 +79,19 @@ const segmentSize = (packet: Packet, view: DataView): number => {
   return Math.max(0, end - packet.payload)
 }
 
-const unreachable = (packet: Packet, frame: Uint8Array): Uint8Array => {
+/** Codes of "destination unreachable": RFC 792, RFC 1812 section 5.2.7.1, RFC 4443 section 3.1. */
+const codes = {
+  'admin-prohibited': { v4: 13, v6: 1 },
+  'port-unreachable': { v4: 3, v6: 4 },
+  'host-unreachable': { v4: 1, v6: 3 },
+  'net-unreachable': { v4: 0, v6: 0 },
+} as const satisfies Readonly<Record<RejectCode, unknown>>
+
+const unreachable = (
+  packet: Packet,
+  frame: Uint8Array,
+  answer: RejectCode = 'admin-prohibited',
+): Uint8Array => {
   const { fields, l3 } = packet
   const isIpv4 = fields.eth_type === etherTypes.ipv4
   // As much as fits: 576 octets in all for IPv4, the minimum MTU of 1280 for IPv6.
@@ -85,11 +100,21 @@ const unreachable = (packet: Packet, frame: Uint8Array): Uint8Array => {
   body.set(quoted, 4)
   return isIpv4
     ? buildFrame(
-        { ...turned(fields), ip_proto: ipProtocols.icmp, icmp_type: 3, icmp_code: 13 },
+        {
+          ...turned(fields),
+          ip_proto: ipProtocols.icmp,
+          icmp_type: 3,
+          icmp_code: codes[answer].v4,
+        },
         body,
       )
     : buildFrame(
-        { ...turned(fields), ip_proto: ipProtocols.icmpv6, icmpv6_type: 1, icmpv6_code: 1 },
+        {
+          ...turned(fields),
+          ip_proto: ipProtocols.icmpv6,
+          icmpv6_type: 1,
+          icmpv6_code: codes[answer].v6,
+        },
         body,
       )
 }

@@ -394,6 +394,7 @@ class PolicyResolver {
       from: this.memo.environment.select(statement.from, line, uses),
       to: this.memo.environment.select(statement.to, line, uses),
       terms: rule ? this.memo.environment.terms(rule.services, line, uses) : [{}],
+      ...(statement.answer && { answer: statement.answer }),
       ...(statement.log && { log: statement.log }),
       ...(rule?.limit && { limit: rule.limit }),
       ...(rule?.caps && { caps: rule.caps }),

@@ -8,6 +8,7 @@ import {
   type Line,
   type LogWish,
   type PortRange,
+  type RejectCode,
   type RuleError,
   transports,
   type Verb,
@@ -47,6 +48,8 @@ export interface ResolvedRule {
   readonly from: AddressSet
   readonly to: AddressSet
   readonly terms: readonly Term[]
+  /** What a rejected sender is told; no verdict depends on it. */
+  readonly answer?: RejectCode
   readonly log?: LogWish
   readonly limit?: Limit
   readonly caps?: readonly Cap[]

@@ -113,6 +113,15 @@ export interface Schedule {
   readonly timeZone: string
 }
 
+/** What a rejected sender is told by ICMP: for IPv6 what comes closest (RFC 4443 section 3.1). */
+export const rejectCodes = [
+  'admin-prohibited',
+  'port-unreachable',
+  'host-unreachable',
+  'net-unreachable',
+] as const
+export type RejectCode = (typeof rejectCodes)[number]
+
 export interface Rule {
   readonly kind: 'rule'
   /** Absent: named by a hash of its text. */
@@ -123,6 +132,8 @@ export interface Rule {
   readonly services: readonly ServiceMember[]
   readonly from: Selection
   readonly to: Selection
+  /** Of `reject`; absent: a reset for TCP, `admin-prohibited` for the rest. */
+  readonly answer?: RejectCode
   readonly log?: LogWish
   readonly limit?: Limit
   /** At most one of each kind. */
@@ -139,6 +150,7 @@ export interface Default {
   readonly verb: 'allow' | 'drop' | 'reject'
   readonly from: Selection
   readonly to: Selection
+  readonly answer?: RejectCode
   readonly log?: LogWish
 }
 

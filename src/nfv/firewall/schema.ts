@@ -3,7 +3,7 @@
  * line. For REST, editors and validation. `json.ts` makes it from statements and back.
  */
 import { Type } from 'typebox'
-import { maxCap, tiers, verbs } from './rule.js'
+import { maxCap, rejectCodes, tiers, verbs } from './rule.js'
 
 const words = <const T extends readonly string[]>(list: T, description: string) =>
   Type.Enum([...list], { description })
@@ -78,6 +78,10 @@ const statement = <const K extends string, const T extends Parameters<typeof Typ
     { additionalProperties: false },
   )
 
+const answer = Type.Optional(
+  words(rejectCodes, 'what "reject" tells the sender; absent: a reset, or admin-prohibited'),
+)
+
 const rule = statement('rule', {
   name: Type.Optional(Type.String({ pattern: namePattern, title: nameForm })),
   verb: words(verbs, 'what happens to a connection that this rule is the first to match'),
@@ -85,6 +89,7 @@ const rule = statement('rule', {
   services,
   from: Type.Optional(selection),
   to: Type.Optional(selection),
+  answer,
   log: Type.Optional(log),
   limit: Type.Optional(limit),
   max: Type.Optional(Type.Array(cap, { minItems: 1 })),
@@ -118,6 +123,7 @@ const statements = Type.Union([
     verb: words(verdicts, 'what happens where no rule speaks'),
     from: Type.Optional(selection),
     to: Type.Optional(selection),
+    answer,
     log: Type.Optional(log),
   }),
   statement('zone', { name, members: selection }),

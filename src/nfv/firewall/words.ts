@@ -41,5 +41,5 @@ export const protocolWord = (number: number): string => protocolWords.get(number
 export const reserved: ReadonlySet<string> = new Set([
   'any', 'host', 'network', 'port', 'except', 'from', 'to', 'via', 'log', 'limit', 'max', 'let', 'file', 'helper', 'timeout', 'until', 'schedule', 'source',
   'tcp', 'udp', 'sctp', 'icmp', 'icmp6', 'proto', 'zone', 'service', 'include', 'default', 'tier', 'test', 'by',
-  'allow', 'allow-stateless', 'drop', 'reject', 'pass', 'audit', 'per', 'new', 'all', 'sample',
+  'allow', 'allow-stateless', 'drop', 'reject', 'pass', 'audit', 'per', 'new', 'all', 'sample', 'with',
 ])

@@ -266,7 +266,7 @@ write an address or "host NAME"`,
     `x.rules:1:12: "eighty" is not expected here
   \tallow tcp eighty from any to any
   \t          ^~~~~~
-after the addresses come log, limit, max, via, until and schedule`,
+after the addresses come with, log, limit, max, via, until and schedule`,
   ],
 ]
 

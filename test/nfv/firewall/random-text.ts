@@ -68,8 +68,11 @@ const options = (dice: Dice): string => {
 const ends = (dice: Dice): string =>
   `${often(dice, 2) ? ` from ${selection(dice)}` : ''}${often(dice, 2) ? ` to ${selection(dice)}` : ''}`
 
+const answer = (dice: Dice): string =>
+  often(dice, 20) ? ` with ${pick(dice, ['port-unreachable', 'net-unreachable', 'reset'])}` : ''
+
 const rule = (dice: Dice, at: number): string =>
-  `${often(dice, 2) ? `r${often(dice, 9) ? 1 : at}: ` : ''}${text(pick(dice, verbs))} ${services(dice)}${ends(dice)}${options(dice)}`
+  `${often(dice, 2) ? `r${often(dice, 9) ? 1 : at}: ` : ''}${text(pick(dice, verbs))} ${services(dice)}${ends(dice)}${answer(dice)}${options(dice)}`
 
 const test = (dice: Dice): string => {
   const one = () => pick(dice, ['10.0.0.1', '10.0.0.5', 'fd00::1', 'host web1', '8.8.8.8'])

@@ -38,6 +38,25 @@ t.test('between two hosts the sender is told', async t => {
   t.ok(answer(v6({ ip_proto: 58, icmpv6_type: 128, icmpv6_code: 0 })))
 })
 
+t.test('a rule may choose what is told, to TCP as well', async t => {
+  const rows = [
+    ['admin-prohibited', 13, 1],
+    ['port-unreachable', 3, 4],
+    ['host-unreachable', 1, 3],
+    ['net-unreachable', 0, 0],
+  ] as const
+  const told = (fields: Fields, code: (typeof rows)[number][0]) =>
+    readPacket(rejectionOf(buildFrame(fields, Buffer.from('x')), isBroadcast, code)!).fields
+  for (const [code, v4Code, v6Code] of rows)
+    for (const [four, six] of [
+      [v4(udp), v6(udp)],
+      [v4(tcp), v6(tcp)],
+    ] as const) {
+      t.match(told(four, code), { icmp_type: 3, icmp_code: v4Code }, code)
+      t.match(told(six, code), { icmpv6_type: 1, icmpv6_code: v6Code }, code)
+    }
+})
+
 t.test('nobody is told of what was not from one host to one host', async t => {
   const groups: Record<string, Fields> = {
     'to the broadcast of Ethernet': { eth_dst: 0xffffffffffff },

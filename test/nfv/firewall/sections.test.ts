@@ -99,6 +99,20 @@ t.test('ports that are excepted', async t => {
   }
 })
 
+t.test('what a rejected sender is told is kept, as text and as JSON', async t => {
+  const text = `default reject with net-unreachable log
+a: reject tcp 113 from any to any with port-unreachable log "ident"
+default reject from 10.0.0.1 to any with host-unreachable
+`
+  const { lines, complaints } = parse(text)
+  t.same(complaints, [])
+  t.equal(formatFile(lines), text)
+  t.equal(formatFile(parse(textOfSpec(specOf(lines)).text).lines), text)
+  const resolved = rulesOf(text)
+  t.equal(resolved.last.rule.answer, 'net-unreachable')
+  t.equal(resolved.tiers[1]![0]!.rule.answer, 'port-unreachable')
+})
+
 t.test('what cannot be meant', async t => {
   const rows: readonly (readonly [text: string, message: RegExp])[] = [
     ['section', /a section has "from", "to" or both/],
@@ -108,6 +122,9 @@ t.test('what cannot be meant', async t => {
     ['allow tcp except from any', /ports behind "except" are missing/],
     ['allow tcp, udp except 53', /would be all of TCP/],
     ['allow tcp 21 except 22 helper ftp', /port 21 only/],
+    ['drop tcp 22 with port-unreachable', /"with" belongs to "reject"/],
+    ['audit reject tcp 22 with port-unreachable', /"with" belongs to "reject"/],
+    ['reject tcp 22 with reset', /"reset" is no answer/],
     ['section from nobody\na: allow tcp 80', /nobody/],
   ]
   for (const [text, message] of rows) {
