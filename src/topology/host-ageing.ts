@@ -82,6 +82,16 @@ export class HostAgeing {
       // A count that fell belongs to new flows; those of a host that was silent have none.
       if (before !== undefined && count !== before && count > 0n) this.#tracker.heard(host)
     }
+    this.#forgetGone()
+  }
+
+  /** Counts of hosts that are there no more. */
+  #forgetGone(): void {
+    const { table } = this.#tracker
+    if (this.#packets.size <= table.size) return
+    const known = new Set<string>()
+    for (const { network, mac } of table.all()) known.add(hostKey(network, mac))
+    for (const key of this.#packets.keys()) if (!known.has(key)) this.#packets.delete(key)
   }
 
   #askIdle(): void {
