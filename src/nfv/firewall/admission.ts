@@ -107,7 +107,7 @@ export const admissionRows = (
         'session',
         countedPriority + 1,
         { eth_type, ip_frag: laterPiece, ct_state: itself, ct_label: current },
-        { goto: 'forward' },
+        { actions: judgedHere, goto: 'forward' },
         'its first piece shows its place:',
       ),
     ),

@@ -22,7 +22,7 @@ import { masksOf, subtractPorts } from './ports.js'
 import type { TimedProtocol } from './resolved.js'
 import { state, toSession } from './tables.js'
 import type { TimedZone, TimeoutBook } from './timeout-zones.js'
-import { portsBy, timedProtocols } from './timeouts.js'
+import { maxTimeoutsOfPieces, portsBy, timedProtocols } from './timeouts.js'
 import { formatSpan } from './times.js'
 
 const origin: Origin = { kind: 'base', name: 'timeouts' }
@@ -30,8 +30,10 @@ const origin: Origin = { kind: 'base', name: 'timeouts' }
 /** The zone of the network first, then all others; each timeout has the order of its own zone. */
 const searchOrder = 0xff
 /**
- * Of pieces of datagrams: the zone of the network, and of timeouts those of their protocol. Open vSwitch takes a packet through six
- * ct() at most, and pieces go through three more (pieces.ts): with two timeouts of one protocol a datagram in pieces opens nothing.
+ * Of pieces of datagrams: the zones of timeouts of their protocol, and that of the network last, where they are new then.
+ * Open vSwitch takes a packet through six ct() at most, and pieces that open a connection go through three more
+ * (pieces.ts): so there are two such timeouts at most (timeouts.ts), and zones that nobody uses any more only as far as
+ * there is room.
  */
 const pieceOrder: Readonly<Record<TimedProtocol, number>> = { tcp: 0xfd, udp: 0xfe }
 const orderOf = (at: number): number => at + 1
@@ -175,10 +177,11 @@ const ordersOf = (
     [searchOrder, andAgain(all)],
     ...usedBy(zones).map((protocol): [number, readonly number[]] => {
       const own = zones.filter(({ portsEver }) => portsEver[protocol])
-      return [
-        pieceOrder[protocol],
-        andAgain([base, ...own.flatMap(({ slots }) => slots[network] ?? [])]),
-      ]
+      const latest = own.sort(
+        (a, b) => Number(a.unused > 0) - Number(b.unused > 0) || b.unused - a.unused,
+      )
+      const slots = latest.slice(0, maxTimeoutsOfPieces).flatMap(each => each.slots[network] ?? [])
+      return [pieceOrder[protocol], [...slots, base]]
     }),
     ...zones.map(({ slots }, at): [number, readonly number[]] => {
       const first = slots[network] ?? base

@@ -14,6 +14,9 @@ import { formatSpan } from './times.js'
 /** Each has a zone of its own in every network, of 63 that there are. */
 const maxTimeouts = 7
 
+/** Of UDP, whose datagrams come in pieces: these look into one zone after the other, six at most with their other ways. */
+export const maxTimeoutsOfPieces = 2
+
 /** In order, so that the same port is the same in both. */
 export const timedProtocols: readonly TimedProtocol[] = ['tcp', 'udp']
 const protocolNames: ReadonlyMap<number | undefined, TimedProtocol> = new Map([
@@ -51,6 +54,16 @@ export const resolveTimeouts = (
         services.at(-1)!,
         `there are more than ${maxTimeouts} different timeouts`,
         `use one of those there are: ${seconds.slice(0, -1).map(formatSpan).join(', ')}`,
+      ),
+    )
+  const ofPieces = all.filter(({ protocol }) => protocol === 'udp').map(({ service }) => service)
+  const piecesSeconds = [...new Set(ofPieces.map(({ seconds }) => seconds))]
+  if (piecesSeconds.length > maxTimeoutsOfPieces)
+    complaints.push(
+      complain(
+        ofPieces.find(({ seconds }) => seconds === piecesSeconds[maxTimeoutsOfPieces])!,
+        `there are more than ${maxTimeoutsOfPieces} different timeouts of UDP: datagrams in fragments would open nothing`,
+        `use one of those there are: ${piecesSeconds.slice(0, maxTimeoutsOfPieces).map(formatSpan).join(', ')}`,
       ),
     )
   return {

@@ -9,7 +9,7 @@ import t from 'tap'
 import { realEnv } from '../../../src/base/real-env.js'
 import { ensurePackages, isRoot, ovsNeeds } from '../../../src/lab/install.js'
 import { sleep } from '../../../src/lab/shell.js'
-import { hostAddresses, inside, withTwoSwitches } from './two-switches.js'
+import { inside, withTwoSwitches } from './two-switches.js'
 
 const root = { skip: isRoot() ? false : 'it needs root for network namespaces', timeout: 200_000 }
 const env = realEnv(pino({ level: 'silent' }))
@@ -98,69 +98,3 @@ t.test('a drop above a stateless rule wins', root, async t => {
     t.equal(await lab.attempts('a', 'c', 80, 3), 'ooo')
   })
 })
-
-/** Tells the sizes of the datagrams that come to port 5001, and sends others from there when it is told to. */
-const sizes = `const s = require('dgram').createSocket('udp4').on('message', m => console.log(m.length))
-s.bind(5001, () => console.log('ready'))
-require('readline').createInterface({ input: process.stdin }).on('line', line => {
-  const [size, to, port] = line.split(' ')
-  s.send(Buffer.alloc(+size), +port, to)
-}).on('close', () => process.exit(0))`
-
-t.test('datagrams in fragments pass by a stateless rule with ports', root, async t => {
-  await withTwoSwitches(env, async lab => {
-    for (const [name, address] of Object.entries(hostAddresses))
-      if (name !== 'a') await lab.inHost('a', 'ping', '-c1', '-W2', address).catch(() => '')
-    const hosts = ['a', 'b', 'c'] as const
-    const children = hosts.map(host => inside(lab, host, sizes))
-    const [a, b, c] = children.map((child): Talker => {
-      const heard: string[] = []
-      createInterface({ input: child.stdout }).on('line', line => heard.push(line))
-      return { heard, tell: line => child.stdin.write(`${line}\n`) }
-    }) as unknown as [Talker, Talker, Talker]
-    try {
-      while (![a, b, c].every(({ heard }) => heard.includes('ready'))) await sleep(50)
-      for (const each of [a, b, c]) each.heard.length = 0
-      const ways = [
-        { talker: b, to: hostAddresses.b },
-        { talker: c, to: hostAddresses.c },
-      ] as const
-      for (const { talker, to } of ways) {
-        await lab.rules(`default drop\nway: allow-stateless udp 5001 from 10.1.0.1 to ${to}\n`)
-        const all = ['100', '1400', '1600', '3000', '9000']
-        for (const size of all) {
-          a.tell(`${size} ${to} 5001`)
-          await sleep(100)
-        }
-        for (let waited = 0; waited < 3_000 && talker.heard.length < all.length; waited += 100)
-          await sleep(100)
-        t.same(talker.heard, all, `all sizes come to ${to}`)
-        // Nothing is remembered: what answers is not let in by it.
-        for (const size of all) talker.tell(`${size} 10.1.0.1 5001`)
-        await sleep(500)
-        t.same(a.heard, [], `and no answer of ${to}`)
-        await lab.rules(
-          `default drop\nway: allow-stateless udp 5001 from 10.1.0.1 to ${to}\nback: allow-stateless udp 5001 from ${to} to 10.1.0.1\n`,
-        )
-        for (const size of all) {
-          talker.tell(`${size} 10.1.0.1 5001`)
-          await sleep(100)
-        }
-        for (let waited = 0; waited < 3_000 && a.heard.length < all.length; waited += 100)
-          await sleep(100)
-        t.same(a.heard, all, 'but by a rule of its own')
-        a.heard.length = 0
-      }
-    } finally {
-      for (const child of children) {
-        child.stdin.end()
-        await once(child, 'exit')
-      }
-    }
-  })
-})
-
-interface Talker {
-  readonly heard: string[]
-  tell(line: string): unknown
-}

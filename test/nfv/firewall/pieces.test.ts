@@ -157,3 +157,25 @@ t.test('no piece goes to ct(commit) before the rules have spoken of its datagram
     ],
   )
 })
+
+t.test(
+  'what passes by its session is judged, each piece of it, so that the next switch believes all or none',
+  async t => {
+    const flows = compiled()
+    const { offset } = registers.judged
+    const isJudgedThere = ({ match: { reg0 } }: Flow) =>
+      typeof reg0 === 'object' &&
+      'value' in reg0 &&
+      ((Number(reg0.value) & Number(reg0.mask)) >> offset) % 2 === 1
+    const isJudgedHere = ({ actions }: Flow) =>
+      actions.some(action => action.kind === 'load' && action.to === registers.judged)
+    const passing = (rows: readonly Flow[]) =>
+      rows.filter(({ table, goto }) => table === 'session' && goto === 'forward')
+    const unjudged = (rows: readonly Flow[]) =>
+      passing(rows).filter(flow => !isJudgedThere(flow) && !isJudgedHere(flow))
+    t.ok(passing(flows).length > 10)
+    t.same(unjudged(flows), [])
+    const silent = flows.map(flow => (flow.match.ip_frag === 3 ? { ...flow, actions: [] } : flow))
+    t.equal(unjudged(silent).length, 2, 'later pieces that were not would be found')
+  },
+)

@@ -58,6 +58,10 @@ t.test('and in JSON', async t => {
 
 t.test('what cannot have one is refused with its place', async t => {
   const wrong = [
+    [
+      'service a = udp 1 timeout 5s\nservice b = udp 2 timeout 6s\nservice c = tcp 4, udp 3 timeout 7s',
+      /^a.rules:3:\d+: there are more than 2 different timeouts of UDP/,
+    ],
     ['service s = icmp timeout 5s', /^a.rules:1:18: only TCP and UDP services/],
     ['service s = any timeout 5s', /^a.rules:1:17: only TCP and UDP services/],
     ['service s = tcp 22 source 1-1023 timeout 5s', /only TCP and UDP services/],
