@@ -66,6 +66,34 @@ t.test('ten mistakes are ten complaints with their places, and nothing is applie
 })
 
 t.test(
+  'what switches cannot do is refused when it is applied, with its place and the way out',
+  async t => {
+    const at = await office(t)
+    const told = async (body: Record<string, unknown>) => {
+      const error = await at.call('PUT', '/api/v1/policies/bad', body).catch(error => error)
+      if (!(error instanceof Refused)) return 'taken'
+      return (error.problem.complaints as Complaint[]).map(({ text }) => text).join('\n')
+    }
+    for (const services of [
+      'tcp 2121 helper ftp',
+      'tcp 21-22 helper ftp',
+      'tcp 21, 990 helper ftp',
+    ])
+      t.match(
+        await told({ source: `a: allow ${services}\n`, file: 'bad.rules' }),
+        /bad.rules:1:\d+: the helper ftp reads connections to TCP port 21 only[\s\S]*for a server at another port/,
+        services,
+      )
+    const times = [5, 6, 7].map(each => `service s${each} = udp ${each} timeout ${each}s\n`)
+    t.match(
+      await told({ source: times.join(''), file: 'bad.rules' }),
+      /bad.rules:3:\d+: there are more than 2 different timeouts of UDP[\s\S]*use one of those there are/,
+    )
+    t.same(await items(at, 'policies'), [])
+  },
+)
+
+t.test(
   'a watched file is put in force as it is saved; a wrong one leaves the old rules',
   async t => {
     const path = join(process.cwd(), `.tap-watched-${process.pid}.rules`)

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { formatComplaint } from '../../../src/nfv/firewall/complaint.js'
 import { formatFile } from '../../../src/nfv/firewall/format.js'
+import { textOfSpec } from '../../../src/nfv/firewall/json.js'
 import { loadPolicy } from '../../../src/nfv/firewall/load.js'
 import { Parser, parse } from '../../../src/nfv/firewall/parse.js'
 import type { Statement } from '../../../src/nfv/firewall/rule.js'
@@ -367,4 +368,30 @@ t.test('all of a protocol is written behind the ports of others', async t => {
   const { lines } = parse('default drop\na: allow udp 53, tcp, sctp from any to any\n', 'a.rules')
   const text = formatFile(lines)
   t.same(parse(text, 'a.rules').complaints, [], text)
+})
+
+t.test('a helper reads at its own port, wherever the port is written', async t => {
+  const wrong = [
+    'a: allow tcp 2121 helper ftp',
+    'a: allow tcp 20-21 helper ftp',
+    'a: allow tcp helper ftp',
+    'a: allow udp 21 helper ftp',
+    'service f = tcp 2121 helper ftp',
+    'let p = 2121\na: allow tcp $p helper ftp',
+  ]
+  for (const text of wrong)
+    t.match(
+      parse(`${text}\n`, 'a.rules')
+        .complaints.map(each => formatComplaint(each))
+        .join('\n'),
+      /the helper ftp reads connections to TCP port 21 only/,
+      text,
+    )
+  const spec = { statements: [{ kind: 'service', name: 'f', members: ['tcp 2121 helper ftp'] }] }
+  const { text, mistakes } = textOfSpec(spec as never)
+  const said = [
+    ...mistakes,
+    ...parse(text ?? '', 'a.rules').complaints.map(each => formatComplaint(each)),
+  ]
+  t.match(JSON.stringify(said), /TCP port 21 only/, 'also in JSON')
 })
