@@ -33,7 +33,7 @@ const differences = async (seed: number, guard: GuardLevel) => {
   return { found, arrived, carried }
 }
 
-t.test('what arrives there arrives here', { timeout: 300_000 }, async t => {
+t.test('what arrives there arrives here', { timeout: 75_000 * seeds }, async t => {
   let arrived = 0
   const found: string[] = []
   for (let seed = firstSeed; seed < firstSeed + seeds; seed++) {
