@@ -1,5 +1,9 @@
 /** Rows of somebody else, missing rows and switches that are not there, as `trace` and `path` tell of them. */
-import t from 'tap'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
 import { decode, encode, type Message, parseFlowMod } from '../../src/openflow/index.js'
 import { until } from '../until.js'
 import { items, office, settled } from './office.js'
@@ -8,7 +12,10 @@ interface Answer {
   readonly verdict: string
   readonly because: string
   readonly notes: readonly string[]
-  readonly verified?: { readonly unasked: readonly { readonly switch: string }[] }
+  readonly verified?: {
+    readonly unasked: readonly { readonly switch: string }[]
+    readonly mismatches: readonly object[]
+  }
 }
 
 t.test('trace and path tell what decides besides what is wanted', async t => {
@@ -119,4 +126,60 @@ t.test('a row of somebody else in a table of ours is told once, with its text', 
   const many = (await told()).slice(1)
   t.equal(many.length, 5)
   t.equal(many.at(-1)?.more, 35)
+})
+
+/** Control socket of a daemon that has the bridge s1 and is asked about packets. */
+const daemon = async (t: Test, trace: () => string): Promise<string> => {
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-daemon-'))
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+  const server = createServer(socket =>
+    socket.on('data', chunk => {
+      const { id, method } = JSON.parse(String(chunk)) as { id: number; method: string }
+      const result = method === 'ofproto/list' ? 's1\n' : trace()
+      socket.write(JSON.stringify({ id, result, error: null }))
+    }),
+  )
+  await new Promise<void>(resolve => server.listen(join(folder, 'vsw.ctl'), resolve))
+  t.teardown(() => new Promise(resolve => server.close(resolve)))
+  return folder
+}
+
+t.test('what a daemon of this machine does and we do not see is an alarm', async t => {
+  let asked = 0
+  let slipped = ''
+  /** As the switch has it, by the row that it was told; a row that is slipped in comes first. */
+  const rows: string[] = []
+  const folder = await daemon(t, () => {
+    asked++
+    return slipped || rows.join('\n')
+  })
+  const at = await office(t, { more: { openvswitch: [folder] } })
+  const ask = () =>
+    at.call<Answer>('POST', '/api/v1/trace', {
+      from: '10.1.0.1',
+      to: '10.1.0.2',
+      service: 'icmp',
+      verify: true,
+    })
+  const alarms = async () =>
+    (await items(at, 'events')).filter(each => each.kind === 'trace-mismatch')
+
+  // What the daemon says is learnt from the first question, which it answers with nothing.
+  const [first] = (await ask()).verified!.mismatches
+  const { sluice, sluicePorts } = first as { sluice: string[]; sluicePorts: number[] }
+  t.ok(sluice.length > 3)
+  t.equal(asked, 2, 'a mismatch is asked about twice')
+  t.match((await alarms()).at(-1), { switch: 's1', openvswitch: [] })
+  rows.push(...sluice.map(row => ` ${row.replace(' ', '. ip, priority ')}`))
+  rows.push(...sluicePorts.map(port => `    output:${port}`))
+  const before = (await alarms()).length
+  t.same((await ask()).verified, { asked: ['s1'], unasked: [], mismatches: [] }, 'the same: none')
+  t.equal((await alarms()).length, before)
+
+  slipped = ' 0. icmp, priority 65001, cookie 0x99\n    drop'
+  const [slip] = (await ask()).verified!.mismatches
+  t.match(slip, { switch: 's1', openvswitch: ['0 65001'], openvswitchPorts: [] })
+  const last = (await alarms()).at(-1)
+  t.equal((await alarms()).length, before + 1)
+  t.match(last, { question: /10\.1\.0\.1/, openvswitch: ['0 65001'] })
 })
