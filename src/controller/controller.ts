@@ -14,6 +14,7 @@ import { Failure } from '../base/failures.js'
 import { inTurns } from '../base/turns.js'
 import { Concerns } from '../nfv/firewall/concern.js'
 import { firewallRows } from '../nfv/firewall/function-rows.js'
+import { firewallPunts } from '../nfv/firewall/punts.js'
 import { isRuntimeOf } from '../nfv/function.js'
 import type { SwitchConnection } from '../openflow/index.js'
 import type { Flow, OwnerKind, Section } from '../pipeline/program.js'
@@ -27,6 +28,7 @@ import { Admission } from './admission/admission.js'
 import { ChecksumOffload, offloadText } from './checksum-offload.js'
 import { Journal } from './events.js'
 import { FactWriter, loadFacts } from './facts.js'
+import { HostPunts } from './host-punts.js'
 import { type Lack, lacking } from './lacking.js'
 import { Learning } from './learning.js'
 import { PolicyKeeper } from './policies.js'
@@ -258,21 +260,22 @@ export class Controller extends EventEmitter<ControllerEvents> {
         ),
       }),
     )
-    this.#punts = new Punts(env.clock, this.topology, {
-      send: (at, frame) => this.#send(at, frame),
+    const hosts = new HostPunts(env.clock, this.topology, {
       reinject: (at, frame) => this.#attached.get(at.dpid)?.reinject(at.port, frame),
       programmed: () => this.#programmedSoon(),
+    })
+    const ruled = firewallPunts(this.topology, {
+      send: (at, frame) => this.#send(at, frame),
       answerOf: ruleId => policies.rule(ruleId)?.rule.answer,
       mayLog: ruleId => this.admission.mayLog(ruleId),
       learnt: fields => learning.note(fields),
-      counted: (reason, ruleId, dpid, packet) =>
-        reason === 'admit'
-          ? this.admission.ask(dpid, ruleId, packet)
-          : this.admission.opened(dpid, packet),
+      asked: packet => this.admission.ask(packet),
+      opened: packet => this.admission.opened(packet),
       invalid: (at, frame) => this.checksumOffload.look(at, frame),
       ruleHit: (reason, ruleId, at, fields) =>
         this.journal.add(hitEvent(reason, policies.rule(ruleId), ruleId, at, fields)),
     })
+    this.#punts = new Punts([hosts.handlers, ruled])
     this.#facts = new FactWriter(store, env.log, this.topology.current)
   }
 

@@ -5,17 +5,7 @@
  */
 import type { Clock } from '../base/env.js'
 import { RateLimit } from '../base/rate-limit.js'
-
-export const puntKinds = [
-  'packets',
-  'questions',
-  'logs',
-  'rejections',
-  'openings',
-  'probes',
-] as const
-/** packets teach or look for somebody; questions were answered by the switch; openings are connections that are counted; probes are frames of discovery */
-export type PuntKind = (typeof puntKinds)[number]
+import { type PuntKind, puntKinds } from '../nfv/function.js'
 
 export interface PuntLimits {
   /** Of each kind but probes, a second and switch; as many may come at once. */

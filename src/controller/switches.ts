@@ -23,10 +23,10 @@ import type { PortBytes } from '../topology/measurements.js'
 import type { PortReport } from '../topology/port-reports.js'
 import type { AdmittingSwitch } from './admission/admission.js'
 import type { IndexedError, SwitchChannel, TouchedRow } from './program/read-back.js'
-import type { PuntedPacket } from './punts.js'
+import type { PacketIn } from './punts.js'
 
 export interface SwitchHandlers {
-  packetIn(packet: PuntedPacket): void
+  packetIn(packet: PacketIn): void
   portChanged(report: PortReport): void
   portRemoved(number: number): void
   /** Somebody else added, changed or removed rows; undefined: which ones is not known. */

@@ -3,8 +3,11 @@
  * never asks whose they are.
  */
 import type { Message } from '../openflow/index.js'
+import type { Match } from '../openflow/values.js'
+import type { Fields } from '../pipeline/packet.js'
 import type { Flow, Section } from '../pipeline/program.js'
-import type { Switch } from '../topology/model.js'
+import type { PuntReason } from '../pipeline/userdata.js'
+import type { PortRef, Switch } from '../topology/model.js'
 
 /** What is about to change on one switch, as far as functions look at it. */
 export interface RowChange {
@@ -49,3 +52,36 @@ export const isRuntimeOf =
   (functions: readonly FunctionRows[]) =>
   (cookie: bigint): boolean =>
     functions.some(({ isRuntime }) => isRuntime?.(cookie))
+
+/** A packet that a flow has sent up. */
+export interface PuntedPacket {
+  readonly at: PortRef
+  /** What the flow says beside the reason: a rule, or a network. */
+  readonly value: number
+  readonly frame: Uint8Array
+  /** What the switch knows of it beside its octets. */
+  readonly match: Match
+  /** Read when it is first asked for, once. */
+  readonly fields: Fields
+}
+
+/** Which of a switch's allowances pays for a packet: a flood of one kind takes nothing from the others. */
+export const puntKinds = [
+  'packets',
+  'questions',
+  'logs',
+  'rejections',
+  'openings',
+  'probes',
+] as const
+/** packets teach or look for somebody; questions were answered by the switch; openings are connections that are counted; probes are frames of discovery */
+export type PuntKind = (typeof puntKinds)[number]
+
+/** What is done with packets that come up for one reason. */
+export interface PuntHandler {
+  readonly kind: PuntKind
+  readonly receive: (packet: PuntedPacket) => void
+}
+
+/** The reasons of one owner. */
+export type PuntHandlers = { readonly [reason in PuntReason]?: PuntHandler }

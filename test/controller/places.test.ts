@@ -1,5 +1,6 @@
 /** A connection that another switch takes over, since a host has moved, holds one place among those of its rule. */
 import t from 'tap'
+import type { Dpid } from '../../src/base/addresses.js'
 import { type Ip, ipNumber } from '../../src/base/addresses.js'
 import { CollectingLog } from '../../src/base/log.js'
 import { realEnv } from '../../src/base/real-env.js'
@@ -53,9 +54,12 @@ class Desk {
     const ends = { source: '10.0.0.1', destination: '10.0.0.2' } as const
     const one = { ...ends, protocol, sourcePort, destinationPort: 443 }
     const self = this.#switches.find(each => each.dpid === dpid)!
-    this.admission.ask(dpid, ruleOf(name).rule.id, {
-      inPort: 1,
-      data: buildFrame({ ...fieldsOf(one as never), eth_src: 1, eth_dst: 2 }),
+    const fields = { ...fieldsOf(one as never), eth_src: 1, eth_dst: 2 }
+    this.admission.ask({
+      at: { dpid: self.dpid as Dpid, port: 1 },
+      value: ruleOf(name).rule.id,
+      fields,
+      frame: buildFrame(fields),
       match: {
         reg0: 1,
         reg7: self.zone,

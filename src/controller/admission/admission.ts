@@ -19,6 +19,7 @@ import {
 } from '../../nfv/firewall/place-rows.js'
 import { asksToAdmit, type PlacedRule, type ResolvedRule } from '../../nfv/firewall/resolved.js'
 import { maxCap } from '../../nfv/firewall/rule.js'
+import type { PuntedPacket } from '../../nfv/function.js'
 import type { FlowStats, Message } from '../../openflow/index.js'
 import type { Match } from '../../openflow/values.js'
 import { ctState } from '../../openflow/values.js'
@@ -36,13 +37,6 @@ export interface AdmittingSwitch {
   /** Runs a frame through the pipeline as if it came in at the port now, admitted by the rule. */
   admit(port: number, ruleId: number, frame: Uint8Array): void
   places(): Promise<readonly FlowStats[]>
-}
-
-export interface AskingPacket {
-  readonly inPort: number
-  readonly data: Uint8Array
-  /** What the switch knows of it beside its octets. */
-  readonly match: Match
 }
 
 export interface AdmissionOutput {
@@ -132,7 +126,9 @@ export class Admission {
   }
 
   /** A packet of a rule that counts asks for a place. */
-  ask(dpid: string, ruleId: number, packet: AskingPacket): void {
+  ask(packet: PuntedPacket): void {
+    const { dpid } = packet.at
+    const ruleId = packet.value
     const self = this.#output.switch(dpid)
     const placed = this.#output.rule(ruleId)
     const one = countedOf(packet.match)
@@ -149,19 +145,19 @@ export class Admission {
       const begins = held.length > 0 ? isHalfOpen(held) : isNew && one.protocol === tcp
       if (placed.rule.caps) this.#place(self, one, placed.rule, begins)
     }
-    if (isPiece(packet.data)) {
+    if (isPiece(packet.frame)) {
       // Alone it would wait for the rest, which is gone: the next datagram finds the place.
       self.tell(placeRows(one, ruleId, false))
       return
     }
     const network = plainNumber(packet.match.reg0) & (2 ** registers.network.size - 1)
-    const whole = finishChecksums(packet.data)
+    const whole = finishChecksums(packet.frame)
     if (hasAskedRules(packet.match, ruleId)) this.#output.countOnce(ruleId, whole.length)
-    self.admit(packet.inPort, ruleId, this.#output.tagged(dpid, packet.inPort, network, whole))
+    self.admit(packet.at.port, ruleId, this.#output.tagged(dpid, packet.at.port, network, whole))
   }
 
   /** The handshake of a connection is done. */
-  opened(dpid: string, { match }: AskingPacket): void {
+  opened({ at: { dpid }, match }: PuntedPacket): void {
     const one = countedOf(match)
     const self = this.#output.switch(dpid)
     const place = one && this.places.get(dpid, placeKey(one))

@@ -1,0 +1,59 @@
+/** Packets that rules send up: logged, rejected, counted, watched, or taken for invalid by conntrack. */
+import { formatMac } from '../../base/addresses.js'
+import type { Fields } from '../../pipeline/packet.js'
+import { registers } from '../../pipeline/registers.js'
+import type { PortRef } from '../../topology/model.js'
+import type { TopologyService } from '../../topology/topology.js'
+import type { PuntedPacket, PuntHandlers } from '../function.js'
+import { plainNumber } from './place-rows.js'
+import { rejectionOf } from './reject.js'
+import type { RejectCode } from './rule.js'
+
+/** What is done about them elsewhere. */
+export interface FirewallPuntOutput {
+  send(at: PortRef, frame: Uint8Array): void
+  /** What the rule tells whom it rejects, where it says. */
+  answerOf(ruleId: number): RejectCode | undefined
+  /** Whether the rule has not said too much yet. */
+  mayLog(ruleId: number): boolean
+  ruleHit(reason: 'log' | 'reject', ruleId: number, at: PortRef, fields: Fields): void
+  /** The first packet of a connection that was accepted; it has gone on. */
+  learnt(fields: Fields): void
+  /** A connection asks for a place among those that its rule counts. */
+  asked(packet: PuntedPacket): void
+  /** A connection that has a place says that it has opened. */
+  opened(packet: PuntedPacket): void
+  /** A SYN that conntrack took for invalid, and that was dropped. */
+  invalid(at: PortRef, frame: Uint8Array): void
+}
+
+export const firewallPunts = (
+  topology: Pick<TopologyService, 'isBroadcast' | 'placeOfSender' | 'tagged'>,
+  output: FirewallPuntOutput,
+): PuntHandlers => {
+  const reject = ({ at, value, frame, match, fields }: PuntedPacket): void => {
+    output.ruleHit('reject', value, at, fields)
+    const network = plainNumber(match.reg0) & (2 ** registers.network.size - 1)
+    const answer = rejectionOf(
+      frame,
+      address => topology.isBroadcast(network, address),
+      output.answerOf(value),
+    )
+    if (answer === undefined) return
+    const back = topology.placeOfSender(at, network, formatMac(Number(fields.eth_src)))
+    output.send(back, topology.tagged(back, network, answer))
+  }
+  return {
+    log: {
+      kind: 'logs',
+      receive: ({ at, value, fields }) => {
+        if (output.mayLog(value)) output.ruleHit('log', value, at, fields)
+      },
+    },
+    reject: { kind: 'rejections', receive: reject },
+    admit: { kind: 'openings', receive: packet => output.asked(packet) },
+    opened: { kind: 'openings', receive: packet => output.opened(packet) },
+    learn: { kind: 'packets', receive: ({ fields }) => output.learnt(fields) },
+    invalid: { kind: 'packets', receive: ({ at, frame }) => output.invalid(at, frame) },
+  }
+}
