@@ -23,6 +23,12 @@ const at = (value: unknown): string => {
 }
 
 /** A share of 1 as people read it. */
+/** Why it is as it is; and how long it waits for its confirmation. */
+const policyReason = ({ reason, unconfirmedUntil }: Item) =>
+  unconfirmedUntil === undefined
+    ? reason
+    : [`taken back at ${unconfirmedUntil} unless confirmed`, ...(reason ? [reason] : [])].join('; ')
+
 const share = (value: unknown) =>
   typeof value === 'number' ? `${Math.round(value * 100)} %` : undefined
 
@@ -78,7 +84,7 @@ export const kinds: Readonly<Record<string, Kind>> = {
   },
   policies: {
     path: '/api/v1/policies',
-    columns: [['NAME', item => item.name], ['ORDER', item => item.order], ['STATE', item => item.state], ['RULES', item => item.rules], ['GENERATION', item => item.generation], ['FILE', item => item.file], ['REASON', item => item.reason]],
+    columns: [['NAME', item => item.name], ['ORDER', item => item.order], ['STATE', item => item.state], ['RULES', item => item.rules], ['GENERATION', item => item.generation], ['FILE', item => item.file], ['REASON', item => policyReason(item)]],
   },
   rules: {
     path: '/api/v1/rules',

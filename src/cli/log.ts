@@ -34,10 +34,13 @@ export const addLog = (program: Command, cli: Following, client: () => Promise<C
     .option('--rule <name>', 'only of this rule')
     .option('-o, --output <form>', 'table or json', 'table')
     .action(async (options: LogOptions) => {
+      let before: Item | undefined
       const show = (event: Item) => {
         if (!isWanted(event, options)) return
+        const isTwin = before !== undefined && areTwins(before, event)
+        before = event
         if (options.output === 'json') cli.print(JSON.stringify(event))
-        else cli.print(event.kind === 'gap' ? gapLine(event) : logLine(event))
+        else if (!isTwin) cli.print(event.kind === 'gap' ? gapLine(event) : logLine(event))
       }
       await tell(cli, await client(), options.follow === true, show)
     })
@@ -66,6 +69,16 @@ const isWanted = (event: Item, { verdict, rule }: LogOptions): boolean =>
   (kinds.has(event.kind) &&
     (verdict === undefined || event.verdict === verdict) &&
     (rule === undefined || event.rule === rule))
+
+/** A rule that logs and rejects tells each packet twice in one moment: it is one line. */
+const areTwins = (before: Item, event: Item): boolean =>
+  before.kind !== event.kind &&
+  kinds.has(before.kind) &&
+  Math.abs(Date.parse(String(before.time)) - Date.parse(String(event.time))) < twinMillis &&
+  before.rule === event.rule &&
+  sessionText(before) === sessionText(event)
+
+const twinMillis = 100
 
 /** `2026-11-25T17:40:00.000Z drop tcp 10.1.0.7:40000 -> 10.2.0.10:22 by default (campus.rules:5) "text"` */
 export const logLine = (event: Item): string => {

@@ -59,7 +59,8 @@ export const apply = async (cli: Cli, client: Client, options: ApplyOptions): Pr
     return 0
   }
   for (const policy of reply.items) cli.print(appliedLine(policy))
-  if (options.confirm !== undefined)
+  const isChanged = reply.items.some(({ change }) => change !== 'unchanged')
+  if (options.confirm !== undefined && isChanged)
     cli.print(`it is taken back in ${secondsOf(options.confirm)} s unless you run: sluice confirm`)
   return isGood(
     reply.items.map(policy => policy.state),

@@ -29,12 +29,12 @@ const kept = [
 ]
 
 /** Pages of one event, and what comes later: on one connection, and on the next after it was lost. */
-const client = (asked: string[], ended: AbortController): Client =>
+const client = (asked: string[], ended: AbortController, items: readonly object[]): Client =>
   ({
     get: async (path: string) => {
       asked.push(path)
       const since = Number(/since=(\d+)/.exec(path)![1])
-      return { items: kept.filter(({ sequence }) => sequence === since + 1) }
+      return { items: items.filter(each => 'sequence' in each && each.sequence === since + 1) }
     },
     events: async function* (path: string, last: number) {
       asked.push(`${path} behind ${last}`)
@@ -49,7 +49,9 @@ const client = (asked: string[], ended: AbortController): Client =>
     },
   }) as unknown as Client
 
-const run = async (...words: string[]) => {
+const run = (...words: string[]) => runWith(kept, ...words)
+
+const runWith = async (items: readonly object[], ...words: string[]) => {
   const lines: string[] = []
   const asked: string[] = []
   const complaints: string[] = []
@@ -61,7 +63,7 @@ const run = async (...words: string[]) => {
     pause: async () => undefined,
     signal: ended.signal,
   }
-  addLog(program, cli, async () => client(asked, ended))
+  addLog(program, cli, async () => client(asked, ended, items))
   await program.parseAsync(['log', ...words], { from: 'user' })
   return { lines, asked, complaints }
 }
@@ -71,6 +73,17 @@ t.test('what rules logged and rejected, and nothing else', async t => {
     '2026-11-25T17:40:02.000Z drop tcp 10.1.0.7:40000 -> 10.2.0.10:22 by default (campus.rules:5)',
     '2026-11-25T17:40:03.000Z reject tcp 10.1.0.7:40000 -> 10.2.0.10:22 by mail (campus.rules:5) "mail leaves through the relay"',
   ])
+})
+
+t.test('what is logged and rejected in one moment is one line, and two events', async t => {
+  const twins = [
+    { ...hit(1, 'reject', 'mail'), kind: 'rule-logged' },
+    { ...hit(2, 'reject', 'mail'), time: hit(1, 'reject', 'mail').time },
+    { ...hit(3, 'reject', 'mail'), kind: 'rule-logged' },
+    { ...hit(4, 'reject', 'mail', { sourcePort: 40001 }), time: hit(3, 'reject', 'mail').time },
+  ]
+  t.equal((await runWith(twins)).lines.length, 3, 'another connection is a line of its own')
+  t.equal((await runWith(twins, '-o', 'json')).lines.length, 4)
 })
 
 t.test('only of a verdict or a rule', async t => {

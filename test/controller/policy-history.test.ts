@@ -59,7 +59,11 @@ t.test(
       at.call('PUT', `/api/v1/policies/p${query}`, { source })
     const source = async () => (await at.call('GET', '/api/v1/policies/p')).source
     await put(one)
+    const changed = (await items(at, 'policies'))[0]!
+    t.notOk('unconfirmedUntil' in changed, 'nothing waits yet')
     await put(two, '?confirm=2')
+    const [waiting] = await items(at, 'policies')
+    t.match(waiting, { unconfirmedUntil: /^20/ }, 'the policy says that it waits')
     t.equal(await put(one).catch(codeOf), 'not-confirmed')
     const other = await at.call('POST', '/api/v1/history/undo?number=1', {}).catch(codeOf)
     t.equal(other, 'not-confirmed', 'taking another change back would let this one stay')

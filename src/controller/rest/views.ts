@@ -148,6 +148,10 @@ export const policyItem = (
   lacks = controller.lackingPolicies(),
 ) => {
   const policy = controller.policies.get(name)
+  const { unconfirmed } = controller.policies.history
+  const waits =
+    unconfirmed !== undefined &&
+    controller.policies.history.get(unconfirmed.number).changes.some(each => each.name === name)
   const refusals = controller.policies.refusalsOf(name)
   return {
     kind: 'Policy',
@@ -159,6 +163,7 @@ export const policyItem = (
     rules: controller.policies.ruleCount(name),
     generation: controller.policies.generation,
     changed: policy.changed,
+    ...(waits && { unconfirmedUntil: new Date(unconfirmed.deadlineMillis).toISOString() }),
     ...(policy.file !== undefined && { file: policy.file }),
     ...(policy.watch && { watch: true }),
   }

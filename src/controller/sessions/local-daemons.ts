@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path'
 import type { Env } from '../../base/env.js'
+import { wordsOf } from '../../base/system-errors.js'
 import { formatJson } from '../../ovsdb/json.js'
 import { JsonStream } from '../../ovsdb/json-stream.js'
 
@@ -11,26 +12,37 @@ const patienceMillis = 5_000
 /** A million connections of 200 octets. */
 const limits = { size: 256 * 1024 * 1024, depth: 8 }
 
+export interface ControlSockets {
+  readonly sockets: readonly string[]
+  /** Folders that cannot be looked into, with the reason, a sentence each. */
+  readonly unread: readonly string[]
+}
+
 /** Control sockets of ovs-vswitchd among files, folders, and their folders; what is not there is left out. */
 export const controlSockets = async (
   { disk }: Pick<Env, 'disk'>,
   places: readonly string[],
-): Promise<string[]> => {
-  const found = await Promise.all(
-    places.map(async place => {
+): Promise<ControlSockets> => {
+  const sockets: string[] = []
+  const unread: string[] = []
+  const look = async (place: string, isNamed: boolean): Promise<void> => {
+    try {
       const stat = await disk.stat(place)
-      if (stat === undefined) return []
-      if (!stat.isFolder) return [place]
+      if (stat === undefined) return
+      if (!stat.isFolder) {
+        if (isNamed) sockets.push(place)
+        return
+      }
       const names = await disk.list(place)
-      const inner = await Promise.all(names.map(name => socketsIn({ disk }, join(place, name))))
-      return [...socketsAmong(place, names), ...inner.flat()]
-    }),
-  )
-  return found.flat()
+      sockets.push(...socketsAmong(place, names))
+      if (isNamed) for (const name of names) await look(join(place, name), false)
+    } catch (error) {
+      unread.push(`${place}: ${wordsOf(error)}`)
+    }
+  }
+  for (const place of places) await look(place, true)
+  return { sockets, unread }
 }
-
-const socketsIn = async ({ disk }: Pick<Env, 'disk'>, folder: string): Promise<string[]> =>
-  (await disk.stat(folder))?.isFolder ? socketsAmong(folder, await disk.list(folder)) : []
 
 const socketsAmong = (folder: string, names: readonly string[]): string[] =>
   names.filter(name => /^(ovs-vswitchd\.\d+|vsw)\.ctl$/.test(name)).map(name => join(folder, name))
@@ -49,12 +61,12 @@ export class LocalDaemons {
   /** @throws when no daemon of this machine has the bridge, several have, or it refuses */
   async ask(bridge: string, method: string, params: readonly string[]): Promise<string> {
     const found: string[] = []
-    for (const socket of await controlSockets(this.#env, this.#places))
-      if (await this.#has(socket, bridge)) found.push(socket)
+    const { sockets, unread } = await controlSockets(this.#env, this.#places)
+    for (const socket of sockets) if (await this.#has(socket, bridge)) found.push(socket)
     const [socket] = found
     if (socket === undefined)
       throw new Error(
-        `no ovs-vswitchd of this machine that can be reached has a bridge ${bridge} (see "sluice run --openvswitch")`,
+        `no ovs-vswitchd of this machine that can be reached has a bridge ${bridge} (see "sluice run --openvswitch")${unread.map(each => `; ${each}`).join('')}`,
       )
     if (found.length > 1)
       throw new Error(`${found.length} daemons of this machine have a bridge ${bridge}`)

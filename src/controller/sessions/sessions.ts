@@ -67,11 +67,13 @@ export class SessionReader {
 
   async read(): Promise<Sessions> {
     const topology = this.#topology()
+    const { sockets, unread: folders } = await controlSockets(this.#env, this.#places)
+    const reason = [elsewhere, ...folders].join('; ')
     const unread = new Map<string, string>(
-      [...topology.switches.values()].map(each => [each.name, elsewhere]),
+      [...topology.switches.values()].map(each => [each.name, reason]),
     )
     const items: Session[] = []
-    for (const socket of await controlSockets(this.#env, this.#places)) {
+    for (const socket of sockets) {
       let names: string[] = []
       try {
         const bridges = await askDaemon(this.#env, socket, 'ofproto/list')

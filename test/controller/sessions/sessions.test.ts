@@ -140,9 +140,24 @@ t.test('sessions have names; switches that cannot be read are said to be', async
 
 t.test('a daemon that refuses or is gone is an error with its reason', async t => {
   const folder = await daemon(t, {})
-  const [socket] = await controlSockets(env, [folder])
+  const [socket] = (await controlSockets(env, [folder])).sockets
   await t.rejects(askDaemon(env, socket!, 'ofproto/list'), /was refused: unknown/)
   writeFileSync(join(folder, 'vsw.ctl'), '')
   await t.rejects(askDaemon(env, join(folder, 'vsw.ctl'), 'ofproto/list'), /ECONNREFUSED|ENOTSOCK/)
-  t.same(await controlSockets(env, ['/nowhere']), [])
+  t.same(await controlSockets(env, ['/nowhere']), { sockets: [], unread: [] })
+})
+
+t.test('a folder that may not be read is said, and costs no answer', async t => {
+  const folder = await daemon(t, { 'ofproto/list': 's1\n', 'dpctl/dump-conntrack': '' })
+  const refused = Object.assign(new Error('EACCES: permission denied'), { code: 'EACCES' })
+  const closed = '/run/closed'
+  const disk = {
+    ...env.disk,
+    stat: async (path: string) =>
+      path === closed ? { isFolder: true, mode: 0o750, size: 0 } : env.disk.stat(path),
+    list: (path: string) => (path === closed ? Promise.reject(refused) : env.disk.list(path)),
+  } as typeof env.disk
+  const { sockets, unread } = await controlSockets({ disk }, [closed, folder])
+  t.equal(sockets.length, 1)
+  t.same(unread, [`${closed}: the user that runs sluice may not use it`])
 })
