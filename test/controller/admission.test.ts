@@ -7,7 +7,7 @@ const open = async (at: Office, from: string, port: number, times: number): Prom
   let said = ''
   for (let index = 0; index < times; index++)
     said += (
-      await at.net.host(from).attempt('10.2.0.10' as Ip, 'tcp', port, { timeoutMillis: 300 })
+      await at.net.host(from).attempt('10.2.0.10' as Ip, 'tcp', port, { timeoutMillis: 1_500 })
     )[0]
   return said
 }

@@ -9,6 +9,7 @@ import t from 'tap'
 import { realEnv } from '../../../src/base/real-env.js'
 import { ensurePackages, isRoot, ovsNeeds } from '../../../src/lab/install.js'
 import { sleep } from '../../../src/lab/shell.js'
+import { until } from '../../until.js'
 import { inside, withTwoSwitches } from './two-switches.js'
 
 const root = { skip: isRoot() ? false : 'it needs root for network namespaces', timeout: 200_000 }
@@ -47,7 +48,6 @@ t.test('a stateless rule that is gone lets nothing through', root, async t => {
       await sleep(200)
     }
     let leaks = 0
-    let passed = 0
     try {
       // Many ports cut what is cached under the rule into narrow flows; without it one wide flow does.
       const ports = Array.from({ length: 700 }, (_, at) => 10_000 + at * 64).join(', ')
@@ -55,16 +55,20 @@ t.test('a stateless rule that is gone lets nothing through', root, async t => {
       for (let edit = 0; edit < 25; edit++) {
         const before = count
         await lab.rules(`default drop\n${rule}`)
-        await sleep(300)
-        passed += Number(count > before)
+        await until(() => count > before)
         await lab.rules('default drop\n')
-        // What is on its way, and 100 ms of counting.
-        await sleep(300)
-        const then = count
-        await sleep(500)
-        if (count > then) {
+        // What is on its way comes late on a busy machine; what is cached too widely passes for as long as it is sent.
+        const end = performance.now() + 5_000
+        let then = -1
+        while (count !== then && performance.now() < end) {
+          then = count
+          await sleep(500)
+        }
+        if (count !== then) {
           leaks++
-          t.comment(`edit ${edit}: ${count - then} came through half a second later`)
+          t.comment(
+            `edit ${edit}: ${count - then} came through in half a second, five seconds later`,
+          )
         }
       }
     } finally {
@@ -73,7 +77,6 @@ t.test('a stateless rule that is gone lets nothing through', root, async t => {
         await once(child, 'exit')
       }
     }
-    t.equal(passed, 25, 'while the rule was there its packets came through')
     t.equal(leaks, 0)
   })
 })
