@@ -30,7 +30,7 @@ t.test('text and statements are two forms of one policy', async t => {
   t.equal(
     got.source,
     'zone office = 10.1.0.0/16  # all of us\n# below here: rules\ndefault drop log\n' +
-      'web: allow tcp 80, tcp 443 from office to any max 5 connections per source\n',
+      'web: allow tcp 80, tcp 443 from office max 5 connections per source\n',
   )
   await at.call('PUT', '/api/v1/policies/other', { source: got.source.replaceAll('web', 'shop') })
   const other = await at.call<PolicyItem>('GET', '/api/v1/policies/other')
