@@ -58,7 +58,11 @@ export const apply = async (cli: Cli, client: Client, options: ApplyOptions): Pr
     for (const policy of reply.items as unknown as PlannedPolicy[]) cli.print(plannedLines(policy))
     return 0
   }
-  for (const policy of reply.items) cli.print(appliedLine(policy))
+  for (const policy of reply.items) {
+    cli.print(appliedLine(policy))
+    for (const { file, line, message, hint } of policy.warnings)
+      cli.complain(`${file}:${line}: ${message}\n  ${hint}`)
+  }
   const isChanged = reply.items.some(({ change }) => change !== 'unchanged')
   if (options.confirm !== undefined && isChanged)
     cli.print(`it is taken back in ${secondsOf(options.confirm)} s unless you run: sluice confirm`)
@@ -77,6 +81,7 @@ interface AppliedPolicy {
   readonly rules: number
   readonly generation: number
   readonly reason?: string
+  readonly warnings: readonly Omit<Remark, 'level'>[]
 }
 
 /** Who waits wants it installed; who does not wants nothing but that it did not fail. */

@@ -8,7 +8,7 @@ import { Failure } from '../base/failures.js'
 import { createCompiler } from '../nfv/firewall/compile.js'
 import type { Facts } from '../nfv/firewall/environment.js'
 import { type Limits, maxMistakes, noLimits, quickLimits } from '../nfv/firewall/limits.js'
-import type { Remark } from '../nfv/firewall/lint/index.js'
+import { lintEnforced, type Remark } from '../nfv/firewall/lint/index.js'
 import {
   type LoadedPolicy,
   loadPolicy,
@@ -374,6 +374,13 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
       isLearning: this.#isLearning,
       sessions,
     })
+  }
+
+  /** What a policy in force says and the switches do not do; empty when there is no such policy. */
+  warnings(name: string, topology: Topology): readonly Remark[] {
+    const input = this.#known.has(name) ? this.inputs().find(each => each.name === name) : undefined
+    if (input === undefined) return []
+    return lintEnforced(input, this.#resolve(this.#known, topology), this.facts(topology))
   }
 
   /** What is doubtful about the rules in force. @throws {Failure} `too-much-work`, `busy` */

@@ -37,6 +37,15 @@ t.test('text and statements are two forms of one policy', async t => {
   t.match(other.spec.statements[3], { name: 'shop', services: ['tcp 80', 'tcp 443'] })
 })
 
+t.test('what the switches will not do as it is written is told with what was applied', async t => {
+  const at = await office(t, { whole: false })
+  const put = (source: string) =>
+    at.call<{ warnings: readonly object[] }>('PUT', '/api/v1/policies/main', { source })
+  const { warnings } = await put('default drop\nfiles: allow tcp 21 helper ftp\n')
+  t.match(warnings, [{ line: 2, message: /EPSV and EPRT/, hint: /PASV or PORT/ }])
+  t.same((await put('default drop\nweb: allow tcp 80\n')).warnings, [])
+})
+
 t.test('what is wrong is refused, and nothing is changed', async t => {
   const at = await office(t, { whole: false })
   const refused = async (body: unknown) => {

@@ -315,6 +315,9 @@ const applyPolicies = async (
   return wishes.map(wish => ({
     ...policyItem(controller, wish.name),
     change: changes.get(wish.name),
+    warnings: controller.policies
+      .warnings(wish.name, controller.topology.current)
+      .map(({ file, line, message, hint }) => ({ file, line, message, hint })),
   }))
 }
 

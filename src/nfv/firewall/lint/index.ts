@@ -6,7 +6,7 @@ import type { Facts } from '../environment.js'
 import { type IsOver, maxLintSteps } from '../limits.js'
 import type { PolicyInput } from '../load.js'
 import type { Resolved } from '../resolved.js'
-import { lintDefaults, lintNames } from './names.js'
+import { lintDefaults, lintNames, lintPortNames } from './names.js'
 import { lintOverlaps } from './overlaps.js'
 import { byPlace, type Remark } from './remark.js'
 import { lintUnseen } from './unseen.js'
@@ -14,6 +14,12 @@ import { lintWide } from './wide.js'
 
 export { lintHits } from './hits.js'
 export { formatRemark, type Remark, type RemarkKind } from './remark.js'
+
+/** What a policy says and the switches do not do, or do not do where one may think: told whenever it is applied. */
+export const lintEnforced = (policy: PolicyInput, { tiers }: Resolved, facts: Facts): Remark[] => {
+  const own = tiers.map(tier => tier.filter(({ rule }) => rule.policy === policy.name))
+  return [...lintPortNames(policy, facts), ...lintUnseen({ tiers: own })].sort(byPlace)
+}
 
 /** Remarks in the order of the files' lines. Conflicts are told for the first 50 pairs of a tier. */
 export const lint = (

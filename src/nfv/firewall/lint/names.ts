@@ -36,6 +36,10 @@ const membersOf = ({ statement }: Line): readonly Member[] => {
   return [statement.from, statement.to].flatMap(({ of, except }) => [...of, ...except])
 }
 
+/** Names of ports that several switches have, in the lines of a policy. */
+export const lintPortNames = ({ loaded }: PolicyInput, facts: Facts): Remark[] =>
+  loaded.lines.flatMap(line => lintPorts(line, facts))
+
 /** Switches name themselves: of several with one name a rule means the one that was seen first. */
 const lintPorts = (line: Line, facts: Facts): Remark[] =>
   membersOf(line).flatMap(member => {

@@ -3,7 +3,7 @@ import { helperPorts, isStateless, type PlacedRule, type Resolved } from '../res
 import { hasSctpPorts, namesAnswers } from '../unseen.js'
 import { type Remark, remarkOn } from './remark.js'
 
-export const lintUnseen = (resolved: Resolved): Remark[] =>
+export const lintUnseen = (resolved: Pick<Resolved, 'tiers'>): Remark[] =>
   resolved.tiers.flat().flatMap(placed => {
     // Stateless rules look at the packet itself, where all is seen.
     if (placed.file === 'built-in') return []
