@@ -179,3 +179,19 @@ t.test(
     t.equal(unjudged(silent).length, 2, 'later pieces that were not would be found')
   },
 )
+
+/** Whether a row may be meant for later pieces of IPv6, and asks for a protocol, which they do not say: it is 44 for all. */
+const asksForProtocol = ({ match }: Flow): boolean => {
+  const { eth_type, ip_frag, ip_proto } = match
+  if (eth_type !== 0x86dd || ip_proto === undefined || ip_frag === undefined) return false
+  const [value, mask] = typeof ip_frag === 'object' ? [ip_frag.value, ip_frag.mask] : [ip_frag, 3]
+  return (Number(value) & Number(mask)) === (3 & Number(mask))
+}
+
+t.test('no row asks for the protocol of later pieces of IPv6', async t => {
+  const flows = compiled()
+  t.same(flows.filter(asksForProtocol), [])
+  const ofPieces = { eth_type: 0x86dd, ip_proto: 17, ip_frag: { value: 1, mask: 1 } }
+  t.ok(asksForProtocol({ match: ofPieces } as unknown as Flow), 'one that did would be found')
+  t.notOk(asksForProtocol({ match: { ...ofPieces, ip_frag: 1 } } as unknown as Flow), 'the first')
+})
