@@ -144,7 +144,8 @@ export const fabricSection = (
   const because = (network: Network) => `fabric port ${port.name}: network ${network.name}`
   const rows = networks.flatMap(network =>
     fabricTags(network).map(vlan => {
-      const keep = vlan === undefined ? [] : [keepJudgement]
+      // Hosts on a segment that is not ours could write it themselves: there it is believed of nobody (ADR 16).
+      const keep = vlan === undefined || isForeign ? [] : [keepJudgement]
       return admitRow(self, port, network, vlan, then, because(network), origin, keep)
     }),
   )
