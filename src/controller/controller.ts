@@ -106,6 +106,8 @@ const objectOwners: ReadonlySet<OwnerKind> = new Set(['base', 'switch', 'network
 interface ControllerEvents {
   /** Programs were compiled anew. */
   compiled: [revision: number]
+  /** Somebody took a switch with the rows that it holds. */
+  adopted: []
 }
 
 /** What is loaded from the store before there is a controller. */
@@ -468,6 +470,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
     this.#strangers.delete(attached.dpid)
     this.journal.add({ kind: 'switch-adopted', dpid: attached.dpid, reason })
     this.#adopted.add(attached.dpid)
+    this.emit('adopted')
     await this.#takeOver(attached)
   }
 

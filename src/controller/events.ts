@@ -21,6 +21,7 @@ const levels: Readonly<Record<string, 'warn' | 'error'>> = {
   'name-ambiguous': 'warn',
   'rules-refused': 'error',
   'store-damaged': 'error',
+  'store-lost': 'error',
   'store-read-only': 'error',
   'switch-not-adopted': 'error',
   'token-refused': 'warn',

@@ -20,6 +20,7 @@ import { Declared } from './declared/declared.js'
 import { hostKind, intentKind, networkKind, portKind } from './declared/kinds.js'
 import type { Journal } from './events.js'
 import { lockFolder } from './lock.js'
+import { holdLostStore } from './lost-store.js'
 import { ObjectKeeper } from './objects/objects.js'
 import { eventRoutes } from './rest/event-routes.js'
 import { forgetRoutes } from './rest/forget-routes.js'
@@ -130,7 +131,8 @@ const start = async (
   undo: (() => Promise<void>)[],
   stop: () => Promise<void>,
 ): Promise<Running> => {
-  const { store, damage } = await openStore(env, options.data, () => lock.isHeld())
+  const hadKeys = (await env.disk.stat(join(options.data, 'discovery.key'))) !== undefined
+  const { store, damage, isNew } = await openStore(env, options.data, () => lock.isHeld())
   undo.push(() => store.close())
   const starts = await countStart(env, store)
   const secret = await secretOf(env, options.data)
@@ -228,6 +230,9 @@ const start = async (
   controller.mayWatch = path => watcher.mustHold(path)
   controller.writeRules = (path, text) => watcher.write(path, text)
   await watcher.start()
+  const lost = { folder: options.data, isLost: isNew && hadKeys }
+  const isTold = options.opens === true || options.adopts === true
+  await holdLostStore(controller, { ...lost, isTold }, () => watcher.closeOrOpen())
   undo.push(async () => watcher.stop())
   const southbound = await openSouthbound(env, options.southbound, {
     switchConnected: connection => controller.switchConnected(connection),

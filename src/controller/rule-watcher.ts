@@ -208,7 +208,7 @@ export class RuleWatcher {
       const why = `${wishes.map(wish => wish.file).join(', ')} was saved`
       await policies.apply(wishes, topology.current, undefined, { why })
       for (const wish of wishes) this.#controller.fileTroubles.delete(wish.file!)
-      this.#close()
+      this.closeOrOpen()
       return undefined
     } catch (error) {
       return error
@@ -227,7 +227,7 @@ export class RuleWatcher {
     if (fileTroubles.get(file)?.reason === reason) return
     fileTroubles.set(file, { reason, isGiven: this.#isGiven(file) })
     journal.add({ kind: 'rules-refused', file, complaints })
-    this.#close()
+    this.closeOrOpen()
   }
 
   #isGiven(file: string): boolean {
@@ -251,7 +251,7 @@ export class RuleWatcher {
   }
 
   /** Closes everything while something that was given at the start has never been in force, and opens it again. */
-  #close(): void {
+  closeOrOpen(): void {
     const { policies, fileTroubles } = this.#controller
     const unknown = [...fileTroubles].find(
       ([file, { isGiven }]) =>
@@ -261,7 +261,7 @@ export class RuleWatcher {
     policies.close(
       this.#opens || unknown === undefined
         ? undefined
-        : `${unknown[0]} is given at the start and cannot be put in force`,
+        : `${unknown[0]} is not in force: ${unknown[1].reason.split('\n')[0]}`,
     )
   }
 

@@ -62,7 +62,10 @@ t.test('a store that is lost opens nothing: the switches keep their rows until t
   t.equal(rowsOf(at, 's1'), before, 'nothing was changed')
   const ready = await at.raw('/readyz')
   t.equal(ready.status, 503)
-  t.match(await ready.json(), { status: 'not-ready', reasons: [/left alone/] })
+  t.match(await ready.json(), {
+    status: 'not-ready',
+    reasons: [/there was a store here/, /left alone/],
+  })
   await t.rejects(at.call('POST', '/api/v1/switches/nobody/adopt'), /no-such|to-be-adopted|404/)
   const alone = await at.raw('/api/v1/switches/s1/adopt', { method: 'POST' })
   t.equal(alone.status, 401, 'it takes the token')
@@ -75,6 +78,37 @@ t.test('a store that is lost opens nothing: the switches keep their rows until t
   await settled(at)
   t.same(await eventsOf(at, 'switch-not-adopted'), [], 'they are ours from then on')
 })
+
+t.test(
+  'a store that is lost closes switches that hold nothing, until there are policies',
+  async t => {
+    const at = await office(t)
+    await at.call('PUT', '/api/v1/policies/p?wait=installed', closed)
+    const wipe = () => {
+      for (const { name } of at.network.switches)
+        at.net
+          .switch(name)
+          .datapath.apply({ ...deleteMark, tableId: 0xff })
+          .keep()
+    }
+    await at.restart(() => {
+      loseStore(at)()
+      wipe()
+    })
+    await settled(at)
+    t.notOk(await reach(at), 'it is no new network')
+    t.equal((await eventsOf(at, 'store-lost')).length, 1)
+    t.match(await (await at.raw('/readyz')).json(), { reasons: [/there was a store here/] })
+    await at.restart()
+    await settled(at)
+    t.notOk(await reach(at), 'and another restart does not forget it')
+    await at.call('PUT', '/api/v1/policies/p?wait=installed', { source: 'default allow\n' })
+    t.ok(await reach(at), 'there are policies again')
+    await at.restart()
+    await settled(at)
+    t.same(await eventsOf(at, 'store-lost'), [], 'it is over')
+  },
+)
 
 t.test('a switch that connects anew is left alone still; --adopt takes it', async t => {
   const at = await office(t)
