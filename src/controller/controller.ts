@@ -13,9 +13,8 @@ import type { Env } from '../base/env.js'
 import { Failure } from '../base/failures.js'
 import { inTurns } from '../base/turns.js'
 import { Concerns } from '../nfv/firewall/concern.js'
-import { firewallRows } from '../nfv/firewall/function-rows.js'
 import { firewallPunts } from '../nfv/firewall/punts.js'
-import { isRuntimeOf } from '../nfv/function.js'
+import { functions } from '../nfv/functions.js'
 import type { SwitchConnection } from '../openflow/index.js'
 import type { Flow, OwnerKind, Section } from '../pipeline/program.js'
 import { tableName } from '../pipeline/tables.js'
@@ -80,10 +79,6 @@ const programmedTimeoutMillis = 500
 
 const networkKey = '/meta/network'
 
-const functions = [firewallRows]
-/** Rows that a function puts and takes while it runs are no part of a program, and no drift. */
-export const isRuntime = isRuntimeOf(functions)
-
 /** The network id of a store, made when there is none. */
 const networkOf = async (env: Env, store: Store): Promise<NetworkId> => {
   const found = (await store.get(networkKey))?.value
@@ -106,7 +101,7 @@ const objectOwners: ReadonlySet<OwnerKind> = new Set(['base', 'switch', 'network
 interface ControllerEvents {
   /** Programs were compiled anew. */
   compiled: [revision: number]
-  /** Somebody took a switch with the rows that it holds. */
+  /** A switch was adopted with the rows that it holds. */
   adopted: []
 }
 

@@ -3,10 +3,12 @@
  * missing, too many or altered, and rows of others. What was only just asked for is no drift: it is compared with
  * what the switch has confirmed, and read again when that changes meanwhile.
  */
+
+import { isRuntime } from '../nfv/functions.js'
 import { ConnectionLost, DecodeError, NoAnswer, SwitchError } from '../openflow/index.js'
 import { tableName } from '../pipeline/tables.js'
 import type { Switch } from '../topology/model.js'
-import { type Controller, isRuntime } from './controller.js'
+import type { Controller } from './controller.js'
 import { type Difference, difference } from './program/difference.js'
 import { readBack } from './program/read-back.js'
 import { flowText, heldText } from './rest/flow-text.js'

@@ -4,13 +4,14 @@
  */
 
 import type { Dpid } from '../base/addresses.js'
+import { isRuntime } from '../nfv/functions.js'
 import { ConnectionLost, type FlowStats, formatFlow } from '../openflow/index.js'
 import { ports } from '../openflow/values.js'
 import type { RunGroup } from '../pipeline/choice.js'
 import { type RunRow, rowOfFlow, rowOfInstructions } from '../pipeline/evaluate.js'
 import { FlowTable } from '../pipeline/flow-table.js'
 import type { Flow, Section } from '../pipeline/program.js'
-import { type Controller, isRuntime } from './controller.js'
+import type { Controller } from './controller.js'
 import { canonicalFlow, flowBody, flowKey } from './program/canonical.js'
 import { isOurCookie, type SwitchChannel } from './program/read-back.js'
 

@@ -1,6 +1,6 @@
 /**
- * Packets that teach the topology, or ask for somebody. A packet whose sender was just learnt goes back into the
- * pipeline once the switches know the sender too, so the first packet of a host is late, not lost.
+ * Packet-ins from which hosts and links are learnt, and those for a host that is not known. The controller gives the
+ * first packet of a new host back to the pipeline once the switches know the host: it is late, not lost.
  */
 import { formatMac } from '../base/addresses.js'
 import type { Clock } from '../base/env.js'

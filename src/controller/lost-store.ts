@@ -1,57 +1,61 @@
 /**
- * A data folder that has the keys of a controller and no store: its policies are gone, so everything is denied until
- * there are policies again, or somebody says that it is to be a new network. It is kept in the new store, so that
- * another restart does not forget it.
+ * A data folder that has the keys of a controller and no store: its policies are gone. Everything is denied until
+ * policies are applied, a switch is adopted, or the controller is told at the start to open. The new store keeps this, so
+ * that a restart does not forget it.
  */
-import { join } from 'node:path'
+import type { Env } from '../base/env.js'
 import type { Controller } from './controller.js'
+import type { Store } from './store/store.js'
 
 const key = '/meta/store-lost'
 
-export interface LostStore {
-  readonly folder: string
-  /** There is no store, and there was one. */
-  readonly isLost: boolean
-  /** Told at the start to open, or to take switches as they are. */
-  readonly isTold: boolean
+/** Notes the loss in the new store, before anything else is written there. */
+export const noteLoss = (env: Env, store: Store): Promise<void> => write(env, store, true)
+
+/** What cannot be written is read again at the next start, and then denies too much rather than too little. */
+const write = async (env: Env, store: Store, isLost: boolean): Promise<void> => {
+  try {
+    const op = isLost
+      ? ({ op: 'put', key, value: true } as const)
+      : ({ op: 'delete', key } as const)
+    await store.txn({ if: [], then: [op] })
+  } catch (error) {
+    env.log.error({ err: error }, 'the store cannot be written: whether it was lost is not noted')
+  }
 }
 
-/** @param settle closes everything, or opens it again, by the troubles that there are */
+/**
+ * Denies everything while the store is lost.
+ *
+ * @param path of the store, for people
+ * @param isTold the controller was told at the start to open, or to take switches as they are
+ * @param settle closes everything, or opens it again, by the troubles that there are
+ */
 export const holdLostStore = async (
+  env: Env,
   controller: Controller,
-  { folder, isLost, isTold }: LostStore,
+  path: string,
+  isTold: boolean,
   settle: () => void,
 ): Promise<void> => {
   const { store, policies, fileTroubles, journal } = controller
-  const wasLost = (await store.get(key)) !== undefined
-  const path = join(folder, 'store.mdb')
-  const isOver = () => isTold || policies.list().length > 0
-  const end = async () => {
-    fileTroubles.delete(path)
-    settle()
-    await store.txn({ if: [], then: [{ op: 'delete', key }] })
-  }
-  if (!isLost && !wasLost) return
-  if (isOver()) {
-    if (wasLost) await end()
-    return
-  }
-  if (!wasLost) await store.txn({ if: [], then: [{ op: 'put', key, value: true }] })
+  if ((await store.get(key)) === undefined) return
+  if (isTold || policies.list().length > 0) return write(env, store, false)
   const reason =
     'there was a store here, and it is gone with all policies: restore the data folder, or apply the policies again, or start with --open when this is to be a new network'
   fileTroubles.set(path, { reason, isGiven: true })
   journal.add({ kind: 'store-lost', reason: `${path}: ${reason}` })
   settle()
-  const told = (): void => {
-    controller.off('adopted', told)
+  const end = (): void => {
+    controller.off('adopted', end)
     policies.off('changed', look)
-    end().catch((error: unknown) =>
-      journal.add({ kind: 'store-lost', reason: `cannot be written: ${String(error)}` }),
-    )
+    fileTroubles.delete(path)
+    settle()
+    void write(env, store, false)
   }
   const look = (): void => {
-    if (isOver()) told()
+    if (policies.list().length > 0) end()
   }
-  controller.on('adopted', told)
+  controller.on('adopted', end)
   policies.on('changed', look)
 }

@@ -20,7 +20,7 @@ import { Declared } from './declared/declared.js'
 import { hostKind, intentKind, networkKind, portKind } from './declared/kinds.js'
 import type { Journal } from './events.js'
 import { lockFolder } from './lock.js'
-import { holdLostStore } from './lost-store.js'
+import { holdLostStore, noteLoss } from './lost-store.js'
 import { ObjectKeeper } from './objects/objects.js'
 import { eventRoutes } from './rest/event-routes.js'
 import { forgetRoutes } from './rest/forget-routes.js'
@@ -131,9 +131,11 @@ const start = async (
   undo: (() => Promise<void>)[],
   stop: () => Promise<void>,
 ): Promise<Running> => {
-  const hadKeys = (await env.disk.stat(join(options.data, 'discovery.key'))) !== undefined
-  const { store, damage, isNew } = await openStore(env, options.data, () => lock.isHeld())
+  const { store, damage } = await openStore(env, options.data, () => lock.isHeld())
   undo.push(() => store.close())
+  // The keys are made behind the first start that is counted: they are older than this store.
+  const hasKeys = (await env.disk.stat(discoveryKey(options.data))) !== undefined
+  if (hasKeys && (await store.get(startsKey)) === undefined) await noteLoss(env, store)
   const starts = await countStart(env, store)
   const secret = await secretOf(env, options.data)
   const token = await tokenOf(env, options.data)
@@ -230,9 +232,9 @@ const start = async (
   controller.mayWatch = path => watcher.mustHold(path)
   controller.writeRules = (path, text) => watcher.write(path, text)
   await watcher.start()
-  const lost = { folder: options.data, isLost: isNew && hadKeys }
   const isTold = options.opens === true || options.adopts === true
-  await holdLostStore(controller, { ...lost, isTold }, () => watcher.closeOrOpen())
+  const storePath = join(options.data, 'store.mdb')
+  await holdLostStore(env, controller, storePath, isTold, () => watcher.closeOrOpen())
   undo.push(async () => watcher.stop())
   const southbound = await openSouthbound(env, options.southbound, {
     switchConnected: connection => controller.switchConnected(connection),
@@ -337,8 +339,10 @@ const shortestSecret = 16
 
 const tokenOf = (env: Env, data: string): Promise<string> => secretFile(env, tokenFile(data), 32)
 
+const discoveryKey = (data: string): string => join(data, 'discovery.key')
+
 const secretOf = async (env: Env, data: string): Promise<Uint8Array> =>
-  Buffer.from(await secretFile(env, join(data, 'discovery.key'), 32), 'base64url')
+  Buffer.from(await secretFile(env, discoveryKey(data), 32), 'base64url')
 
 /** Leaves notes where the command line finds this controller; returns how to take them away. */
 const announce = async (

@@ -1,4 +1,4 @@
-/** Packets that flows send up, handed to whoever owns the reason. */
+/** Packet-ins: each is handed to the owner of its reason. */
 import type { PuntedPacket, PuntHandlers } from '../nfv/function.js'
 import type { Match } from '../openflow/values.js'
 import { type Fields, readPacket } from '../pipeline/packet.js'

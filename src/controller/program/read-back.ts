@@ -64,7 +64,7 @@ const unreadable = 'unreadable'
 /**
  * Reads flows, groups and meters of ours; three questions, asked together.
  *
- * @param isRuntime whether rows with a cookie are no part of programs: whoever puts them looks after them
+ * @param isRuntime whether a function puts and removes rows with this cookie at run time; they are left out
  */
 export const readBack = async (
   channel: SwitchChannel,

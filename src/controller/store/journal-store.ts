@@ -24,8 +24,6 @@ export const schemaKey = '/meta/schema'
 
 export interface OpenedStore {
   readonly store: Store
-  /** True when there was none. */
-  readonly isNew: boolean
   /** What one of its files had lost, which the other still had; undefined when both were right. */
   readonly damage: string | undefined
 }
@@ -59,7 +57,7 @@ export const openStore = async (
     await files.open(read, chosen)
     const store = new JournalStore(env, chosen.contents, files)
     await begin(env, store, chosen.contents)
-    return { store, isNew: chosen.isNew, damage: chosen.damage }
+    return { store, damage: chosen.damage }
   } catch (error) {
     await files.close()
     throw error
