@@ -33,7 +33,8 @@ const v6Members = (ranges: readonly Range<bigint>[]): string[] =>
       : [`${formatIpv6(range.first)}-${formatIpv6(range.last)}`]
   })
 
-const members = ({ v4, v6 }: AddressSet): string[] => [...v4Members(v4), ...v6Members(v6)]
+/** Members of a zone that are these addresses. */
+export const members = ({ v4, v6 }: AddressSet): string[] => [...v4Members(v4), ...v6Members(v6)]
 
 const whole = { v4: '0.0.0.0/0', v6: '::/0' } as const
 

@@ -17,6 +17,14 @@ export const importFaucet = (text: string, options: ImportOptions = {}): Importe
   const document = parseDocument(text, { lineCounter: lines })
   const problem = document.errors[0]
   if (problem) throw new ImportError(problem.message, problem.linePos?.[0].line)
+  for (const name of ['include', 'include-optional']) {
+    const node = document.get(name, true) as Node | undefined
+    if (node)
+      throw new ImportError(
+        `"${name}": other files are not read: put all of them into one`,
+        node.range ? lines.linePos(node.range[0]).line : 0,
+      )
+  }
   const acls = document.get('acls')
   if (!isMap(acls)) throw new ImportError('the member "acls" is missing')
   const writer = new RuleWriter(options)
@@ -69,8 +77,8 @@ const wholeBase = (chain: string): BaseChain => ({
   place: { line: 0 },
 })
 
-const namesOf = (fields: Fields): string[] => {
-  const { acl_in: one, acls_in: several } = fields
+const namesOf = (fields: Fields, way: 'in' | 'out' = 'in'): string[] => {
+  const { [`acl_${way}`]: one, [`acls_${way}`]: several } = fields
   const list = [
     ...(several === undefined ? [] : [several].flat()),
     ...(one === undefined ? [] : [one].flat()),
@@ -80,16 +88,16 @@ const namesOf = (fields: Fields): string[] => {
 
 /** What is put on whom: ports first, VLANs behind them. */
 const basesOf = (root: Fields, chains: ReadonlyMap<string, unknown>): BaseChain[] => {
-  const base = (names: readonly string[], zone: string): BaseChain[] => {
+  const base = (names: readonly string[], zone: string, end: 'from' | 'to' = 'from') => {
     if (names.length === 0) return []
     for (const name of names)
       if (!chains.has(name)) throw new ImportError(`${zone}: no list is named ${name}`)
-    const end = { ...everything.from, zones: [{ zone, isNot: false }] }
+    const there = { ...everything.from, zones: [{ zone, isNot: false }] }
     return [
       {
         chain: names.join(' + '),
-        region: { ...everything, from: end },
-        policy: 'drop',
+        region: { ...everything, [end]: there },
+        policy: 'drop' as const,
         place: { line: 0, path: zone },
       },
     ]
@@ -102,8 +110,11 @@ const basesOf = (root: Fields, chains: ReadonlyMap<string, unknown>): BaseChain[
     for (const [key, port] of portsOf(fields))
       found.push(...base(namesOf(port), `port ${dp}:${key}`))
   }
-  for (const [name, value] of Object.entries((root.vlans ?? {}) as Fields))
+  const vlans = Object.entries((root.vlans ?? {}) as Fields)
+  for (const [name, value] of vlans)
     found.push(...base(namesOf((value ?? {}) as Fields), `network ${name}`))
+  for (const [name, value] of vlans)
+    found.push(...base(namesOf((value ?? {}) as Fields, 'out'), `network ${name}`, 'to'))
   return found
 }
 

@@ -185,6 +185,9 @@ const selectedOf = ({ metadata, spec }: Policy, cluster: Cluster, writer: RuleWr
   if (chosen.length === 0) writer.info({ line: 0, path }, 'it selects no pod that is listed')
   // As the API server fills in (networking/v1 defaults).
   const named = spec?.policyTypes ?? []
+  for (const type of named)
+    if (type !== 'Ingress' && type !== 'Egress')
+      throw new ImportError(`${path}: "${type}" is no type of a policy`)
   const types =
     named.length > 0 ? named : ['Ingress', ...((spec?.egress ?? []).length > 0 ? ['Egress'] : [])]
   const allowed = (rules: readonly Rule[], way: 'in' | 'out'): Allowed[] =>

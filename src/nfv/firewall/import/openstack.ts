@@ -4,7 +4,11 @@
  * stand in one text. Each port may do what any of its groups allows, in each direction, and nothing else.
  */
 import { parseAllDocuments } from 'yaml'
+import { parseCidr } from '../../../base/addresses.js'
+import { union } from '../address-set.js'
+import { members } from './box-text.js'
 import { protocolNumber } from './numbers.js'
+import { ownersOf } from './owners.js'
 import { ImportError, type Imported, type ImportOptions, RuleWriter } from './rule-writer.js'
 import { type Allowed, type Selected, writeSelective } from './selective.js'
 
@@ -30,7 +34,9 @@ interface Group {
 }
 
 interface Port {
-  readonly addresses: readonly string[]
+  readonly fixed: readonly string[]
+  /** Addresses that it may use as well: Neutron treats them as its own, in rules and as members of remote groups. */
+  readonly pairs: readonly string[]
   readonly groups: readonly string[]
   readonly isGuarded: boolean
 }
@@ -169,17 +175,21 @@ const readRule = (fields: Fields, group: string | undefined, cloud: Cloud): void
 }
 
 const readPort = (fields: Fields, cloud: Cloud): void => {
-  const addressOf = (each: unknown) =>
-    typeof each === 'string' ? each : textOf((each as Fields).ip_address)
-  const addresses = [
-    ...listOf(fields.fixed_ips ?? fields['Fixed IP Addresses']),
-    // Neutron treats them as addresses of the port, in rules and as members of remote groups.
-    ...listOf(fields.allowed_address_pairs ?? fields['Allowed Address Pairs']),
-  ].flatMap(each => addressOf(each) ?? [])
+  const addressesIn = (value: unknown) =>
+    listOf(value).flatMap(each => {
+      const text = typeof each === 'string' ? each : textOf((each as Fields).ip_address)
+      if (text === undefined) return []
+      // Older clients print fields in one text.
+      const found = /ip_address='([^']*)'/.exec(text)?.[1] ?? text
+      if (parseCidr(found) === undefined) throw new ImportError(`a port: "${found}" is no address`)
+      return [found]
+    })
+  const fixed = addressesIn(fields.fixed_ips ?? fields['Fixed IP Addresses'])
+  const pairs = addressesIn(fields.allowed_address_pairs ?? fields['Allowed Address Pairs'])
   const groups = listOf(
     fields.security_groups ?? fields.security_group_ids ?? fields['Security Groups'],
   ).map(String)
-  cloud.ports.push({ addresses, groups, isGuarded: fields.port_security_enabled !== false })
+  cloud.ports.push({ fixed, pairs, groups, isGuarded: fields.port_security_enabled !== false })
 }
 
 const readAddressGroup = (fields: Fields, cloud: Cloud): void => {
@@ -230,13 +240,41 @@ const readTemplate = (resources: Fields, cloud: Cloud): void => {
   }
 }
 
+/** A port with what is its own, for rules that know addresses. */
+interface Known extends Port {
+  readonly addresses: readonly string[]
+}
+
+const knownPorts = (
+  ports: readonly Port[],
+  writer: RuleWriter,
+): { readonly known: Known[]; readonly shared: string[] } => {
+  const claims = ports.map(({ fixed, pairs, groups, isGuarded }) => ({
+    fixed,
+    pairs,
+    rights: isGuarded ? [...groups].sort().join() : 'no port security',
+  }))
+  const owned = ownersOf(claims)
+  // Where one of them is restricted, both are.
+  const shared = members(union(owned.map(each => each.shared)))
+  if (shared.length > 0)
+    writer.loss(
+      { line: 0 },
+      'closed',
+      `ports with different groups share ${shared.join(', ')}, and rules here know addresses only`,
+    )
+  const known = ports.map((port, at) => ({ ...port, addresses: members(owned[at]!.addresses) }))
+  return { known, shared }
+}
+
 const selectedOf = (cloud: Cloud, writer: RuleWriter): Selected[] => {
-  const guarded = cloud.ports.filter(port => port.isGuarded)
-  for (const port of cloud.ports)
+  const { known: ports, shared } = knownPorts(cloud.ports, writer)
+  const guarded = ports.filter(port => port.isGuarded)
+  for (const port of ports)
     if (!port.isGuarded)
       writer.info(
         { line: 0 },
-        `the port with ${port.addresses.join(', ')} has no port security: it is not restricted`,
+        `the port with ${port.fixed.join(', ')} has no port security: it is not restricted`,
       )
   const known = new Set([
     ...cloud.groups.keys(),
@@ -250,11 +288,16 @@ const selectedOf = (cloud: Cloud, writer: RuleWriter): Selected[] => {
         'left out',
         'it is stateless: here answers pass with their connection',
       )
-    const members = guarded.filter(port => port.groups.includes(id)).flatMap(port => port.addresses)
-    if (members.length === 0)
+    const own = guarded.filter(port => port.groups.includes(id)).flatMap(port => port.addresses)
+    if (own.length === 0)
       writer.info({ line: 0, path: `group ${group.name}` }, 'no port that is listed has it')
-    const of = (direction: Rule['direction']) => allowedBy(group, direction, cloud, writer)
-    return { name: group.name, members, ingress: of('ingress'), egress: of('egress') }
+    const of = (direction: Rule['direction']) => allowedBy(group, direction, cloud, ports, writer)
+    return {
+      name: group.name,
+      members: [...new Set(own)],
+      ingress: of('ingress'),
+      egress: of('egress'),
+    }
   })
   const lone = guarded.filter(port => !port.groups.some(id => known.has(id)))
   for (const port of lone)
@@ -262,9 +305,9 @@ const selectedOf = (cloud: Cloud, writer: RuleWriter): Selected[] => {
       writer.loss(
         { line: 0 },
         'closed',
-        `the groups of the port with ${port.addresses.join(', ')} are not in the file: ${port.groups.join(', ')}`,
+        `the groups of the port with ${port.fixed.join(', ')} are not in the file: ${port.groups.join(', ')}`,
       )
-  const closed = lone.flatMap(port => port.addresses)
+  const closed = [...lone.flatMap(port => port.addresses), ...shared]
   // Neutron lets nothing through at a port without a group.
   return closed.length === 0
     ? selected
@@ -275,6 +318,7 @@ const allowedBy = (
   group: Group,
   direction: Rule['direction'],
   cloud: Cloud,
+  ports: readonly Known[],
   writer: RuleWriter,
 ): Allowed[] =>
   [...cloud.rules.values()]
@@ -288,12 +332,16 @@ const allowedBy = (
       }
       writer.take(`0 ${place.path}`)
       return [
-        { name: `${group.name}-${direction}-${index + 1}`, services, peers: peersOf(rule, cloud) },
+        {
+          name: `${group.name}-${direction}-${index + 1}`,
+          services,
+          peers: peersOf(rule, cloud, ports),
+        },
       ]
     })
 
 /** @throws {ImportError} when it names a group that is not in the file */
-const peersOf = (rule: Rule, cloud: Cloud): string[] => {
+const peersOf = (rule: Rule, cloud: Cloud, ports: readonly Known[]): string[] => {
   const isOfVersion = (address: string) => address.includes(':') === (rule.version === 6)
   if (rule.remoteGroup !== undefined) {
     const isKnown =
@@ -301,7 +349,7 @@ const peersOf = (rule: Rule, cloud: Cloud): string[] => {
       cloud.ports.some(port => port.groups.includes(rule.remoteGroup!))
     if (!isKnown)
       throw new ImportError(`rule ${rule.id}: the group ${rule.remoteGroup} is not in the file`)
-    return cloud.ports
+    return ports
       .filter(port => port.groups.includes(rule.remoteGroup!))
       .flatMap(port => port.addresses)
       .filter(isOfVersion)
@@ -322,8 +370,10 @@ const transports: Readonly<Record<number, string>> = { 6: 'tcp', 17: 'udp', 132:
 
 const servicesOf = ({ protocol, version, least, most }: Rule): string | undefined => {
   if (protocol === undefined || protocol === 'any' || protocol === '0') return 'any'
-  const isIcmp = ['icmp', '1', 'icmpv6', 'ipv6-icmp', '58'].includes(protocol)
-  if (isIcmp) {
+  const isIcmp6 = ['icmpv6', 'ipv6-icmp', '58'].includes(protocol)
+  if (isIcmp6 || protocol === 'icmp' || protocol === '1') {
+    // "icmp" is ICMPv6 with IPv6; the other way round Neutron refuses it.
+    if (isIcmp6 && version === 4) return undefined
     const kind = version === 6 ? 'icmp6' : 'icmp'
     // For ICMP the range holds type and code.
     return least === undefined ? kind : `${kind} ${least}${most === undefined ? '' : `/${most}`}`

@@ -47,6 +47,11 @@ export const writeChains = (writer: RuleWriter, ruleset: Ruleset): void => {
     for (const { place, kind, message } of flat.losses) writer.loss(place, kind, message)
     for (const key of flat.taken) writer.take(key)
   }
+  if (isStateless(ruleset, placed))
+    writer.info(
+      { line: 0 },
+      'no rule of it is about running connections: here the answers to what may be opened pass as well',
+    )
   const names = tierNames(placed.reduce((most, { tier }) => Math.max(most, tier + 1), 1))
   const lists = names.map((_, tier) =>
     placed.filter(each => each.tier === tier).flatMap(({ flat }) => flat.outcomes),
@@ -72,6 +77,14 @@ export const writeChains = (writer: RuleWriter, ruleset: Ruleset): void => {
     for (const line of body) writer.line(line)
   }
 }
+
+/** It closes something, and no rule lets answers back in. */
+const isStateless = ({ chains }: Ruleset, placed: readonly Placed[]): boolean =>
+  ![...chains.values()].flat().some(({ match: { states } }) => states?.has('established')) &&
+  placed.some(({ base, flat }) => {
+    const last = flat.outcomes.at(-1)
+    return last !== undefined && last.verb !== 'accept' && coversBox(last.box, base.region)
+  })
 
 const tierNames = (count: number): readonly TierName[] =>
   count === 1 ? ['main'] : tiers.slice(0, count)
@@ -146,7 +159,11 @@ const closing = (ends: Ends, verb: 'allow' | 'drop'): Outcome[] =>
 const withoutEnd = (outcomes: readonly Outcome[], verb: 'allow' | 'drop'): Outcome[] => {
   const list = [...outcomes]
   const same = verb === 'allow' ? 'accept' : 'drop'
-  while (list.at(-1)?.verb === same && list.at(-1)?.log === undefined) list.pop()
+  while (list.at(-1)?.verb === same && list.at(-1)?.log === undefined) {
+    const last = list.at(-1)!
+    if (verb === 'drop' && isAboutPassing(last)) break
+    list.pop()
+  }
   return list
 }
 
@@ -280,6 +297,24 @@ const discovery = [
   { first: 130 * 256, last: 138 * 256 - 1 },
   { first: 143 * 256, last: 144 * 256 - 1 },
 ]
+
+/** DHCP and neighbour discovery pass whatever the default is; the policy of a chain is one. */
+const isAboutPassing = ({ box, rule }: Outcome): boolean =>
+  !rule.text.startsWith('policy of ') && (isDiscovery(box) || isDhcp(box)) && isNarrow(box)
+
+const isDhcp = ({ protocols, sourcePorts, destinationPorts }: Box): boolean =>
+  bothRanges(protocols, [{ first: 17, last: 17 }]).length > 0 &&
+  [sourcePorts, destinationPorts].every(
+    ports =>
+      bothRanges(
+        ports,
+        [67, 68, 546, 547].map(port => ({ first: port, last: port })),
+      ).length > 0,
+  )
+
+/** It names them; a rule for everything is another way to write a default. */
+const isNarrow = ({ protocols }: Box): boolean =>
+  protocols.length === 1 && protocols[0]!.first === protocols[0]!.last
 
 const isDiscovery = ({ protocols, destinationPorts }: Box): boolean =>
   bothRanges(protocols, [{ first: 58, last: 58 }]).length > 0 &&

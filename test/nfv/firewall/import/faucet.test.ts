@@ -77,8 +77,47 @@ web-1-2: allow tcp 80 from network office except ::/0 to 0.0.0.0/0
 policy-web-2: drop any from network office to any
 `,
   )
-  t.same(notes, [])
+  t.same(
+    notes.map(({ kind, message }) => [kind, message]),
+    [
+      [
+        'info',
+        'no rule of it is about running connections: here the answers to what may be opened pass as well',
+      ],
+    ],
+  )
   t.same(complaintsOf(text), [])
+})
+
+t.test('lists on the way out of a VLAN hold for what goes there', async t => {
+  const { text } = importFaucet(`acls:
+  web:
+    - rule: { dl_type: 0x800, nw_proto: 6, tcp_dst: 80, actions: { allow: 1 } }
+vlans:
+  office: { vid: 100, acls_out: [web] }
+dps: { s1: { dp_id: 1, interfaces: { 1: { native_vlan: office } } } }
+`)
+  t.equal(
+    text,
+    `# from the ACLs of faucet.yaml
+default allow
+
+web-1: allow tcp 80 from 0.0.0.0/0 to network office except ::/0
+policy-web: drop any from any to network office
+`,
+  )
+  t.same(complaintsOf(text), [])
+})
+
+t.test('a list that ends by dropping DHCP keeps it out, which a default does not', async t => {
+  const { text } = importFaucet(`acls:
+  a:
+    - rule: { dl_type: 0x800, nw_proto: 6, tcp_dst: 80, actions: { allow: 1 } }
+    - rule: { dl_type: 0x800, nw_proto: 17, udp_src: 67, udp_dst: 68, actions: { allow: 0 } }
+    - rule: { actions: { allow: 0 } }
+`)
+  t.match(text, 'a-2: drop udp 68 source 67 from 0.0.0.0/0 to 0.0.0.0/0\n')
+  t.notMatch(text, /a-3/)
 })
 
 t.test('what is no configuration of Faucet fails with its line', async t => {
@@ -88,6 +127,7 @@ t.test('what is no configuration of Faucet fails with its line', async t => {
     ['acls: {a: [{rule: {tcp_dst: 80, actions: {allow: 1}}}]}\n', /without nw_proto/],
     ['acls: {a: []}\ndps: {s: {interfaces: {1: {acl_in: b}}}}\n', /no list is named b/],
     ['acls: {a: [{rule: {dl_type: 0x800, nw_src: here}}]}\n', /no address/],
+    ['acls: {a: []}\ninclude: [more.yaml]\n', /other files are not read/],
   ]
   for (const [text, message] of rows) t.throws(() => importFaucet(text), { message }, text)
 })

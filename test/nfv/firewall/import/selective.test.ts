@@ -204,6 +204,16 @@ t.test('pods without an address of their own are not meant', async t => {
   t.match(text, 'zone default-n = 10.0.0.1\n')
 })
 
+t.test('a type of policy that is none ends the import', async t => {
+  const policy = `${cluster}---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: { name: odd, namespace: shop }
+spec: { policyTypes: [ingress] }
+`
+  t.throws(() => importKubernetes(policy), { message: /"ingress" is no type/ })
+})
+
 t.test('policies of other projects are refused by their name, never read as these', async t => {
   const all = pod('a', 'app: a', '10.0.0.1')
   for (const [api, kind] of [
@@ -258,6 +268,40 @@ t.test('ports are restricted as Neutron does, whatever they look like', async t 
   const free = cloud([], [port('10.0.0.5', { port_security_enabled: false })])
   t.same(ruleLines(importOpenstack(free).text), [])
   t.match(importOpenstack(cloud([], [port('10.0.0.5')], 'default')).text, 'zone z-default = ')
+})
+
+t.test('an address that ports with different groups share is nobody’s', async t => {
+  const groups = { security_groups: ['g2'] }
+  // A prefix that a port may use as well holds no address of another port.
+  const prefix = cloud(
+    [],
+    [
+      port('10.0.0.5', { allowed_address_pairs: [{ ip_address: '10.0.0.0/29' }] }),
+      port('10.0.0.6', groups),
+    ],
+  )
+  t.match(importOpenstack(prefix).text, 'zone web = 10.0.0.0-10.0.0.5, 10.0.0.7\n')
+  // Networks of two projects, each with the same address.
+  const twins = importOpenstack(cloud([], [port('10.0.0.5'), port('10.0.0.5', groups)]))
+  t.match(twins.text, 'zone without-group = 10.0.0.5\n')
+  t.notMatch(twins.text, /zone web/)
+  t.match(
+    twins.notes.filter(({ kind }) => kind === 'closed').map(({ message }) => message)[0],
+    /share 10.0.0.5/,
+  )
+  const same = importOpenstack(cloud([], [port('10.0.0.5'), port('10.0.0.5')]))
+  t.match(same.text, 'zone web = 10.0.0.5\n')
+})
+
+t.test('ICMPv6 is not of IPv4, and what is no address is no port', async t => {
+  const odd = importOpenstack(cloud([rule({ protocol: 'icmpv6' })], [port('10.0.0.5')]))
+  t.same(
+    odd.notes.map(({ kind }) => kind),
+    ['left out'],
+  )
+  const listed = cloud([], [port("ip_address='10.0.0.5', subnet_id='s'")])
+  t.match(importOpenstack(listed).text, 'zone web = 10.0.0.5\n')
+  t.throws(() => importOpenstack(cloud([], [port('here')])), { message: /"here" is no address/ })
 })
 
 t.test('groups that are not in the file end the import', async t => {
