@@ -40,7 +40,7 @@ const userName = (): string | undefined => {
 const runController = async (
   options: {
     openflow?: string[]
-    rest: string
+    rest?: string[]
     ryuFirewall?: string
     config?: string
     rules?: string[]
@@ -52,11 +52,11 @@ const runController = async (
   data: string,
 ): Promise<void> => {
   const { run } = await import('./controller/main.js')
-  const { readConfig } = await import('./controller/config.js')
+  const { readConfig, restSettings } = await import('./controller/config.js')
   const config = options.config === undefined ? {} : await readConfig(env.disk, options.config)
   const running = await run(env, {
     southbound: southboundOf(options.openflow, config),
-    rest: options.rest ?? config.rest ?? '127.0.0.1:8080',
+    rest: restSettings(options.rest, config),
     data: data ?? config.data ?? dataFolder(process.env),
     rules: options.rules ?? config.rules ?? [],
     ...ryuOf(options.ryuFirewall ?? config.ryuFirewall),
@@ -70,9 +70,9 @@ const runController = async (
     variables: process.env,
     pid: process.pid,
   })
-  const { rest, openflow } = running.endpoints
+  const { restUrls, openflow } = running.endpoints
   process.stdout.write(
-    `sluice is ready: API http://${rest}  OpenFlow ${config.openflowTls ? 'ssl' : 'tcp'}:${openflow}  data ${running.endpoints.data}\n`,
+    `sluice is ready: API ${restUrls.join(' ')}  OpenFlow ${config.openflowTls ? 'ssl' : 'tcp'}:${openflow}  data ${running.endpoints.data}\n`,
   )
   process.on('SIGHUP', () => {
     running
@@ -108,7 +108,7 @@ const addRun = (program: Command): void => {
     .command('run')
     .description('run the controller, in the foreground')
     .option('--openflow <host:port...>', 'where switches connect (default 127.0.0.1:6653)')
-    .option('--rest <host:port>', 'where the API listens (default 127.0.0.1:8080)')
+    .option('--rest <host:port...>', 'where the API listens (default 127.0.0.1:8080)')
     .option('--data <folder>', 'where it keeps its data (default per user)')
     .option('--rules <path...>', 'rule files or folders to keep in force, edits included')
     .option(

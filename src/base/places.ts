@@ -18,8 +18,12 @@ export const tokenFile = (data: string): string => join(data, 'token')
 export const endpointsFile = (data: string): string => join(data, 'endpoints.json')
 
 export interface Endpoints {
-  /** `HOST:PORT` */
+  /** `HOST:PORT`; the first plain one, where there is one. */
   readonly rest: string
+  /** There is no plain one: `rest` takes TLS. */
+  readonly isRestSecure?: true
+  /** All addresses of the API, with their scheme. */
+  readonly restUrls: readonly string[]
   readonly openflow: string
   /** Where the paths of Ryu's firewall are, if they are served. */
   readonly ryuFirewall?: string

@@ -7,8 +7,10 @@ import {
   dataFolder,
   type Endpoints,
   endpointsFile,
+  isLoopback,
   tokenFile,
 } from '../base/places.js'
+import { askWeb, type TrustOptions, type WebAnswer, type WebQuestion } from '../base/web-client.js'
 import { UsageError } from './usage.js'
 
 export interface ClientOptions {
@@ -17,6 +19,8 @@ export interface ClientOptions {
   readonly token?: string
   /** The controller's data folder. */
   readonly data?: string
+  /** File of the authority that signs its certificate. */
+  readonly ca?: string
 }
 
 type Variables = Readonly<Record<string, string | undefined>>
@@ -36,10 +40,16 @@ export class Problem extends Error {
 export class Client {
   readonly server: string
   readonly #token: () => Promise<string | undefined>
+  readonly #trust: TrustOptions
 
-  private constructor(server: string, token: () => Promise<string | undefined>) {
+  private constructor(
+    server: string,
+    token: () => Promise<string | undefined>,
+    trust: TrustOptions,
+  ) {
     this.server = server
     this.#token = token
+    this.#trust = trust
   }
 
   static async find(disk: Disk, options: ClientOptions, variables: Variables): Promise<Client> {
@@ -47,18 +57,24 @@ export class Client {
     const asked = options.server ?? variables.SLUICE_SERVER
     const isAddress = asked === undefined || URL.canParse(asked)
     const noted = isAddress ? await noteOf(disk, asked, data, variables) : undefined
-    const server = asked ?? (noted ? `http://${noted.rest}` : 'http://127.0.0.1:8080')
+    const server = asked ?? (noted ? urlOf(noted) : 'http://127.0.0.1:8080')
     const given = options.token ?? variables.SLUICE_TOKEN
     if (!/^https?:\/\/[^/]/.test(server) || !URL.canParse(server))
       throw new UsageError(
         `"${server}" is no address of a controller, such as http://127.0.0.1:8080`,
       )
-    return new Client(server.replace(/\/+$/, ''), async () => {
+    const ca = options.ca ?? variables.SLUICE_CA
+    const trust = ca === undefined ? {} : { authority: await disk.readText(ca) }
+    const token = async () => {
       if (given !== undefined) return given
+      // The secret of this machine's controller is not for another one.
+      if (data === undefined && !isLoopback(new URL(server).hostname.replace(/^\[|\]$/g, '')))
+        return undefined
       const folder = data ?? noted?.data ?? dataFolder(variables)
       const isThere = (await disk.stat(tokenFile(folder))) !== undefined
       return isThere ? (await disk.readText(tokenFile(folder))).trim() : undefined
-    })
+    }
+    return new Client(server.replace(/\/+$/, ''), token, trust)
   }
 
   async get<T = unknown>(path: string): Promise<T> {
@@ -83,17 +99,19 @@ export class Client {
     last?: number,
     signal?: AbortSignal,
   ): AsyncGenerator<Record<string, unknown>> {
-    const response = await this.#fetch(path, {
+    const token = await this.#token()
+    const response = await this.#ask(path, {
       headers: {
         accept: 'text/event-stream',
+        ...bearer(token),
         ...(last !== undefined && { 'last-event-id': String(last) }),
       },
       ...(signal && { signal }),
     })
-    if (!response.ok || response.body === null) throw await this.#problemOf(response)
+    if (!response.isOk) throw await this.#problemOf(response)
     let text = ''
     const decoder = new TextDecoder()
-    const chunks = response.body[Symbol.asyncIterator]()
+    const chunks = response.chunks[Symbol.asyncIterator]()
     for (;;) {
       const { done, value } = await this.#answered(() => chunks.next())
       if (done) return
@@ -107,16 +125,15 @@ export class Client {
   }
 
   async #call(method: string, path: string, body: unknown): Promise<unknown> {
-    const token = method === 'GET' ? undefined : await this.#token()
-    const response = await this.#fetch(path, {
+    const response = await this.#ask(path, {
       method,
       headers: {
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+        ...bearer(await this.#token()),
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     })
-    if (!response.ok) throw await this.#problemOf(response)
+    if (!response.isOk) throw await this.#problemOf(response)
     const text = await this.#answered(() => response.text())
     if (text === '') return undefined
     try {
@@ -126,11 +143,13 @@ export class Client {
     }
   }
 
-  #fetch(path: string, init: RequestInit): Promise<Response> {
-    return this.#answered(() => fetch(`${this.server}${path}`, init))
+  #ask(path: string, question: WebQuestion): Promise<WebAnswer> {
+    return this.#answered(() =>
+      askWeb(`${this.server}${path}`, { ...question, trust: this.#trust }),
+    )
   }
 
-  async #problemOf(response: Response): Promise<Problem> {
+  async #problemOf(response: WebAnswer): Promise<Problem> {
     const text = await this.#answered(() => response.text())
     return problemOf(response, text)
   }
@@ -142,6 +161,9 @@ export class Client {
     } catch (error) {
       if (error instanceof Error && error.name === 'AbortError') throw error
       const code = codeOf(error)
+      const why = untrusted[code]
+      if (why !== undefined)
+        throw new Failure('not-trusted', { address: this.server, why }, { cause: error })
       if (nobodyThere.has(code))
         throw new Failure('unreachable', { address: this.server }, { cause: error })
       throw this.#noAnswer(code, error)
@@ -164,8 +186,27 @@ const nobodyThere: ReadonlySet<string> = new Set([
     'EADDRNOTAVAIL',
     'EACCES',
   ],
-  ...['ETIMEDOUT', 'UND_ERR_CONNECT_TIMEOUT', 'bad port'],
+  'ETIMEDOUT',
 ])
+
+/** What there is against a certificate, by the code of Node. */
+const untrusted: Readonly<Record<string, string>> = {
+  DEPTH_ZERO_SELF_SIGNED_CERT: 'it is signed by itself',
+  SELF_SIGNED_CERT_IN_CHAIN: 'its authority is not known here',
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'its authority is not known here',
+  UNABLE_TO_GET_ISSUER_CERT: 'its authority is not known here',
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'its authority is not known here',
+  CERT_SIGNATURE_FAILURE: 'it is not signed by this authority',
+  CERT_HAS_EXPIRED: 'it has expired',
+  CERT_NOT_YET_VALID: 'it is not valid yet',
+  ERR_TLS_CERT_ALTNAME_INVALID: 'it is for other names',
+}
+
+const bearer = (token: string | undefined): Record<string, string> =>
+  token === undefined ? {} : { authorization: `Bearer ${token}` }
+
+const urlOf = ({ rest, isRestSecure }: Endpoints): string =>
+  `${isRestSecure ? 'https' : 'http'}://${rest}`
 
 /** The code of an error, or of what caused it; the innermost message where nothing has one. */
 const codeOf = (error: unknown): string => {
@@ -175,7 +216,7 @@ const codeOf = (error: unknown): string => {
   return error.cause === undefined ? error.message : codeOf(error.cause)
 }
 
-const problemOf = (response: Response, text: string): Problem => {
+const problemOf = (response: WebAnswer, text: string): Problem => {
   try {
     return new Problem(response.status, JSON.parse(text) as Record<string, unknown>)
   } catch {

@@ -34,7 +34,8 @@ export const runCli = async (
     .description('An SDN controller for Open vSwitch with a stateful firewall.')
     .version(cli.version, '-V, --version', 'which version this is')
     .addOption(new Option('--server <url>', 'the controller (SLUICE_SERVER)'))
-    .addOption(new Option('--token <token>', 'for writes (SLUICE_TOKEN)').hideHelp())
+    .addOption(new Option('--token <token>', 'who asks (SLUICE_TOKEN)').hideHelp())
+    .addOption(new Option('--ca <file>', 'who signs its certificate (SLUICE_CA)'))
     .addOption(new Option('--data <folder>', "the controller's data folder, for its token"))
     .configureOutput({
       writeOut: text => cli.print(text.trimEnd()),

@@ -7,6 +7,32 @@ import { type Document, LineCounter, parseDocument } from 'yaml'
 import type { Disk } from '../base/env.js'
 import { Failure } from '../base/failures.js'
 import { mistakeText, schemaMistakes } from '../base/schema-mistakes.js'
+import type { RestSettings } from './rest/listeners.js'
+
+const restSchema = Type.Object(
+  {
+    /** HOST:PORT, one or several; loopback is plain, or TLS as https://HOST:PORT, everything else is TLS. */
+    listen: Type.Optional(Type.Union([Type.String(), Type.Array(Type.String(), { minItems: 1 })])),
+    tls: Type.Optional(
+      Type.Object(
+        {
+          key: Type.String(),
+          certificate: Type.String(),
+          /** Who signs the certificates of clients. */
+          clientAuthority: Type.Optional(Type.String()),
+        },
+        { additionalProperties: false },
+      ),
+    ),
+    /** More names that it is called by, besides those in its certificate. */
+    names: Type.Optional(Type.Array(Type.String())),
+    /** Addresses and networks of proxies that say whom they ask for. */
+    trustProxy: Type.Optional(
+      Type.Union([Type.String(), Type.Array(Type.String(), { minItems: 1 })]),
+    ),
+  },
+  { additionalProperties: false, title: 'HOST:PORT, or listen, tls, names and trustProxy' },
+)
 
 export const configSchema = Type.Object(
   {
@@ -30,7 +56,7 @@ export const configSchema = Type.Object(
         { additionalProperties: false },
       ),
     ),
-    rest: Type.Optional(Type.String()),
+    rest: Type.Optional(Type.Union([Type.String(), restSchema])),
     /** Where the paths of Ryu's firewall are served; absent: nowhere. */
     ryuFirewall: Type.Optional(Type.String()),
     /** Packets of one switch that are looked at each second; 4000 when it is not said. */
@@ -58,7 +84,7 @@ export type Config = Static<typeof configSchema>
 /** Paths in the file are meant from the folder of the file, wherever sluice is started. */
 const besides = (file: string, config: Config): Config => {
   const near = (path: string): string => resolve(dirname(file), path)
-  const { data, rules, ruleFolders, openflowTls } = config
+  const { data, rules, ruleFolders, openflowTls, rest } = config
   return {
     ...config,
     ...(data !== undefined && { data: near(data) }),
@@ -72,6 +98,32 @@ const besides = (file: string, config: Config): Config => {
         authority: near(openflowTls.authority),
       },
     }),
+    ...(typeof rest === 'object' &&
+      rest.tls && {
+        rest: {
+          ...rest,
+          tls: {
+            key: near(rest.tls.key),
+            certificate: near(rest.tls.certificate),
+            ...(rest.tls.clientAuthority !== undefined && {
+              clientAuthority: near(rest.tls.clientAuthority),
+            }),
+          },
+        },
+      }),
+  }
+}
+
+/** Addresses on the command line win over those of the file. */
+export const restSettings = (
+  given: readonly string[] | undefined,
+  { rest }: Config,
+): RestSettings => {
+  const { listen, trustProxy, ...more } = typeof rest === 'object' ? rest : { listen: rest }
+  return {
+    ...more,
+    listen: given ?? [listen ?? '127.0.0.1:8080'].flat(),
+    ...(trustProxy !== undefined && { trustProxy: [trustProxy].flat() }),
   }
 }
 

@@ -25,9 +25,11 @@ import { ObjectKeeper } from './objects/objects.js'
 import { eventRoutes } from './rest/event-routes.js'
 import { forgetRoutes } from './rest/forget-routes.js'
 import { learningRoutes } from './rest/learning-routes.js'
+import { type RestSettings, restAddress } from './rest/listeners.js'
 import { objectRoutes, type StatusOf } from './rest/object-routes.js'
 import { pathRoutes } from './rest/path-routes.js'
 import { routes } from './rest/routes.js'
+import { endpointsOf, serveRest } from './rest/serve.js'
 import { createRest, type TokenAttempt } from './rest/server.js'
 import { RuleWatcher } from './rule-watcher.js'
 import { ryuRoutes } from './ryu/routes.js'
@@ -41,8 +43,8 @@ import { zonesOfSwitch } from './switch-setup/zone-timeouts.js'
 
 export interface RunOptions {
   readonly southbound: SouthboundOptions
-  /** `HOST:PORT`, port 0 for a free one. */
-  readonly rest: string
+  /** `HOST:PORT`, port 0 for a free one; or more than that. */
+  readonly rest: string | RestSettings
   readonly data: string
   /** Rule files or folders whose edits are put in force as they come. */
   readonly rules: readonly string[]
@@ -81,7 +83,9 @@ const startsKey = '/meta/starts'
 
 /** @throws {Failure} when an address is taken or unsafe, or the data folder is in use or damaged */
 export const run = async (env: Env, options: RunOptions): Promise<Running> => {
-  const rest = endpointOf(options.rest, '--rest', false)
+  const rest: RestSettings =
+    typeof options.rest === 'string' ? { listen: [options.rest] } : options.rest
+  for (const address of rest.listen) restAddress(address, rest.tls !== undefined)
   await env.disk.makeFolder(options.data, 0o700)
   const lock = await lockFolder(env, options.data)
   const undo: (() => Promise<void>)[] = [() => lock.release()]
@@ -121,12 +125,10 @@ const countStart = async (env: Env, store: Store): Promise<number> => {
   return starts + 1
 }
 
-type Endpoint = ReturnType<typeof endpointOf>
-
 const start = async (
   env: Env,
   options: RunOptions,
-  rest: Endpoint,
+  rest: RestSettings,
   lock: FolderLock,
   undo: (() => Promise<void>)[],
   stop: () => Promise<void>,
@@ -194,14 +196,10 @@ const start = async (
     kind === switchKind.kind
       ? { ...(setup.status(name) ?? { state: 'pending' }) }
       : { ...(declared.status(kind, name) ?? { state: 'pending' }) }
-  const app = await createRest(
-    {
-      ...rest,
-      token,
-      log: env.log,
-      timers: env.timers,
-      tokenRefused: tellAttempts(env, controller.journal),
-    },
+  const api = await serveRest(
+    env,
+    rest,
+    { token, tokenRefused: tellAttempts(env, controller.journal) },
     [
       routes(controller),
       eventRoutes(controller.journal, env.timers),
@@ -211,8 +209,7 @@ const start = async (
       objectRoutes(objects, statusOf),
     ],
   )
-  undo.push(() => app.close())
-  await listening(() => app.listen(rest), options.rest, '--rest')
+  undo.push(() => api.close())
   const ryu =
     options.ryuFirewall === undefined
       ? undefined
@@ -250,15 +247,19 @@ const start = async (
   ageing.start()
   undo.push(async () => ageing.stop())
   const endpoints: Endpoints = {
-    rest: addressOf(app),
+    ...endpointsOf(api.addresses),
     ...(ryu && { ryuFirewall: addressOf(ryu) }),
     openflow: southbound.addresses[0] ?? '',
     data: options.data,
     pid: options.pid,
   }
   undo.push(await announce(env, options, endpoints))
-  env.log.info({ rest: endpoints.rest, openflow: endpoints.openflow }, 'ready')
-  return { endpoints, store, reload: () => southbound.reload(), stop }
+  const reload = async () => {
+    await api.reload()
+    await southbound.reload()
+  }
+  env.log.info({ rest: endpoints.restUrls, openflow: endpoints.openflow }, 'ready')
+  return { endpoints, store, reload, stop }
 }
 
 /** All that people have written and that may name a switch. */
@@ -290,10 +291,9 @@ const serveRyu = async (
   address: string,
 ): Promise<FastifyInstance> => {
   const endpoint = endpointOf(address, '--ryu-firewall', false)
-  const app = await createRest(
-    { ...endpoint, token: undefined, log: env.log, timers: env.timers },
-    [ryuRoutes(controller)],
-  )
+  const app = await createRest({ token: undefined, log: env.log, timers: env.timers }, [
+    ryuRoutes(controller),
+  ])
   await listening(() => app.listen(endpoint), address, '--ryu-firewall')
   return app
 }

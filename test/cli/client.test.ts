@@ -71,11 +71,11 @@ const reached = (app: Awaited<ReturnType<typeof createRest>>): Promise<void> =>
 
 t.test('the server answers before anybody gives up, whatever hangs', async t => {
   const env = new SimulatedEnv()
-  const options = { host: '127.0.0.1', port: 0, token: undefined, log: env.log, timers: env.timers }
+  const options = { token: undefined, log: env.log, timers: env.timers }
   const app = await createRest(options, [
     app => app.get('/hangs', () => new Promise(() => undefined)),
   ])
-  await app.listen(options)
+  await app.listen({ host: '127.0.0.1', port: 0 })
   t.teardown(() => app.close())
   const { port } = app.server.address() as AddressInfo
   const ask = async (path: string, millis: number) => {

@@ -11,7 +11,7 @@ import { SimulatedEnv } from '../../src/base/simulated-env.js'
 import { hostKind } from '../../src/controller/declared/kinds.js'
 import { ObjectKeeper } from '../../src/controller/objects/objects.js'
 import { PolicyKeeper } from '../../src/controller/policies.js'
-import type { CallerLimits } from '../../src/controller/rest/callers.js'
+import { type CallerLimits, Callers } from '../../src/controller/rest/callers.js'
 import { createRest } from '../../src/controller/rest/server.js'
 import { readState } from '../../src/controller/ryu/policy.js'
 import { MemoryStore } from '../../src/controller/store/memory-store.js'
@@ -159,21 +159,19 @@ t.test('what is declared is looked at once for all that came together', async t 
   })
 })
 
-const serve = async (t: Test, callers: CallerLimits) => {
-  const app = await createRest(
-    { host: '127.0.0.1', port: 0, token: undefined, log: env.log, timers: env.timers, callers },
-    [
-      scope => {
-        scope.get('/big', async () => ({ text: 'x'.repeat(4_000_000) }))
-        scope.get('/small', async () => ({ text: 'x' }))
-        scope.get('/stream', (_, reply) => {
-          reply.hijack()
-          reply.raw.writeHead(200, { 'content-type': 'text/event-stream' })
-          reply.raw.write(': here\n\n')
-        })
-      },
-    ],
-  )
+const serve = async (t: Test, limits: CallerLimits) => {
+  const callers = new Callers(env.log, limits)
+  const app = await createRest({ token: undefined, log: env.log, timers: env.timers, callers }, [
+    scope => {
+      scope.get('/big', async () => ({ text: 'x'.repeat(4_000_000) }))
+      scope.get('/small', async () => ({ text: 'x' }))
+      scope.get('/stream', (_, reply) => {
+        reply.hijack()
+        reply.raw.writeHead(200, { 'content-type': 'text/event-stream' })
+        reply.raw.write(': here\n\n')
+      })
+    },
+  ])
   await app.listen({ host: '127.0.0.1', port: 0 })
   t.teardown(() => app.close())
   const { port } = app.server.address() as AddressInfo
@@ -275,15 +273,12 @@ t.test('a broken mark of Ryu is none', async t => {
 })
 
 t.test('a body of very many mistakes is refused at the first', async t => {
-  const app = await createRest(
-    { host: '127.0.0.1', port: 0, token: undefined, log: env.log, timers: env.timers },
-    [
-      scope => {
-        const body = { type: 'array', items: { type: 'object' } }
-        scope.post('/list', { schema: { body } }, async () => ({}))
-      },
-    ],
-  )
+  const app = await createRest({ token: undefined, log: env.log, timers: env.timers }, [
+    scope => {
+      const body = { type: 'array', items: { type: 'object' } }
+      scope.post('/list', { schema: { body } }, async () => ({}))
+    },
+  ])
   t.teardown(() => app.close())
   const before = heap()
   const reply = await app.inject({

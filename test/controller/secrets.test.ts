@@ -29,7 +29,7 @@ t.test('an empty token file is refused at the start', async t => {
 
 t.test('the header is "Bearer", one blank, and the token', async t => {
   const { timers } = realEnv(log)
-  const app = await createRest({ host: '127.0.0.1', port: 0, token: '', log, timers }, [
+  const app = await createRest({ token: '', log, timers }, [
     scope => {
       scope.post('/write', async () => 'written')
     },

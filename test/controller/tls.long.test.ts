@@ -1,5 +1,4 @@
 /** Mutual TLS between switches and the controller: who may come, with which name, and certificates that are renewed. */
-import { execFileSync } from 'node:child_process'
 import { chmodSync, copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { connect as connectTcp, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -13,48 +12,9 @@ import { realEnv } from '../../src/base/real-env.js'
 import { openSouthbound, type SouthboundOptions } from '../../src/controller/southbound.js'
 import type { RefusedInfo, SwitchConnection } from '../../src/openflow/index.js'
 import { SimulatedSwitch } from '../../src/sim/switch.js'
+import { Authority } from '../certificates.js'
 
 const env = realEnv(new CollectingLog())
-
-const openssl = (folder: string, ...words: string[]) =>
-  execFileSync('openssl', words, { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] })
-
-/** Certificates as `ovs-pki` makes them: an authority, and names that it signs. */
-class Authority {
-  readonly folder: string
-  readonly #name: string
-
-  constructor(folder: string, name: string) {
-    this.folder = folder
-    this.#name = name
-    openssl(
-      folder,
-      ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'],
-      ...['-keyout', `${name}.key`, '-out', `${name}.pem`, '-subj', `/CN=${name}`, '-days', '2'],
-    )
-  }
-
-  sign(name: string, days = '2'): { key: string; certificate: string; authority: string } {
-    const { folder } = this
-    openssl(
-      folder,
-      ...['req', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'],
-      ...['-keyout', `${name}.key`, '-out', `${name}.csr`, '-subj', `/CN=${name}`],
-    )
-    openssl(
-      folder,
-      ...['x509', '-req', '-in', `${name}.csr`, '-CA', `${this.#name}.pem`],
-      ...['-CAkey', `${this.#name}.key`, '-CAcreateserial', '-out', `${name}.pem`, '-days', days],
-    )
-    chmodSync(join(folder, `${name}.key`), 0o600)
-    const path = (file: string) => join(folder, file)
-    return {
-      key: path(`${name}.key`),
-      certificate: path(`${name}.pem`),
-      authority: path(`${this.#name}.pem`),
-    }
-  }
-}
 
 const contents = (files: { key: string; certificate: string; authority: string }): TlsOptions => ({
   key: readFileSync(files.key, 'utf8'),

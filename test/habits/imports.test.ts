@@ -82,12 +82,16 @@ const effects = [
   'node:tls',
   'node:dgram',
   'node:http',
+  'node:http2',
+  'node:https',
   'node:child_process',
   'node:worker_threads',
 ]
 const mayTouch = (name: string): boolean =>
-  ['base/real-env.ts', 'base/real-workers.ts', 'base/worker.ts'].includes(name) ||
-  name.startsWith('lab/')
+  [
+    ...['base/real-env.ts', 'base/real-workers.ts', 'base/worker.ts'],
+    ...['base/web-client.ts', 'base/web-server.ts'],
+  ].includes(name) || name.startsWith('lab/')
 
 t.test(
   'only the real environment and the labs touch clock, timers, randomness, sockets and disk',

@@ -43,8 +43,12 @@ export class Callers {
     this.#limits = limits
   }
 
-  watch(server: FastifyInstance['server']): void {
-    server.on('connection', (socket: Socket) => this.#come(socket))
+  /** @param connected the event with which connections come that carry requests */
+  watch(
+    server: FastifyInstance['server'],
+    connected: 'connection' | 'secureConnection' = 'connection',
+  ): void {
+    server.on(connected, (socket: Socket) => this.#come(socket))
     server.on('request', (request: FastifyRequest['raw'], response: FastifyReply['raw']) => {
       const caller = this.#callers.get(request.socket)
       if (caller === undefined) return

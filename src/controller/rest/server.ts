@@ -14,20 +14,20 @@ import type { Timers } from '../../base/env.js'
 import { Failure } from '../../base/failures.js'
 import type { Log } from '../../base/log.js'
 import { mistakeText, schemaMistakes } from '../../base/schema-mistakes.js'
-import { type CallerLimits, Callers } from './callers.js'
+import { Callers } from './callers.js'
 import { socketPath } from './event-routes.js'
 
 export interface RestOptions {
-  readonly host: string
-  readonly port: number
   /** Writes need it; undefined: whoever reaches the address may write. */
   readonly token: string | undefined
   /** More names that the Host header may carry. */
-  readonly names?: readonly string[]
+  readonly names?: () => readonly string[]
+  /** Addresses and networks of proxies, whose word is taken for where a request comes from. */
+  readonly trustProxy?: readonly string[]
   readonly log: Log
   readonly timers: Timers
   /** How many there may be; absent: as many as usual. */
-  readonly callers?: CallerLimits
+  readonly callers?: Callers
   /** Somebody gave a token that is wrong. */
   readonly tokenRefused?: (attempt: TokenAttempt) => void
 }
@@ -57,12 +57,10 @@ export const createRest = async (
 ): Promise<FastifyInstance> => {
   const app = Fastify({
     bodyLimit: 8 * 1024 * 1024,
-    requestTimeout: 15_000,
-    connectionTimeout: (answerSeconds + 5) * 1_000,
-    keepAliveTimeout: 10_000,
+    ...serverTimes,
     onProtoPoisoning: 'error',
     onConstructorPoisoning: 'error',
-    trustProxy: false,
+    trustProxy: options.trustProxy === undefined ? false : [...options.trustProxy],
     requestIdHeader: false,
     exposeHeadRoutes: false,
     forceCloseConnections: true,
@@ -81,9 +79,9 @@ export const createRest = async (
       },
     },
   })
-  const callers = new Callers(options.log, options.callers)
+  const callers = options.callers ?? new Callers(options.log)
   callers.watch(app.server)
-  app.server.headersTimeout = 5_000
+  limitTimes(app.server)
   await app.register(websocket, { options: { maxPayload: 64 * 1024, perMessageDeflate: false } })
   await app.register(swagger, {
     openapi: {
@@ -107,8 +105,22 @@ export const createRest = async (
   return app
 }
 
+/** How long a server waits for its callers; one that Fastify does not make is given the same. */
+export const limitTimes = (server: FastifyInstance['server']): void => {
+  server.headersTimeout = 5_000
+  server.requestTimeout = serverTimes.requestTimeout
+  server.keepAliveTimeout = serverTimes.keepAliveTimeout
+  server.timeout = serverTimes.connectionTimeout
+}
+
 /** Every question is answered within so long, or longer where its `timeout` asks for it; the socket lives longer. */
 const answerSeconds = 25
+
+const serverTimes = {
+  requestTimeout: 15_000,
+  connectionTimeout: (answerSeconds + 5) * 1_000,
+  keepAliveTimeout: 10_000,
+}
 
 /**
  * A handler that waits for a switch that says nothing: the client hears so, before anything on the way takes the silence
@@ -148,23 +160,29 @@ const guard = (app: FastifyInstance, options: RestOptions): void => {
     checkHost(request, options)
     checkOrigin(request)
     checkUpgrade(request)
-    if (digest && isWrite(request)) checkToken(request, digest, options)
+    if (digest && (isWrite(request) || isFromElsewhere(request, options)))
+      checkToken(request, digest, options)
   })
 }
+
+/** Over TLS, or by way of a proxy: whoever asks may be anywhere. */
+const isFromElsewhere = (request: FastifyRequest, { trustProxy }: RestOptions): boolean =>
+  'encrypted' in request.raw.socket || trustProxy !== undefined
 
 const hash = (text: string): Buffer => createHash('sha256').update(text).digest()
 
 /** Names a loopback listener answers to; a page that rebinds its own name to 127.0.0.1 is refused. */
 const checkHost = (request: FastifyRequest, options: RestOptions): void => {
-  const name = hostName(request.headers.host ?? '')
-  const known = ['localhost', '127.0.0.1', '[::1]', options.host, ...(options.names ?? [])]
+  const name = hostName(request.host)
+  const known = ['localhost', '127.0.0.1', '[::1]', ...(options.names?.() ?? [])]
   if (!known.includes(name)) throw new Failure('alien-host', { host: name })
 }
 
 const hostName = (host: string): string => host.replace(/:\d+$/, '').toLowerCase()
 
 const checkOrigin = (request: FastifyRequest): void => {
-  const { origin, host } = request.headers
+  const { origin } = request.headers
+  const { host } = request
   if (origin !== undefined && origin !== `http://${host}` && origin !== `https://${host}`)
     throw new Failure('alien-origin', { origin })
   if (request.method === 'GET' || request.method === 'HEAD') return

@@ -23,10 +23,9 @@ const serve = async () => {
   const store = new MemoryStore(env)
   const objects = await ObjectKeeper.load(env.timers, store, [switchKind, plainKind])
   const states = new Map<string, { state: string; reason?: string }>()
-  const app = await createRest(
-    { host: '127.0.0.1', port: 0, token: 'secret', log: env.log, timers: env.timers },
-    [objectRoutes(objects, (_, name) => states.get(name))],
-  )
+  const app = await createRest({ token: 'secret', log: env.log, timers: env.timers }, [
+    objectRoutes(objects, (_, name) => states.get(name)),
+  ])
   const call = async (
     method: 'GET' | 'PUT' | 'POST' | 'DELETE',
     url: string,
