@@ -14,6 +14,7 @@ import { formatConnection, type Proof, prove } from '../src/lab/prove/prove.js'
 import { CommandFailed } from '../src/lab/shell.js'
 import { checkFiles } from '../src/nfv/firewall/check-files.js'
 import { ImportError, type Imported, importers } from '../src/nfv/firewall/import/index.js'
+import { formatOf, interfacesOf } from '../test/lab/sources.js'
 
 interface Wanted {
   readonly isWithInterfaces: boolean
@@ -106,28 +107,6 @@ const look = async (folder: string, file: string, wanted: Wanted): Promise<Row |
       said: `not loaded: ${error.message.split('\n').slice(-3).join(' ')}`,
     }
   }
-}
-
-const formatOf = (file: string, source: string): string | undefined => {
-  if (/\.(ipt|v4|v6|save)$/.test(file)) return 'iptables'
-  if (file.endsWith('.nft') || /"nftables"\s*:/.test(source)) return 'nft'
-  if (file.endsWith('.json')) return 'openstack'
-  if (!/\.ya?ml$/.test(file)) return undefined
-  return /^(acls|dps):/m.test(source) ? 'faucet' : 'kubernetes'
-}
-
-const interfaceWords =
-  /(?:-[io]|--(?:in|out)-interface|[io]if(?:name)?)\s+(?:!=\s+)?(?:\{([^}]*)\}|"?([\w.*+@-]+)"?)/g
-
-/** A network of each version for each interface that a text names. */
-const interfacesOf = (source: string): Map<string, string> => {
-  const names = new Set<string>()
-  for (const [, list, one] of source.matchAll(interfaceWords))
-    for (const name of (list ?? one ?? '').split(',')) names.add(name.trim().replaceAll('"', ''))
-  for (const [, right] of source.matchAll(/"[io]ifname"\s*}\s*}\s*,\s*"right"\s*:\s*"([^"]+)"/g))
-    names.add(right!)
-  const usable = [...names].filter(name => /^[\w.-]{1,15}$/.test(name) && name !== 'lo')
-  return new Map(usable.map((name, at) => [name, `10.${100 + at}.0.0/16,fd${10 + at}::/16`]))
 }
 
 const checkText = (path: string): string => {

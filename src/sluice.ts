@@ -241,16 +241,24 @@ const addImport = (program: Command, exit: (code: number) => void): void => {
     )
     .option('--seed <N>', 'of the connections', '1')
     .action(async (format: string, file: string, options: ImportFlags) => {
-      const { importers, ImportError } = await import('./nfv/firewall/import/index.js')
+      const { importers, ImportError, withIncludes } = await import(
+        './nfv/firewall/import/index.js'
+      )
       const read = importers[format]
       if (read === undefined)
         throw new UsageError(
           `no format is named ${format}; there are ${Object.keys(importers).join(', ')}`,
         )
-      const place = (line: number, path = '') =>
-        `${file}${line > 0 ? `:${line}` : ''}${path && `: ${path}`}`
+      let placeOf = (line: number) => ({ file, line })
+      const place = (line: number, path = '') => {
+        const found = placeOf(line)
+        return `${found.file}${line > 0 ? `:${found.line}` : ''}${path && `: ${path}`}`
+      }
       try {
-        const source = file === '-' ? await standardInput() : await env.disk.readText(file)
+        const own = file === '-' ? await standardInput() : await env.disk.readText(file)
+        const whole = format === 'nft' ? await withIncludes(file, own, env.disk) : undefined
+        const source = whole?.text ?? own
+        if (whole) placeOf = whole.placeOf
         const { text, notes, summary } = read(source, importOptions(options))
         for (const { line, path, kind, message } of notes)
           complain(`${place(line, path)}: ${kind === 'info' ? '' : `${kind}: `}${message}`)

@@ -11,7 +11,7 @@ import {
 } from '../address-set.js'
 import { icmpRequests } from '../unseen.js'
 import { icmpTypeWord, protocolWord } from '../words.js'
-import { type Box, type End, everyPort, everyProtocol } from './box.js'
+import { type Box, type End, everyPort, everyProtocol, otherRanges } from './box.js'
 
 /** What a list of these would be called if it had a name. */
 export type NameMembers = (members: readonly string[]) => string
@@ -78,6 +78,13 @@ const portsText = (ranges: readonly Range<number>[]): string[] =>
       Math.max(first, 1) === last ? String(last) : `${Math.max(first, 1)}-${last}`,
     )
 
+/** The shorter of "these" and "all but those". */
+const shorterPorts = (ranges: readonly Range<number>[]): string[] => {
+  const direct = portsText(ranges)
+  const others = portsText(otherRanges(ranges, 65_535))
+  return others.length > 0 && others.length < direct.length ? ['except', ...others] : direct
+}
+
 const isZero = (ranges: readonly Range<number>[]): boolean => ranges.every(({ last }) => last === 0)
 
 const isWhole = (ranges: readonly Range<number>[], all: readonly Range<number>[]): boolean =>
@@ -104,7 +111,20 @@ export const servicesText = (box: Box, isOpening: boolean, nameOf: NameMembers):
   for (const { first, last } of protocols)
     for (let protocol = first; protocol <= last; protocol++)
       words.push(...protocolText(box, protocol, anyPorts, isOpening, changed))
-  return { text: words.length === 0 ? undefined : nameOf(words), changed }
+  return { text: words.length === 0 ? undefined : nameOf(joined(words)), changed }
+}
+
+/** The same ports of TCP and UDP in one word. */
+const joined = (words: readonly string[]): string[] => {
+  const behind = (word: string, start: string) =>
+    word.startsWith(`${start} `) ? word.slice(start.length) : undefined
+  const udp = new Set(words.flatMap(word => behind(word, 'udp') ?? []))
+  const both = new Set(words.flatMap(word => behind(word, 'tcp') ?? []).filter(p => udp.has(p)))
+  return words.flatMap(word => {
+    if (both.has(behind(word, 'udp') ?? '')) return []
+    const ports = behind(word, 'tcp')
+    return ports !== undefined && both.has(ports) ? [`tcp+udp${ports}`] : [word]
+  })
 }
 
 const portWords: Readonly<Record<number, string>> = { 6: 'tcp', 17: 'udp', 132: 'sctp' }
@@ -127,7 +147,7 @@ const protocolText = (
     return isOpening ? [] : [word ?? `proto ${protocolWord(protocol)}`]
   }
   if (isZero(sourcePorts) || isZero(destinationPorts)) return []
-  const ports = isWhole(destinationPorts, everyPort) ? [] : portsText(destinationPorts)
+  const ports = isWhole(destinationPorts, everyPort) ? [] : shorterPorts(destinationPorts)
   const sources = isWhole(sourcePorts, everyPort) ? [] : ['source', ...portsText(sourcePorts)]
   return [[word, ...ports, ...sources].join(' ')]
 }

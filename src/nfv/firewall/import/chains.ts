@@ -6,6 +6,7 @@
  * Nothing comes out wider than the source. A match of which a part cannot be said may hold or not, so an `accept` behind it is left out and a
  * `drop` keeps out all that the rest of the match allows. Each such step is reported as a loss.
  */
+import type { RejectCode } from '../rule.js'
 import { type Box, coversBox, everything, intersect, mirrored, trimmed, without } from './box.js'
 
 /** Where something stands in the source. */
@@ -29,7 +30,9 @@ export interface Match {
 }
 
 export type Verdict =
-  | { readonly kind: 'accept' | 'drop' | 'reject' | 'return' | 'continue' }
+  | { readonly kind: 'accept' | 'drop' | 'return' | 'continue' }
+  /** What the sender is told; absent: a reset for TCP, "admin-prohibited" for the rest. */
+  | { readonly kind: 'reject'; readonly answer?: RejectCode | undefined }
   | { readonly kind: 'jump' | 'goto'; readonly chain: string }
   | { readonly kind: 'log'; readonly text: string }
   /** The next rule is asked, and the packet has the state `untracked` from then on. */
@@ -44,6 +47,8 @@ export interface ChainRule {
   /** As it stands in the source. */
   readonly text: string
   readonly name?: string | undefined
+  /** Why a match that is not said changes nothing. */
+  readonly remarks?: readonly string[] | undefined
 }
 
 export interface BaseChain {
@@ -61,6 +66,8 @@ export interface Outcome {
   readonly verb: 'accept' | 'drop' | 'reject' | 'log'
   readonly rule: Pick<ChainRule, 'place' | 'name' | 'text'>
   readonly log?: string | undefined
+  /** Of `reject`. */
+  readonly answer?: RejectCode | undefined
 }
 
 export interface Loss {
@@ -96,7 +103,30 @@ export const flatten = (
 ): Flattened => {
   const walker = new Walker(base, chains)
   walker.run()
-  return { outcomes: walker.outcomes, losses: walker.losses, taken: walker.taken }
+  const { outcomes, losses, taken } = walker
+  // Whatever cannot be said of the way there, in the end it is accepted.
+  if (acceptsAll(base, chains))
+    return {
+      outcomes: outcomes.filter(({ verb }) => verb === 'log' || verb === 'accept'),
+      losses: [],
+      taken,
+    }
+  return { outcomes, losses, taken }
+}
+
+/** No rule that packets may come to keeps anything out. */
+const acceptsAll = (
+  { chain, policy }: BaseChain,
+  chains: ReadonlyMap<string, readonly ChainRule[]>,
+): boolean => {
+  const reached = new Set([chain])
+  for (const name of reached)
+    for (const { verdict } of chains.get(name) ?? []) {
+      if (!['accept', 'return', 'continue', 'log', 'jump', 'goto'].includes(verdict.kind))
+        return false
+      if (verdict.kind === 'jump' || verdict.kind === 'goto') reached.add(verdict.chain)
+    }
+  return policy === 'accept'
 }
 
 /** What goes on with packets that leave a chain before its end. */
@@ -269,7 +299,7 @@ class Walker {
       case 'drop':
       case 'reject':
         if (isMaybe) this.#lose(rule.place, 'closed', unsaidText(rule))
-        this.#emit(inside, verdict.kind, rule)
+        this.#emit(inside, verdict.kind, rule, undefined, answerOf(rule))
         return behind(region, inside)
       case 'return':
         if (frame.isMaybe) return region
@@ -386,11 +416,12 @@ class Walker {
     verb: Outcome['verb'],
     rule: Pick<ChainRule, 'place' | 'name' | 'text'>,
     log?: string,
+    answer?: RejectCode,
   ): void {
     if (this.outcomes.length >= mostOutcomes)
       throw new TooMuch(`it would be more than ${mostOutcomes} rules`)
     this.#take(rule)
-    this.outcomes.push({ box: trimmed(box), verb, rule, log })
+    this.outcomes.push({ box: trimmed(box), verb, rule, log, ...(answer && { answer }) })
   }
 
   #lose(place: Place, kind: Loss['kind'], message: string): void {
@@ -400,6 +431,9 @@ class Walker {
     this.losses.push({ place, kind, message })
   }
 }
+
+const answerOf = ({ verdict }: ChainRule): RejectCode | undefined =>
+  verdict.kind === 'reject' ? verdict.answer : undefined
 
 const behind = (region: Box, inside: Box): Box | undefined =>
   coversBox(inside, region) ? undefined : region

@@ -41,6 +41,8 @@ export class Condition {
   #boxes: readonly Box[] = [everything]
   #states: ReadonlySet<State> | undefined
   readonly unsaid: string[] = []
+  /** What was left away, since it changes nothing. */
+  readonly remarks: string[] = []
 
   get match(): Match {
     return { boxes: this.#boxes, states: this.#states, unsaid: [...this.unsaid] }
@@ -53,6 +55,12 @@ export class Condition {
 
   never(): void {
     this.#boxes = []
+  }
+
+  /** A packet that opens a connection is never so. */
+  neverOpening(what: string): void {
+    this.remarks.push(what)
+    this.never()
   }
 
   unsayable(what: string): void {

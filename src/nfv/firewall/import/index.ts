@@ -18,4 +18,5 @@ export const importers: Readonly<
   openstack: importOpenstack,
 }
 
+export { withIncludes } from './nft-include.js'
 export { ImportError, type Imported, type ImportOptions, type Note } from './rule-writer.js'

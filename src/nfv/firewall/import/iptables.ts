@@ -4,6 +4,7 @@
  * of mangle and nat; all must accept. With a host, what comes to it and leaves it.
  */
 import { type AddressSet, isEmpty, noAddress, subtract, union } from '../address-set.js'
+import type { RejectCode } from '../rule.js'
 import { type Box, everything, familyBox, intersect, sorted } from './box.js'
 import { type BaseChain, type ChainRule, TooMuch, type Verdict } from './chains.js'
 import {
@@ -324,7 +325,8 @@ const noteOthers = (writer: RuleWriter, { tables, line }: Dump, { host }: Import
 const verdicts: Readonly<Record<string, Verdict>> = {
   ACCEPT: { kind: 'accept' },
   DROP: { kind: 'drop' },
-  REJECT: { kind: 'reject' },
+  // Without `--reject-with` (iptables-extensions(8)).
+  REJECT: { kind: 'reject', answer: 'port-unreachable' },
   RETURN: { kind: 'return' },
   TARPIT: { kind: 'drop' },
   DELUDE: { kind: 'drop' },
@@ -344,13 +346,21 @@ const passing = new Set(
 )
 const logging = new Set(['LOG', 'NFLOG', 'ULOG'])
 
+/** What `--reject-with`, and `reject with` of nft, answer, in the words that come closest. */
+export const rejectAnswer = (word: string): RejectCode | undefined => {
+  if (/reset$|^tcp-rst$/.test(word)) return undefined
+  if (/port-unreach|proto-unreach|^prot-unreachable/.test(word)) return 'port-unreachable'
+  if (/(host|addr)-unreach/.test(word)) return 'host-unreachable'
+  if (/net-unreach|no-route/.test(word)) return 'net-unreachable'
+  return 'admin-prohibited'
+}
+
 /** Options that change nothing here, with the number of their values. */
 const ignored: Readonly<Record<string, number>> = {
   '-m': 1,
   '--match': 1,
   '-c': 2,
   '--set-counters': 2,
-  '--reject-with': 1,
   '--wait': 0,
   '-w': 0,
 }
@@ -408,13 +418,16 @@ class Reader {
         ? condition.unsaid.filter(each => each !== rateLimit)
         : condition.unsaid
     const match = { ...condition.match, unsaid }
-    return { place, match, verdict, text, ...(parts.comment && { name: parts.comment }) }
+    const { remarks } = condition
+    return { place, match, verdict, text, remarks, ...(parts.comment && { name: parts.comment }) }
   }
 
-  #verdict(table: string, { target, isGoto, isUntracked, log }: Parts): Verdict {
+  #verdict(table: string, { target, isGoto, isUntracked, log, answer }: Parts): Verdict {
     if (target === undefined) return { kind: 'continue' }
     if (isUntracked) return { kind: 'untrack' }
     if (logging.has(target)) return { kind: 'log', text: log }
+    if (target === 'REJECT' && answer !== undefined)
+      return { kind: 'reject', answer: rejectAnswer(answer) }
     if (
       verdicts[target] === undefined &&
       this.#tables.get(table)?.has(target) &&
@@ -426,6 +439,10 @@ class Reader {
 }
 
 const rateLimit = 'a rate limit'
+/** What no packet that opens a connection has, as it comes to the rules. */
+export const routingHeader =
+  'a routing header opens nothing: who gets one of type 0 discards it (RFC 5095), and the rules are asked without it'
+export const pieces = 'datagrams in pieces are put together before rules are asked'
 
 type PortField = 'sourcePorts' | 'destinationPorts'
 
@@ -437,6 +454,8 @@ class Parts {
   isUntracked = false
   log = ''
   comment: string | undefined
+  /** Of `--reject-with`. */
+  answer: string | undefined
   readonly #version: Versions
   readonly #sets: ReadonlyMap<string, IpSet>
   readonly #options: ImportOptions
@@ -517,8 +536,7 @@ class Parts {
         return this.#interface('to', value, isNot)
       case '-f':
       case '--fragment':
-        // Connection tracking puts datagrams together before rules see them.
-        if (!isNot) this.condition.never()
+        if (!isNot) this.condition.neverOpening(pieces)
         return 0
       case '--dport':
       case '--dports':
@@ -565,6 +583,9 @@ class Parts {
       case '--pol':
         if ((value === 'none') === isNot) this.condition.unsayable(`IPsec policy ${value}`)
         return 1
+      case '--reject-with':
+        this.answer = value
+        return 1
       case '--comment':
         this.comment = value
         return 1
@@ -602,6 +623,10 @@ class Parts {
     if (['--name', '--rsource', '--rdest', '--mask'].includes(word)) return count
     if (/^--(limit|hashlimit)/.test(word)) {
       if (!this.condition.unsaid.includes(rateLimit)) this.condition.unsayable(rateLimit)
+      return count
+    }
+    if (this.#module === 'rt' && word.startsWith('--rt-')) {
+      this.condition.neverOpening(routingHeader)
       return count
     }
     this.condition.unsayable(
@@ -684,7 +709,7 @@ class Parts {
     // What passes through is neither from nor to an address of the machine itself.
     const isOfHost = this.#options.host !== undefined
     const known = types.map(type =>
-      type === 'LOCAL'
+      type === 'LOCAL' || (type === 'ANYCAST' && !isOfHost)
         ? isOfHost
           ? this.#ownAddresses()
           : noAddress

@@ -156,7 +156,7 @@ class Ruleset {
         return
       case 'include':
         throw new ImportError(
-          'include: list the ruleset instead, it has everything in it',
+          'include: a line of its own, with the file in quotes; or list the ruleset instead',
           token.line,
         )
       default:
@@ -585,8 +585,7 @@ class Statements {
       case 'goto':
         return [{ [word]: { target: this.#take() } }]
       case 'reject':
-        this.#restOf()
-        return [{ reject: null }]
+        return [{ reject: this.#answer() }]
       case 'counter':
         if (this.#skip('name')) this.#at++
         else if (this.#is('packets')) this.#at += 4
@@ -628,6 +627,18 @@ class Statements {
         }
         return this.#expression(word)
     }
+  }
+
+  /** `with tcp reset`, `with icmpx type admin-prohibited`, also without `type`. */
+  #answer(): Json | null {
+    if (!this.#skip('with')) return null
+    const type = this.#take()
+    if (type === 'tcp') {
+      this.#take()
+      return { type: 'tcp reset' }
+    }
+    this.#skip('type')
+    return { type, expr: this.#take() }
   }
 
   #log(): Json {
@@ -711,6 +722,9 @@ class Statements {
     }
     if (this.#skip('&')) {
       const mask = this.#flags()
+      const payload = left.payload as Json | undefined
+      if (payload?.field === 'frag-off' && comparisons.has(this.#peek()))
+        return [{ match: { op: this.#take(), left: { '&': [left, mask] }, right: this.#right() } }]
       const op = comparisons.has(this.#peek()) ? this.#take() : 'in'
       return [{ match: { op, left: { '&': [left, mask] }, right: this.#flags() } }]
     }
@@ -724,6 +738,9 @@ class Statements {
       }
       return [{ match: { op: op ?? 'in', left, right } }]
     }
+    const { exthdr } = left
+    if (exthdr !== undefined && (this.#is('exists') || this.#is('missing')))
+      return [{ match: { op: op ?? '==', left, right: this.#take() === 'exists' } }]
     return [{ match: { op: op ?? '==', left, right: this.#right() } }]
   }
 
@@ -792,6 +809,26 @@ class Statements {
       const flags = [this.#take()]
       while (this.#skip('.')) flags.push(this.#take())
       return { fib: { flags, result: this.#take() } }
+    }
+    if (word === 'exthdr') {
+      const name = this.#take()
+      return { exthdr: { name } }
+    }
+    if (word === 'frag' || word === 'rt') {
+      // `rt` of nft is the route as well, but with other fields.
+      const field = this.#take()
+      return [
+        'type',
+        'seg-left',
+        'exists',
+        'frag-off',
+        'more-fragments',
+        'id',
+        'nexthdr',
+        'hdrlength',
+      ].includes(field)
+        ? { exthdr: { name: word, field } }
+        : undefined
     }
     if (payloads.has(word)) {
       const field = this.#take()

@@ -3,6 +3,7 @@
  * hooks prerouting, forward and postrouting by their priority; all must accept. With a host, what comes to it and leaves it.
  */
 import { type AddressSet, noAddress, type Range, subtract, union } from '../address-set.js'
+import type { RejectCode } from '../rule.js'
 import {
   type Box,
   bothRanges,
@@ -26,7 +27,7 @@ import {
   protocolsWithPorts,
   unionOf,
 } from './condition.js'
-import { targetVerdict } from './iptables.js'
+import { pieces, rejectAnswer, routingHeader, targetVerdict } from './iptables.js'
 import { insertRule, type Json, readNftText } from './nft-text.js'
 import { ImportError, type Imported, type ImportOptions, RuleWriter } from './rule-writer.js'
 import { writeChains } from './write-chains.js'
@@ -321,8 +322,8 @@ class Reader {
       verdict: Verdict,
       more?: { boxes: readonly Box[]; states?: readonly string[] },
     ) => {
-      const { match } = condition
-      if (more === undefined) return found.push({ place, match, verdict, text, name })
+      const { match, remarks } = condition
+      if (more === undefined) return found.push({ place, match, verdict, text, name, remarks })
       const boxes = match.boxes.flatMap(one =>
         more.boxes.flatMap(other => intersect(one, other) ?? []),
       )
@@ -344,9 +345,11 @@ class Reader {
           break
         case 'accept':
         case 'drop':
-        case 'reject':
         case 'return':
           add({ kind })
+          return found
+        case 'reject':
+          add({ kind, answer: answerOf(fields) })
           return found
         case 'continue':
           return found
@@ -450,14 +453,9 @@ class Reader {
 
   #verdictOf(value: unknown, rule: Json): Verdict {
     const [[kind, fields] = ['', null]] = Object.entries((value ?? {}) as Json)
-    if (
-      kind === 'accept' ||
-      kind === 'drop' ||
-      kind === 'reject' ||
-      kind === 'return' ||
-      kind === 'continue'
-    )
+    if (kind === 'accept' || kind === 'drop' || kind === 'return' || kind === 'continue')
       return { kind }
+    if (kind === 'reject') return { kind, answer: 'port-unreachable' }
     if (kind === 'jump' || kind === 'goto')
       return { kind, chain: this.#chainOf(rule, String((fields as Json).target)) }
     throw new NotUnderstood(`"${kind}" is no verdict of a map`)
@@ -536,6 +534,13 @@ class Reader {
     if (kind === 'ct') return ctMatch(condition, String(field.key), values, isNot)
     if (kind === 'meta') return this.#meta(condition, String(field.key), values, isNot)
     if (kind === 'fib') return fibMatch(condition, field, values, isNot)
+    if (kind === 'exthdr' && (field.name === 'rt' || field.name === 'frag')) {
+      // `missing` is so of all.
+      if (field.field === undefined && values.includes(false) !== isNot) return
+      return condition.neverOpening(field.name === 'rt' ? routingHeader : pieces)
+    }
+    if (kind === 'payload' && field.protocol === 'ether' && field.field === 'type')
+      return this.#etherType(condition, values, isNot)
     if (kind === 'payload')
       return payloadMatch(condition, String(field.protocol), String(field.field), values, isNot)
     condition.unsayable(shortOf(left))
@@ -580,6 +585,10 @@ class Reader {
     values: readonly unknown[],
   ): void {
     const payload = ((left as Json).payload ?? {}) as Json
+    if (payload.protocol === 'ip' && payload.field === 'frag-off') {
+      this.#fragments(condition, mask, op, values)
+      return
+    }
     if (payload.protocol !== 'tcp' || payload.field !== 'flags') {
       condition.unsayable(shortOf(left))
       return
@@ -595,6 +604,25 @@ class Reader {
       ? (seen & flagsOf(right)) !== 0
       : wanted.some(value => flagsOf(value) === seen)
     if (isMet === (op === '!=')) condition.never()
+  }
+
+  /** As `meta protocol`, where it is IP or ARP; a frame with a tag may be anything. */
+  #etherType(condition: Condition, values: readonly unknown[], isNot: boolean): void {
+    const names = values.map(String)
+    if (names.every(name => ['ip', 'ip6', 'arp', '2048', '2054', '34525'].includes(name)))
+      return this.#meta(condition, 'protocol', values, isNot)
+    condition.unsayable('ether type')
+  }
+
+  /** `ip frag-off & 0x1fff != 0`: what is asked of pieces of datagrams. */
+  #fragments(condition: Condition, mask: unknown, op: string, values: readonly unknown[]): void {
+    const [value] = values
+    // Of a whole datagram all bits but "do not fragment" are 0.
+    const isPiece = typeof mask === 'number' && (mask & 0x4000) === 0 && values.length === 1
+    if (!isPiece || typeof value !== 'number' || (op !== '==' && op !== '!='))
+      return condition.unsayable('ip frag-off')
+    condition.and([familyBox(4)])
+    if ((value === 0) !== (op === '==')) condition.neverOpening(pieces)
   }
 
   #meta(condition: Condition, key: string, values: readonly unknown[], isNot: boolean): void {
@@ -672,6 +700,12 @@ class Reader {
   }
 }
 
+/** `reject` alone answers as `reject with icmpx port-unreachable`. */
+const answerOf = ({ type, expr }: Json): RejectCode | undefined =>
+  type === undefined
+    ? 'port-unreachable'
+    : rejectAnswer(expr === undefined ? String(type) : String(expr))
+
 /** A target of iptables; undefined when it is a match, or not known which of both. */
 const targetOf = ({ type, name }: Json): Verdict | undefined => {
   if (type !== 'target') return undefined
@@ -680,8 +714,8 @@ const targetOf = ({ type, name }: Json): Verdict | undefined => {
 }
 
 const versionNames: { readonly [version in 4 | 6]: readonly string[] } = {
-  4: ['ipv4', 'ip', '2'],
-  6: ['ipv6', 'ip6', '10'],
+  4: ['ipv4', 'ip', '2', '2048'],
+  6: ['ipv6', 'ip6', '10', '34525'],
 }
 
 const partsOf = (left: unknown): readonly Json[] => {
@@ -836,6 +870,10 @@ const payloadMatch = (
       const direction = field === 'saddr' ? 'from' : 'to'
       if (!isNot) return condition.addresses(direction, set)
       if (values.length > 0) condition.addresses(direction, set, true)
+      return
+    }
+    if (field === 'version') {
+      if (values.map(Number).includes(version) === isNot) condition.never()
       return
     }
     if ((version === 4 && field === 'protocol') || (version === 6 && field === 'nexthdr'))

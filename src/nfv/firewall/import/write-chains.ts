@@ -14,6 +14,7 @@ import {
   placeKey,
   TooMuch,
 } from './chains.js'
+import { inSections, type Written } from './in-sections.js'
 import { type RuleWriter, UniqueNames } from './rule-writer.js'
 
 export interface Ruleset {
@@ -47,6 +48,11 @@ export const writeChains = (writer: RuleWriter, ruleset: Ruleset): void => {
     for (const { place, kind, message } of flat.losses) writer.loss(place, kind, message)
     for (const key of flat.taken) writer.take(key)
   }
+  for (const { place, remarks = [], text } of [...ruleset.chains.values()].flat())
+    for (const remark of remarks) {
+      writer.take(placeKey(place))
+      writer.info(place, `${remark}: ${text}`)
+    }
   if (isStateless(ruleset, placed))
     writer.info(
       { line: 0 },
@@ -66,7 +72,7 @@ export const writeChains = (writer: RuleWriter, ruleset: Ruleset): void => {
     const all = [...lists[at]!, ...trailing]
     // Where nothing speaks the next tier is asked, or the default.
     const body = verb ? withoutEnd(all, isLast ? verb : 'allow') : all
-    const rules = lines.of(body, isLast || ruleset.isOfHost ? 'allow' : 'pass')
+    const rules = inSections(lines.of(body, isLast || ruleset.isOfHost ? 'allow' : 'pass'))
     return names.length === 1 ? rules : [`tier ${tier}`, ...rules]
   })
   if (verb) writer.line(`default ${verb}`)
@@ -181,8 +187,8 @@ class Lines {
     this.#goingOn = goingOn
   }
 
-  of(outcomes: readonly Outcome[], accept: 'allow' | 'pass'): string[] {
-    const lines: string[] = []
+  of(outcomes: readonly Outcome[], accept: 'allow' | 'pass'): Written[] {
+    const lines: Written[] = []
     // What is decided whole already: cheap to ask, and chains that are left early repeat it.
     const decided: Box[] = []
     let pending: Outcome | undefined
@@ -211,7 +217,7 @@ class Lines {
     return lines
   }
 
-  #audit(outcome: Outcome): string[] {
+  #audit(outcome: Outcome): Written[] {
     if (++this.#audits > mostAudits) {
       if (this.#audits === mostAudits + 1)
         this.#writer.loss(
@@ -224,18 +230,18 @@ class Lines {
     return this.#write(outcome, 'audit allow', true, outcome.log ?? '')
   }
 
-  #rule(outcome: Outcome, accept: 'allow' | 'pass', log: string | undefined): string[] {
+  #rule(outcome: Outcome, accept: 'allow' | 'pass', log: string | undefined): Written[] {
     const isOpening = outcome.verb === 'accept'
     const verb = !isOpening ? outcome.verb : this.#goingOn.has(outcome) ? 'pass' : accept
     return this.#write(outcome, verb, isOpening, verb === 'pass' ? undefined : log)
   }
 
   #write(
-    { box, rule }: Outcome,
+    { box, rule, answer }: Outcome,
     verb: string,
     isOpening: boolean,
     log: string | undefined,
-  ): string[] {
+  ): Written[] {
     const { text, changed } = servicesText(box, isOpening, words => this.#named('service', words))
     for (const what of changed)
       this.#writer.loss(
@@ -261,7 +267,8 @@ class Lines {
     if (ends === undefined) return []
     const name = this.#names.of(rule.name ?? `line-${placeKey(rule.place).trim()}`)
     const logged = log === undefined ? '' : log === '' ? ' log' : ` log "${quoted(log)}"`
-    return [`${name}: ${verb} ${text} from ${ends.from} to ${ends.to}${logged}`]
+    const told = verb === 'reject' && answer !== undefined ? ` with ${answer}` : ''
+    return [{ head: `${name}: ${verb} ${text}`, ...ends, tail: `${told}${logged}` }]
   }
 
   #ends(box: Box, isOpening: boolean, rule: Outcome['rule']) {

@@ -49,7 +49,7 @@ line-4: drop tcp 80 from 0.0.0.0/0 to 192.0.2.1
 tier main
 people-may-browse: allow tcp 80 443 8000-8099 from 10.1.0.0/16 to 10.2.0.0/24
 line-18: drop tcp 22 from 0.0.0.0/0 to 10.2.0.0/24
-line-14: reject udp 53 from 0.0.0.0/0 except 10.9.0.0/16 to 0.0.0.0/0
+line-14: reject udp 53 from 0.0.0.0/0 except 10.9.0.0/16 to 0.0.0.0/0 with port-unreachable
 line-17: allow icmp echo-request from 0.0.0.0/0 to 0.0.0.0/0 log "ping:"
 `,
   )
@@ -73,7 +73,7 @@ t.test('each option means what iptables(8) says', async t => {
     ['-s 10.1.0.0/16 -m iprange --src-range 10.0.0.5-10.1.0.9', `line-3: allow any from 10.1.0.0-10.1.0.9 to ${any}`],
     ['-s 10.0.0.0/255.255.0.0', `line-3: allow any from 10.0.0.0/16 to ${any}`],
     ['-p udp -m multiport --sports 53,123 -m multiport --dports 5,7', `line-3: allow udp 5 7 source 53 123 from ${any} to ${any}`],
-    ['-p tcp -m tcp ! --dport 22', `line-3: allow tcp 1-21 23-65535 from ${any} to ${any}`],
+    ['-p tcp -m tcp ! --dport 22', `line-3: allow tcp except 22 from ${any} to ${any}`],
     ['-p tcp --dport 1024:', `line-3: allow tcp 1024-65535 from ${any} to ${any}`],
     ['-p 6 --dport ssh', `line-3: allow tcp 22 from ${any} to ${any}`],
     ['-p tcp --syn', `line-3: allow tcp from ${any} to ${any}`],
@@ -87,8 +87,68 @@ t.test('each option means what iptables(8) says', async t => {
     ['-m conntrack ! --ctstate ESTABLISHED,RELATED', `line-3: allow any from ${any} to ${any}`],
     ['-m conntrack ! --ctstate NEW'],
     ['-m mark --mark 1'],
+    ['-m rt --rt-type 0'],
+    ['-f'],
+    ['-m addrtype --dst-type ANYCAST'],
   ]
   for (const [options, ...rules] of rows) t.same(rule(options), rules, options)
+})
+
+t.test('what is answered is what was answered, in the words that come closest', async t => {
+  const tail = (options: string) =>
+    rulesOf(filter(':FORWARD ACCEPT', `-A FORWARD ${options}`))[1]?.replace(/.* to \S+/, '')
+  // biome-ignore format: a table
+  const rows: readonly (readonly [target: string, tail: string])[] = [
+    ['-j REJECT', ' with port-unreachable'],
+    ['-p tcp -j REJECT --reject-with tcp-reset', ''],
+    ['-j REJECT --reject-with icmp-host-prohibited', ' with admin-prohibited'],
+    ['-j REJECT --reject-with icmp-host-unreachable', ' with host-unreachable'],
+    ['-j REJECT --reject-with icmp-net-unreachable', ' with net-unreachable'],
+    ['-j REJECT --reject-with icmp-proto-unreachable', ' with port-unreachable'],
+    ['-j REJECT --reject-with icmp6-addr-unreachable', ' with host-unreachable'],
+    ['-j REJECT --reject-with icmp6-no-route', ' with net-unreachable'],
+  ]
+  for (const [target, expected] of rows) t.equal(tail(target), expected, target)
+})
+
+t.test('a header that no packet which opens a connection has closes nothing', async t => {
+  const { text, notes, summary } = importIptables(
+    filter(':FORWARD DROP', '-A FORWARD -m rt --rt-type 0 -j DROP', '-A FORWARD -p tcp -j ACCEPT'),
+    { onLoss: 'fail' },
+  )
+  t.match(text, /allow tcp from/)
+  t.equal(summary.taken, 3)
+  t.match(notes.find(({ line }) => line === 3)?.message, /RFC 5095/)
+})
+
+t.test('a table that keeps nothing out changes nothing, whatever its rules ask', async t => {
+  const nat =
+    '*nat\n:POSTROUTING ACCEPT [0:0]\n-A POSTROUTING -m mark ! --mark 0x4000/0x4000 -j RETURN\n-A POSTROUTING -j MASQUERADE\nCOMMIT\n'
+  const { text } = importIptables(`${nat}${filter(':FORWARD DROP', '-A FORWARD -p tcp -j ACCEPT')}`)
+  t.match(text, /^default drop\n\nline-\d+: allow tcp from 0.0.0.0\/0 to 0.0.0.0\/0\n$/m)
+})
+
+t.test('three rules one below the other that share an end are a section', async t => {
+  const { text } = importIptables(
+    filter(
+      ':FORWARD DROP',
+      ...[22, 80, 443].map(
+        port => `-A FORWARD -s 10.1.0.0/16 -d 10.2.0.${port % 3} -p tcp --dport ${port} -j ACCEPT`,
+      ),
+      '-A FORWARD -d 10.3.0.1 -p udp --dport 53 -j ACCEPT',
+    ),
+  )
+  t.match(
+    text,
+    `section from 10.1.0.0/16
+  line-3: allow tcp 22 to 10.2.0.1
+  line-4: allow tcp 80 to 10.2.0.2
+  line-5: allow tcp 443 to 10.2.0.2
+end
+line-6: allow udp 53 from 0.0.0.0/0 to 10.3.0.1
+`,
+  )
+  t.same(complaintsOf(text), [])
 })
 
 t.test('chains: jump, goto, return, all base chains that a packet meets', async t => {

@@ -72,7 +72,7 @@ t.test('chains at hook forward become rules, sets and jumps included', async t =
 default drop
 
 rule-5: allow tcp 80 8000-8099 from 10.1.0.0/16, 10.9.0.7 to 0.0.0.0/0
-rule-6: reject udp from 0.0.0.0/0 to 0.0.0.0/0 except 10.2.0.0 log "odd udp"
+rule-6: reject udp from 0.0.0.0/0 to 0.0.0.0/0 except 10.2.0.0 with port-unreachable log "odd udp"
 only-https: allow tcp 443 from 0.0.0.0/0 to 10.2.0.0/24
 `,
   )
@@ -104,8 +104,8 @@ t.test('each expression means what nft(8) says', async t => {
     ['ip saddr != 10.0.0.0/8', 'allow any from 0.0.0.0/0 except 10.0.0.0/8 to 0.0.0.0/0'],
     ['ip saddr { 10.0.0.1, 10.0.0.4-10.0.0.7 } tcp dport { 22, 80-90 }', 'allow tcp 22 80-90 from 10.0.0.1, 10.0.0.4/30 to 0.0.0.0/0'],
     ['ip6 daddr 2001:db8::/32', 'allow any from ::/0 to 2001:db8::/32'],
-    ['tcp dport != 22', `allow tcp 1-21 23-65535 ${all}`],
-    ['meta l4proto { tcp, udp } th dport 53', `allow tcp 53, udp 53 ${all}`],
+    ['tcp dport != 22', `allow tcp except 22 ${all}`],
+    ['meta l4proto { tcp, udp } th dport 53', `allow tcp+udp 53 ${all}`],
     ['ip daddr . tcp dport { 10.0.0.5 . 80, 10.0.0.6 . 443 }', 'allow tcp 80 from 0.0.0.0/0 to 10.0.0.5', 'allow tcp 443 from 0.0.0.0/0 to 10.0.0.6'],
     ['tcp flags & (fin | syn | rst | ack) == syn', `allow tcp ${all}`],
     ['tcp flags != syn'],
@@ -116,6 +116,15 @@ t.test('each expression means what nft(8) says', async t => {
     ['tcp flags syn / fin,syn,rst,ack', `allow tcp ${all}`],
     ['icmpv6 type { nd-neighbor-solicit, echo-request }', `allow icmp6 echo-request ${all}`],
     ['fib daddr type local'],
+    ['ip frag-off & 0x1fff != 0'],
+    ['ip frag-off & 0x1fff == 0', `allow any ${v4}`],
+    ['exthdr rt exists'],
+    ['ip version 4', `allow any ${v4}`],
+    ['ip6 version 4'],
+    ['ether type ip6', `allow any ${v6}`],
+    ['ether type arp'],
+    ['exthdr frag missing', `allow any ${all}`],
+    ['rt type 0'],
     ['meta mark 1'],
     ['th dport 53'],
     ['udp dport >= 1024', `allow udp 1024-65535 ${all}`],

@@ -1,0 +1,42 @@
+/**
+ * What programs that people have write into the kernel: firewalld, Docker, libvirt, OpenWrt, ufw, Proxmox, kube-proxy and others, in their
+ * shapes. Each is imported with and without what is behind its interfaces; nothing may be wider than in the kernel.
+ */
+import { readdirSync, readFileSync } from 'node:fs'
+import t from 'tap'
+import { isRoot } from '../../src/lab/install.js'
+import { formatConnection, prove } from '../../src/lab/prove/prove.js'
+import { check } from '../../src/nfv/firewall/check.js'
+import { noFacts } from '../../src/nfv/firewall/environment.js'
+import { importers } from '../../src/nfv/firewall/import/index.js'
+import { loadText } from '../../src/nfv/firewall/load.js'
+import { Parser } from '../../src/nfv/firewall/parse.js'
+import { formatOf, interfacesOf } from './sources.js'
+
+const folder = new URL('../../../test/fixtures/imports/', import.meta.url)
+const skip = isRoot() ? false : 'it needs root for network namespaces'
+
+/** These are no files of nft, or need modules of a bridge. */
+const notLoaded = new Set(['iptables-nft.nft', 'bridge.nft'])
+
+for (const file of readdirSync(folder).sort()) {
+  const source = readFileSync(new URL(file, folder), 'utf8')
+  const format = formatOf(file, source)
+  if (format !== 'iptables' && format !== 'nft') continue
+  for (const interfaces of [new Map<string, string>(), interfacesOf(source)])
+    t.test(`${file}, ${interfaces.size} interfaces known`, { skip }, async t => {
+      const { text } = importers[format]!(source, { interfaces })
+      const loaded = loadText(new Parser(), 'imported.rules', text)
+      t.equal(check([{ name: 'imported', order: 0, loaded }], noFacts(0)).exitCode, 0)
+      if (notLoaded.has(file)) return
+      const { wider, connections } = await prove(format, source, text, {
+        count: 150,
+        seed: 13,
+        interfaces: new Map([...interfaces].map(([name, value]) => [name, value.split(',')])),
+        name: `sluice-sources-${process.pid}`,
+        print: line => t.comment(line),
+      })
+      t.same(wider.map(formatConnection), [])
+      t.ok(connections > 100, `${connections} connections`)
+    })
+}
