@@ -20,6 +20,7 @@ import { readPacket } from '../pipeline/packet.js'
 import type { PuntReason } from '../pipeline/userdata.js'
 import { Discovery, defaultDiscovery } from './discovery.js'
 import { EventLimiter } from './event-limiter.js'
+import { endTowards, segmentAt } from './foreign-segment.js'
 import { fabricVlan } from './forwarding/tags.js'
 import { guardAt } from './guard.js'
 import type { GuardLevel } from './guard-level.js'
@@ -297,7 +298,11 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
   /** Where who sent a frame is reached: at the port where it came in, or behind the switch that it comes from. */
   placeOfSender(at: PortRef, network: number, mac: Mac): PortRef {
     const isDirect = this.#switches.get(at.dpid)?.ports.get(at.port)?.kind !== 'fabric'
-    return isDirect ? at : (this.#tracker.table.get(network, mac)?.at ?? at)
+    if (isDirect) return at
+    const place = this.#tracker.table.get(network, mac)?.at ?? at
+    // A segment has two ends: what comes by the other one would tell its switches that the answerer is there.
+    const segment = segmentAt(this.#book, place)
+    return (segment && endTowards(this.#book.links, segment, at.dpid)) ?? place
   }
 
   /** A frame of a network as it is at a port. */
@@ -347,7 +352,7 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
       if (!known.isConnected) continue
       for (const { kind, isUp, number } of known.ports.values()) {
         const at = { dpid: known.dpid, port: number }
-        const isSegment = kind === 'fabric' && network === 1 && this.#isSegmentPlace(at)
+        const isSegment = kind === 'fabric' && network === 1 && this.#leadsFrom(from, at)
         if ((kind !== 'edge' && !isSegment) || !isUp || isSamePort(at, from)) continue
         if (!isSegment && !this.#isMember({ at, network })) continue
         byPort.push({ at, frame: this.tagged(at, network, frame) })
@@ -527,9 +532,11 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
     this.#output.send(at.dpid, frames)
   }
 
-  #isSegmentPlace(at: PortRef): boolean {
-    const link = this.#book.link(at)
-    return link?.isForeign === true && isSamePort(segmentPlace(link), at)
+  /** Whether a frame from there enters the segment of a port by it: its switches learn from what they carry. */
+  #leadsFrom(from: PortRef, at: PortRef): boolean {
+    const segment = segmentAt(this.#book, at)
+    const end = segment && endTowards(this.#book.links, segment, from.dpid)
+    return end !== undefined && isSamePort(end, at)
   }
 
   #isDeclaredEdge(at: PortRef): boolean {
