@@ -31,8 +31,12 @@ export interface PathsAnswer {
 export const formatPaths = (answer: PathsAnswer): string => {
   const [best, ...others] = answer.paths
   if (best === undefined) return `no way from ${answer.from} to ${answer.to}`
+  const way =
+    best.hops.length === 0
+      ? 'both are at one place, no switch of ours lies between'
+      : `${best.hops.length - 1} links, cost ${number(best.cost)} (${answer.costKind}), ${number(best.latencyMillis)} ms`
   const lines = [
-    `${answer.from} to ${answer.to}: ${best.hops.length - 1} links, cost ${number(best.cost)} (${answer.costKind}), ${number(best.latencyMillis)} ms`,
+    `${answer.from} to ${answer.to}: ${way}`,
     ...best.hops.map(formatHop),
     ...(answer.notes ?? []),
   ]

@@ -19,7 +19,11 @@ export interface TraceAnswer extends RulesTrace {
       readonly stray?: 'foreign' | 'drift'
     }[]
   }[]
-  readonly deliveredTo: readonly { readonly switch: string; readonly port: number }[]
+  readonly deliveredTo: readonly {
+    readonly switch: string
+    readonly port: number
+    readonly host?: string
+  }[]
   readonly verified?: {
     readonly asked: readonly string[]
     readonly unasked: readonly { readonly switch: string; readonly reason: string }[]
@@ -154,7 +158,9 @@ const rulesLines = ({ tiers = [], audits = [], unknown = [] }: RulesTrace): stri
 const networkLines = ({ because, deliveredTo, notes }: TraceAnswer): string[] => [
   `because  ${because}`,
   ...(deliveredTo.length > 0
-    ? [`to       ${deliveredTo.map(at => `${at.switch}:${at.port}`).join(', ')}`]
+    ? [
+        `to       ${deliveredTo.map(at => `${at.switch}:${at.port}${at.host === undefined ? '' : ` (${at.host})`}`).join(', ')}`,
+      ]
     : []),
   ...notes.map(note => `note     ${note}`),
 ]

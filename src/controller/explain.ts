@@ -3,7 +3,7 @@
  * Nothing is sent; the same evaluator runs in the simulated switches.
  */
 
-import { type Dpid, ipNumber, type Mac, macNumber } from '../base/addresses.js'
+import { type Dpid, formatMac, ipNumber, type Mac, macNumber } from '../base/addresses.js'
 import type { Connection } from '../nfv/firewall/decide.js'
 import { ports } from '../openflow/values.js'
 import type { RunGroup } from '../pipeline/choice.js'
@@ -23,9 +23,23 @@ import type { Origin, Section } from '../pipeline/program.js'
 import { registers } from '../pipeline/registers.js'
 import { tableId, tableName } from '../pipeline/tables.js'
 import { type PuntReason, readUserdata } from '../pipeline/userdata.js'
+import {
+  endTowards,
+  type ForeignSegment,
+  isOnSegment,
+  segmentAt,
+} from '../topology/foreign-segment.js'
 import { guardAt } from '../topology/guard.js'
 import { membershipsOf } from '../topology/memberships.js'
-import { isSamePort, type PortRef, portKey, type Switch, type Topology } from '../topology/model.js'
+import {
+  type Host,
+  hostKey,
+  isSamePort,
+  type PortRef,
+  portKey,
+  type Switch,
+  type Topology,
+} from '../topology/model.js'
 import type { Held, Stray } from './held.js'
 import { flowText } from './rest/flow-text.js'
 
@@ -66,8 +80,22 @@ export interface Explanation {
   /** What else must be known to take the answer for what it is. */
   readonly notes: readonly string[]
   readonly hops: readonly Hop[]
-  /** Every port where a copy leaves the network. */
-  readonly deliveredTo: readonly (PortRef & { readonly switch: string })[]
+  /** Every port where a copy leaves the network, or where its sender's neighbours hear it. */
+  readonly deliveredTo: readonly Delivery[]
+}
+
+export interface Delivery extends PortRef {
+  readonly switch: string
+  /** Who has its MAC there, by name or MAC; absent when that is nobody who is known, or everybody. */
+  readonly host?: string
+}
+
+/** Where a packet begins. */
+export interface Beginning {
+  readonly at: PortRef
+  readonly fields: Fields
+  /** Who sends it; absent: it comes in at the port, whoever sent it. */
+  readonly sender?: Host
 }
 
 export interface Switches {
@@ -100,10 +128,9 @@ type End =
 export const explain = async (
   topology: Topology,
   switches: Switches,
-  start: PortRef,
-  fields: Fields,
+  beginning: Beginning,
 ): Promise<{ readonly answer: Explanation; readonly runs: readonly Run[] }> =>
-  new Walk(topology, switches).walk(start, fields)
+  new Walk(topology, switches).walk(beginning)
 
 class Walk {
   readonly #topology: Topology
@@ -112,7 +139,7 @@ class Walk {
   readonly #runs: Run[] = []
   readonly #ends: End[] = []
   readonly #notes = new Set<string>()
-  readonly #deliveredTo: (PortRef & { readonly switch: string })[] = []
+  readonly #deliveredTo: Delivery[] = []
   readonly #queue: { at: PortRef; fields: Fields }[] = []
   #isRejected = false
   #isCounted = false
@@ -122,8 +149,8 @@ class Walk {
     this.#switches = switches
   }
 
-  async walk(start: PortRef, fields: Fields) {
-    this.#queue.push({ at: start, fields })
+  async walk({ at, fields, sender }: Beginning) {
+    if (sender === undefined || !this.#staysThere(sender, fields)) this.#queue.push({ at, fields })
     for (let next = this.#queue.shift(); next; next = this.#queue.shift()) {
       if (this.#hops.length >= maxHops) {
         this.#end('unknown', `after ${maxHops} switches it still goes on: it goes in circles`)
@@ -155,10 +182,10 @@ class Walk {
     })
     this.#noteStrays(self, held, outcome)
     this.#noteDrift(self, held, at.port, fields, outcome)
-    this.#follow(self, at.port, outcome)
+    this.#follow(self, at.port, fields, outcome)
   }
 
-  #follow(self: Switch, inPort: number, outcome: Outcome): void {
+  #follow(self: Switch, inPort: number, fields: Fields, outcome: Outcome): void {
     const told = outcome.toController.map(up => readUserdata(up.userdata))
     const punts = told.map(punt => punt?.reason)
     const sought = told.find(punt => punt?.reason === 'seek')
@@ -166,13 +193,95 @@ class Walk {
     if (punts.includes('reject')) this.#isRejected = true
     else if (action !== undefined)
       this.#end('unknown', `${self.name} does "${action}" to it, which is not followed here`)
-    else if (sought) this.#spread({ dpid: self.dpid, port: inPort }, sought.value)
-    else if (outcome.outputs.length === 0) this.#stop(self, outcome, punts)
+    else if (sought) this.#spread({ dpid: self.dpid, port: inPort }, sought.value, fields)
+    else if (outcome.outputs.length === 0) this.#stop(self, inPort, outcome, punts)
     for (const output of outcome.outputs) this.#leave(self, output.port, carried(output))
   }
 
+  /** What is at the sender's own port hears it without a switch. @returns true when no more is to be done */
+  #staysThere(sender: Host, fields: Fields): boolean {
+    const { at } = sender
+    const segment = segmentAt(this.#topology, at)
+    if (segment) {
+      this.#cross(segment, sender, fields)
+      return true
+    }
+    const network = networkAt(this.#topology, at, fields)
+    const receiver = this.#hostOf(fields, network)
+    if (receiver && receiver !== sender && isSamePort(receiver.at, at)) {
+      this.#deliver(at, fields, network)
+      this.#notes.add(
+        `both are at ${this.#placeText(at)}: what joins them there is not ours, and no rule is asked`,
+      )
+      return true
+    }
+    return false
+  }
+
+  /**
+   * A frame is on a segment between two switches: a host there sent it, or a switch did. It comes to whoever has its MAC;
+   * to all when that is a group, or nobody who is known.
+   */
+  #cross(segment: ForeignSegment, from: Host | PortRef, fields: Fields): void {
+    const came = 'at' in from ? undefined : from
+    const place = came ?? segment.ends[0]
+    const network = networkOnSegment(this.#topology, fields)
+    const hosts = [...this.#topology.hosts.values()]
+    // Where a MAC is, a switch that nobody manages knows once for all tags.
+    const mac = fields.eth_dst === undefined ? undefined : formatMac(Number(fields.eth_dst))
+    const receiver = this.#hostOf(fields, network) ?? hosts.find(host => host.mac === mac)
+    const isThere = (host: Host) => host !== from && isOnSegment(segment, host)
+    const ends = segment.ends.filter(end => came === undefined || !isSamePort(end, came))
+    if (receiver) {
+      if (isOnSegment(segment, receiver)) {
+        if (receiver === from) return this.#end('not-delivered', 'it is for its own sender')
+        if (receiver.network !== network)
+          return this.#end(
+            'not-delivered',
+            `it comes to ${receiver.name ?? receiver.mac} with a tag that is not of its network`,
+          )
+        this.#deliver(place, fields, network)
+        if (came === undefined)
+          this.#notes.add(
+            `both are on the segment between ${segment.ends.map(end => this.#placeText(end)).join(' and ')}: no rule is asked`,
+          )
+        return
+      }
+      const end = endTowards(this.#topology.links, segment, receiver.at.dpid)
+      const on = end ? ends.filter(each => isSamePort(each, end)) : ends
+      for (const at of on) this.#queue.push({ at, fields })
+      if (on.length === 0)
+        this.#end(
+          'not-delivered',
+          `${receiver.name ?? receiver.mac} is on the side where it comes from`,
+        )
+      return
+    }
+    if (hosts.some(host => host.network === network && isThere(host)))
+      this.#deliver(place, fields, network)
+    for (const at of ends) this.#queue.push({ at, fields })
+  }
+
+  #hostOf({ eth_dst: mac }: Fields, network: number | undefined): Host | undefined {
+    if (mac === undefined || network === undefined) return undefined
+    return this.#topology.hosts.get(hostKey(network, formatMac(Number(mac))))
+  }
+
+  #deliver(at: PortRef, fields: Fields, network: number | undefined): void {
+    const host = this.#hostOf(fields, network)
+    this.#deliveredTo.push({
+      ...at,
+      switch: this.#topology.switches.get(at.dpid)?.name ?? at.dpid,
+      ...(host && { host: host.name ?? host.mac }),
+    })
+  }
+
+  #placeText({ dpid, port }: PortRef): string {
+    return `${this.#topology.switches.get(dpid)?.name ?? dpid}:${port}`
+  }
+
   /** No host of the network has the MAC: the controller sends the frame to all of it, but under guard level strict. */
-  #spread(from: PortRef, network: number): void {
+  #spread(from: PortRef, network: number, fields: Fields): void {
     const why = 'no host with this MAC is known in its network'
     if (guardAt(this.#topology, from, network) === 'strict')
       return this.#end('not-delivered', `${why}: the controller asks for its address only`)
@@ -182,8 +291,10 @@ class Walk {
         const at = { dpid: self.dpid, port }
         const { untagged, tagged } = of(at)
         const isMember = [untagged, ...tagged.values()].some(each => each?.number === network)
-        if (!isUp || kind !== 'edge' || !isMember || isSamePort(at, from)) continue
-        if (self.isConnected) this.#deliveredTo.push({ ...at, switch: self.name })
+        if (!isUp || !self.isConnected || isSamePort(at, from)) continue
+        if (kind === 'edge' && isMember) this.#deliveredTo.push({ ...at, switch: self.name })
+        const segment = network === 1 ? this.#segmentOnSide(at, from) : undefined
+        if (segment) this.#cross(segment, at, { ...fields, vlan_vid: 0 })
       }
     this.#notes.add(
       `${why}: the controller sends it to all of it, so many copies a second, and asks for its address`,
@@ -191,8 +302,20 @@ class Walk {
     if (this.#deliveredTo.length === 0) this.#end('not-delivered', why)
   }
 
+  /** The segment of a port that is the end of it on the side of another port. */
+  #segmentOnSide(at: PortRef, from: PortRef): ForeignSegment | undefined {
+    const segment = segmentAt(this.#topology, at)
+    const end = segment && endTowards(this.#topology.links, segment, from.dpid)
+    return end && isSamePort(end, at) ? segment : undefined
+  }
+
   /** Nothing went out. */
-  #stop(self: Switch, outcome: Outcome, punts: readonly (PuntReason | undefined)[]): void {
+  #stop(
+    self: Switch,
+    inPort: number,
+    outcome: Outcome,
+    punts: readonly (PuntReason | undefined)[],
+  ): void {
     const step = outcome.steps.at(-1)
     const because = step?.row?.flow?.because ?? ''
     if (
@@ -207,6 +330,14 @@ class Walk {
       )
     )
       return void this.#ends.push({ kind: 'controller', self, step })
+    const isBack = step?.row?.actions.some(
+      action => action.kind === 'output' && action.port === inPort,
+    )
+    if (isBack)
+      return this.#end(
+        'not-delivered',
+        `${because}, where it came in: ${self.name} sends nothing back there`,
+      )
     const isForHost = step?.row?.actions.some(action => action.kind === 'group') === true
     if (isForHost)
       return this.#end('not-delivered', `no path leads on from ${self.name}: ${because}`)
@@ -224,13 +355,15 @@ class Walk {
       )
     if (known === undefined) return this.#end('not-delivered', `${self.name} has no port ${port}`)
     if (!known.isUp) return this.#end('not-delivered', `port ${known.name} of ${self.name} is down`)
+    const segment = segmentAt(this.#topology, at)
+    if (segment) return this.#cross(segment, at, fields)
     if (link) return void this.#queue.push({ at: link.to, fields })
     if (known.kind === 'fabric')
       return this.#end(
         'not-delivered',
         `port ${known.name} of ${self.name} leads to a switch, and its link is down`,
       )
-    this.#deliveredTo.push({ ...at, switch: self.name })
+    this.#deliver(at, fields, networkAt(this.#topology, at, fields))
   }
 
   #end(kind: 'not-delivered' | 'unknown', because: string): void {
@@ -314,6 +447,24 @@ class Walk {
       ? `dropped ${by}`
       : `dropped in table ${table} of ${self.name}: ${why}`
   }
+}
+
+/** The network that a frame is of at an edge port, by its tag. */
+const networkAt = (
+  { networks }: Topology,
+  at: PortRef,
+  { vlan_vid = 0 }: Fields,
+): number | undefined => {
+  const { untagged, tagged } = membershipsOf(networks).of(at)
+  const vlan = Number(vlan_vid) & 0xfff
+  return (vlan === 0 ? untagged : (tagged.get(vlan) ?? untagged))?.number
+}
+
+/** The same on a segment between switches; undefined for a tag that means no network. */
+const networkOnSegment = ({ networks }: Topology, { vlan_vid = 0 }: Fields): number | undefined => {
+  const vlan = Number(vlan_vid) & 0xfff
+  if (vlan <= 1 || networks.length === 1) return 1
+  return networks.find(({ number }) => number === vlan)?.number
 }
 
 const isByRule = (end: End): boolean =>

@@ -9,8 +9,9 @@ import { type Fields, readPacket } from '../pipeline/packet.js'
 import { membershipsOf } from '../topology/memberships.js'
 import type { Host, PortRef, Topology } from '../topology/model.js'
 import { hostsNamed, theHost, thePort } from '../topology/names.js'
+import { sameHost } from '../topology/paths/answer.js'
 import type { Controller } from './controller.js'
-import { type Explanation, explain, fieldsOf } from './explain.js'
+import { type Beginning, type Explanation, explain, fieldsOf } from './explain.js'
 import { type Held, readHeld } from './held.js'
 import { nextHopOf } from './next-hop.js'
 import { type Verification, verify } from './verify.js'
@@ -76,11 +77,11 @@ export const trace = async (
 const answerOf = async (
   controller: Controller,
   topology: Topology,
-  { at, fields }: Start,
+  start: Start,
   wantsProof: boolean,
 ): Promise<{ readonly answer: Explanation; readonly verified?: Verification }> => {
   for (let isSecond = false; ; isSecond = true) {
-    const { answer, runs } = await explain(topology, switchesOf(controller), at, fields)
+    const { answer, runs } = await explain(topology, switchesOf(controller), start)
     if (!wantsProof) return { answer }
     const verified = await verify(controller.localDaemons, topology, runs)
     if (isSecond || verified.mismatches.length === 0) return { answer, verified }
@@ -112,11 +113,10 @@ const rulesOf = (
 }
 
 /** A packet and where it comes in; or why it never sets out. */
-type Start = {
-  readonly at: PortRef
-  readonly fields: Fields
-  readonly notes: readonly string[]
-} & (object | { readonly because: string })
+type Start = Beginning & { readonly notes: readonly string[] } & (
+    | object
+    | { readonly because: string }
+  )
 
 const startOf = (topology: Topology, question: TraceQuestion): Start => {
   const { from, to, frame, at } = question
@@ -136,6 +136,8 @@ const connectionStart = (topology: Topology, question: Ends): Start => {
   const from = theHost(topology, question.from)
   if (from === undefined) throw new Failure('no-such-host', { name: question.from })
   const to = receiverNamed(topology, question.to, from)
+  if (to === from && question.via === undefined)
+    throw new Failure('bad-request', { detail: sameHost(question.from, question.to) })
   const { source, destination } = addresses(question, from, to)
   const connection = connectionOfQuestion(question, source, destination)
   const via = question.via === undefined ? undefined : macNamed(topology, question.via, from)
@@ -146,7 +148,7 @@ const connectionStart = (topology: Topology, question: Ends): Start => {
     ...('mac' in next && { destinationMac: next.mac }),
     tag,
   })
-  return { at: from.at, fields, ...next }
+  return { at: from.at, sender: from, fields, ...next }
 }
 
 /** Of several that the text means, the one in the sender's network. */
@@ -195,7 +197,8 @@ const frameStart = (topology: Topology, frame: string, at: string | undefined): 
   const { fields } = readPacket(asDetail(() => readFrame(frame)))
   const notes = pieceNotes(fields)
   if (at !== undefined) return { at: thePort(topology, at), fields, notes }
-  return { at: senderOf(topology, fields).at, fields, notes }
+  const sender = senderOf(topology, fields)
+  return { at: sender.at, sender, fields, notes }
 }
 
 /** Who has the MAC; where several networks have it, in the network that the frame's tag means at that port. */

@@ -4,6 +4,7 @@ import t, { type Test } from 'tap'
 import { realEnv } from '../../src/base/real-env.js'
 import { ensurePackages, isRoot, ovsNeeds } from '../../src/lab/install.js'
 import { comparePackets, type PacketComparison } from './trace-packets.js'
+import { segment } from './trace-scenes.js'
 
 const env = realEnv(pino({ level: 'silent' }))
 const seed = Number(process.env.SLUICE_SEED ?? 20_261_130)
@@ -29,5 +30,18 @@ t.test(
   async t => {
     await ensurePackages(ovsNeeds, text => t.comment(text))
     judge(t, await comparePackets(env, 'netns', seed, 6, 50), 300)
+  },
+)
+
+t.test('where an unmanaged switch with hosts joins two of ours', { timeout: 240_000 }, async t => {
+  judge(t, await comparePackets(env, 'sim', seed, 12, 50, segment), 600)
+})
+
+t.test(
+  'where a bridge of Linux with hosts joins two Open vSwitch',
+  { skip: isRoot() ? false : 'it needs root for network namespaces', timeout: 240_000 },
+  async t => {
+    await ensurePackages(ovsNeeds, text => t.comment(text))
+    judge(t, await comparePackets(env, 'netns', seed, 6, 50, segment), 300)
   },
 )

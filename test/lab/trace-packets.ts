@@ -1,15 +1,14 @@
 /**
  * What `sluice trace` says beside what packets do: random packets of random senders in a ring of three switches with
- * networks by ports and by tags, a router, and rows and groups of somebody else, under random rules. Every packet is
- * asked about, sent, and looked for at every host: it must arrive where trace says, and nowhere else.
+ * networks by ports and by tags, a router, and rows and groups of somebody else, or in a network with an unmanaged switch
+ * in its middle, under random rules. Every packet is asked about, sent, and looked for at every host: it must arrive where trace says, and nowhere else.
  */
 
 import type { Env } from '../../src/base/env.js'
 import type { ControllerProcess } from '../../src/lab/controller-process.js'
 import type { HostSpec } from '../../src/lab/lab-spec.js'
-import { type Lab, withLab } from '../../src/lab/main.js'
+import { withLab } from '../../src/lab/main.js'
 import { sleep } from '../../src/lab/shell.js'
-import { readLab } from '../../src/lab/spec.js'
 import type { NetnsStage } from '../../src/lab/stages/netns.js'
 import { SimStage } from '../../src/lab/stages/sim.js'
 import {
@@ -20,67 +19,26 @@ import {
   parseFlowMod,
   parseGroupMod,
 } from '../../src/openflow/index.js'
+import { until } from '../until.js'
 import { frameOf, icmp, other, type Payload, packetOf, tcp, udp } from './against-linux/frames.js'
 import { RawHost } from './against-linux/raw.js'
 import { type Dice, dice, pick } from './against-linux/rules.js'
+import { networkOf, ring, type Scene, segment } from './trace-scenes.js'
+import { hostsNamed, putBridge, putSimulated } from './unmanaged.js'
 
-/*
- *        anna, carl, guest                    staff: anna, ben, and tina by VLAN 10
- *               s1                            lab: carl, dora, and the printer by VLAN 200
- *             ╱    ╲                          the first network: guest, gw (a router), vera
- *   ben,    s2 ──── s3    dora, vera,
- *   printer, gw           tina
- */
-const lab: Lab = {
-  spec: readLab(
-    'trace',
-    'trace.yaml',
-    `title: A ring of three switches and three networks
-rules: trace.rules
-switches: [s1, s2, s3]
-links:
-  - [s1:10, s2:10]
-  - [s2:11, s3:11]
-  - [s1:12, s3:12]
-hosts:
-  anna: { at: s1:1, ips: [10.10.0.1/8, 'fd00::10:1/64'] }
-  carl: { at: s1:2, ips: [10.20.0.1/8, 'fd00::20:1/64'] }
-  guest: { at: s1:3, ips: [10.0.0.9/8, 'fd00::9/64'] }
-  ben: { at: s2:1, ips: [10.10.0.2/8, 'fd00::10:2/64'] }
-  printer: { at: s2:2, vlan: 200, ips: [10.20.0.50/8] }
-  gw: { at: s2:3, ips: [10.0.0.1/8, 'fd00::1/64'] }
-  dora: { at: s3:1, ips: [10.20.0.2/8, 'fd00::20:2/64'] }
-  vera: { at: s3:2, ips: [10.0.0.5/8, 'fd00::5/64'] }
-  tina: { at: s3:3, vlan: 10, ips: [10.10.0.3/8] }
-objects:
-  - { kind: Network, name: staff, spec: { number: 10, access: [s1:1, s2:1], trunk: [{ port: s3:3, vlan: 10 }], subnets: [10.10.0.0/16] } }
-  - { kind: Network, name: lab, spec: { number: 20, access: [s1:2, s3:1], trunk: [{ port: s2:2, vlan: 200 }] } }
-  - { kind: Port, name: uplink, spec: { at: s2:3, serves: [router] } }
-steps:
-  - try: { from: anna, to: ben, protocol: tcp, port: 80, expect: open }
-`,
-  ),
-  rules: 'default allow\n',
-  folder: '.',
-}
+export const scenes: Readonly<Record<string, Scene>> = { ring, segment }
 
-const networkOf: Readonly<Record<string, string>> = {
-  anna: 'staff',
-  ben: 'staff',
-  tina: 'staff',
-  carl: 'lab',
-  dora: 'lab',
-  printer: 'lab',
-  guest: 'default',
-  gw: 'default',
-  vera: 'default',
+interface Place {
+  readonly switch: string
+  readonly port: number
+  readonly host?: string
 }
 
 interface Answer {
   readonly verdict: 'delivered' | 'dropped' | 'rejected' | 'not-delivered' | 'unknown'
   readonly because: string
   readonly notes: readonly string[]
-  readonly deliveredTo: readonly { readonly switch: string; readonly port: number }[]
+  readonly deliveredTo: readonly Place[]
   readonly verified?: {
     readonly unasked: readonly unknown[]
     readonly mismatches: readonly unknown[]
@@ -109,8 +67,8 @@ const switches = ['s1', 's2', 's3']
 const foreignCookie = '0x77'
 const foreignGroups = [7, 8, 9, 10, 11]
 
-const foreignRows = (roll: Dice, hasNormal: boolean): ForeignRow[] => {
-  const host = () => pick(roll, lab.spec.hosts)
+const foreignRows = (roll: Dice, hosts: readonly HostSpec[], hasNormal: boolean): ForeignRow[] => {
+  const host = () => pick(roll, hosts)
   const count = roll(5)
   return Array.from({ length: count }, (_, index): ForeignRow[] => {
     const at = pick(roll, switches)
@@ -193,12 +151,14 @@ interface Case {
   frame(id: number): string | undefined
 }
 
-const caseOf = (roll: Dice, number: number): Case => {
+const caseOf = (roll: Dice, { spec: { hosts }, unmanaged }: Scene, number: number): Case => {
   const version = roll(4) === 0 ? 6 : 4
-  const able = lab.spec.hosts.filter(host => hasAddress(host, version))
+  const able = hosts.filter(host => hasAddress(host, version))
   const from = pick(roll, able)
+  const isBehind = unmanaged.includes(from.name)
   const { service, payload } = packet(roll, number, version)
-  const goal = goalOf(roll, from, able, version)
+  const gw = hosts.find(({ name }) => name === 'gw')!
+  const goal = goalOf(roll, from, able, gw, version)
   const bytes = (id: number) =>
     packetOf(
       {
@@ -213,7 +173,7 @@ const caseOf = (roll: Dice, number: number): Case => {
   const frame = (id: number) =>
     mac && tagged(frameOf(bytes(id), from.mac, mac), goal.tag ?? from.vlan)
   const asked = goal.asFrame
-    ? { frame: frame(0), at: `${from.at.name}:${from.at.port}` }
+    ? { frame: frame(0), ...(!isBehind && { at: `${from.at.name}:${from.at.port}` }) }
     : {
         from: pick(roll, [from.name, addressOf(from, version), from.mac.toUpperCase()]),
         to: goal.address,
@@ -234,12 +194,17 @@ interface Goal {
   readonly tag?: number
 }
 
-const goalOf = (roll: Dice, from: HostSpec, able: readonly HostSpec[], version: 4 | 6): Goal => {
+const goalOf = (
+  roll: Dice,
+  from: HostSpec,
+  able: readonly HostSpec[],
+  gw: HostSpec,
+  version: 4 | 6,
+): Goal => {
   const to = pick(
     roll,
     able.filter(host => host !== from),
   )
-  const gw = lab.spec.hosts.find(({ name }) => name === 'gw')!
   const network = networkOf[from.name]!
   // Whose gateway is known; the others have nobody to ask.
   const far = network === 'default' && from !== gw ? gw.mac : undefined
@@ -355,23 +320,33 @@ const tagged = (frame: string, vlan: number | undefined): string =>
 
 class SimWorld implements World {
   readonly #stage: SimStage
+  readonly #hosts: readonly HostSpec[]
   readonly #seen = new Map<string, Set<string>>()
+  /** Sends what hosts on an unmanaged switch say. */
+  readonly #behind: ReturnType<typeof putSimulated>
+  readonly #unmanaged: readonly string[]
 
-  constructor(stage: SimStage) {
+  constructor(env: Env, stage: SimStage, { spec, unmanaged }: Scene) {
     this.#stage = stage
+    this.#hosts = spec.hosts
+    this.#unmanaged = unmanaged
     for (const [name, host] of stage.network.hosts) {
       const receive = host.receive.bind(host)
       host.receive = frame => {
         const id = idOf(frame)
         if (id === undefined) return receive(frame)
+        if (unmanaged.includes(name) && hasForeignTag(frame)) return
         this.#seen.set(id, (this.#seen.get(id) ?? new Set()).add(name))
       }
     }
+    this.#behind = putSimulated(env, stage, hostsNamed(spec, unmanaged))
   }
 
   send(host: string, frame: string): void {
-    const { at } = lab.spec.hosts.find(({ name }) => name === host)!
-    this.#stage.network.switch(at.name).receive(at.port, Buffer.from(frame, 'hex'))
+    const bytes = Buffer.from(frame, 'hex')
+    if (this.#unmanaged.includes(host)) return this.#behind(host, bytes)
+    const { at } = this.#hosts.find(({ name }) => name === host)!
+    this.#stage.network.switch(at.name).receive(at.port, bytes)
   }
 
   seen(version: 4 | 6, id: number): readonly string[] {
@@ -423,6 +398,10 @@ class SimWorld implements World {
   }
 }
 
+/** A host without VLANs takes none but 0, which is a priority. */
+const hasForeignTag = (frame: Uint8Array): boolean =>
+  frame[12] === 0x81 && frame[13] === 0 && ((frame[14]! & 15) << 8) + frame[15]! > 0
+
 /** Version and identification of our own packets; a host's own have none of these. */
 const idOf = (frame: Uint8Array): string | undefined => {
   const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength)
@@ -436,16 +415,22 @@ const idOf = (frame: Uint8Array): string | undefined => {
 
 class NetnsWorld implements World {
   readonly #stage: NetnsStage
+  readonly #scene: Scene
   readonly #hosts = new Map<string, RawHost>()
+  #unplug: () => Promise<void> = async () => undefined
 
-  constructor(stage: NetnsStage) {
+  constructor(stage: NetnsStage, scene: Scene) {
     this.#stage = stage
+    this.#scene = scene
   }
 
   async open(): Promise<void> {
-    for (const { name } of lab.spec.hosts) {
+    const { spec, unmanaged } = this.#scene
+    if (unmanaged.length > 0)
+      this.#unplug = await putBridge(this.#stage, hostsNamed(spec, unmanaged))
+    for (const { name } of spec.hosts) {
       // Their kernels answer for their addresses, and may answer what arrives: with identifications of their own.
-      const host = new RawHost(this.#stage.enter(name))
+      const host = new RawHost(this.#stage.enter(name), unmanaged.includes(name))
       this.#hosts.set(name, host)
       await host.ready
     }
@@ -480,6 +465,7 @@ class NetnsWorld implements World {
 
   async close(): Promise<void> {
     for (const host of this.#hosts.values()) await host.stop()
+    await this.#unplug()
   }
 }
 
@@ -505,16 +491,20 @@ export const comparePackets = async (
   seed: number,
   rounds: number,
   count: number,
+  scene = ring,
 ): Promise<PacketComparison> => {
   const silent = { say: () => undefined, assertion: () => undefined }
   const never = new AbortController().signal
+  const lab = { spec: scene.spec, rules: 'default allow\n', folder: '.' }
   return withLab(env, lab, stageName, silent, never, async ({ run, controller, stage }) => {
     await run.up()
     const world =
-      stage instanceof SimStage ? new SimWorld(stage) : new NetnsWorld(stage as NetnsStage)
-    if (world instanceof NetnsWorld) await world.open()
+      stage instanceof SimStage
+        ? new SimWorld(env, stage, scene)
+        : new NetnsWorld(stage as NetnsStage, scene)
     try {
-      const story = new Story(controller, world, stageName === 'netns', dice(seed))
+      if (world instanceof NetnsWorld) await world.open()
+      const story = new Story(controller, world, scene, stageName === 'netns', dice(seed))
       await story.meet()
       return await story.tell(rounds, count)
     } finally {
@@ -526,6 +516,8 @@ export const comparePackets = async (
 class Story {
   readonly #controller: ControllerProcess
   readonly #world: World
+  readonly #scene: Scene
+  readonly #hosts: readonly HostSpec[]
   readonly #isReal: boolean
   readonly #roll: Dice
   readonly #verdicts: Record<string, number> = {}
@@ -535,32 +527,57 @@ class Story {
   #number = 0
   #id = 0
 
-  constructor(controller: ControllerProcess, world: World, isReal: boolean, roll: Dice) {
+  constructor(
+    controller: ControllerProcess,
+    world: World,
+    scene: Scene,
+    isReal: boolean,
+    roll: Dice,
+  ) {
     this.#controller = controller
     this.#world = world
+    this.#scene = scene
+    this.#hosts = scene.spec.hosts
     this.#isReal = isReal
     this.#roll = roll
   }
 
-  /** Until every address is known: those of IPv6 are announced, RFC 4861 section 7.2.6. */
+  /** Until every address is known: they are announced, RFC 5227 section 3 and RFC 4861 section 7.2.6. */
   async meet(): Promise<void> {
-    const wanted = lab.spec.hosts.flatMap(({ ips }) => ips).length
+    const isJoined = this.#scene.unmanaged.length > 0
+    if (isJoined) await this.#joined()
+    const wanted = this.#hosts.flatMap(({ ips }) => ips).length
     for (let tries = 0; tries < 50; tries++) {
       const { items } = await this.#controller.get<{ items: { ips: string[] }[] }>('/api/v1/hosts')
-      if (items.flatMap(({ ips }) => ips.filter(ip => !ip.startsWith('fe80'))).length >= wanted)
-        return
-      for (const host of lab.spec.hosts)
+      const known = items.flatMap(({ ips }) => ips.filter(ip => !ip.startsWith('fe80')))
+      // The tree takes a moment; then the unmanaged switch has heard of all of them, too.
+      if (known.length >= wanted && tries >= (isJoined ? 10 : 0)) return
+      for (const host of this.#hosts) {
         if (hasAddress(host, 6)) this.#world.send(host.name, announcement(host))
+        this.#world.send(host.name, tagged(arpAnnouncement(host), host.vlan))
+      }
       await sleep(200)
     }
     throw new Error('not every address has become known')
+  }
+
+  /** The unmanaged switch is found to join two of ours. */
+  async #joined(): Promise<void> {
+    await until(async () => {
+      const { items } = await this.#controller.get<{ items: { isForeign?: true }[] }>(
+        '/api/v1/links',
+      )
+      return items.filter(({ isForeign }) => isForeign).length === 2
+    })
   }
 
   async tell(rounds: number, count: number): Promise<PacketComparison> {
     for (let round = 0; round < rounds; round++) {
       const source = randomRules(this.#roll)
       await this.#controller.send('PUT', '/api/v1/policies/trace?wait=installed', { source })
-      const rows = foreignRows(this.#roll, this.#isReal)
+      // What NORMAL sends to the unmanaged switch without a tag makes hosts of other networks known there.
+      const hasNormal = this.#isReal && this.#scene.unmanaged.length === 0
+      const rows = foreignRows(this.#roll, this.#hosts, hasNormal)
       await this.#world.addForeign(rows)
       for (let left = count; left > 0; left -= atOnce)
         await this.#batch(Math.min(left, atOnce), `${source}${JSON.stringify(rows)}`)
@@ -577,7 +594,7 @@ class Story {
   }
 
   async #batch(count: number, context: string): Promise<void> {
-    let cases = Array.from({ length: count }, () => caseOf(this.#roll, this.#number++))
+    let cases = Array.from({ length: count }, () => caseOf(this.#roll, this.#scene, this.#number++))
     for (const { kind } of cases) this.#kinds[kind] = (this.#kinds[kind] ?? 0) + 1
     // A machine that is busy loses packets: what differs is asked and sent again.
     for (let tries = 0; cases.length > 0; tries++) {
@@ -591,7 +608,7 @@ class Story {
       if (tries === 2)
         for (const { one, answer, seen } of differing)
           this.#deviations.push(
-            `${one.kind} ${JSON.stringify(one.question)}: trace ${answer.verdict} (${answer.because}) at ${expectedOf(answer).join()}, seen at ${seen.join()} ${JSON.stringify(answer.verified?.mismatches ?? [])}\n${context}`,
+            `${one.kind} ${JSON.stringify(one.question)}: trace ${answer.verdict} (${answer.because}) at ${this.#expectedOf(answer, one.sender).join()}, seen at ${seen.join()} ${JSON.stringify(answer.verified?.mismatches ?? [])}\n${context}`,
           )
       if (tries === 2) return
       cases = differing.map(({ one }) => one)
@@ -619,22 +636,32 @@ class Story {
       const seen = this.#world.seen(one.version, id).toSorted()
       const isProven = (answer.verified?.mismatches ?? []).length === 0
       const isSame =
-        isProven && (answer.verdict === 'unknown' || expectedOf(answer).join() === seen.join())
+        isProven &&
+        (answer.verdict === 'unknown' ||
+          this.#expectedOf(answer, one.sender).join() === seen.join())
       told.push({ one, answer, seen, isSame })
     }
     return told
   }
+
+  /** Hosts that should see it. */
+  #expectedOf({ verdict, deliveredTo }: Answer, sender: string): readonly string[] {
+    if (verdict !== 'delivered') return []
+    return [...new Set(deliveredTo.flatMap(place => this.#hostsAt(place, sender)))].sort()
+  }
+
+  /** On an unmanaged switch all hear what is for nobody who is known there. */
+  #hostsAt(place: Place, sender: string): readonly string[] {
+    const { unmanaged } = this.#scene
+    const there = this.#hosts.filter(({ at }) => at.name === place.switch && at.port === place.port)
+    if (!there.some(({ name }) => unmanaged.includes(name)))
+      return there.length > 0 ? there.map(({ name }) => name) : [`${place.switch}:${place.port}`]
+    return place.host === undefined ? unmanaged.filter(name => name !== sender) : [place.host]
+  }
 }
 
-const expectedOf = ({ verdict, deliveredTo }: Answer): readonly string[] =>
-  verdict !== 'delivered'
-    ? []
-    : [
-        ...new Set(
-          deliveredTo.map(
-            at =>
-              lab.spec.hosts.find(host => host.at.name === at.switch && host.at.port === at.port)
-                ?.name ?? `${at.switch}:${at.port}`,
-          ),
-        ),
-      ].sort()
+const arpAnnouncement = (host: HostSpec): string => {
+  const bare = host.mac.replaceAll(':', '')
+  const ip = Buffer.from(addressOf(host).split('.').map(Number)).toString('hex')
+  return `ffffffffffff${bare}08060001080006040001${bare}${ip}000000000000${ip}`
+}

@@ -3,7 +3,7 @@
 import type { Dpid } from '../../base/addresses.js'
 import { Failure } from '../../base/failures.js'
 import { absent, buildGraph, type Graph, linkAt } from '../graph.js'
-import type { Topology } from '../model.js'
+import type { Host, Topology } from '../model.js'
 import { theHost, theSwitch } from '../names.js'
 import { type Conditions, constrainedPath, latencyOfPath } from './constrained.js'
 import type { CostKind } from './cost-kinds.js'
@@ -47,6 +47,7 @@ export interface PathHop {
 }
 
 export interface PathAnswer {
+  /** Empty where both are at one port, or on one segment between switches. */
   readonly hops: readonly PathHop[]
   readonly cost: number
   readonly latencyMillis: number
@@ -69,6 +70,8 @@ export interface PathsAnswer {
 export const answerPaths = (topology: Topology, question: PathQuestion): PathsAnswer => {
   const from = placeOf(topology, question.from)
   const to = placeOf(topology, question.to)
+  if (from.host !== undefined && from.host === to.host)
+    throw new Failure('bad-request', { detail: sameHost(question.from, question.to) })
   const graph = withoutLinks(buildGraph(topology, costFunction(question.cost)), topology, question)
   const [start, end] = [from, to].map(({ dpid }) => graph.nodeByDpid.get(dpid)!) as [number, number]
   const conditions = conditionsOf(topology, graph, question)
@@ -94,12 +97,16 @@ export const answerPaths = (topology: Topology, question: PathQuestion): PathsAn
 interface Place {
   readonly dpid: Dpid
   readonly port?: number
+  readonly host?: Host
 }
+
+export const sameHost = (from: string, to: string): string =>
+  `${from === to ? `${from} is one host` : `${from} and ${to} are the same host`}: what it sends to itself reaches no switch.`
 
 /** A host by name, MAC or address; a switch by name or dpid. */
 const placeOf = (topology: Topology, text: string): Place => {
   const host = theHost(topology, text)
-  if (host) return host.at
+  if (host) return { ...host.at, host }
   const known = theSwitch(topology, text)
   if (known) return { dpid: known.dpid }
   throw new Failure('no-such-host', { name: text })
@@ -183,12 +190,25 @@ const describePath = (
       ...(link?.isDamped && { isDamped: true as const }),
     }
   }
+  const hops = [
+    hop(from.dpid, from.port, 0),
+    ...ends.map((link, index) => hop(link.to.dpid, link.to.port, index + 1)),
+  ]
+  // What begins or ends on a segment between two switches does not cross both; at one port no switch is needed.
+  const isBack = ({ inPort, outPort }: PathHop) => inPort !== undefined && inPort === outPort
+  const passed = hops.filter(each => !isBack(each))
+  const crossed = links.filter((_, index) => !isBack(hops[index]!) && !isBack(hops[index + 1]!))
   return {
-    hops: [
-      hop(from.dpid, from.port, 0),
-      ...ends.map((link, index) => hop(link.to.dpid, link.to.port, index + 1)),
-    ],
-    cost: costOf(links, graph.cost),
-    latencyMillis: Math.round(latencyOfPath(graph, links) * 100) / 100,
+    hops: passed.map((each, index) => (index === passed.length - 1 ? last(each) : each)),
+    cost: costOf(crossed, graph.cost),
+    latencyMillis: Math.round(latencyOfPath(graph, crossed) * 100) / 100,
   }
 }
+
+/** No link leaves the last hop. */
+const last = ({ switch: name, dpid, inPort, outPort }: PathHop): PathHop => ({
+  switch: name,
+  dpid,
+  ...(inPort !== undefined && { inPort }),
+  ...(outPort !== undefined && { outPort }),
+})

@@ -24,8 +24,10 @@ export class RawHost {
   readonly #seen = new Set<string>()
   readonly ready: Promise<void>
 
-  constructor(enter: readonly string[]) {
-    const [command = '', ...words] = [...enter, '/usr/bin/python3', script, 'eth0']
+  /** @param isUntagged it takes no VLANs */
+  constructor(enter: readonly string[], isUntagged = false) {
+    const begin = [...enter, '/usr/bin/python3', script, 'eth0']
+    const [command = '', ...words] = isUntagged ? [...begin, 'untagged'] : begin
     this.#child = start(command, words, { stdio: ['pipe', 'pipe', 'inherit'] })
     this.ready = new Promise((resolve, reject) => {
       this.#child.once('exit', () => reject(new Error('a raw host has ended')))
