@@ -10,6 +10,7 @@ import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { originalOf } from '../src/lab/prove/original.js'
 import { formatConnection, type Proof, prove } from '../src/lab/prove/prove.js'
 import { CommandFailed } from '../src/lab/shell.js'
 import { checkFiles } from '../src/nfv/firewall/check-files.js'
@@ -81,15 +82,10 @@ const look = async (folder: string, file: string, wanted: Wanted): Promise<Row |
     0,
   )
   if (!isGood) return { file, format, imported, said: `CHECK: ${text.split('\n')[0]}` }
-  if (format !== 'iptables' && format !== 'nft') return { file, format, imported, said: '' }
   try {
-    const proof = await prove(format, source, imported.text, {
-      count: wanted.count,
-      seed: wanted.seed,
-      interfaces: new Map([...interfaces].map(([name, value]) => [name, value.split(',')])),
-      name: `sluice-bench-${process.pid}`,
-      print,
-    })
+    const behind = new Map([...interfaces].map(([name, value]) => [name, value.split(',')]))
+    const original = originalOf(format, source, behind, `sluice-bench-${process.pid}`, print)
+    const proof = await prove(original, imported.text, wanted)
     // What a dump says nothing of is closed here, and open in a kernel without it.
     const isSilent = (version: 4 | 6) =>
       imported.notes.some(({ message }) => message.includes(`says nothing of IPv${version}`))

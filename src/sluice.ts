@@ -237,7 +237,7 @@ const addImport = (program: Command, exit: (code: number) => void): void => {
     )
     .option(
       '--prove [COUNT]',
-      'iptables and nft: load the original in a network namespace, and compare that many connections',
+      'compare that many connections with the original: iptables and nft in a network namespace, the others by an evaluator',
     )
     .option('--seed <N>', 'of the connections', '1')
     .action(async (format: string, file: string, options: ImportFlags) => {
@@ -281,22 +281,18 @@ const proveImport = async (
   text: string,
   options: ImportFlags,
 ): Promise<boolean> => {
-  if (format !== 'iptables' && format !== 'nft')
-    throw new Error('--prove is for iptables and nft, whose originals run in the kernel')
   const { prove, formatConnection } = await import('./lab/prove/prove.js')
+  const { originalOf } = await import('./lab/prove/original.js')
   const { CommandFailed } = await import('./lab/shell.js')
   const count = options.prove === true ? 500 : Number(options.prove)
   const seed = Number(options.seed)
   if (!Number.isInteger(count) || count < 1 || count > 100_000 || !Number.isInteger(seed))
     throw new Error('--prove takes 1 to 100000 connections, --seed a whole number')
   const { interfaces } = importOptions(options)
-  const proof = await prove(format, source, text, {
-    count,
-    seed,
-    interfaces: new Map([...interfaces].map(([name, value]) => [name, value.split(',')])),
-    name: `sluice-prove-${process.pid}`,
-    print: complain,
-  }).catch((error: unknown) => {
+  const behind = new Map([...interfaces].map(([name, value]) => [name, value.split(',')]))
+  const name = `sluice-prove-${process.pid}`
+  const original = originalOf(format, source, behind, name, complain)
+  const proof = await prove(original, text, { count, seed }).catch((error: unknown) => {
     if (!(error instanceof CommandFailed)) throw error
     complain(`the original cannot be loaded here: ${error.message}`)
     return undefined

@@ -5,6 +5,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import t from 'tap'
 import { isRoot } from '../../src/lab/install.js'
+import { originalOf } from '../../src/lab/prove/original.js'
 import { formatConnection, prove } from '../../src/lab/prove/prove.js'
 import { check } from '../../src/nfv/firewall/check.js'
 import { noFacts } from '../../src/nfv/firewall/environment.js'
@@ -29,13 +30,10 @@ for (const file of readdirSync(folder).sort()) {
       const loaded = loadText(new Parser(), 'imported.rules', text)
       t.equal(check([{ name: 'imported', order: 0, loaded }], noFacts(0)).exitCode, 0)
       if (notLoaded.has(file)) return
-      const { wider, connections } = await prove(format, source, text, {
-        count: 150,
-        seed: 13,
-        interfaces: new Map([...interfaces].map(([name, value]) => [name, value.split(',')])),
-        name: `sluice-sources-${process.pid}`,
-        print: line => t.comment(line),
-      })
+      const behind = new Map([...interfaces].map(([name, value]) => [name, value.split(',')]))
+      const name = `sluice-sources-${process.pid}`
+      const original = originalOf(format, source, behind, name, line => t.comment(line))
+      const { wider, connections } = await prove(original, text, { count: 150, seed: 13 })
       t.same(wider.map(formatConnection), [])
       t.ok(connections > 100, `${connections} connections`)
     })

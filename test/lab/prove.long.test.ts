@@ -1,5 +1,6 @@
 import t from 'tap'
 import { isRoot } from '../../src/lab/install.js'
+import { originalOf } from '../../src/lab/prove/original.js'
 import { formatConnection, prove } from '../../src/lab/prove/prove.js'
 import { importIptables } from '../../src/nfv/firewall/import/iptables.js'
 import { importNft } from '../../src/nfv/firewall/import/nft.js'
@@ -15,13 +16,13 @@ const proofOf = (
   text: string,
   interfaces: ReadonlyMap<string, readonly string[]> = new Map(),
 ) =>
-  prove(kind, source, text, {
-    count: 150,
-    seed: 7,
-    interfaces,
-    name: `sluice-prove-test-${process.pid}`,
-    print: line => t.comment(line),
-  })
+  prove(
+    originalOf(kind, source, interfaces, `sluice-prove-test-${process.pid}`, line => {
+      t.comment(line)
+    }),
+    text,
+    { count: 150, seed: 7 },
+  )
 
 /** Rule sets of one thought each, as people write them. */
 const rulesets: Readonly<Record<string, string>> = {

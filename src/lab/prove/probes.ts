@@ -34,8 +34,12 @@ export interface Pools {
 
 const mostOfEach = 400
 
-/** Addresses with those beside them, and numbers that may be ports, from the text itself. */
-export const poolsOf = (text: string): Pools => {
+/**
+ * Addresses with those beside them, and numbers that may be ports, from the text itself.
+ *
+ * @param more protocols beside those that a kernel is asked about
+ */
+export const poolsOf = (text: string, more: readonly number[] = []): Pools => {
   const v4 = new Set<number>([parseIpv4('8.8.8.8')!, parseIpv4('172.16.5.5')!])
   const v6 = new Set<bigint>([parseIpv6('2001:db8:ffff::1')!, parseIpv6('fd00:9::1')!])
   for (const [word] of text.matchAll(/\d+\.\d+\.\d+\.\d+(\/\d+(\.\d+\.\d+\.\d+)?)?/g)) {
@@ -68,7 +72,7 @@ export const poolsOf = (text: string): Pools => {
     v6: [...v6].slice(0, mostOfEach),
     ports: [...ports].slice(0, mostOfEach),
     // Not SCTP: the kernel wants a whole association from it.
-    protocols: [6, 6, 6, 17, 17, 1, 58, 47, 50, 112],
+    protocols: [6, 6, 6, 17, 17, 1, 58, 47, 50, 112, ...more],
   }
 }
 
@@ -103,7 +107,7 @@ export const randomConnection = (dice: Dice, pools: Pools): Connection => {
   }
   const wanted = pick(pools.protocols)
   const protocol = wanted === 1 && isV6 ? 58 : wanted === 58 && !isV6 ? 1 : wanted
-  const hasPorts = protocol === 6 || protocol === 17
+  const hasPorts = protocol === 6 || protocol === 17 || protocol === 132
   const request = isV6 ? 128 : pick([8, 8, 8, 13])
   return {
     source: address(),

@@ -1,10 +1,10 @@
 /** An imported rule file beside the firewall it came from, connection by connection. */
 import { type Connection, decide } from '../../nfv/firewall/decide.js'
-import { noFacts } from '../../nfv/firewall/environment.js'
+import { factsOf, knownAddresses } from '../../nfv/firewall/known-addresses.js'
 import { loadText } from '../../nfv/firewall/load.js'
 import { Parser } from '../../nfv/firewall/parse.js'
 import { resolve } from '../../nfv/firewall/resolve.js'
-import { askKernel, type Interfaces } from './kernel.js'
+import type { Original } from './original.js'
 import { poolsOf, randomConnection, seededDice } from './probes.js'
 
 export interface Proof {
@@ -20,21 +20,16 @@ export interface Proof {
 export interface ProofOptions {
   readonly count: number
   readonly seed: number
-  readonly interfaces: Interfaces
-  /** Tells the namespaces of this run from others. */
-  readonly name: string
-  readonly print: (text: string) => void
 }
 
 /** @throws {CommandFailed} when the kernel does not take the source */
 export const prove = async (
-  kind: 'iptables' | 'nft',
-  source: string,
+  original: Original,
   imported: string,
-  { count, seed, interfaces, name, print }: ProofOptions,
+  { count, seed }: ProofOptions,
 ): Promise<Proof> => {
   const dice = seededDice(seed)
-  const pools = poolsOf(`${source}\n${[...interfaces.values()].flat().join('\n')}`)
+  const pools = poolsOf(original.words, original.protocols)
   const asked = new Map<string, Connection>()
   const targets = new Set<string>()
   // A small world has fewer connections than were asked for.
@@ -42,13 +37,15 @@ export const prove = async (
     const connection = randomConnection(dice, pools)
     // The way back of another one would be its answer; without ports, two behind one translation are the same.
     const same = targetOf(connection)
+    // Nobody is on the way to himself.
+    if (connection.source === connection.destination) continue
     if (asked.has(keyOf(turned(connection))) || (same !== undefined && targets.has(same))) continue
     asked.set(keyOf(connection), connection)
     if (same !== undefined) targets.add(same)
   }
   const connections = [...asked.values()]
-  const there = await askKernel(kind, source, connections, interfaces, name, print)
-  const here = deciderOf(imported)
+  const there = await original.ask(connections)
+  const here = deciderOf(imported, original.known)
   const both = connections.map((connection, at) => ({
     connection,
     isHere: here(connection),
@@ -80,9 +77,15 @@ const turned = (one: Connection): Connection => ({
   destinationPort: one.sourcePort,
 })
 
-const deciderOf = (text: string): ((connection: Connection) => boolean) => {
+const deciderOf = (
+  text: string,
+  known: readonly string[],
+): ((connection: Connection) => boolean) => {
   const loaded = loadText(new Parser(), 'imported.rules', text)
-  const resolved = resolve([{ name: 'imported', order: 0, loaded }], noFacts(0))
+  const resolved = resolve(
+    [{ name: 'imported', order: 0, loaded }],
+    factsOf(knownAddresses(known), 0),
+  )
   const [complaint] = resolved.complaints
   if (complaint) throw new Error(`the imported rules have a mistake: ${complaint.message}`)
   return connection => decide(resolved, connection).verdict === 'allow'
@@ -90,7 +93,7 @@ const deciderOf = (text: string): ((connection: Connection) => boolean) => {
 
 /** One line for a difference. */
 export const formatConnection = (one: Connection): string => {
-  const hasPorts = one.protocol === 6 || one.protocol === 17
+  const hasPorts = [6, 17, 132].includes(one.protocol)
   const ports = hasPorts ? ` ${one.sourcePort} -> ${one.destinationPort}` : ''
   return `${one.source} -> ${one.destination} protocol ${one.protocol}${ports}`
 }

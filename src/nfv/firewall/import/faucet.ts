@@ -179,7 +179,9 @@ const verdictOf = ({ allow, ...others }: Fields, condition: Condition): ChainRul
       if (allow === 1 || allow === true || name === 'output' || name === 'ct')
         condition.unsayable(`the action ${name}`)
     }
-  const isAllowed = allow === 1 || allow === true || ('output' in others && allow === undefined)
+  // A copy alone lets pass, unless it is said otherwise.
+  const isElse = allow === undefined && ('output' in others || 'mirror' in others)
+  const isAllowed = allow === 1 || allow === true || isElse
   return { kind: isAllowed ? 'accept' : 'drop' }
 }
 
@@ -197,6 +199,8 @@ const readMatch = (condition: Condition, match: Fields): boolean => {
   }
   take('cookie')
   take('description')
+  // Faucet itself looks at the port that has the list.
+  take('in_port')
   const type = take('dl_type', 'eth_type')
   if (type !== undefined) {
     const version = etherTypes[Number(type) as keyof typeof etherTypes]

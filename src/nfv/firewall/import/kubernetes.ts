@@ -238,8 +238,7 @@ const ofSide = (
   if (ports.length === 0) return [{ name, services: 'any', peers, except }]
   const plain = ports.filter(({ port }) => typeof port !== 'string')
   const found: Allowed[] = []
-  if (plain.length > 0)
-    found.push({ name, services: plain.map(serviceOf).join(', '), peers, except })
+  if (plain.length > 0) found.push({ name, services: servicesOf(plain), peers, except })
   const byServices = new Map<string, string[]>()
   for (const pod of pods) {
     const numbers = ports.flatMap(({ port, protocol }) =>
@@ -256,6 +255,13 @@ const ofSide = (
         : { name, services, peers: addresses },
     )
   return found
+}
+
+/** All of a protocol comes last: `tcp, udp 53` reads in two ways. */
+const servicesOf = (ports: readonly PortSpec[]): string => {
+  const words = [...new Set(ports.map(serviceOf))]
+  const isBare = (word: string) => !word.includes(' ')
+  return [...words.filter(word => !isBare(word)), ...words.filter(isBare)].join(', ')
 }
 
 const serviceOf = ({ protocol, port, endPort }: PortSpec): string => {

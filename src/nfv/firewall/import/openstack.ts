@@ -252,7 +252,7 @@ const knownPorts = (
   const claims = ports.map(({ fixed, pairs, groups, isGuarded }) => ({
     fixed,
     pairs,
-    rights: isGuarded ? [...groups].sort().join() : 'no port security',
+    rights: `${isGuarded ? '' : 'no port security '}${[...groups].sort().join()}`,
   }))
   const owned = ownersOf(claims)
   // Where one of them is restricted, both are.

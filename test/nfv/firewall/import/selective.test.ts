@@ -204,6 +204,19 @@ t.test('pods without an address of their own are not meant', async t => {
   t.match(text, 'zone default-n = 10.0.0.1\n')
 })
 
+t.test('all of a protocol stands behind ports of another', async t => {
+  const { text } = importKubernetes(`${cluster}---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: { name: two, namespace: shop }
+spec:
+  podSelector: {}
+  ingress: [{ ports: [{ protocol: TCP }, { protocol: UDP, port: 53 }] }]
+`)
+  t.match(text, 'allow udp 53, tcp from any to shop-two')
+  t.same(complaintsOf(text), [])
+})
+
 t.test('a type of policy that is none ends the import', async t => {
   const policy = `${cluster}---
 apiVersion: networking.k8s.io/v1

@@ -1,0 +1,8 @@
+import type { Connection } from '../../nfv/firewall/decide.js'
+
+/** How to answer for a connection by itself. */
+export interface Evaluator {
+  readonly words?: string
+  readonly known?: readonly string[]
+  passes(connection: Connection): boolean
+}

@@ -1,0 +1,208 @@
+/** Random NetworkPolicies with pods, security groups with ports, and ACLs of Faucet: small worlds, so that conditions meet. */
+import type { Dice } from '../../src/lab/prove/probes.js'
+
+type Maker = (dice: Dice) => string
+
+const makersOf = (dice: Dice) => {
+  const pick = <T>(list: readonly T[]): T => list[dice(list.length)]!
+  const some = <T>(most: number, make: () => T): T[] => Array.from({ length: dice(most + 1) }, make)
+  const maybe = <T extends object>(make: () => T): T | Record<string, never> =>
+    dice(2) === 0 ? make() : {}
+  return { pick, some, maybe }
+}
+
+const prefixes = [
+  '10.0.0.0/24',
+  '10.0.1.0/24',
+  '10.0.0.4/30',
+  '10.0.0.0/8',
+  '0.0.0.0/0',
+  '10.0.0.7/32',
+]
+const prefixes6 = ['fd00::/64', 'fd00::4/126', '::/0', 'fd00::7/128']
+
+export const randomKubernetes: Maker = dice => {
+  const { pick, some, maybe } = makersOf(dice)
+  const namespaces = ['shop', 'lab']
+  const label = () => ({ [pick(['app', 'tier'])]: pick(['a', 'b', 'c']) })
+  const expression = () => {
+    const operator = pick(['In', 'NotIn', 'Exists', 'DoesNotExist'])
+    const values = operator.endsWith('In') ? { values: [pick(['a', 'b']), pick(['b', 'c'])] } : {}
+    return { key: pick(['app', 'tier', 'team']), operator, ...values }
+  }
+  const selector = () => ({
+    ...maybe(() => ({ matchLabels: label() })),
+    ...(dice(4) === 0 ? { matchExpressions: some(2, expression) } : {}),
+  })
+  const peer = () =>
+    dice(4) === 0
+      ? {
+          ipBlock: {
+            cidr: pick(['10.0.0.0/24', '10.0.0.0/8', 'fd00::/64']),
+            ...maybe(() => ({ except: [] })),
+          },
+        }
+      : dice(3) === 0
+        ? { ipBlock: { cidr: '10.0.0.0/8', except: ['10.0.0.0/30'] } }
+        : pick([
+            { podSelector: selector() },
+            { namespaceSelector: selector() },
+            { podSelector: selector(), namespaceSelector: selector() },
+          ])
+  const port = () =>
+    pick([
+      { port: 80 },
+      { protocol: 'UDP', port: 53 },
+      { protocol: 'TCP' },
+      { port: 'web' },
+      { protocol: 'UDP', port: 'web' },
+      { port: 8000, endPort: 8010 },
+      { protocol: 'SCTP', port: 80 },
+    ])
+  const rule = (way: string) => ({
+    ...maybe(() => ({ [way]: some(2, peer) })),
+    ...maybe(() => ({ ports: some(2, port) })),
+  })
+  const pods = Array.from({ length: 7 }, (_, at) => ({
+    kind: 'Pod',
+    apiVersion: 'v1',
+    metadata: { name: `p${at}`, namespace: pick(namespaces), labels: { ...label(), ...label() } },
+    spec: {
+      ...(dice(6) === 0 ? { hostNetwork: true } : {}),
+      containers: [
+        {
+          ports: [
+            { name: 'web', containerPort: pick([80, 8080]), ...maybe(() => ({ protocol: 'UDP' })) },
+          ],
+        },
+      ],
+    },
+    status: {
+      phase: dice(7) === 0 ? 'Succeeded' : 'Running',
+      podIPs: [{ ip: `10.0.0.${at + 1}` }, ...some(1, () => ({ ip: `fd00::${at + 1}` }))],
+    },
+  }))
+  const policies = Array.from({ length: 1 + dice(4) }, (_, at) => ({
+    kind: 'NetworkPolicy',
+    apiVersion: 'networking.k8s.io/v1',
+    metadata: { name: `n${at}`, namespace: pick(namespaces) },
+    spec: {
+      podSelector: selector(),
+      ...maybe(() => ({ policyTypes: pick([['Ingress'], ['Egress'], ['Ingress', 'Egress'], []]) })),
+      ...maybe(() => ({ ingress: some(2, () => rule('from')) })),
+      ...maybe(() => ({ egress: some(2, () => rule('to')) })),
+    },
+  }))
+  const spaces = namespaces.map(name => ({
+    kind: 'Namespace',
+    apiVersion: 'v1',
+    metadata: { name, labels: { team: name, ...label() } },
+  }))
+  return JSON.stringify({ kind: 'List', items: [...spaces, ...pods, ...policies] }, null, 1)
+}
+
+export const randomOpenstack: Maker = dice => {
+  const { pick, some } = makersOf(dice)
+  const groups = ['g1', 'g2', 'g3']
+  const rule = () => {
+    const isSix = dice(3) === 0
+    const protocol = pick([null, 'tcp', 'udp', 'icmp', 'sctp', '47', 'any', 6])
+    const range =
+      protocol === 'icmp'
+        ? pick([
+            {},
+            { port_range_min: isSix ? 128 : 8, port_range_max: 0 },
+            { port_range_min: isSix ? 128 : 8 },
+          ])
+        : ['tcp', 'udp', 'sctp', 6].includes(protocol ?? '')
+          ? pick([
+              {},
+              { port_range_min: 80, port_range_max: 80 },
+              { port_range_min: 8000, port_range_max: 8010 },
+            ])
+          : {}
+    return {
+      direction: pick(['ingress', 'egress']),
+      ethertype: isSix ? 'IPv6' : 'IPv4',
+      protocol,
+      ...range,
+      ...pick([
+        {},
+        { remote_ip_prefix: pick(isSix ? prefixes6 : prefixes) },
+        { remote_group_id: pick(groups) },
+        { remote_address_group_id: 'a1' },
+      ]),
+    }
+  }
+  const security_groups = groups.map(id => ({ id, name: id, security_group_rules: some(4, rule) }))
+  const ports = Array.from({ length: 6 }, (_, at) => ({
+    fixed_ips: [
+      // Now and then two projects have the same address.
+      { ip_address: `10.0.0.${dice(40) === 0 ? 1 : at + 1}` },
+      ...some(1, () => ({ ip_address: `fd00::${at + 1}` })),
+    ],
+    allowed_address_pairs: some(dice(6) === 0 ? 1 : 0, () => ({
+      ip_address: pick(['10.0.0.4/30', '10.0.0.100', '10.0.1.0/24']),
+    })),
+    security_groups: some(2, () => pick(groups)),
+    port_security_enabled: dice(8) !== 0,
+  }))
+  const address_groups = [{ id: 'a1', addresses: ['10.0.0.0/29', 'fd00::/126'] }]
+  return JSON.stringify({ security_groups, ports, address_groups }, null, 1)
+}
+
+export const randomFaucet: Maker = dice => {
+  const { pick, maybe } = makersOf(dice)
+  const rule = () => {
+    const isSix = dice(3) === 0
+    const place = (end: string) => ({
+      [`ipv${isSix ? 6 : 4}_${end}`]: isSix
+        ? pick(['fd77:1::/64', 'fd77:2::1', 'fd77::/16'])
+        : pick(['10.77.1.0/24', '10.77.2.1', '10.77.0.0/255.255.0.0']),
+    })
+    const service = pick([
+      {},
+      { nw_proto: 6, tcp_dst: pick([80, 443, '8000/0xfff0']) },
+      { ip_proto: 17, udp_dst: 53 },
+      { nw_proto: 6 },
+      isSix ? { nw_proto: 58, icmpv6_type: 128 } : { ip_proto: 1, icmpv4_type: 8 },
+      { nw_proto: 17, udp_src: 123, udp_dst: 123 },
+    ])
+    const match = {
+      dl_type: isSix ? 0x86dd : 0x800,
+      ...maybe(() => place('src')),
+      ...maybe(() => place('dst')),
+      ...service,
+    }
+    const actions = pick([
+      { allow: 1 },
+      { allow: 0 },
+      { allow: true },
+      { allow: 1, mirror: 9 },
+      { mirror: 9 },
+    ])
+    return { rule: { ...pick([match, match, match, {}]), actions } }
+  }
+  const names = ['one', 'two', 'three', 'four']
+  const acls = Object.fromEntries(
+    names.map(name => [name, Array.from({ length: 1 + dice(4) }, rule)]),
+  )
+  const vlans = {
+    office: {
+      vid: 100,
+      ...maybe(() => ({ acl_in: pick(names) })),
+      ...maybe(() => ({ acls_out: [pick(names)] })),
+    },
+    guests: { vid: 200, ...maybe(() => ({ acls_in: [pick(names)] })) },
+  }
+  const interfaces = Object.fromEntries(
+    [1, 2, 3].map(number => [
+      number,
+      {
+        native_vlan: pick(['office', 'guests']),
+        ...pick([{}, { acl_in: pick(names) }, { acls_in: [pick(names), pick(names)] }]),
+      },
+    ]),
+  )
+  return JSON.stringify({ acls, vlans, dps: { s1: { dp_id: 1, interfaces } } }, null, 1)
+}
