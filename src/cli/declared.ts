@@ -64,7 +64,7 @@ const tables: Readonly<Record<string, { readonly plural: string; readonly column
   },
   port: {
     plural: 'ports',
-    columns: [['NAME', item => item.name], ['AT', spec('at')], ['ROLE', spec('role')], ['SERVES', spec('serves')], ['COST', spec('cost')], ['PEER', spec('peer')], ['STATE', state]],
+    columns: [['NAME', item => item.name], ['AT', spec('at')], ['ROLE', spec('role')], ['SERVES', spec('serves')], ['CARRIES', spec('carries')], ['COST', spec('cost')], ['PEER', spec('peer')], ['STATE', state]],
     wide: [['LATENCY-MS', spec('latencyMillis')], ['KBPS', spec('bandwidthKbps')], ['TAGS', spec('tags')], ['REVISION', item => item.revision]],
   },
   intent: {

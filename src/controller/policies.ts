@@ -388,10 +388,10 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
     return this.#desk.remarks({ ...this.#asked(topology), kind: 'remarks' })
   }
 
-  #asked({ guards, hosts, networks, switches }: Topology) {
+  #asked({ guards, hosts, links, networks, switches }: Topology) {
     return {
       policies: this.list(),
-      network: { guards, hosts, networks, switches },
+      network: { guards, hosts, links, networks, switches },
       nowMillis: this.#env.clock.wallMillis(),
     }
   }

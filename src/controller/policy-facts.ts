@@ -10,7 +10,7 @@ import { hostsNamed, portsNamed, switchesNamed } from '../topology/names.js'
 import type { NetworkEvent } from '../topology/topology.js'
 
 /** What names of rules are looked up in, and what decides which rules concern a switch. */
-export type Network = Pick<Topology, 'guards' | 'hosts' | 'networks' | 'switches'>
+export type Network = Pick<Topology, 'guards' | 'hosts' | 'links' | 'networks' | 'switches'>
 
 /**
  * What rule files may refer to by name: hosts by name or MAC, networks, ports as SWITCH:PORT. A MAC that is in several

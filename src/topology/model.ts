@@ -1,6 +1,7 @@
 /** The network as it is known: values that never change; a change makes new ones and keeps the rest. */
 
 import type { Dpid, Ip, Mac } from '../base/addresses.js'
+import type { CarrierName } from '../pipeline/carriers.js'
 import type { GuardLevel, Guards } from './guard-level.js'
 import type { LaidIntent } from './intents/entries.js'
 import type { Intent } from './intents/intent.js'
@@ -126,6 +127,8 @@ export interface Topology {
   readonly intents: readonly Intent[]
   /** Ports that are declared for a service, by `dpid/port`; a service that no port is declared for is anybody's. */
   readonly serving: ReadonlyMap<string, readonly Service[]>
+  /** Frames that carry IP unseen, and that pass from these ports under any policy, by `dpid/port`. */
+  readonly carrying: ReadonlyMap<string, readonly CarrierName[]>
   /** How much of what ports send is believed. */
   readonly guards: Guards
   /** What of them is in force now; a change of path goes stage by stage. */
@@ -163,6 +166,7 @@ export const emptyTopology: Topology = {
   multicastRouters: [],
   intents: [],
   serving: new Map(),
+  carrying: new Map(),
   guards: { usual: 'default', byPort: new Map() },
   laid: [],
 }

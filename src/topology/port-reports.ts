@@ -1,4 +1,5 @@
 /** What a switch says of its ports, what people say of them, and what they are at first. */
+import type { CarrierName } from '../pipeline/carriers.js'
 import type { GuardLevel } from './guard-level.js'
 import type { DeclaredLink } from './link-book.js'
 import type { Port, PortKind, Service, Switch } from './model.js'
@@ -12,13 +13,15 @@ export interface DeclaredPort extends DeclaredLink {
   readonly role?: 'edge' | 'roaming'
   /** What hosts there may offer; once a port is declared for one of them, no other port may. */
   readonly serves?: readonly Service[]
+  /** Frames that carry IP unseen, and pass from there under any policy. */
+  readonly carries?: readonly CarrierName[]
   /** How much is believed there; absent: as in its network. */
   readonly guard?: GuardLevel
 }
 
 export const declaredLink = (port: DeclaredPort | undefined): DeclaredLink => {
   if (port === undefined) return {}
-  const { role: _, serves: __, guard: ___, ...link } = port
+  const { role: _, serves: __, guard: ___, carries: ____, ...link } = port
   return link
 }
 

@@ -16,6 +16,7 @@ import {
 } from '../base/addresses.js'
 import type { Cancel, Env } from '../base/env.js'
 import { RateLimit } from '../base/rate-limit.js'
+import type { CarrierName } from '../pipeline/carriers.js'
 import { readPacket } from '../pipeline/packet.js'
 import type { PuntReason } from '../pipeline/userdata.js'
 import { Discovery, defaultDiscovery } from './discovery.js'
@@ -249,6 +250,10 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
     for (const [key, { serves }] of ports) if (serves) serving.set(key, serves)
     const isSame = JSON.stringify([...serving]) === JSON.stringify([...this.#topology.serving])
     if (!isSame) this.#set({ serving })
+    const carrying = new Map<string, readonly CarrierName[]>()
+    for (const [key, { carries }] of ports) if (carries) carrying.set(key, carries)
+    if (JSON.stringify([...carrying]) !== JSON.stringify([...this.#topology.carrying]))
+      this.#set({ carrying })
     const byPort = new Map<string, GuardLevel>()
     for (const [key, { guard }] of ports) if (guard) byPort.set(key, guard)
     const { guards } = this.#topology

@@ -1,6 +1,7 @@
 /** What people declare of networks and hosts, as JSON Schema. */
 import Type, { type Static } from 'typebox'
 import { parseCidr, parseIpv4, parseIpv6, parseMac } from '../../base/addresses.js'
+import { carrierNames } from '../../pipeline/carriers.js'
 import { protections } from '../../topology/intents/intent.js'
 import { services } from '../../topology/model.js'
 import { costKinds } from '../../topology/paths/cost-kinds.js'
@@ -123,6 +124,14 @@ export const portSpec = Type.Object(
           'dhcp: answers of DHCP · router: router advertisements; once one port is declared for it, no other may',
       }),
     ),
+    carries: Type.Optional(
+      Type.Array(Type.Union(carrierNames.map(each => Type.Literal(each))), {
+        minItems: 1,
+        maxItems: carrierNames.length,
+        description:
+          'frames with IP inside that no rule can read; from other ports they are dropped while the default is not allow',
+      }),
+    ),
     guard,
     cost: Type.Optional(Type.Number({ minimum: 1, maximum: 1_000_000 })),
     latencyMillis: Type.Optional(Type.Number({ minimum: 0, maximum: 100_000 })),
@@ -134,7 +143,14 @@ export const portSpec = Type.Object(
 )
 export type PortSpec = Static<typeof portSpec>
 
-const checkPort = ({ role, serves, guard: level, at: _, ...link }: PortSpec): Complaint[] =>
+const checkPort = ({
+  role,
+  serves,
+  guard: level,
+  at: _,
+  carries: __,
+  ...link
+}: PortSpec): Complaint[] =>
   (role ?? serves ?? level) === undefined || Object.keys(link).length === 0
     ? []
     : [

@@ -14,6 +14,7 @@ import {
 } from '../../pipeline/program.js'
 import type { TableName } from '../../pipeline/tables.js'
 import { admissionMisses, admissionRows } from './admission.js'
+import { carrierSection } from './carriers.js'
 import { unkeptRows } from './pieces.js'
 import { portFlows } from './port-flows.js'
 import {
@@ -140,7 +141,9 @@ export class Compiler {
     const isTimed = book.zones.length > 0
     const run = new Compilation(resolved, { generation, epoch }, isTimed, this.#memory)
     const around = this.#pipeline(generation, epoch, isTimed)
-    return [...around, ...this.#timeouts(book), ...run.sections()]
+    const isShut = resolved.last.rule.verb !== 'allow'
+    const unread = isShut ? [carrierSection] : []
+    return [...around, ...unread, ...this.#timeouts(book), ...run.sections()]
   }
 
   #pipeline(generation: number, epoch: number, isTimed: boolean): readonly Section[] {

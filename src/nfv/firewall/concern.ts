@@ -228,18 +228,22 @@ export class Concerns {
 
   /**
    * A switch without edge ports only passes frames on, and needs no rows; where hosts may send from any address, any
-   * rule may concern them.
+   * rule may concern them, and so it may at the end of a segment that is not ours, where nobody is known to be judged.
    *
    * @param firewall rows for any switch
    */
   of(
-    topology: Pick<Topology, 'guards' | 'hosts' | 'networks' | 'switches'>,
+    topology: Pick<Topology, 'guards' | 'hosts' | 'links' | 'networks' | 'switches'>,
     firewall: readonly Section[],
   ): SectionsOf {
     const hosts = this.#hosts.of(topology.hosts)
     for (const dpid of this.#known.keys())
       if (!topology.switches.has(dpid)) this.#known.delete(dpid)
+    const atSegments = new Set<Dpid>()
+    for (const { from, isForeign } of topology.links.values())
+      if (isForeign) atSegments.add(from.dpid)
     return self => {
+      if (atSegments.has(self.dpid)) return firewall
       if (!hasEdge(self)) return none
       if (!hasOnlyKnownSenders(topology, self)) return firewall
       return this.#ofHosts(self.dpid, hosts.get(self.dpid) ?? noHosts, firewall)

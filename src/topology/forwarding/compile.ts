@@ -132,12 +132,12 @@ class Compiler {
 
   #ports(part: Part, self: Switch, frame: Frame): readonly Section[] {
     const { topology } = frame
-    const { guards, networks, serving } = topology
+    const { carrying, guards, networks, serving } = topology
     const onTree = frame.tree.portsOf(self.dpid)
     const neighbours = frame.neighbours.get(self.dpid) ?? []
     const around = neighbours.flatMap(({ link, self: other }) => [link, other])
     return part.of(
-      [self, guards, networks, serving, frame.isOpaque, [...onTree].join(), ...around],
+      [self, carrying, guards, networks, serving, frame.isOpaque, [...onTree].join(), ...around],
       memo => portSections(memo, self, frame, neighbours),
     )
   }
@@ -184,15 +184,16 @@ const portSections = (
     const step = steps.get(number)
     const isForeign = foreign.has(number)
     const refused = refusedAt(topology, portKey(at))
+    const carried = topology.carrying.get(portKey(at)) ?? []
     const { guards, networks } = topology
     const guardOf = (network: number) => guardAt(topology, at, network)
     // biome-ignore format: what a section of a port is made of
-    const key = [guards, networks, isOpaque, String(refused), self.name, self.index, kind, name, mac, isOnTree, isForeign, step?.peerMac, step?.next]
+    const key = [guards, networks, isOpaque, String(refused), String(carried), self.name, self.index, kind, name, mac, isOnTree, isForeign, step?.peerMac, step?.next]
     sections.push(
       memo.get(String(number), key, () =>
         kind === 'edge'
-          ? edgeSection(self, port, memberships.of(at), guardOf, isOpaque, refused)
-          : fabricSection(self, port, isOnTree, networks, isOpaque, step, isForeign),
+          ? edgeSection(self, port, memberships.of(at), guardOf, isOpaque, refused, carried)
+          : fabricSection(self, port, isOnTree, networks, isOpaque, step, isForeign, carried),
       ),
     )
   }

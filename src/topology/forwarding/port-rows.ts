@@ -2,9 +2,10 @@
 
 import { macNumber } from '../../base/addresses.js'
 import { type Action, type Match, ports } from '../../openflow/values.js'
+import { type CarrierName, carriers } from '../../pipeline/carriers.js'
 import { etherTypes, ipProtocols } from '../../pipeline/packet.js'
 import { type Flow, flow, type Origin, type Section, section } from '../../pipeline/program.js'
-import { bitsEqual, isFirstTime, load, registers } from '../../pipeline/registers.js'
+import { bitsEqual, isFirstTime, judgedHere, load, registers } from '../../pipeline/registers.js'
 import { writeUserdata } from '../../pipeline/userdata.js'
 import { slotOf, zoneOf } from '../../pipeline/zones.js'
 import type { GuardLevel } from '../guard-level.js'
@@ -138,6 +139,7 @@ export const fabricSection = (
   isOpaque: boolean,
   step: RoundStep | undefined,
   isForeign = false,
+  carried: readonly CarrierName[] = [],
 ): Section => {
   const origin: Origin = { kind: 'switch', name: `${self.name}:${port.name}` }
   const then = { actions: [load(registers.fromFabric, 1)], goto: 'arrive' } as const
@@ -160,9 +162,11 @@ export const fabricSection = (
       origin,
     ),
   )
-  rows.push(...roundRows(port, step, origin))
+  rows.push(...roundRows(port, step, origin), ...carriedRows(port, carried, origin))
   const meters = isForeign ? [meterOfTeaching(port, origin)] : []
-  if (isForeign) rows.push(...segmentRows(self, port, networks, then, origin))
+  // Who sent it to all is not known there: it is judged, as what is for a host here is.
+  const toAll = isForeign && !isOpaque ? ({ ...then, goto: 'track' } as const) : then
+  if (isForeign) rows.push(...segmentRows(self, port, networks, toAll, origin))
   if (!isOnTree)
     rows.push(
       flow(
@@ -185,35 +189,43 @@ const segmentRows = (
   then: { readonly actions: readonly Action[]; readonly goto: Flow['table'] },
   origin: Origin,
 ): Flow[] =>
-  networks
-    .filter(({ number }) => number === 1)
-    .flatMap(network => {
-      const hear: Action = {
-        kind: 'controller',
-        maxLength: 0xffff,
-        userdata: writeUserdata('hear', network.number),
-        meter: teachMeter(port.number),
+  networks.flatMap(network => {
+    const because = `a host on the segment of ${port.name} may have sent it`
+    const ofTags = fabricTags(network).map(vlan => {
+      const row = admitRow(self, port, network, vlan, then, because, origin)
+      const isHeard = network.number === 1 && vlan === undefined
+      return {
+        ...row,
+        priority: 110,
+        match: { ...row.match, eth_dst: groupBit },
+        actions: isHeard ? [hear(port, network), ...row.actions] : row.actions,
       }
-      const untagged: Match = { in_port: port.number, vlan_vid: vlanVid(undefined) }
-      return [
-        flow(
-          'admit',
-          110,
-          { ...untagged, eth_dst: groupBit },
-          { actions: [hear, ...enter(self, network), ...then.actions], goto: then.goto },
-          `a host on the segment of ${port.name} may have sent it`,
-          origin,
-        ),
-        flow(
-          'admit',
-          395,
-          { ...untagged, eth_dst: controllerMac },
-          { actions: [hear] },
-          'an answer to a question of the controller',
-          origin,
-        ),
-      ]
     })
+    if (network.number !== 1) return ofTags
+    const answer: Match = {
+      in_port: port.number,
+      vlan_vid: vlanVid(undefined),
+      eth_dst: controllerMac,
+    }
+    return [
+      ...ofTags,
+      flow(
+        'admit',
+        395,
+        answer,
+        { actions: [hear(port, network)] },
+        'an answer to a question of the controller',
+        origin,
+      ),
+    ]
+  })
+
+const hear = (port: Port, network: Network): Action => ({
+  kind: 'controller',
+  maxLength: 0xffff,
+  userdata: writeUserdata('hear', network.number),
+  meter: teachMeter(port.number),
+})
 
 const meterOfTeaching = (port: Port, origin: Origin) =>
   packetMeter(
@@ -231,6 +243,7 @@ export const edgeSection = (
   guardOf: (network: number) => GuardLevel,
   isOpaque: boolean,
   refused: readonly Service[] = [],
+  carried: readonly CarrierName[] = [],
 ): Section => {
   const origin: Origin = { kind: 'switch', name: `${self.name}:${port.name}` }
   const then = { actions: [], goto: 'guard' } as const
@@ -261,6 +274,7 @@ export const edgeSection = (
     ),
   )
   flows.push(...refused.flatMap(service => refusalRows(port, service, origin)))
+  flows.push(...carriedRows(port, carried, origin))
   const meters = [
     packetMeter(
       discoverMeter(port.number),
@@ -297,6 +311,23 @@ const refusalRows = (port: Port, service: Service, origin: Origin): Flow[] => {
     flow('guard', 220, match, {}, `${port.name} is not declared for ${what}`, origin),
   )
 }
+
+/** What people let in there though no rule can read it; rows of the firewall keep it out elsewhere (`docs/adr/0020`). */
+const carriedRows = (port: Port, names: readonly CarrierName[], origin: Origin): Flow[] =>
+  carriers
+    .filter(({ name }) => names.includes(name))
+    .flatMap(({ ethertypes, what }) =>
+      ethertypes.map(eth_type =>
+        flow(
+          'track',
+          55,
+          { in_port: port.number, eth_type },
+          { actions: judgedHere, goto: 'forward' },
+          `${what}: ${port.name} is declared to carry it`,
+          origin,
+        ),
+      ),
+    )
 
 /** An answer of the switch leaves with the tag that the question had. */
 const replyRow = (port: Port, network: Network, vlan: number, origin: Origin): Flow =>

@@ -1,6 +1,7 @@
 /**
  * Frames of every kind on real switches: while nothing depends on what is in them they come out as they come out of plain
- * Open vSwitch (NORMAL), octet by octet; once a policy is in force, what rules cannot read arrives nowhere.
+ * Open vSwitch (NORMAL), octet by octet; once a policy is in force, what rules cannot read arrives nowhere, and under a
+ * default that shuts what carries IP unseen arrives from ports only that are declared for it.
  *
  *     ours:  a ── s1 ── s2 ── b            plain:  pa ── p1 ── pb
  */
@@ -47,6 +48,8 @@ const kinds: readonly (readonly [string, string])[] = [
   ['PPPoE session',                        '8864110000010006002145000004'],
   ['MPLS',                                 '88470001013f45000014'],
   ['EtherCAT',                             '88a40e1001000000'],
+  ['PTP',                                  '88f70002002c0000'],
+  ['EAPOL',                                '888e01010000'],
   ['LLC, NetBIOS',                         '0006f0f0030000ff'],
   ['LLC, an IP SAP',                       '0006060603450000'],
   ['SNAP, AppleTalk',                      '0010aaaa030800078 09b00000000'.replace(' ', '')],
@@ -62,14 +65,37 @@ const kinds: readonly (readonly [string, string])[] = [
   ['a tag of before 802.1ad',              '9100006488b5'],
   ['a priority tag, IPv4',                 `8100a0000800${ip(macs.b, 6)}`],
   ['a priority tag, no IP',                '8100600088b5'],
+  ['SNAP, IPv4',                           `0026aaaa030000000800${ip(macs.b, 7)}`],
+  ['MPLS, multicast',                      '88480001013f45000014'],
+  ['MPLS, IPv4 whole',                     `88470001013f${ip(macs.b, 8)}`],
+  ['PPP',                                  `880bff030021${ip(macs.b, 9)}`],
+  ['Ethernet in Ethernet',                 `6558${macs.b}${macs.a}0800${ip(macs.b, 10)}`],
+  ['a long LLC frame',                     `8870aaaa030000000800${ip(macs.b, 11)}`],
+  ['NSH',                                  `894f0fc60101000001ff${ip(macs.b, 12)}`],
+  ['TRILL',                                '22f3003f00010002'],
+  ['MAC in MAC',                           '88e700000001'],
+  ['a tag of port extenders',              `893f000000000000080045`],
+  ['VN-Tag',                               '8926000000000800'],
+  ['MACsec',                               '88e52c0000000001'],
+  ['B.A.T.M.A.N.',                         '430500'],
+  ['GeoNetworking',                        '894711001a01'],
+  ['6LoWPAN',                              'a0ed6000'],
+  ['another experiment',                   `88b6${ip(macs.b, 13)}`],
+  ['a third experiment',                   `88b70200000000${ip(macs.b, 14)}`],
 ]
+
+/** Carry IP where no rule reads it. */
+const carrying =
+  /^(a frame of no known type|PPPoE session|MPLS|a priority tag, no IP|PPP$|Ethernet in|a long LLC|NSH|TRILL|MAC|a tag of port|VN-Tag|B[.]A|Geo|6Lo|another exp|a third exp)/
 
 /** The one difference: a tag that is a priority only counts as none (IEEE 802.1Q, 6.9), and goes no further. */
 const asUntagged = (frame: string): string =>
   /^.{24}8100.000/.test(frame) ? frame.slice(0, 24) + frame.slice(32) : frame
 
 /** Hidden from rules: none of it may arrive once they judge. */
-const hidden = kinds.filter(([name]) => /^(VLAN|802|three|a tag|LLC)/.test(name))
+const hidden = kinds.filter(([name]) =>
+  /^(VLAN|802|three|a tag of before|LLC|SNAP, Apple)/.test(name),
+)
 
 t.test('frames come out as they come out of a plain switch', root, async t => {
   await withOvs(network, async ({ stage, controller }) => {
@@ -145,16 +171,39 @@ t.test('frames come out as they come out of a plain switch', root, async t => {
           'the plain switch carries all of it',
         )
       }
-      await controller.send('PUT', '/api/v1/policies/shut?wait=installed', {
-        source: 'default drop\n',
-      })
-      const judged = await pass(
-        kinds.map(([, rest]) => `${macs.b}${macs.a}${rest}`),
-        'a',
-        'b',
+      /** What arrives under a policy. */
+      const arriving = async (source: string, to = macs.b): Promise<readonly string[]> => {
+        await controller.send('PUT', '/api/v1/policies/shut?wait=installed', { source })
+        const seen = await pass(
+          kinds.map(([, rest]) => `${to}${macs.a}${rest}`),
+          'a',
+          'b',
+        )
+        return kinds.flatMap(([name], index) => (seen[index]!.length > 0 ? [name] : []))
+      }
+      const names = kinds.map(([name]) => name)
+      const isHidden = (name: string) => hidden.some(([each]) => each === name)
+      const isIp = (name: string) => /IPv4, untagged|priority tag, IPv4|SNAP, IPv4/.test(name)
+      const open = names.filter(name => !isHidden(name))
+      const read = open.filter(name => !carrying.test(name) && !isIp(name))
+      t.ok(read.length >= 3 && open.some(name => carrying.test(name)), read.join())
+      t.same(await arriving('default drop\n'), read, 'what carries IP unseen does not arrive')
+      t.same(await arriving('default reject\n', broadcast), read, 'nor to all')
+      t.same(await arriving('default allow\n'), open, 'it does where the default lets through')
+      t.same(
+        await arriving('default drop\nu: allow udp 7\n'),
+        open.filter(name => read.includes(name) || name === 'SNAP, IPv4'),
+        'IPv4 behind SNAP is judged as IPv4',
       )
-      for (const [name] of hidden)
-        t.same(judged[kinds.findIndex(each => each[0] === name)], [], `${name}, under a policy`)
+      const rows = await stage.rig.ofctl('s1', 'dump-flows', 'table=30')
+      t.match(rows, /n_packets=[1-9]\d*, n_bytes=\d+, priority=50,mpls actions=drop/, 'counted')
+      const spec = { at: 's1:1', carries: ['mpls', 'pppoe'] }
+      await controller.send('POST', '/api/v1/objects?wait=installed', {
+        objects: [{ kind: 'Port', name: 'handoff', spec }],
+      })
+      const declared = open.filter(name => read.includes(name) || /^(MPLS|PPPoE)/.test(name))
+      t.same(await arriving('default drop\n'), declared, 'from a port that is declared it does')
+      t.same(await arriving('default drop\n', broadcast), declared, 'and to all')
     } finally {
       await sockets.unplug()
     }
