@@ -121,6 +121,23 @@ export const kinds: Readonly<Record<string, Kind>> = {
   },
 }
 
+interface View {
+  readonly name: string
+  readonly columns: readonly (readonly [heading: string, member: string])[]
+}
+
+/** Kinds that network functions of the controller add: what they are is asked. */
+export const viewNamed = async (client: Client, name: string): Promise<Kind | undefined> => {
+  const { items } = await client.get<{ items: View[] }>('/api/v1/views')
+  const view = items.find(each => each.name === name || each.name === `${name}s`)
+  return (
+    view && {
+      path: `/api/v1/${view.name}`,
+      columns: view.columns.map(([heading, member]) => [heading, item => item[member]] as const),
+    }
+  )
+}
+
 const singular: Readonly<Record<string, string>> = {
   switch: 'switches',
   link: 'links',

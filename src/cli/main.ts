@@ -12,7 +12,7 @@ import { Client, type ClientOptions, Problem } from './client.js'
 import { declaredKind, declaredPlurals, listDeclared } from './declared.js'
 import { diff } from './diff.js'
 import { follow } from './follow.js'
-import { type Item, kindNamed, kinds, listKind } from './get.js'
+import { type Item, kindNamed, kinds, listKind, viewNamed } from './get.js'
 import { addLearn } from './learn.js'
 import { addLog } from './log.js'
 import { FileMistakes, isObjectFile, readObjectFiles } from './object-files.js'
@@ -227,7 +227,9 @@ const list = async (
   only: string | undefined,
   output: string,
 ): Promise<string> => {
-  const [kind, declared] = [kindNamed(word), declaredKind(word)]
+  const declared = declaredKind(word)
+  const kind =
+    kindNamed(word) ?? (declared === undefined ? await viewNamed(client, word) : undefined)
   if (kind === undefined && declared === undefined)
     throw new UsageError(
       `no kind is named ${word}; ${guess(word, kindWords, `there are ${listed.join(', ')}`)}`,
@@ -278,7 +280,7 @@ const guess = (word: string, words: readonly string[], otherwise: string): strin
   return meant === undefined ? otherwise : `did you mean ${meant}?`
 }
 
-const listed = [...new Set([...Object.keys(kinds), ...declaredPlurals])]
+const listed = [...new Set([...Object.keys(kinds), ...declaredPlurals, 'routes', 'neighbours'])]
 const kindWords = [
   ...listed,
   'switch',
@@ -289,6 +291,7 @@ const kindWords = [
   'flow',
   'network',
   'port',
+  'router',
   'intent',
 ]
 

@@ -11,9 +11,18 @@ import { EventEmitter } from 'node:events'
 import type { Dpid } from '../base/addresses.js'
 import type { Env } from '../base/env.js'
 import { Failure } from '../base/failures.js'
+import type { Kind } from '../base/kind.js'
 import { inTurns } from '../base/turns.js'
 import { Concerns } from '../nfv/firewall/concern.js'
 import { firewallPunts } from '../nfv/firewall/punts.js'
+import type {
+  DeclaredObject,
+  FunctionHost,
+  NetworkFunction,
+  ObjectState,
+  RunningFunction,
+  View,
+} from '../nfv/function.js'
 import { functions } from '../nfv/functions.js'
 import type { SwitchConnection } from '../openflow/index.js'
 import type { Flow, OwnerKind, Section } from '../pipeline/program.js'
@@ -28,7 +37,7 @@ import { ChecksumOffload, offloadText } from './checksum-offload.js'
 import { Journal } from './events.js'
 import { FactWriter, loadFacts } from './facts.js'
 import { HostPunts } from './host-punts.js'
-import { type Lack, lacking } from './lacking.js'
+import { type Lack, lacking, lackState } from './lacking.js'
 import { Learning } from './learning.js'
 import { PolicyKeeper } from './policies.js'
 import { hitEvent } from './policy-facts.js'
@@ -62,6 +71,10 @@ export interface ControllerOptions {
   readonly punts?: Partial<PuntLimits>
   /** Takes switches that hold rows of another store, or of one that is lost, without being told for each. */
   readonly adopts?: boolean
+  /** Hands over what people have declared, before the first compile: rules may name it, and nothing is to change by a restart. */
+  readonly declare?: (controller: Controller) => void
+  /** Usually all there are. */
+  readonly functions?: readonly NetworkFunction[]
   /** Whether what only its database can set has been set at a switch; undefined when that is not reached. */
   readonly setupOf?: (dpid: Dpid) => 'right' | 'pending' | undefined
 }
@@ -96,7 +109,13 @@ const policyOwners: ReadonlySet<OwnerKind> = new Set([
   'network',
   'host',
 ])
-const objectOwners: ReadonlySet<OwnerKind> = new Set(['base', 'switch', 'network', 'host'])
+const objectOwners: ReadonlySet<OwnerKind> = new Set([
+  'base',
+  'switch',
+  'network',
+  'host',
+  'function',
+])
 
 interface ControllerEvents {
   /** Programs were compiled anew. */
@@ -168,6 +187,12 @@ export class Controller extends EventEmitter<ControllerEvents> {
   /** Sections by switch, as they were compiled last. */
   readonly #forwardingNow = new Map<Dpid, readonly Section[]>()
   readonly #punts: Punts
+  readonly #functions: readonly {
+    readonly kinds: readonly Kind[]
+    readonly running: RunningFunction
+  }[]
+  /** By kind: the revision that holds all objects of it. */
+  readonly #declaredRevisions = new Map<string, number>()
   readonly #facts: FactWriter
   readonly #stops: (() => void)[] = []
   #programs: ReadonlyMap<Dpid, readonly Section[]> = new Map()
@@ -241,8 +266,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
     this.admission = new Admission(env, {
       rule: id => policies.rule(id),
       switch: dpid => this.#attached.get(dpid as Dpid),
-      tagged: (dpid, port, network, frame) =>
-        this.topology.tagged({ dpid: dpid as Dpid, port }, network, frame),
+      asItCame: (at, match, frame) => this.topology.asItCame(at, match, frame),
       tell: event => this.journal.add(event),
       countOnce: (ruleId, size) => this.ruleCounters.countOnce(ruleId, size),
     })
@@ -272,7 +296,15 @@ export class Controller extends EventEmitter<ControllerEvents> {
       ruleHit: (reason, ruleId, at, fields) =>
         this.journal.add(hitEvent(reason, policies.rule(ruleId), ruleId, at, fields)),
     })
-    this.#punts = new Punts([hosts.handlers, ruled])
+    this.#functions = (options.functions ?? functions).flatMap(each => {
+      const running = each.create?.(this.#functionHost())
+      return running === undefined ? [] : [{ kinds: each.kinds ?? [], running }]
+    })
+    this.#punts = new Punts([
+      hosts.handlers,
+      ruled,
+      ...this.#functions.flatMap(({ running }) => running.punts ?? []),
+    ])
     this.#facts = new FactWriter(store, env.log, this.topology.current)
   }
 
@@ -289,6 +321,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
     for (const { dpid } of facts.switches) controller.#served.add(dpid)
     controller.topology.restore(facts)
     controller.#listen()
+    options.declare?.(controller)
     controller.#compile(controller.topology.current, controller.#asked)
     return controller
   }
@@ -396,9 +429,48 @@ export class Controller extends EventEmitter<ControllerEvents> {
     return this.#attached.get(dpid)
   }
 
+  /** What network functions show. */
+  get views(): readonly View[] {
+    return this.#functions.flatMap(({ running }) => running.views ?? [])
+  }
+
+  /** Hands all objects of a kind to the function that brings it. */
+  declare(kind: string, objects: readonly DeclaredObject[]): void {
+    this.#ownerOf(kind)?.running.declare?.(kind, objects)
+    this.#declaredRevisions.set(kind, this.nextRevision)
+  }
+
+  /** What is true of an object of a function: `installed` when every switch that should have it has confirmed it. */
+  stateOf(kind: string, name: string): ObjectState | ReturnType<typeof lackState> {
+    const state = this.#ownerOf(kind)?.running.state?.(kind, name)
+    if (state?.state !== 'installed') return state
+    const lacks = this.lackingObjects(this.#declaredRevisions.get(kind) ?? 0)
+    return lackState(lacks, this.topology.current.switches.size) ?? state
+  }
+
+  #ownerOf(kind: string) {
+    return this.#functions.find(({ kinds }) => kinds.some(each => each.kind === kind))
+  }
+
+  #functionHost(): FunctionHost {
+    const { clock, timers, random } = this.#env
+    return {
+      clock,
+      timers,
+      random,
+      topology: this.topology,
+      changed: () => this.schedule(),
+      tell: event => this.journal.add(event),
+      send: (at, frame) => this.#send(at, frame),
+      reinject: (at, frame) => this.#attached.get(at.dpid)?.reinject(at.port, frame),
+      programmed: () => this.#programmedSoon(),
+    }
+  }
+
   start(): void {
     this.topology.start()
     this.ruleCounters.start()
+    for (const { running } of this.#functions) running.start?.()
     this.policies.awaitConfirmation(this.topology.current)
     this.#stops.push(
       this.admission.start(),
@@ -415,6 +487,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
     this.#isStopped = true
     this.topology.stop()
     for (const stop of this.#stops) stop()
+    for (const { running } of this.#functions) running.stop?.()
     this.policies.stop()
     await this.ruleCounters.stop()
     await this.learning.close()
@@ -550,7 +623,10 @@ export class Controller extends EventEmitter<ControllerEvents> {
   }
 
   #listen(): void {
-    this.topology.on('changed', () => this.schedule())
+    this.topology.on('changed', () => {
+      this.schedule()
+      for (const { running } of this.#functions) running.networkChanged?.()
+    })
     this.topology.on('event', event => {
       this.journal.add(event)
       if (event.kind !== 'switch-forgotten') return
@@ -607,7 +683,10 @@ export class Controller extends EventEmitter<ControllerEvents> {
         this.#forwardingNow,
         this.#forwarding.compile(topology, this.policies.isInForce),
       ),
-      [this.#concerns.of(topology, firewall)],
+      [
+        this.#concerns.of(topology, firewall),
+        ...this.#functions.map(({ running }) => running.compile(topology)),
+      ],
     )
     this.#revision = target
     this.#programs = programs

@@ -12,6 +12,7 @@ import {
 } from '../base/places.js'
 import { RateLimit } from '../base/rate-limit.js'
 import { wordsOf } from '../base/system-errors.js'
+import { functions } from '../nfv/functions.js'
 import { defaultDiscovery, fastDiscovery } from '../topology/discovery-options.js'
 import type { GuardLevel } from '../topology/guard-level.js'
 import { defaultHosts } from '../topology/hosts.js'
@@ -141,7 +142,39 @@ const start = async (
   const starts = await countStart(env, store)
   const secret = await secretOf(env, options.data)
   const token = await tokenOf(env, options.data)
+  const kinds = functions.flatMap(each => each.kinds ?? [])
+  const objects = await ObjectKeeper.load(env.timers, store, [
+    switchKind,
+    networkKind,
+    hostKind,
+    portKind,
+    intentKind,
+    ...kinds,
+  ])
+  const hand = (to: Controller, changed: ReadonlySet<string>) => {
+    for (const kind of kinds)
+      if (changed.has(kind.kind))
+        to.declare(
+          kind.kind,
+          objects.list(kind).filter(each => !each.isLeaving),
+        )
+  }
+  let declared: Declared | undefined
   const controller = await Controller.create(env, store, {
+    declare: made => {
+      declared = new Declared(
+        made.topology,
+        objects,
+        {
+          revision: () => made.nextRevision,
+          isConfirmed: dpid => made.isConfirmed(dpid),
+          lacking: revision => made.lackingObjects(revision),
+        },
+        intent => made.refusalOf('intent', intent),
+      )
+      declared.start()
+      hand(made, new Set(kinds.map(({ kind }) => kind)))
+    },
     secret,
     generationId: BigInt(starts),
     openvswitch: options.openvswitch ?? [options.variables.OVS_RUNDIR ?? '/var/run/openvswitch'],
@@ -154,25 +187,8 @@ const start = async (
     ...(options.packetsPerSecond && { punts: { packetsPerSecond: options.packetsPerSecond } }),
   })
   undo.push(() => controller.stop())
+  objects.on('settled', changed => hand(controller, changed))
   tellOfStore(controller, store, damage)
-  const objects = await ObjectKeeper.load(env.timers, store, [
-    switchKind,
-    networkKind,
-    hostKind,
-    portKind,
-    intentKind,
-  ])
-  const declared = new Declared(
-    controller.topology,
-    objects,
-    {
-      revision: () => controller.nextRevision,
-      isConfirmed: dpid => controller.isConfirmed(dpid),
-      lacking: revision => controller.lackingObjects(revision),
-    },
-    intent => controller.refusalOf('intent', intent),
-  )
-  declared.start()
   const setup = new SwitchSetup(env, objects, dpid =>
     zonesOfSwitch(
       controller.policies.timeouts,
@@ -195,7 +211,10 @@ const start = async (
   const statusOf: StatusOf = (kind, name) =>
     kind === switchKind.kind
       ? { ...(setup.status(name) ?? { state: 'pending' }) }
-      : { ...(declared.status(kind, name) ?? { state: 'pending' }) }
+      : {
+          ...(declared?.status(kind, name) ??
+            controller.stateOf(kind, name) ?? { state: 'pending' }),
+        }
   const api = await serveRest(
     env,
     rest,

@@ -3,7 +3,7 @@
  * routes is known to itself alone; what is assumed of it is said.
  */
 import { formatMac, type Ip, ipNumber, type Mac, macNumber, parseCidr } from '../base/addresses.js'
-import { type Host, portKey, type Topology } from '../topology/model.js'
+import { type Gateway, type Host, portKey, type Topology } from '../topology/model.js'
 
 interface Destination {
   readonly source: Ip
@@ -27,6 +27,11 @@ export const nextHopOf = (topology: Topology, from: Host, asked: Destination): N
   if (via !== undefined) return { mac: formatMac(via), notes: viaNotes(topology, from, via, to) }
   const group = groupMac(topology, from, destination)
   if (group !== undefined) return { mac: formatMac(group), notes: [] }
+  const gateway = topology.gateways.find(({ network }) => network === from.network)
+  if (gateway !== undefined) {
+    const isNear = isOnLink(gateway, destination)
+    if (!isNear || isOwn(gateway, destination)) return { mac: gateway.mac, notes: [] }
+  }
   const isNear = isInSubnetOf(topology, from, source, destination)
   if (to !== undefined && to.network === from.network && isNear !== false)
     return { mac: to.mac, notes: isNear || isAlike(source, destination) ? [] : [straight(from)] }
@@ -115,6 +120,13 @@ const subnetsOf = ({ networks }: Topology, { network }: Host, version: 4 | 6) =>
     .map(text => parseCidr(text))
     .filter(cidr => cidr !== undefined)
     .filter(cidr => cidr.version === version)
+
+/** Whether hosts reach it without the router of their network. */
+const isOnLink = ({ addresses }: Gateway, destination: Ip): boolean =>
+  destination.startsWith('fe80:') || addresses.some(subnet => isWithin(destination, subnet))
+
+const isOwn = ({ addresses }: Gateway, destination: Ip): boolean =>
+  addresses.some(({ address }) => address === ipNumber(destination))
 
 /** Undefined when no subnet of the sender is declared. */
 const isInSubnetOf = (

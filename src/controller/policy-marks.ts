@@ -103,6 +103,11 @@ export const nextMarks = (
     timeouts,
     resolved.timeouts,
     networks.map(({ number }) => number),
+    Object.fromEntries(
+      networks.flatMap(({ number, domain = number }) =>
+        domain === number ? [] : [[number, domain]],
+      ),
+    ),
   ),
 })
 

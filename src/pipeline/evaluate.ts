@@ -294,8 +294,9 @@ class Run implements Outcome {
     if (port === ports.table) return this.enter(0)
     if (port === ports.flood || port === ports.all) return this.#flood(maxLength)
     // A packet does not leave by the port it came in unless told so in as many words.
-    if (port === this.#inPort) return
-    this.#leave(port === ports.inPort ? this.#inPort : port, maxLength)
+    const inPort = Number(this.#fields.in_port)
+    if (port === inPort) return
+    this.#leave(port === ports.inPort ? inPort : port, maxLength)
   }
 
   #flood(maxLength: number | undefined): void {
@@ -348,10 +349,11 @@ class Run implements Outcome {
   }
 
   #resubmit(table: number, port: number | undefined): void {
-    const isOther = port !== undefined && port !== ports.inPort && port !== this.#inPort
+    const before = Number(this.#fields.in_port)
+    const isOther = port !== undefined && port !== ports.inPort && port !== before
     if (isOther) this.#fields.in_port = port
     this.enter(table)
-    this.#fields.in_port = this.#inPort
+    if (isOther) this.#fields.in_port = before
   }
 
   #writeMetadata({ metadata, mask }: { readonly metadata: bigint; readonly mask: bigint }): void {

@@ -15,12 +15,15 @@
  *     reg7   [0..15] conntrack zone: [0..9] switch, [10..15] network, or a timeout in it
  *     reg8   [0..19] switch where the frame leaves the fabric, while several ways lead there
  *     reg9   [0..7] which zones the connection may be in       [8..15] how many of them were looked into
+ *            [16..21] routing domain of the router that passes the packet on      [22..27] network in which it came to the router
+ *            28 it leaves by the port where it came in
+ *     reg12  next hop, IPv4; with reg13 to reg15 next hop, IPv6
  *
  *     ct_label  [0..15] generation · [16..47] rule · [48..63] chain · [64..79] instance · [80] decided elsewhere
  *     ct_mark   [0] a SYN that conntrack called invalid was let past
  *               of what is decided elsewhere the generation is not that of rules: it is the epoch, see `nfv/firewall/tables.ts`
  */
-import type { Action, FieldValue, Masked, Subfield } from '../openflow/values.js'
+import type { Action, FieldValue, Masked, Match, Subfield } from '../openflow/values.js'
 
 const bits = (field: Subfield['field'], offset: number, size: number): Subfield => ({
   field,
@@ -54,6 +57,11 @@ export const registers = {
   egress:      bits('reg8', 0, 20),
   zoneOrder:   bits('reg9', 0, 8),
   zonesSeen:   bits('reg9', 8, 8),
+  router:      bits('reg9', 16, 6),
+  entered:     bits('reg9', 22, 6),
+  turnsBack:   bits('reg9', 28, 1),
+  route:       bits('reg11', 0, 32),
+  nextHop:     bits('reg12', 0, 32),
 } as const
 
 // biome-ignore format: a table
@@ -85,6 +93,19 @@ export const judgedHere: readonly Action[] = [
   load(registers.judged, 1),
   { kind: 'move', from: bits('ct_state', 3, 1), to: registers.answers },
 ]
+
+/** The network in which a packet came to its switch, by what the switch says of it: a router may have moved it into another. */
+export const networkEntered = ({ reg0, reg9 }: Match): number =>
+  partOf(reg9, registers.entered) || partOf(reg0, registers.network)
+
+/** Whether a router of ours passes the packet on, by what the switch says of it. */
+export const isRouted = ({ reg9 }: Match): boolean => partOf(reg9, registers.entered) !== 0
+
+const partOf = (value: Match['reg0'], { offset, size }: Subfield): number =>
+  Number(
+    (BigInt(typeof value === 'object' ? value.value : (value ?? 0)) >> BigInt(offset)) &
+      ((1n << BigInt(size)) - 1n),
+  )
 
 /** The condition that some bits have these values; all of one field. */
 export const bitsEqual = (...parts: readonly (readonly [Subfield, number])[]): Masked => {

@@ -5,7 +5,7 @@
  *     frame ──> admit ─────────────> arrive ──────────────────┐
  *        ┌────────┘ edge port          │ for another switch   │
  *        v                             │                      v
- *      guard ─> claims ─> answer ──────│───────────────────> track ── not IP ──┐
+ *      guard ─> claims ─> answer ──────│── (route) ────────> track ── not IP ──┐
  *        │        │         │          │                      │ ct()           │
  *      (teach the         (ARP reply   │                      v                │
  *      controller)         goes back)  │       new, stale   session ── known ──┤
@@ -64,20 +64,41 @@ const rows = [
   ['owner',    99, 'no packet comes here: the cookie of its only row carries the network id of the store that programs this switch', 'drop'],
 ] as const
 
-export type TableName = (typeof rows)[number][0]
+/** Names of tables that network functions bring: each adds its own, by declaration merging, where it calls `declareTables`. */
+// biome-ignore lint/suspicious/noEmptyInterface: functions fill it
+export interface FunctionTables {}
 
-export const tables: readonly Table[] = rows.map(([name, id, job, miss]) => ({
-  name,
-  id,
-  job,
-  miss,
-}))
+export type TableName = (typeof rows)[number][0] | keyof FunctionTables
 
-/** The number of each table, by name. */
-export const tableId = Object.fromEntries(rows.map(([name, id]) => [name, id])) as {
-  readonly [name in TableName]: number
+const known: Table[] = []
+const ids: Record<string, number> = {}
+const nameById = new Map<number, TableName>()
+
+/**
+ * Puts the tables of a network function into the map, once, when its module is loaded.
+ *
+ * @throws {RangeError} when a number or a name is taken
+ */
+export const declareTables = (
+  more: readonly (readonly [name: TableName, id: number, job: string, miss: string])[],
+): void => {
+  for (const [name, id, job, miss] of more) {
+    const other = nameById.get(id)
+    if (other !== undefined || name in ids)
+      throw new RangeError(`table ${name} (${id}) is taken: ${other ?? name} is there`)
+    known.push({ name, id, job, miss })
+    ids[name] = id
+    nameById.set(id, name)
+  }
+  known.sort((a, b) => a.id - b.id)
 }
 
-const nameById = new Map<number, TableName>(rows.map(([name, id]) => [id, name]))
+declareTables(rows)
+
+/** In their order. */
+export const tables: readonly Table[] = known
+
+/** The number of each table, by name. */
+export const tableId = ids as { readonly [name in TableName]: number }
 
 export const tableName = (id: number): TableName | undefined => nameById.get(id)

@@ -6,6 +6,8 @@
  *     | reason | value (32) |     value: the rule's id for log, reject, admit, opened; the network for teach, seek, hear, asked
  *                                 hear, learn, opened, asked: a copy, the packet itself has gone on
  *                                 invalid: conntrack took it for invalid, and it is dropped
+ *                                 of a router: expired, unreachable, addressed (to itself), solicited: the network where it
+ *                                 came in; neighbour: the network of the next hop that is not known
  *     +--------+------------+
  */
 
@@ -22,10 +24,15 @@ export const puntReasons = {
   opened:   9,
   asked:    10,
   invalid:  11,
+  expired:     12,
+  unreachable: 13,
+  neighbour:   14,
+  addressed:   15,
+  solicited:   16,
 } as const
 
 /** Reasons for which the controller gives a packet back to the pipeline. */
-export const returnedReasons: ReadonlySet<PuntReason> = new Set(['teach', 'admit'])
+export const returnedReasons: ReadonlySet<PuntReason> = new Set(['teach', 'admit', 'neighbour'])
 
 export type PuntReason = keyof typeof puntReasons
 

@@ -1,6 +1,6 @@
 /** The network as it is known: values that never change; a change makes new ones and keeps the rest. */
 
-import type { Dpid, Ip, Mac } from '../base/addresses.js'
+import type { Cidr, Dpid, Ip, Mac } from '../base/addresses.js'
 import type { CarrierName } from '../pipeline/carriers.js'
 import type { GuardLevel, Guards } from './guard-level.js'
 import type { LaidIntent } from './intents/entries.js'
@@ -98,6 +98,19 @@ export interface Network {
   readonly subnets?: readonly string[]
   /** Of its frames at ports that have no level of their own. */
   readonly guard?: GuardLevel
+  /** Networks that a router joins remember their connections together: the lowest number of them; absent: its own. */
+  readonly domain?: number
+}
+
+/** Where a router of ours is reached: it is in every switch, with one MAC. */
+export interface Gateway {
+  readonly router: string
+  readonly network: number
+  /** The lowest number of the networks that the router joins. */
+  readonly domain: number
+  readonly mac: Mac
+  /** Its own addresses there, with the lengths of their subnets; the first of each version sends its errors. */
+  readonly addresses: readonly Cidr[]
 }
 
 export interface NetworkPort {
@@ -131,6 +144,8 @@ export interface Topology {
   readonly carrying: ReadonlyMap<string, readonly CarrierName[]>
   /** How much of what ports send is believed. */
   readonly guards: Guards
+  /** Of routers that are in force. */
+  readonly gateways: readonly Gateway[]
   /** What of them is in force now; a change of path goes stage by stage. */
   readonly laid: readonly LaidIntent[]
 }
@@ -168,6 +183,7 @@ export const emptyTopology: Topology = {
   serving: new Map(),
   carrying: new Map(),
   guards: { usual: 'default', byPort: new Map() },
+  gateways: [],
   laid: [],
 }
 

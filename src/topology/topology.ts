@@ -9,15 +9,20 @@ import {
   type Dpid,
   formatIpv4,
   formatIpv6,
+  type Ip,
   ipNumber,
   ipv4Mask,
   type Mac,
+  macNumber,
   parseCidr,
 } from '../base/addresses.js'
 import type { Cancel, Env } from '../base/env.js'
 import { RateLimit } from '../base/rate-limit.js'
+import type { Match } from '../openflow/values.js'
 import type { CarrierName } from '../pipeline/carriers.js'
 import { readPacket } from '../pipeline/packet.js'
+import { isRouted, networkEntered } from '../pipeline/registers.js'
+import { unrouted } from '../pipeline/unrouted.js'
 import type { PuntReason } from '../pipeline/userdata.js'
 import { Discovery, defaultDiscovery } from './discovery.js'
 import { EventLimiter } from './event-limiter.js'
@@ -37,6 +42,7 @@ import { Listeners } from './listeners.js'
 import { type Memberships, membershipsOf, withTag } from './memberships.js'
 import {
   emptyTopology,
+  type Gateway,
   type Host,
   hostKey,
   isSamePort,
@@ -263,8 +269,18 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
     this.#discovery.settleAll()
   }
 
+  /** Takes over the gateways of routers; networks that a router joins become one domain. */
+  declareGateways(gateways: readonly Gateway[]): void {
+    if (
+      JSON.stringify(gateways, bigintText) === JSON.stringify(this.#topology.gateways, bigintText)
+    )
+      return
+    this.#set({ gateways, networks: inDomains(this.#topology.networks, gateways) })
+  }
+
   /** Takes over the networks; the first is the one of ports that none names. */
-  declareNetworks(networks: readonly Network[]): void {
+  declareNetworks(declared: readonly Network[]): void {
+    const networks = inDomains(declared, this.#topology.gateways)
     this.#memberships = membershipsOf(networks)
     for (const host of [...this.#tracker.table.all()])
       if (!this.#isMember(host)) this.#tracker.forget(host, 'its port left the network')
@@ -317,6 +333,14 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
       frame,
       isFabric ? fabricVlan({ number: network }) : this.#memberships.tagAt(at, network),
     )
+  }
+
+  /** The frame of a packet-in as it was at the port: before a router of ours has passed it on. */
+  asItCame(at: PortRef, match: Match, frame: Uint8Array): Uint8Array {
+    const network = networkEntered(match)
+    const gateway = this.#topology.gateways.find(each => each.network === network)
+    const isBack = isRouted(match) && gateway !== undefined
+    return this.tagged(at, network, isBack ? unrouted(frame, macNumber(gateway.mac)) : frame)
   }
 
   /** Whether an address means all hosts of a subnet that is declared for the network. */
@@ -464,6 +488,11 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
       ({ mac, ips, name }) =>
         name === text || mac === word || (ips as readonly string[]).includes(word),
     )
+  }
+
+  /** Hosts of a network that have an address. */
+  holdersOf(network: number, ip: Ip): readonly Host[] {
+    return this.#tracker.table.holdersOf(network, ip)
   }
 
   /** As if it had gone; it is learnt again when it speaks. */
@@ -681,6 +710,19 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
     this.emit('changed')
   }
 }
+
+/** Networks with the domain of their router. */
+const inDomains = (
+  networks: readonly Network[],
+  gateways: readonly Gateway[],
+): readonly Network[] =>
+  networks.map(({ domain: _, ...network }) => {
+    const domain = gateways.find(gateway => gateway.network === network.number)?.domain
+    return domain === undefined ? network : { ...network, domain }
+  })
+
+const bigintText = (_: string, value: unknown): unknown =>
+  typeof value === 'bigint' ? `${value}n` : value
 
 /** The number stayed the same while the switch was away; the interface behind it did not. */
 const isReplaced = (before: Port, now: PortReport | undefined): boolean =>

@@ -38,7 +38,7 @@ class Desk {
   readonly admission = new Admission(realEnv(new CollectingLog()), {
     rule: id => [ruleOf('web'), ruleOf('slow')].find(({ rule }) => rule.id === id),
     switch: dpid => this.#switches.find(each => each.dpid === dpid),
-    tagged: (_dpid, _port, _network, frame) => frame,
+    asItCame: (_at, _match, frame) => frame,
     tell: () => undefined,
     countOnce: () => undefined,
   })

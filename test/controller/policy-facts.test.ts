@@ -1,8 +1,8 @@
 /** What names in rules mean, from a network written down by hand. */
 import t from 'tap'
 import { parseCidr } from '../../src/base/addresses.js'
+import { complaintsOf } from '../../src/base/kind.js'
 import { networkKind } from '../../src/controller/declared/kinds.js'
-import { complaintsOf } from '../../src/controller/objects/kind.js'
 import { factsOf } from '../../src/controller/policy-facts.js'
 import { emptyTopology, type Host, type Topology } from '../../src/topology/model.js'
 

@@ -9,6 +9,7 @@ import { configSchema } from '../../src/controller/config.js'
 import { hostKind, intentKind, networkKind, portKind } from '../../src/controller/declared/kinds.js'
 import * as rest from '../../src/controller/rest/schemas.js'
 import { switchKind } from '../../src/controller/switch-setup/kind.js'
+import { functions } from '../../src/nfv/functions.js'
 
 interface Schema {
   readonly type?: string
@@ -24,10 +25,10 @@ const schemas: Readonly<Record<string, unknown>> = {
   ...Object.fromEntries(Object.entries(rest).filter(([, each]) => typeof each === 'object')),
   config: configSchema,
   ...Object.fromEntries(
-    [switchKind, networkKind, hostKind, portKind, intentKind].map(({ kind, schema }) => [
-      kind,
-      schema,
-    ]),
+    [
+      ...[switchKind, networkKind, hostKind, portKind, intentKind],
+      ...functions.flatMap(each => each.kinds ?? []),
+    ].map(({ kind, schema }) => [kind, schema]),
   ),
 }
 

@@ -26,6 +26,7 @@ import { ctState } from '../../openflow/values.js'
 import { finishChecksums } from '../../pipeline/finish.js'
 import { fragBits, readPacket } from '../../pipeline/packet.js'
 import { readLabel, registers } from '../../pipeline/registers.js'
+import type { PortRef } from '../../topology/model.js'
 import type { NetworkEvent } from '../../topology/topology.js'
 import { isHalfOpen, Places } from './places.js'
 import { Rates } from './rates.js'
@@ -43,7 +44,7 @@ export interface AdmissionOutput {
   rule(id: number): PlacedRule | undefined
   switch(dpid: string): AdmittingSwitch | undefined
   /** The frame as it was at the port. */
-  tagged(dpid: string, port: number, network: number, frame: Uint8Array): Uint8Array
+  asItCame(at: PortRef, match: Match, frame: Uint8Array): Uint8Array
   tell(event: NetworkEvent): void
   /** The packet meets its rule again, which has counted it. */
   countOnce(ruleId: number, size: number): void
@@ -150,10 +151,10 @@ export class Admission {
       self.tell(placeRows(one, ruleId, false))
       return
     }
-    const network = plainNumber(packet.match.reg0) & (2 ** registers.network.size - 1)
     const whole = finishChecksums(packet.frame)
     if (hasAskedRules(packet.match, ruleId)) this.#output.countOnce(ruleId, whole.length)
-    self.admit(packet.at.port, ruleId, this.#output.tagged(dpid, packet.at.port, network, whole))
+    const { at, match } = packet
+    self.admit(at.port, ruleId, this.#output.asItCame(at, match, whole))
   }
 
   /** The handshake of a connection is done. */

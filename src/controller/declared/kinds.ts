@@ -1,11 +1,11 @@
 /** What people declare of networks and hosts, as JSON Schema. */
 import Type, { type Static } from 'typebox'
 import { parseCidr, parseIpv4, parseIpv6, parseMac } from '../../base/addresses.js'
+import type { Complaint, Kind } from '../../base/kind.js'
 import { carrierNames } from '../../pipeline/carriers.js'
 import { protections } from '../../topology/intents/intent.js'
 import { services } from '../../topology/model.js'
 import { costKinds } from '../../topology/paths/cost-kinds.js'
-import type { Complaint, Kind } from '../objects/kind.js'
 
 const strict = { additionalProperties: false }
 

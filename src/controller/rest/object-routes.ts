@@ -2,7 +2,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import Type, { type Static } from 'typebox'
 import { Failure } from '../../base/failures.js'
-import type { Kind } from '../objects/kind.js'
+import type { Kind } from '../../base/kind.js'
 import {
   type Change,
   type Expectation,

@@ -88,6 +88,20 @@ const readingRoutes = (app: FastifyInstance, controller: Controller): void => {
         [host.mac, ...host.ips].some(each => each === word),
     )
   })
+  app.get(
+    '/api/v1/views',
+    read('lists that network functions add, with their columns'),
+    async () => ({
+      items: controller.views.map(({ name, summary, columns }) => ({ name, summary, columns })),
+    }),
+  )
+  for (const view of controller.views)
+    list(view.name, view.summary, name => {
+      const items = view.items()
+      return name === undefined
+        ? items
+        : items.filter(item => Object.values(item).some(value => value === name))
+    })
   list('flows', 'flows as the switches hold them, with their origin', name => {
     mustBeSwitch(controller, name)
     return flowItems(controller, name)

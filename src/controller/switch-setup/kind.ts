@@ -1,4 +1,4 @@
-import type { Kind } from '../objects/kind.js'
+import type { Kind } from '../../base/kind.js'
 import { checkSwitch, switchSpec } from './spec.js'
 
 export const switchKind: Kind = {

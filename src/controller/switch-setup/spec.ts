@@ -1,8 +1,8 @@
 /** What a Switch object says: one Open vSwitch, reached by its OVSDB, and what is to be set up in it. */
 import Type, { type Static } from 'typebox'
+import type { Complaint } from '../../base/kind.js'
 import { isLoopback } from '../../base/places.js'
 import { addressForms, parseAddress } from '../../ovsdb/address.js'
-import type { Complaint } from '../objects/kind.js'
 
 const text = (maxLength: number, description: string, pattern?: string) =>
   Type.String({

@@ -1,12 +1,11 @@
 /** Packets that rules send up: logged, rejected, counted, watched, or taken for invalid by conntrack. */
 import { formatMac } from '../../base/addresses.js'
+import { rejectionOf } from '../../pipeline/answers.js'
 import type { Fields } from '../../pipeline/packet.js'
-import { registers } from '../../pipeline/registers.js'
+import { networkEntered } from '../../pipeline/registers.js'
 import type { PortRef } from '../../topology/model.js'
 import type { TopologyService } from '../../topology/topology.js'
 import type { PuntedPacket, PuntHandlers } from '../function.js'
-import { plainNumber } from './place-rows.js'
-import { rejectionOf } from './reject.js'
 import type { RejectCode } from './rule.js'
 
 /** What is done about them elsewhere. */
@@ -33,7 +32,7 @@ export const firewallPunts = (
 ): PuntHandlers => {
   const reject = ({ at, value, frame, match, fields }: PuntedPacket): void => {
     output.ruleHit('reject', value, at, fields)
-    const network = plainNumber(match.reg0) & (2 ** registers.network.size - 1)
+    const network = networkEntered(match)
     const answer = rejectionOf(
       frame,
       address => topology.isBroadcast(network, address),

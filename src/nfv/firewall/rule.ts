@@ -3,6 +3,9 @@
  * meet here; `parse.ts` makes it from text, `format.ts` writes it back.
  */
 import type { Cidr } from '../../base/addresses.js'
+import type { RejectCode } from '../../pipeline/answers.js'
+
+export { type RejectCode, rejectCodes } from '../../pipeline/answers.js'
 
 export const verbs = ['allow', 'allow-stateless', 'drop', 'reject', 'pass'] as const
 export type Verb = (typeof verbs)[number]
@@ -112,15 +115,6 @@ export interface Schedule {
   /** An IANA name. */
   readonly timeZone: string
 }
-
-/** What a rejected sender is told by ICMP: for IPv6 what comes closest (RFC 4443 section 3.1). */
-export const rejectCodes = [
-  'admin-prohibited',
-  'port-unreachable',
-  'host-unreachable',
-  'net-unreachable',
-] as const
-export type RejectCode = (typeof rejectCodes)[number]
 
 export interface Rule {
   readonly kind: 'rule'

@@ -137,7 +137,7 @@ const portRows = (ports: Ports, priority: number, order: number, because: string
     ),
   )
 
-const zoneRows = ({ networks, zones }: TimeoutBook): Flow[] => {
+const zoneRows = ({ networks, domains = {}, zones }: TimeoutBook): Flow[] => {
   const isKnown = state(['trk'], ['new', 'inv'])
   const isAgreedUpon = state(['trk', 'new', 'rel'], ['inv'])
   return [
@@ -159,7 +159,9 @@ const zoneRows = ({ networks, zones }: TimeoutBook): Flow[] => {
       origin,
     ),
     ...networks.flatMap(network =>
-      ordersOf(network, zones).flatMap(([order, looks]) => lookUps(network, order, looks)),
+      ordersOf(domains[network] ?? network, zones).flatMap(([order, looks]) =>
+        lookUps(network, order, looks),
+      ),
     ),
     ...ipTypes.map(eth_type =>
       flow(

@@ -26,6 +26,8 @@ export interface TimedZone {
 /** The same object as long as it says the same. */
 export interface TimeoutBook {
   readonly networks: readonly number[]
+  /** Networks that a router joins use the zones of one of them; those that are not here use their own. */
+  readonly domains?: Readonly<Record<number, number>>
   readonly zones: readonly TimedZone[]
 }
 
@@ -39,11 +41,16 @@ export const planZones = (
   before: TimeoutBook,
   timeouts: readonly Timeout[],
   networks: readonly number[],
+  domains: Readonly<Record<number, number>> = {},
 ): TimeoutBook => {
   if (before.zones.length === 0 && timeouts.length === 0) return before
   const most = Math.min(mostZones, Math.floor(lastSlot / Math.max(1, networks.length)) - 1)
   const zones = withSlots(assign(before.zones, timeouts, most), networks)
-  const book = { networks: [...networks].sort((a, b) => a - b), zones }
+  const book = {
+    networks: [...networks].sort((a, b) => a - b),
+    ...(Object.keys(domains).length > 0 && { domains }),
+    zones,
+  }
   return JSON.stringify(book) === JSON.stringify(before) ? before : book
 }
 

@@ -1,7 +1,7 @@
 import t from 'tap'
+import { complaintsOf } from '../../../src/base/kind.js'
 import { Declared } from '../../../src/controller/declared/declared.js'
 import { hostKind, networkKind, portKind } from '../../../src/controller/declared/kinds.js'
-import { complaintsOf } from '../../../src/controller/objects/kind.js'
 import { ObjectKeeper } from '../../../src/controller/objects/objects.js'
 import { buildFrame } from '../../../src/pipeline/build.js'
 import { end, switchesOf, switchNames, Whole } from '../../topology/whole.js'

@@ -1,6 +1,6 @@
 /** Who is told that a packet was rejected: RFC 1122 section 3.2.2, RFC 4443 section 2.4. */
 import t from 'tap'
-import { rejectionOf } from '../../../src/nfv/firewall/reject.js'
+import { rejectionOf } from '../../../src/pipeline/answers.js'
 import { buildFrame } from '../../../src/pipeline/build.js'
 import { type Fields, readPacket } from '../../../src/pipeline/packet.js'
 

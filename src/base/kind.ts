@@ -1,7 +1,7 @@
 /** A kind of object: its names, its JSON Schema, and what a schema cannot say. */
 import { Ajv, type ValidateFunction } from 'ajv'
 import type { TSchema } from 'typebox'
-import { schemaMistakes } from '../../base/schema-mistakes.js'
+import { schemaMistakes } from './schema-mistakes.js'
 
 /** A mistake in an object's spec; the path leads to it from the spec. */
 export interface Complaint {

@@ -1,8 +1,8 @@
 /**
- * The answer to a rejected packet: a reset for TCP (RFC 9293 section 3.10.7.1), "administratively
- * prohibited" for the rest (RFC 1812 section 5.2.7.1, RFC 4443 section 3.1), or what the rule says.
+ * What the sender of a packet is told: a reset for TCP (RFC 9293 section 3.10.7.1), an ICMP error for the rest
+ * (RFC 792, RFC 1812 section 5.2.7.1, RFC 4443 section 3.1).
  */
-import { buildFrame } from '../../pipeline/build.js'
+import { buildFrame } from './build.js'
 import {
   etherTypes,
   type Fields,
@@ -10,8 +10,16 @@ import {
   ipProtocols,
   type Packet,
   readPacket,
-} from '../../pipeline/packet.js'
-import type { RejectCode } from './rule.js'
+} from './packet.js'
+
+/** What a rejected sender is told by ICMP: for IPv6 what comes closest (RFC 4443 section 3.1). */
+export const rejectCodes = [
+  'admin-prohibited',
+  'port-unreachable',
+  'host-unreachable',
+  'net-unreachable',
+] as const
+export type RejectCode = (typeof rejectCodes)[number]
 
 const flags = { fin: 1, syn: 2, rst: 4, ack: 16 } as const
 
@@ -54,7 +62,7 @@ const reset = (packet: Packet, frame: Uint8Array): Uint8Array | undefined => {
   const sequence = view.getUint32(l4 + 4)
   const acknowledgement = view.getUint32(l4 + 8)
   const hasAck = (seen & flags.ack) !== 0
-  const size = segmentSize(packet, view) + (seen & flags.syn ? 1 : 0) + (seen & flags.fin ? 1 : 0)
+  const size = segmentSize(packet, frame) + (seen & flags.syn ? 1 : 0) + (seen & flags.fin ? 1 : 0)
   return buildFrame(
     {
       ...turned(fields),
@@ -70,14 +78,9 @@ const reset = (packet: Packet, frame: Uint8Array): Uint8Array | undefined => {
   )
 }
 
-/** Octets of data in the segment, by the IP header's own length: frames are padded. */
-const segmentSize = (packet: Packet, view: DataView): number => {
-  const end =
-    packet.fields.eth_type === etherTypes.ipv4
-      ? packet.l3 + view.getUint16(packet.l3 + 2)
-      : packet.l3 + 40 + view.getUint16(packet.l3 + 4)
-  return Math.max(0, end - packet.payload)
-}
+/** Octets of data in the segment. */
+const segmentSize = ({ fields, l3, payload }: Packet, frame: Uint8Array): number =>
+  Math.max(0, ipEnd(fields, l3, frame) - payload)
 
 /** Codes of "destination unreachable": RFC 792, RFC 1812 section 5.2.7.1, RFC 4443 section 3.1. */
 const codes = {
@@ -92,31 +95,66 @@ const unreachable = (
   frame: Uint8Array,
   answer: RejectCode = 'admin-prohibited',
 ): Uint8Array => {
-  const { fields, l3 } = packet
+  const { v4, v6 } = codes[answer]
+  return error(packet, frame, { v4: { type: 3, code: v4 }, v6: { type: 1, code: v6 } })
+}
+
+/** An ICMP error: type and code for each version of IP, RFC 792 and RFC 4443. */
+export interface IcmpError {
+  readonly v4: { readonly type: number; readonly code: number }
+  readonly v6: { readonly type: number; readonly code: number }
+}
+
+/** As if the destination of the packet sent it. */
+const error = (
+  { fields, l3 }: Packet,
+  frame: Uint8Array,
+  { v4, v6 }: IcmpError,
+  from: Fields = {},
+) => {
   const isIpv4 = fields.eth_type === etherTypes.ipv4
   // As much as fits: 576 octets in all for IPv4, the minimum MTU of 1280 for IPv6.
-  const quoted = frame.subarray(l3, l3 + (isIpv4 ? 548 : 1232))
+  const quoted = frame.subarray(l3, Math.min(ipEnd(fields, l3, frame), l3 + (isIpv4 ? 548 : 1232)))
   const body = new Uint8Array(4 + quoted.length)
   body.set(quoted, 4)
+  const head = { ...turned(fields), ...from, nw_ttl: 64 }
   return isIpv4
     ? buildFrame(
-        {
-          ...turned(fields),
-          ip_proto: ipProtocols.icmp,
-          icmp_type: 3,
-          icmp_code: codes[answer].v4,
-        },
+        { ...head, ip_proto: ipProtocols.icmp, icmp_type: v4.type, icmp_code: v4.code },
         body,
       )
     : buildFrame(
-        {
-          ...turned(fields),
-          ip_proto: ipProtocols.icmpv6,
-          icmpv6_type: 1,
-          icmpv6_code: codes[answer].v6,
-        },
+        { ...head, ip_proto: ipProtocols.icmpv6, icmpv6_type: v6.type, icmpv6_code: v6.code },
         body,
       )
+}
+
+/** Where the packet in a frame ends, by its own header: frames are padded. */
+const ipEnd = (fields: Fields, l3: number, frame: Uint8Array): number => {
+  const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength)
+  return fields.eth_type === etherTypes.ipv4
+    ? l3 + view.getUint16(l3 + 2)
+    : l3 + 40 + view.getUint16(l3 + 4)
+}
+
+/**
+ * What a router tells the sender of a packet that it does not pass on; undefined when it must be silent, as above. Of
+ * TCP, too: a router answers nobody's connection (RFC 1812 section 4.3.2.7).
+ *
+ * @param from the router's own `eth_src`, and `ip_src` or `ipv6_src`
+ */
+export const icmpErrorOf = (
+  frame: Uint8Array,
+  kind: IcmpError,
+  from: Fields,
+  isBroadcast: (address: number) => boolean = () => false,
+): Uint8Array | undefined => {
+  const packet = readPacket(frame)
+  const { fields } = packet
+  if (Number(fields.ip_frag ?? 0) & fragBits.later) return undefined
+  return isBetweenHosts(fields, isBroadcast) && !isIcmpError(fields)
+    ? error(packet, frame, kind, from)
+    : undefined
 }
 
 const isBetweenHosts = (fields: Fields, isBroadcast: (address: number) => boolean): boolean => {
