@@ -67,6 +67,11 @@ const tables: Readonly<Record<string, { readonly plural: string; readonly column
     columns: [['NAME', item => item.name], ['AT', spec('at')], ['ROLE', spec('role')], ['SERVES', spec('serves')], ['CARRIES', spec('carries')], ['COST', spec('cost')], ['PEER', spec('peer')], ['STATE', state]],
     wide: [['LATENCY-MS', spec('latencyMillis')], ['KBPS', spec('bandwidthKbps')], ['TAGS', spec('tags')], ['REVISION', item => item.revision]],
   },
+  router: {
+    plural: 'routers',
+    columns: [['NAME', item => item.name], ['INTERFACES', spec('interfaces')], ['ROUTES', item => (item.spec.routes as unknown[] | undefined)?.length ?? 0], ['STATE', state]],
+    wide: [['MAC', spec('mac')], ['REVISION', item => item.revision]],
+  },
   intent: {
     plural: 'intents',
     columns: [['NAME', item => item.name], ['FROM', spec('from')], ['TO', spec('to')], ['STATE', state], ['PATH', way('path')], ['BACKUP', way('backup')]],

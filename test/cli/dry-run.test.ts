@@ -15,6 +15,7 @@ const examples: Readonly<Record<string, string>> = {
   Host: 'spec: {mac: "02:00:00:00:00:99", ips: [10.1.0.99], at: s1:1}',
   Port: 'spec: {at: s1:1, role: edge}',
   Intent: 'spec: {from: s1:1, to: s3:1}',
+  Router: 'spec: {interfaces: [{network: default, addresses: [10.1.0.254/24]}]}',
 }
 
 const rules = 'default drop\nping: allow icmp from any to any\n'

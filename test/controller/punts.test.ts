@@ -6,7 +6,6 @@ import { buildFrame } from '../../src/pipeline/build.js'
 import type { Flow } from '../../src/pipeline/program.js'
 import { registers } from '../../src/pipeline/registers.js'
 import { readUserdata, returnedReasons } from '../../src/pipeline/userdata.js'
-import { createForwarding } from '../../src/topology/forwarding/compile.js'
 import { dpidOf } from '../topology/networks.js'
 import { end, switchNames, Whole } from '../topology/whole.js'
 
@@ -48,10 +47,10 @@ t.test('every flow that sends up what comes back takes it the first time only', 
     { number: 1, name: 'default' },
     { number: 2, name: 'blue', ports: [{ at: { dpid: dpidOf(1), port: 10 }, vlan: 7 }] },
   ])
-  const flows = [
-    ...[...createForwarding().compile(whole.controller.topology.current).values()].flat(),
-    ...whole.controller.policies.compile(whole.controller.topology.current),
-  ].flatMap(section => section.flows)
+  const interfaces = [{ network: 'blue', addresses: ['10.2.0.254/24'] }]
+  whole.controller.declare('Router', [{ name: 'main', spec: { interfaces } }])
+  await whole.env.advance(1_000)
+  const flows = [...whole.controller.programs.values()].flat().flatMap(section => section.flows)
   const seen = new Set(flows.flatMap(({ actions }) => reasonsOf(actions)))
   for (const reason of returnedReasons) {
     t.ok(seen.has(reason), `there are flows for ${reason}`)

@@ -165,12 +165,25 @@ export class SimStage implements Stage {
 }
 
 /** The first address of each family; all others of a lab's networks are asked for directly. */
-const hostOptions = ({ name, mac, ips, vlan }: HostSpec) => {
+/** As far as simulated hosts have routes: the length of the subnet matters where there is a default route only. */
+const hostOptions = ({ name, mac, ips, routes, vlan }: HostSpec) => {
   const plain = ips.map(ip => ip.split('/')[0]!)
   const ip = plain.find(each => !each.includes(':')) as Ipv4 | undefined
   const ipv6 = plain.find(each => each.includes(':')) as Ipv6 | undefined
-  const parts = { ...(ip && { ip }), ...(ipv6 && { ipv6 }), ...(vlan !== undefined && { vlan }) }
-  return { name, mac: mac as Mac, ...parts }
+  const gateways = routes.flatMap(route => /^default via (\S+)$/.exec(route)?.[1] ?? [])
+  const gateway = gateways.find(each => !each.includes(':')) as Ipv4 | undefined
+  const gatewayIpv6 = gateways.find(each => each.includes(':')) as Ipv6 | undefined
+  const lengthOf = (own: string) =>
+    Number(ips.find(each => each.startsWith(`${own}/`))?.split('/')[1])
+  return {
+    name,
+    mac: mac as Mac,
+    ...(ip && { ip }),
+    ...(ipv6 && { ipv6 }),
+    ...(vlan !== undefined && { vlan }),
+    ...(ip && gateway && { gateway, prefixLength: lengthOf(ip) }),
+    ...(ipv6 && gatewayIpv6 && { gatewayIpv6, prefixLengthIpv6: lengthOf(ipv6) }),
+  }
 }
 
 const octets = (text: string) => new TextEncoder().encode(text)

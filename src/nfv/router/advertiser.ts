@@ -1,0 +1,90 @@
+/** Sends router advertisements: to who asks, to all when something changes, and now and then. RFC 4861 section 6.2. */
+import type { Cancel } from '../../base/env.js'
+import type { PortRef } from '../../topology/model.js'
+import type { FunctionHost } from '../function.js'
+import { advertisementOf } from './advertisement.js'
+import type { Router, RouterInterface } from './model.js'
+
+const shortestMillis = 200_000
+const longestMillis = 600_000
+/** Hosts that came while nothing was sent yet hear it soon; RFC 4861 section 10: MAX_INITIAL_RTR_ADVERT_INTERVAL is 16 s. */
+const initialMillis = [1_000, 16_000, 32_000] as const
+
+interface Place {
+  readonly router: Router
+  readonly own: RouterInterface
+}
+
+const nowhere = { dpid: '', port: 0 } as unknown as PortRef
+
+export class Advertiser {
+  readonly #host: FunctionHost
+  #places: readonly Place[] = []
+  #cancels: Cancel[] = []
+  #isStarted = false
+
+  constructor(host: FunctionHost) {
+    this.#host = host
+  }
+
+  start(): void {
+    this.#isStarted = true
+    this.#schedule()
+  }
+
+  stop(): void {
+    this.#isStarted = false
+    for (const cancel of this.#cancels.splice(0)) cancel()
+  }
+
+  /** Those that advertise themselves from now on; those that did and do not any more say so. */
+  use(routers: readonly Router[]): void {
+    const places = routers.flatMap(router =>
+      router.interfaces.filter(own => own.advertises).map(own => ({ router, own })),
+    )
+    const isSame = textOf(places) === textOf(this.#places)
+    const gone = this.#places.filter(
+      ({ own }) => !places.some(each => each.own.network.number === own.network.number),
+    )
+    this.#places = places
+    if (isSame || !this.#isStarted) return
+    for (const place of gone) this.#toAll(place, 0)
+    this.#schedule()
+  }
+
+  /** @param to the sender of a solicitation; without an address all are told */
+  answer(at: PortRef, network: number, to: { readonly mac: number; readonly ip: bigint }): void {
+    const place = this.#places.find(({ own }) => own.network.number === network)
+    if (place === undefined) return
+    const frame = advertisementOf(place.router, place.own, to.ip === 0n ? undefined : to)
+    this.#host.send(at, this.#host.topology.tagged(at, network, frame))
+  }
+
+  #schedule(): void {
+    for (const cancel of this.#cancels.splice(0)) cancel()
+    for (const place of this.#places) {
+      for (const millis of initialMillis)
+        this.#cancels.push(this.#host.timers.after(millis, () => this.#toAll(place)))
+      this.#again(place)
+    }
+  }
+
+  #again(place: Place): void {
+    const millis = shortestMillis + (this.#host.random.uint32() % (longestMillis - shortestMillis))
+    this.#cancels.push(
+      this.#host.timers.after(millis, () => {
+        if (!this.#places.includes(place)) return
+        this.#toAll(place)
+        this.#again(place)
+      }),
+    )
+  }
+
+  #toAll({ router, own }: Place, lifetime?: number): void {
+    const frame = advertisementOf(router, own, undefined, lifetime)
+    this.#host.topology.spread(nowhere, own.network.number, frame)
+  }
+}
+
+const textOf = (places: readonly Place[]): string =>
+  JSON.stringify(places, (_, value) => (typeof value === 'bigint' ? `${value}n` : value))

@@ -1,0 +1,180 @@
+/** Routers: declared by people, in every switch, and what only a controller can answer. */
+import { formatMac } from '../../base/addresses.js'
+import { type IcmpError, icmpErrorOf, rejectionOf } from '../../pipeline/answers.js'
+import { etherTypes, ipProtocols } from '../../pipeline/packet.js'
+import { networkEntered } from '../../pipeline/registers.js'
+import type { Gateway, Network, Topology } from '../../topology/model.js'
+import type {
+  DeclaredObject,
+  FunctionHost,
+  NetworkFunction,
+  ObjectState,
+  PuntedPacket,
+  PuntHandlers,
+  RunningFunction,
+  SectionsOf,
+  View,
+} from '../function.js'
+import { type Address, linkLocalOf } from './addresses.js'
+import { Advertiser } from './advertiser.js'
+import { type RouterSpec, routerKind } from './kind.js'
+import { gatewaysOf, type Router, resolveRouters } from './model.js'
+import { NeighbourSearch, type WaitingPacket } from './neighbours.js'
+import { RouterSections } from './sections.js'
+import { routerViews } from './views.js'
+
+/** RFC 792, RFC 1812 section 5.2.7, RFC 4443 section 3. */
+const errors = {
+  expired: { v4: { type: 11, code: 0 }, v6: { type: 3, code: 0 } },
+  netUnreachable: { v4: { type: 3, code: 0 }, v6: { type: 1, code: 0 } },
+  hostUnreachable: { v4: { type: 3, code: 1 }, v6: { type: 1, code: 3 } },
+  protocolUnreachable: { v4: { type: 3, code: 2 }, v6: { type: 4, code: 1 } },
+  portUnreachable: { v4: { type: 3, code: 3 }, v6: { type: 1, code: 4 } },
+} as const satisfies Readonly<Record<string, IcmpError>>
+
+class Routers implements RunningFunction {
+  readonly #host: FunctionHost
+  readonly #sections = new RouterSections()
+  readonly #search: NeighbourSearch
+  readonly #advertiser: Advertiser
+  #wishes: readonly { readonly name: string; readonly spec: RouterSpec }[] = []
+  #routers: readonly Router[] = []
+  #states: ReadonlyMap<string, ObjectState> = new Map()
+  #seen: readonly Network[] | undefined
+
+  constructor(host: FunctionHost) {
+    this.#host = host
+    this.#search = new NeighbourSearch(host, packet => this.#tell(packet, errors.hostUnreachable))
+    this.#advertiser = new Advertiser(host)
+  }
+
+  get views(): readonly View[] {
+    return routerViews(this.#host.topology, this.#search, () => this.#routers)
+  }
+
+  get punts(): PuntHandlers {
+    const of = (receive: (packet: PuntedPacket) => void) => ({ kind: 'routed' as const, receive })
+    return {
+      expired: of(packet => this.#tell(waiting(packet), errors.expired)),
+      unreachable: of(packet => this.#tell(waiting(packet), errors.netUnreachable)),
+      addressed: of(packet => this.#addressed(packet)),
+      neighbour: of(packet => {
+        const hop = nextHopOf(packet)
+        if (hop !== undefined) this.#search.wait(packet.value, hop, waiting(packet))
+      }),
+      solicited: of(({ at, value, fields }) => {
+        const mac = Number(fields.eth_src ?? 0)
+        this.#advertiser.answer(at, value, { mac, ip: BigInt(fields.ipv6_src ?? 0) })
+      }),
+    }
+  }
+
+  compile(topology: Topology): SectionsOf {
+    return this.#sections.compile(topology, this.#routers)
+  }
+
+  declare(_kind: string, objects: readonly DeclaredObject[]): void {
+    this.#wishes = objects.map(({ name, spec }) => ({ name, spec: spec as RouterSpec }))
+    this.#resolve(this.#host.topology.current.networks)
+  }
+
+  state(_kind: string, name: string): ObjectState | undefined {
+    return this.#states.get(name)
+  }
+
+  networkChanged(): void {
+    this.#search.look()
+    const { networks } = this.#host.topology.current
+    if (networks !== this.#seen && this.#wishes.length > 0) this.#resolve(networks)
+  }
+
+  start(): void {
+    this.#advertiser.start()
+  }
+
+  stop(): void {
+    this.#search.stop()
+    this.#advertiser.stop()
+  }
+
+  #resolve(networks: readonly Network[]): void {
+    this.#seen = networks
+    const { routers, states } = resolveRouters(this.#wishes, networks)
+    this.#routers = routers
+    this.#states = states
+    this.#host.topology.declareGateways(routers.flatMap(gatewaysOf))
+    this.#advertiser.use(routers)
+    this.#host.changed()
+  }
+
+  /** To the router itself, and no echo. */
+  #addressed(packet: PuntedPacket): void {
+    const { ip_proto: protocol } = packet.fields
+    if (protocol === ipProtocols.tcp) {
+      const answer = rejectionOf(packet.frame)
+      if (answer !== undefined) this.#send(waiting(packet), answer)
+    } else if (protocol === ipProtocols.udp) this.#tell(waiting(packet), errors.portUnreachable)
+    else if (protocol !== ipProtocols.icmp && protocol !== ipProtocols.icmpv6)
+      this.#tell(waiting(packet), errors.protocolUnreachable)
+  }
+
+  /** Tells the sender what became of a packet. */
+  #tell(packet: WaitingPacket, error: IcmpError): void {
+    const { topology } = this.#host
+    const gateway = topology.current.gateways.find(({ network }) => network === packet.network)
+    const from = gateway && sourceOf(gateway, isIpv6(packet.frame) ? 6 : 4)
+    if (from === undefined) return
+    const answer = icmpErrorOf(packet.frame, error, from, address =>
+      topology.isBroadcast(packet.network, address),
+    )
+    if (answer !== undefined) this.#send(packet, answer)
+  }
+
+  #send({ at, network, frame }: WaitingPacket, answer: Uint8Array): void {
+    const { topology } = this.#host
+    const sender = formatMac(
+      new DataView(frame.buffer, frame.byteOffset).getUint16(6) * 2 ** 32 +
+        new DataView(frame.buffer, frame.byteOffset).getUint32(8),
+    )
+    const back = topology.placeOfSender(at, network, sender)
+    this.#host.send(back, topology.tagged(back, network, answer))
+  }
+}
+
+const isIpv6 = (frame: Uint8Array): boolean =>
+  new DataView(frame.buffer, frame.byteOffset).getUint16(12) === etherTypes.ipv6
+
+/** The router's own end of an error. */
+const sourceOf = ({ mac, addresses }: Gateway, version: 4 | 6) => {
+  const eth_src = Number.parseInt(mac.replaceAll(':', ''), 16)
+  const own = addresses.find(each => each.version === version)
+  if (version === 4) return own && { eth_src, ip_src: Number(own.address) }
+  return { eth_src, ipv6_src: own ? BigInt(own.address) : linkLocalOf(eth_src) }
+}
+
+const waiting = ({ at, value, match, frame }: PuntedPacket): WaitingPacket => ({
+  at,
+  network: networkEntered(match) || value,
+  frame,
+})
+
+/** What the switch has put into the registers of the next hop. */
+const nextHopOf = ({
+  match,
+  fields,
+}: PuntedPacket): Pick<Address, 'version' | 'value'> | undefined => {
+  const { reg12 = 0, reg13 = 0, reg14 = 0, reg15 = 0 } = match
+  const word = (value: unknown) => BigInt(Number(value))
+  if (fields.eth_type === etherTypes.ipv4) return { version: 4, value: Number(reg12) }
+  if (fields.eth_type !== etherTypes.ipv6) return undefined
+  return {
+    version: 6,
+    value: (word(reg12) << 96n) | (word(reg13) << 64n) | (word(reg14) << 32n) | word(reg15),
+  }
+}
+
+export const routerFunction: NetworkFunction = {
+  name: 'router',
+  kinds: [routerKind],
+  create: host => new Routers(host),
+}

@@ -1,0 +1,20 @@
+/**
+ * The tables of routers, between `answer` and `track`: what is routed is judged by the rules as it goes on, in the network
+ * of its next hop, as the forward hook of Linux sees it.
+ */
+import { declareTables } from '../../pipeline/tables.js'
+
+declare module '../../pipeline/tables.js' {
+  interface FunctionTables {
+    readonly route: true
+    readonly nextHops: true
+    readonly neighbours: true
+  }
+}
+
+// biome-ignore format: a table
+declareTables([
+  ['route',      26, 'packets handed to a router of ours: the longest prefix says the network and the next hop',          'drop'],
+  ['nextHops',   27, 'one of several next hops of a route, the same for all packets of a connection',                      'drop'],
+  ['neighbours', 28, 'the MAC of the next hop; the time to live goes down by one',                                         'to the controller: next hop unknown'],
+])

@@ -1,0 +1,4 @@
+/** The lab of routed subnets on every stage. */
+import { holdsOnEveryStage } from './stories.js'
+
+holdsOnEveryStage('subnets', 29)
