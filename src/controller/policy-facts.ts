@@ -21,7 +21,8 @@ export const factsOf = (topology: Network, nowMillis: number): Facts => ({
     const found = hostsNamed(topology, name)
     return found.length === 0 ? undefined : found.flatMap(host => host.ips)
   },
-  networkSubnets: name => subnetsOf(topology, name),
+  networkSubnets: name => subnetsOf(topology, network => network.name === name),
+  vlanSubnets: number => subnetsOf(topology, network => network.number === Number(number)),
   portAddresses: port => portAddresses(topology, port),
   switchesMeant: port =>
     switchesNamed(topology, port.slice(0, port.lastIndexOf(':'))).map(({ dpid }) => dpid),
@@ -30,8 +31,11 @@ export const factsOf = (topology: Network, nowMillis: number): Facts => ({
 })
 
 /** Those that are declared, else each address of the hosts that are in it now. */
-const subnetsOf = (topology: Network, name: string): readonly Cidr[] | undefined => {
-  const network = topology.networks.find(each => each.name === name)
+const subnetsOf = (
+  topology: Network,
+  isMeant: (network: Topology['networks'][number]) => boolean,
+): readonly Cidr[] | undefined => {
+  const network = topology.networks.find(isMeant)
   if (network === undefined) return undefined
   const texts =
     network.subnets ??

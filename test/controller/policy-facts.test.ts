@@ -38,6 +38,12 @@ t.test('a network means its subnets, or the hosts that are in it', async t => {
   t.equal(facts.networkSubnets('red'), undefined)
 })
 
+t.test('a VLAN means the network with its number', async t => {
+  t.same(facts.vlanSubnets!('3'), cidrs('10.3.0.0/16', 'fd03::/64'))
+  t.same(facts.vlanSubnets!('2'), facts.networkSubnets('blue'))
+  t.equal(facts.vlanSubnets!('4'), undefined)
+})
+
 t.test('a host by its name and by its MAC', async t => {
   t.same(facts.hostAddresses('web1'), ['10.2.0.1', 'fd00::1'])
   t.same(facts.hostAddresses('02:00:00:00:00:01'), ['10.0.0.1'])

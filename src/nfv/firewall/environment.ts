@@ -17,6 +17,7 @@ import type { Term, TimedService } from './resolved.js'
 import {
   type Line,
   type Member,
+  type MemberKind,
   type PortRange,
   type RuleError,
   type Selection,
@@ -29,6 +30,8 @@ import {
 export interface Facts {
   hostAddresses(name: string): readonly Ip[] | undefined
   networkSubnets(name: string): readonly Cidr[] | undefined
+  /** Of all networks with this number of a VLAN; absent: not known. */
+  vlanSubnets?(number: string): readonly Cidr[] | undefined
   /** Of the hosts seen behind `SWITCH:PORT`. */
   portAddresses(port: string): readonly Ip[] | undefined
   /** Dpids of all switches with the name in `SWITCH:PORT`, the one that is meant first; absent: not known. */
@@ -57,7 +60,7 @@ type ServiceLine = Line<Extract<Statement, { kind: 'service' }>>
 
 /** What a rule was resolved from; the rule stays as it is while these stay the same objects. */
 export type Dependency = readonly [
-  kind: 'zone' | 'host' | 'network' | 'port' | 'service',
+  kind: 'zone' | 'service' | MemberKind,
   name: string,
   value: unknown,
 ]
@@ -166,9 +169,10 @@ export class Environment {
     })
   }
 
-  fact(kind: 'host' | 'network' | 'port', name: string): AddressSet {
+  fact(kind: MemberKind, name: string): AddressSet {
     return this.#once(`${kind} ${name}`, () => {
       if (kind === 'network') return union((this.#facts.networkSubnets(name) ?? []).map(setOfCidr))
+      if (kind === 'vlan') return union((this.#facts.vlanSubnets?.(name) ?? []).map(setOfCidr))
       const addresses =
         kind === 'host' ? this.#facts.hostAddresses(name) : this.#facts.portAddresses(name)
       return union((addresses ?? []).map(setOfAddress))

@@ -37,7 +37,7 @@ export const formatFile = (lines: readonly Pick<Line, 'statement' | 'comment'>[]
   return out.length === 0 ? '' : `${out.join('\n')}\n`
 }
 
-/** @param section that it stands in: ends of a rule that are the section's are not said again */
+/** @param section that it stands in: ends and log of a rule that are the section's are not said again */
 export const formatStatement = (statement: Statement, section?: Section): string => {
   switch (statement.kind) {
     case 'blank':
@@ -54,7 +54,7 @@ export const formatStatement = (statement: Statement, section?: Section): string
       const { from, to } = statement
       const side = (word: string, end: Selection | undefined) =>
         end === undefined ? '' : ` ${word} ${formatSelection(end)}`
-      return `section${side('from', from)}${side('to', to)}`
+      return `section${side('from', from)}${side('to', to)}${formatLog(statement.log)}`
     }
     case 'end':
       return 'end'
@@ -91,7 +91,7 @@ export const formatRuleBody = (rule: Rule, section?: Section): string => {
   const until = rule.until === undefined ? '' : ` until ${formatUntil(rule.until)}`
   const schedule = rule.schedule ? ` schedule ${formatSchedule(rule.schedule)}` : ''
   const head = `${verb} ${formatServices(rule.services)}${formatEnds(rule.from, rule.to, section)}`
-  return `${head}${formatAnswer(rule.answer)}${via}${counted}${until}${schedule}${formatLog(rule.log)}`
+  return `${head}${formatAnswer(rule.answer)}${via}${counted}${until}${schedule}${rule.log === section?.log ? '' : formatLog(rule.log)}`
 }
 
 const formatAnswer = (answer: RejectCode | undefined): string =>

@@ -1,5 +1,5 @@
 /** The rule language for editors: a TextMate grammar, made from the words that the parser knows. */
-import { days, rejectCodes, tiers, transports, verbs } from './rule.js'
+import { days, memberKinds, rejectCodes, tiers, transports, verbs } from './rule.js'
 import { icmp6Types, icmpTypes, ipProtocols } from './words.js'
 
 interface Pattern {
@@ -58,7 +58,7 @@ const patterns: readonly Pattern[] = [
   { name: 'keyword.control', match: oneOf([...verbs, 'audit']) },
   { name: 'constant.language.tier', match: oneOf(tiers) },
   { name: 'keyword.other', match: oneOf(options) },
-  { name: 'storage.type.member', match: oneOf(['host', 'network', 'port']) },
+  { name: 'storage.type.member', match: oneOf(memberKinds) },
   { name: 'constant.language.any', match: oneOf(['any', 'all', 'source']) },
   { name: 'support.type.protocol', match: oneOf([...Object.keys(transports), 'icmp', 'icmp6', 'proto']) },
   { name: 'support.constant.type', match: oneOf(new Set([...Object.keys(icmpTypes), ...Object.keys(icmp6Types), ...Object.keys(ipProtocols)])) },

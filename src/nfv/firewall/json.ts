@@ -51,11 +51,12 @@ const objectOf = (statement: Line['statement'], section: Section | undefined): S
     case 'rule':
       return ruleObject(statement, section)
     case 'section': {
-      const { from, to } = statement
+      const { from, to, log } = statement
       return {
         kind: 'section',
         ...(from && { from: selectionObject(from) }),
         ...(to && { to: selectionObject(to) }),
+        ...(log && { log: logObject(log) }),
       }
     }
     case 'default':
@@ -102,7 +103,7 @@ const ruleObject = (rule: Rule, section: Section | undefined): RuleObject => ({
   services: rule.services.map(formatService),
   ...ends(rule, section),
   ...(rule.answer && { answer: rule.answer }),
-  ...(rule.log && { log: logObject(rule.log) }),
+  ...(rule.log && rule.log !== section?.log && { log: logObject(rule.log) }),
   ...(rule.limit && {
     limit: {
       rate: formatRate(rule.limit.rate),
@@ -189,7 +190,7 @@ class Piece {
       case 'service':
         return `service ${statement.name} = ${this.#services('members', statement.members)}${this.#timeout(statement.timeout)}`
       case 'section':
-        return `section${this.#ends(statement)}`
+        return `section${this.#ends(statement)}${this.#log(statement.log)}`
       case 'end':
         return 'end'
       case 'tier':

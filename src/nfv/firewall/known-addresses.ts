@@ -9,7 +9,7 @@ export interface KnownAddresses {
 }
 
 /**
- * @param known `web1=10.2.0.10` a host, `ops=10.9.0.0/24` a network, `leaf1:3=10.2.0.11` a port of a switch
+ * @param known `web1=10.2.0.10` a host, `ops=10.9.0.0/24` a network, `100=10.9.0.0/24` a VLAN, `leaf1:3=10.2.0.11` a port of a switch
  * @throws {Error} for what is none of these
  */
 export const knownAddresses = (known: readonly string[]): KnownAddresses => {
@@ -27,7 +27,7 @@ export const knownAddresses = (known: readonly string[]): KnownAddresses => {
     const cidr = value.includes('/') ? parseCidr(value) : undefined
     if (name === '' || (ip === undefined && cidr === undefined))
       throw new Error(
-        `"${text}" names no address; write for example web1=10.2.0.10, for a network ops=10.9.0.0/24, for a port leaf1:3=10.2.0.11`,
+        `"${text}" names no address; write for example web1=10.2.0.10, for a network ops=10.9.0.0/24, for a VLAN 100=10.9.0.0/24, for a port leaf1:3=10.2.0.11`,
       )
     if (ip === undefined) put(networks, name, cidr!)
     else put(name.includes(':') ? ports : hosts, name, ip)
@@ -40,5 +40,6 @@ export const factsOf = ({ hosts, networks, ports }: KnownAddresses, nowMillis: n
   ...noFacts(nowMillis),
   hostAddresses: name => hosts.get(name),
   networkSubnets: name => networks.get(name),
+  vlanSubnets: number => networks.get(number),
   portAddresses: name => ports.get(name),
 })

@@ -14,6 +14,7 @@ import {
   type Member,
   maxAdmissionsPerSecond,
   maxCap,
+  memberKinds,
   type PortRange,
   perSecond,
   type Rate,
@@ -28,7 +29,7 @@ import { icmp6Types, icmpTypes, ipProtocols, reserved } from './words.js'
 
 const namePattern = /^[A-Za-z_][\w.-]*$/
 const memberHint =
-  'write an address, a CIDR, a range, "host NAME", "network NAME", "port SWITCH:NUMBER", a zone or "any"'
+  'write an address, a CIDR, a range, "host NAME", "network NAME", "vlan NUMBER", "port SWITCH:NUMBER", a zone or "any"'
 const serviceHint =
   'write for example "tcp 443", "udp 53", "icmp echo-request", "proto gre", a service or "any"'
 
@@ -72,11 +73,15 @@ export const takeMember = (reader: LineReader): Member => {
   const token = reader.word('an address or zone', memberHint)
   const word = token.text
   if (word === 'any') return { kind: 'any' }
-  if (word === 'host' || word === 'network' || word === 'port') {
-    const name = reader.word(`the name of the ${word}`, memberHint)
-    if (word === 'port' && !/^[^:]+:(\w+|\*)$/.test(name.text))
+  const kind = memberKinds.find(each => each === word)
+  if (kind !== undefined) {
+    const what = kind === 'vlan' ? 'number' : 'name'
+    const name = reader.word(`the ${what} of the ${kind}`, memberHint)
+    if (kind === 'port' && !/^[^:]+:(\w+|\*)$/.test(name.text))
       reader.fail(`"${name.text}" is no port`, 'write the switch and its port: port s2:4', name)
-    return { kind: word, name: name.text, at: name.at }
+    if (kind === 'vlan' && !(/^[1-9]\d{0,3}$/.test(name.text) && Number(name.text) <= 4094))
+      reader.fail(`"${name.text}" is no VLAN`, 'a VLAN is a number from 1 to 4094: vlan 100', name)
+    return { kind, name: name.text, at: name.at }
   }
   if (reserved.has(word)) reader.fail(`"${word}" is no address or zone`, memberHint, token)
   return readAddress(word) ?? readZone(reader, token)

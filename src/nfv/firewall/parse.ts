@@ -12,7 +12,7 @@
  *     default   = 'default' verb ['from' selection] ['to' selection] ['with' CODE] ['log' ...]
  *     selection = member (',' member)* ['except' member (',' member)*]
  *     test      = 'test' TEXT member '->' member service verdict ['by' NAME] ['at' TIME [TIME-ZONE]]
- *     section   = 'section' ['from' selection] ['to' selection] | 'end'
+ *     section   = 'section' ['from' selection] ['to' selection] ['log' ...] | 'end'
  *     also      = 'include' TEXT | 'tier' NAME ['audit'] | 'file' 'audit' | 'let' NAME '=' words
  *
  * `$NAME` anywhere is read as the words that `let NAME = ...` gave it further up in the same file.
@@ -320,6 +320,7 @@ const within = (section: Section | undefined, statement: Statement): Statement =
     ...statement,
     from: of(statement.from, section.from),
     to: of(statement.to, section.to),
+    ...(section.log && statement.log === undefined && { log: section.log }),
   }
   inSections.set(statement, { section, rule })
   return rule
@@ -465,6 +466,7 @@ const takeSection = (reader: LineReader): Section => {
     kind: 'section',
     ...(from !== any && { from: placeless(from) }),
     ...(to !== any && { to: placeless(to) }),
+    ...(reader.skip('log') && { log: takeLog(reader) }),
   }
 }
 

@@ -35,7 +35,11 @@ export type Member =
       readonly first: number | bigint
       readonly last: number | bigint
     }
-  | (Spot & { readonly kind: 'zone' | 'host' | 'network' | 'port'; readonly name: string })
+  | (Spot & { readonly kind: 'zone' | MemberKind; readonly name: string })
+
+/** What the network knows the addresses of. A VLAN is named by its number. */
+export const memberKinds = ['host', 'network', 'vlan', 'port'] as const
+export type MemberKind = (typeof memberKinds)[number]
 
 /** All of `of`, without what is also in `except`. */
 export interface Selection {
@@ -148,11 +152,12 @@ export interface Default {
   readonly log?: LogWish
 }
 
-/** Rules below it that name no end of their own have these, up to the next section, tier or `end`. */
+/** Rules below it that name no end, or log, of their own have these, up to the next section, tier or `end`. */
 export interface Section {
   readonly kind: 'section'
   readonly from?: Selection
   readonly to?: Selection
+  readonly log?: LogWish
 }
 
 /** `test "people may browse" 10.1.0.7 -> 10.2.0.10 tcp 443 allow by browse` */

@@ -15,7 +15,7 @@ const quoted = (description: string) =>
 
 const member = Type.String({
   description:
-    'an address, a CIDR, a range, "host NAME", "network NAME", "port SWITCH:NUMBER", a zone or "any"',
+    'an address, a CIDR, a range, "host NAME", "network NAME", "vlan NUMBER", "port SWITCH:NUMBER", a zone or "any"',
   examples: ['10.1.0.0/16', 'host web1', 'office'],
 })
 const members = Type.Array(member, { minItems: 1 })
@@ -143,7 +143,11 @@ const statements = Type.Union([
     tier: words(tiers, 'of the rules below'),
     audit: Type.Optional(Type.Boolean({ description: 'none of them is enforced' })),
   }),
-  statement('section', { from: Type.Optional(selection), to: Type.Optional(selection) }),
+  statement('section', {
+    from: Type.Optional(selection),
+    to: Type.Optional(selection),
+    log: Type.Optional(log),
+  }),
   statement('end', {}),
   statement('file-audit', {}),
   statement('let', {

@@ -150,6 +150,7 @@ const listening = (addresses: KnownAddresses, nowMillis: number) => {
     ...known,
     hostAddresses: name => known.hostAddresses(name) ?? note('host', name),
     networkSubnets: name => known.networkSubnets(name) ?? note('network', name),
+    vlanSubnets: number => known.vlanSubnets?.(number) ?? note('vlan', number),
     portAddresses: name => known.portAddresses(name) ?? note('port', name),
   }
   return { facts, unknown }

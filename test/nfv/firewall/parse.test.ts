@@ -211,7 +211,7 @@ did you mean "log"?`,
     `x.rules:1:22: an address or zone is missing
   allow any from any to
                        ^
-write an address, a CIDR, a range, "host NAME", "network NAME", "port SWITCH:NUMBER", a zone or "any"`,
+write an address, a CIDR, a range, "host NAME", "network NAME", "vlan NUMBER", "port SWITCH:NUMBER", a zone or "any"`,
   ],
   [
     'mail: reject tcp 25 log "no mail',

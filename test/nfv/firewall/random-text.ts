@@ -75,7 +75,8 @@ const rule = (dice: Dice, at: number): string =>
   `${often(dice, 2) ? `r${often(dice, 9) ? 1 : at}: ` : ''}${text(pick(dice, verbs))} ${services(dice)}${ends(dice)}${answer(dice)}${options(dice)}`
 
 const test = (dice: Dice): string => {
-  const one = () => pick(dice, ['10.0.0.1', '10.0.0.5', 'fd00::1', 'host web1', '8.8.8.8'])
+  const one = () =>
+    pick(dice, ['10.0.0.1', '10.0.0.5', 'fd00::1', 'host web1', 'vlan 7', '8.8.8.8'])
   const when = often(dice, 4)
     ? ` at ${pick(dice, ['2027-03-01T09:00 Europe/Berlin', '2027-06-01T23:10Z'])}`
     : ''
@@ -98,7 +99,7 @@ const statement = (dice: Dice, at: number): string => {
     case 5:
       return pick(dice, ['', '# nothing', 'let calm = 5/minute', 'include "none"', 'file audit'])
     case 6:
-      return `section${ends(dice)}`
+      return `section${ends(dice)}${often(dice, 3) ? log(dice) : ''}`
     case 7:
       return pick(dice, ['end', `section from ${selection(dice)}`])
     default:

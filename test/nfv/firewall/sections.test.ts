@@ -6,6 +6,8 @@ import { decide } from '../../../src/nfv/firewall/decide.js'
 import { noFacts } from '../../../src/nfv/firewall/environment.js'
 import { formatFile } from '../../../src/nfv/firewall/format.js'
 import { specOf, textOfSpec } from '../../../src/nfv/firewall/json.js'
+import { factsOf, knownAddresses } from '../../../src/nfv/firewall/known-addresses.js'
+import { lint } from '../../../src/nfv/firewall/lint/index.js'
 import { loadText } from '../../../src/nfv/firewall/load.js'
 import { Parser, parse } from '../../../src/nfv/firewall/parse.js'
 import { resolve } from '../../../src/nfv/firewall/resolve.js'
@@ -113,10 +115,72 @@ default reject from 10.0.0.1 to any with host-unreachable
   t.equal(resolved.tiers[1]![0]!.rule.answer, 'port-unreachable')
 })
 
+t.test('rules of a section are logged as it says, unless they say it themselves', async t => {
+  const text = `default drop
+section from 10.1.0.0/16 to any log 5/minute "from here"
+  web: allow tcp 80
+  ssh: drop tcp 22 log "ssh"
+end
+rest: allow udp from any to any
+`
+  const { lines, complaints } = parse(text)
+  t.same(complaints, [])
+  const written = text.replace('log 5/minute', 'log new 5/minute')
+  t.equal(formatFile(lines), written)
+  t.equal(formatFile(parse(textOfSpec(specOf(lines)).text).lines), written)
+  const [web, ssh, rest] = rulesOf(text).tiers[1]!.map(({ rule }) => rule.log)
+  t.same(web, { rate: { count: 5, per: 'minute' }, text: 'from here' })
+  t.same([ssh, rest], [{ text: 'ssh' }, undefined])
+})
+
+t.test('a VLAN is what is in its networks', async t => {
+  const text = 'default drop\na: allow tcp 80 from vlan 100 to any except vlan 200\n'
+  const { lines, complaints } = parse(text)
+  t.same(complaints, [])
+  t.equal(formatFile(lines), text)
+  const loaded = loadText(new Parser(), 'p.rules', text)
+  const known = knownAddresses(['100=10.1.0.0/24', '200=10.2.0.0/24'])
+  const resolved = resolve([{ name: 'p', order: 0, loaded }], factsOf(known, 0))
+  const says = (from: string, to: string) =>
+    decide(resolved, connectionInWords(from as Ip, to as Ip, 'tcp 80')).verdict
+  t.equal(says('10.1.0.9', '10.9.0.1'), 'allow')
+  t.equal(says('10.1.0.9', '10.2.0.1'), 'drop')
+  t.equal(says('10.3.0.9', '10.9.0.1'), 'drop')
+})
+
+t.test('a move into, or out of, a section is said with its ends', async t => {
+  const hints = (text: string) => {
+    const policies = [{ name: 'p', order: 0, loaded: loadText(new Parser(), 'p.rules', text) }]
+    return lint(policies, resolve(policies, noFacts(0)), noFacts(0)).map(({ hint, edit }) => [
+      hint,
+      edit?.do,
+    ])
+  }
+  t.same(hints('default drop\na: drop tcp\nsection from 10.1.0.0/16\nb: allow tcp 80\nend\n')[0], [
+    'move line 4 above p.rules:2 with the "from" and "to" of its section written out, or remove it',
+    undefined,
+  ])
+  t.same(
+    hints(
+      'default drop\nsection to 10.1.0.0/16\na: drop tcp\nend\nb: allow tcp 80 to 10.1.0.0/24\n',
+    )[0],
+    [
+      'move line 5 above p.rules:3, above the section there, with its "from" and "to" written out, or remove it',
+      undefined,
+    ],
+  )
+  t.equal(
+    hints('default drop\nsection to 10.1.0.0/16\na: drop tcp\nb: allow tcp 80\n')[0]![1],
+    'move-above',
+  )
+})
+
 t.test('what cannot be meant', async t => {
   const rows: readonly (readonly [text: string, message: RegExp])[] = [
     ['section', /a section has "from", "to" or both/],
     ['end', /no section is open here/],
+    ['a: drop tcp from vlan 5000', /"5000" is no VLAN/],
+    ['section log', /a section has "from", "to" or both/],
     ['section from any except 10.0.0.1\ntier main\nend', /no section is open here/],
     ['allow tcp 22 except 1-100', /no port is left/],
     ['allow tcp except from any', /ports behind "except" are missing/],

@@ -6,6 +6,7 @@ import type { Facts } from '../environment.js'
 import { type IsOver, maxLintSteps } from '../limits.js'
 import type { PolicyInput } from '../load.js'
 import type { Resolved } from '../resolved.js'
+import { knowingSections } from './moves.js'
 import { lintDefaults, lintNames, lintPortNames } from './names.js'
 import { lintOverlaps } from './overlaps.js'
 import { byPlace, type Remark } from './remark.js'
@@ -31,7 +32,7 @@ export const lint = (
   [
     ...policies.flatMap(policy => lintNames(policy, facts)),
     ...lintDefaults(policies),
-    ...lintOverlaps(resolved, facts, maxLintSteps, isOver),
+    ...knowingSections(lintOverlaps(resolved, facts, maxLintSteps, isOver), policies),
     ...lintUnseen(resolved),
     ...lintWide(resolved),
   ].sort(byPlace)
