@@ -6,6 +6,7 @@
 import { type Dpid, formatMac, ipNumber, type Mac, macNumber } from '../base/addresses.js'
 import type { Connection } from '../nfv/firewall/decide.js'
 import { ports } from '../openflow/values.js'
+import { usualHops } from '../pipeline/build.js'
 import type { RunGroup } from '../pipeline/choice.js'
 import { Conntrack } from '../pipeline/conntrack.js'
 import {
@@ -615,7 +616,7 @@ export const fieldsOf = (
     eth_src: macNumber(sourceMac),
     ...(destinationMac !== undefined && { eth_dst: macNumber(destinationMac) }),
     ...(tag !== undefined && { vlan_vid: 0x1000 | tag, vlan_pcp: 0 }),
-    nw_ttl: 64,
+    nw_ttl: connection.protocol === 58 ? usualHops(connection.sourcePort) : 64,
     ip_frag: 0,
     ...(typeof source === 'number'
       ? { eth_type: 0x0800, ip_src: source, ip_dst: destination }

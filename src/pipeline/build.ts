@@ -97,7 +97,7 @@ const buildIpv6 = (fields: Fields, payload: Uint8Array, tcp: TcpNumbers): Uint8A
   view.setUint32(0, ((6 << 28) | (trafficClass << 20) | Number(fields.ipv6_label ?? 0)) >>> 0)
   view.setUint16(4, transport.length)
   view.setUint8(6, Number(fields.ip_proto ?? 59))
-  view.setUint8(7, Number(fields.nw_ttl ?? 64))
+  view.setUint8(7, Number(fields.nw_ttl ?? usualHops(Number(fields.icmpv6_type ?? 0))))
   putWide(view, 8, fields.ipv6_src)
   putWide(view, 24, fields.ipv6_dst)
   return join(head, transport)
@@ -205,3 +205,11 @@ const icmpv6Head = (fields: Fields): Uint8Array => {
   }
   return bytes
 }
+
+/** The hop limit that a message of ICMPv6 needs to be taken (RFC 4861, RFC 2710, RFC 3810); of other types that of most hosts. */
+export const usualHops = (icmpv6Type: number): number =>
+  icmpv6Type >= 133 && icmpv6Type <= 137
+    ? 255
+    : (icmpv6Type >= 130 && icmpv6Type <= 132) || icmpv6Type === 143
+      ? 1
+      : 64

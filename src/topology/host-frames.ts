@@ -37,12 +37,17 @@ export const claimOf = (fields: Fields, at: PortRef, network: number): Claim | u
   const source = Number(fields.eth_src ?? 0)
   // Our own questions come back by a port that was cut off and leads to a switch of ours again: nobody is there.
   if (source === 0 || source === controllerMac || isGroupMac(source)) return undefined
+  if (isFromAfar(fields)) return { mac: formatMac(source), ips: noIps, at, network }
   const said = [fields.arp_sha, fields.nd_sll, fields.nd_tll].find(mac => mac && mac !== source)
   const own = { mac: formatMac(source), ips: noIps, at, network }
   if (said === undefined) return saidOf(fields, own)
   const other = saidOf(fields, own)
   return other && { ...own, other: { mac: formatMac(Number(said)), ips: other.ips } }
 }
+
+/** Neighbour discovery that some router has passed on tells nothing: RFC 4861 section 7.1. */
+const isFromAfar = ({ icmpv6_type: type, nw_ttl: hops }: Fields): boolean =>
+  (type === neighbourSolicitation || type === neighbourAdvertisement) && hops !== 255
 
 /** What it says of addresses. */
 const saidOf = (fields: Fields, claim: Claim): Claim | undefined => {

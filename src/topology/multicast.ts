@@ -183,6 +183,8 @@ const readMembership = (frame: Uint8Array): 'query' | readonly Report[] => {
   const { fields, l3, l4, payload } = readPacket(frame)
   const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength)
   if (fields.ip_proto === ipProtocols.igmp) return readIgmp(view, payload)
+  // A router has passed it on: RFC 2710 section 3, RFC 3810 section 5.
+  if (fields.nw_ttl !== 1) return []
   if (fields.icmpv6_type === 130) return 'query'
   if (l4 === undefined || l4 < l3 + 40) return []
   return readMld(view, l4, Number(fields.icmpv6_type))

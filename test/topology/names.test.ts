@@ -62,7 +62,7 @@ const readers: Readonly<Record<string, (text: string) => readonly string[] | und
     const question = { cost: 'given', count: 1, without: [], avoid: [], through: [] } as const
     const tags = { withTags: [], withoutTags: [] }
     try {
-      answerPaths(topology, { ...question, ...tags, from: text, to: text })
+      answerPaths(topology, { ...question, ...tags, from: text, to: dpidOf(1) })
       return theHost(topology, text)?.ips
     } catch {
       return undefined

@@ -24,12 +24,12 @@ export const builtInRules: readonly BuiltInRule[] = [
   },
   {
     name: 'neighbours',
-    text: 'allow-stateless icmp6 130-137, 143: neighbour discovery and listener reports',
+    text: 'allow-stateless icmp6 133-137 with hop limit 255, 130-132 and 143 with hop limit 1 to groups: neighbour discovery and listener reports',
     speaks: ({ protocol, sourcePort }) => protocol === 58 && neighbourTypes.has(sourcePort),
   },
   {
     name: 'groups',
-    text: 'allow-stateless proto igmp: membership of multicast groups',
-    speaks: ({ protocol, source }) => protocol === 2 && !source.includes(':'),
+    text: 'allow-stateless proto igmp to 224.0.0.0/4: membership of multicast groups',
+    speaks: ({ protocol, destination }) => protocol === 2 && /^2(2[4-9]|3\d)[.]/.test(destination),
   },
 ]

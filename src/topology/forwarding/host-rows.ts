@@ -15,6 +15,7 @@ import { bitsEqual, judgedHere, registers } from '../../pipeline/registers.js'
 import { writeUserdata } from '../../pipeline/userdata.js'
 import type { GuardLevel } from '../guard-level.js'
 import { type Host, hostKey } from '../model.js'
+import { onLink } from './link-messages.js'
 import { askMeter, teachMeter } from './meters.js'
 import { groupBit } from './rows.js'
 import { tagged, toSwitch } from './tags.js'
@@ -144,7 +145,7 @@ const claimRows = (host: Host, ip: Host['ips'][number], origin: Origin): Flow[] 
   const v4 = parseIpv4(ip)
   if (v4 !== undefined)
     return [row({ eth_type: etherTypes.arp, arp_spa: v4, arp_sha: mac }, `${ip} is ${host.mac}`)]
-  const icmpv6 = { eth_type: etherTypes.ipv6, ip_proto: ipProtocols.icmpv6 }
+  const icmpv6 = { eth_type: etherTypes.ipv6, ip_proto: ipProtocols.icmpv6, ...onLink }
   const v6 = parseIpv6(ip)!
   // biome-ignore format: a table
   return [
@@ -214,6 +215,7 @@ const neighbourAnswer = (host: Host, ip: bigint): Flow[] => {
   const nd: Match = {
     eth_type: etherTypes.ipv6,
     ip_proto: ipProtocols.icmpv6,
+    ...onLink,
     nd_target: ip,
     reg0: inNetwork(host),
   }
@@ -260,6 +262,7 @@ const sharedPortRows = (host: Host, ip: Host['ips'][number], origin: Origin): Fl
           eth_type: etherTypes.ipv6,
           ip_proto: ipProtocols.icmpv6,
           icmpv6_type: 135,
+          ...onLink,
           nd_target: parseIpv6(ip)!,
         }
       : { eth_type: etherTypes.arp, arp_op: 1, arp_tpa: v4 }

@@ -14,6 +14,7 @@ import { bitsEqual, registers } from '../../pipeline/registers.js'
 import { writeUserdata } from '../../pipeline/userdata.js'
 import type { MulticastGroup, Network } from '../model.js'
 import type { FloodPorts } from './flood.js'
+import { listenerMessages, membershipMessage } from './link-messages.js'
 import { seekMeter } from './meters.js'
 import { groupBit, isTagged } from './rows.js'
 import { fabricVlan, tagged } from './tags.js'
@@ -51,16 +52,11 @@ const punt = (reason: 'hear' | 'seek', network: number): Action => ({
   meter: seekMeter,
 })
 
-/** Queries of routers, listener reports and leavings, RFC 2710 and RFC 3810. */
-const listenerTypes = [130, 131, 132, 143]
-
 export const networkSection = (network: Network, ports: FloodPorts): Section => {
   const origin: Origin = { kind: 'network', name: network.name }
   const inNetwork = bitsEqual([registers.network, network.number])
   const fromHost = bitsEqual([registers.network, network.number], [registers.fromFabric, 0])
   const hear = { actions: [punt('hear', network.number)], goto: 'forward' } as const
-  const igmp: Match = { eth_type: etherTypes.ipv4, ip_proto: ipProtocols.igmp }
-  const icmpv6: Match = { eth_type: etherTypes.ipv6, ip_proto: ipProtocols.icmpv6 }
   const heard = (match: Match) =>
     flow(
       'track',
@@ -97,8 +93,7 @@ export const networkSection = (network: Network, ports: FloodPorts): Section => 
         origin,
       ),
       ...dhcpRows(network.number, origin),
-      heard(igmp),
-      ...listenerTypes.map(type => heard({ ...icmpv6, icmpv6_type: type })),
+      ...[membershipMessage, ...listenerMessages].map(heard),
     ],
     groups: groupsOf(
       {

@@ -13,6 +13,7 @@ import { controllerMac } from '../host-frames.js'
 import { returnDestination, roundDestination } from '../lldp.js'
 import type { Membership } from '../memberships.js'
 import type { Network, Port, Service, Switch } from '../model.js'
+import { onLink } from './link-messages.js'
 import { discoverMeter, packetMeter, teachMeter } from './meters.js'
 import { discover, groupBit, isTagged } from './rows.js'
 import { fabricTags, keepJudgement, tagged, vlanVid } from './tags.js'
@@ -356,7 +357,12 @@ const teachRows = (port: number, network: Network, guard: GuardLevel, origin: Or
       },
     ],
   }
-  const icmpv6: Match = { ...from, eth_type: etherTypes.ipv6, ip_proto: ipProtocols.icmpv6 }
+  const icmpv6: Match = {
+    ...from,
+    eth_type: etherTypes.ipv6,
+    ip_proto: ipProtocols.icmpv6,
+    ...onLink,
+  }
   const row = (table: 'guard' | 'claims', priority: number, match: Match, because: string) =>
     flow(table, priority, match, teach, because, origin)
   // biome-ignore format: a table

@@ -6,6 +6,7 @@ import { bitsEqual, registers } from '../../pipeline/registers.js'
 import { writeUserdata } from '../../pipeline/userdata.js'
 import type { Topology } from '../model.js'
 import { elections } from './elections.js'
+import { discoveryMessages, listenerMessages, membershipMessage } from './link-messages.js'
 import { askMeter, discoverMeter, packetMeter, seekMeter } from './meters.js'
 
 const origin: Origin = { kind: 'base', name: 'pipeline' }
@@ -63,9 +64,6 @@ const icmpv6 = (type: number): Match => ({
   icmpv6_type: type,
 })
 
-/** Neighbour discovery and multicast listener messages: RFC 4861, RFC 2710, RFC 3810. */
-const neighbourTypes = [130, 131, 132, 133, 134, 135, 136, 137, 143]
-
 /**
  * What a receiver may read as IP though the tables cannot: it takes a tag 0 for none (IEEE 802.1Q, 6.9), and stations
  * behind an access point take several LLC headers for the ethertype in them (RFC 1042, IEEE 802.1H).
@@ -118,9 +116,9 @@ const rows: readonly Flow[] = [
   row('answer', 0, {}, { goto: 'track' }, 'not a question we answer'),
   row('reply', 0, {}, { actions: [{ kind: 'output', port: ports.inPort }] }, 'an answer goes back where the question came from'),
   row('advertise', 0, {}, {}, 'no answer to a neighbour solicitation'),
-  ...neighbourTypes.map(type =>
-    row('track', 100, icmpv6(type), { goto: 'forward' }, 'neighbour discovery and listener reports pass untracked')),
-  row('track', 100, { eth_type: etherTypes.ipv4, ip_proto: ipProtocols.igmp }, { goto: 'forward' }, 'group membership reports pass untracked'),
+  ...[...discoveryMessages, ...listenerMessages].map(match =>
+    row('track', 100, match, { goto: 'forward' }, 'neighbour discovery and listener reports pass untracked')),
+  row('track', 100, membershipMessage, { goto: 'forward' }, 'group membership reports pass untracked'),
   row('forward', 10, { eth_dst: groupBit }, {}, 'broadcast in a network that has no tree here'),
   row('forward', 0, {}, {}, 'destination unknown'),
   row('transit', 0, {}, {}, 'no ways to this switch'),
