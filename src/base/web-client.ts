@@ -22,6 +22,7 @@ export interface WebQuestion {
 export interface WebAnswer {
   readonly status: number
   readonly isOk: boolean
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>
   readonly chunks: AsyncIterable<Uint8Array>
   /** The whole body. */
   text(): Promise<string>
@@ -58,8 +59,9 @@ export const askWeb = (url: string, question: WebQuestion = {}): Promise<WebAnsw
     )
     const connected = () => clearTimeout(connecting)
     asked.on('socket', socket => {
-      if (!socket.connecting) connected()
-      socket.once(isSecure ? 'secureConnect' : 'connect', connected)
+      // One that is used again is connected already.
+      if (socket.connecting) socket.once(isSecure ? 'secureConnect' : 'connect', connected)
+      else connected()
     })
     asked.on('close', connected)
     asked.setTimeout(silentMillis, () =>
@@ -75,6 +77,7 @@ const answerOf = (reply: IncomingMessage): WebAnswer => {
   const status = reply.statusCode ?? 0
   return {
     status,
+    headers: reply.headers,
     isOk: status >= 200 && status < 300,
     chunks: reply,
     text: async () => {

@@ -7,6 +7,7 @@ import { Command, Option } from 'commander'
 import { Failure } from '../base/failures.js'
 import { nearest } from '../base/nearest.js'
 import { sentenceOf } from '../base/system-errors.js'
+import { addAudit } from './audit.js'
 import type { Cli } from './cli.js'
 import { Client, type ClientOptions, Problem } from './client.js'
 import { declaredKind, declaredPlurals, listDeclared } from './declared.js'
@@ -20,6 +21,7 @@ import { applyObjects, deleteObject } from './objects.js'
 import { addPath } from './path.js'
 import { apply, check, confirm, remove, showHistory, undo } from './policies.js'
 import { readRuleFiles } from './rule-files.js'
+import { addToken } from './tokens.js'
 import { addTrace } from './trace.js'
 import { numberOf, UsageError } from './usage.js'
 
@@ -48,10 +50,12 @@ export const runCli = async (
   addPath(program, client, text => cli.print(text))
   addLearn(program, cli, client)
   addLog(program, cli, client)
+  addToken(program, cli, client)
   const exit = (value: number) => {
     code = value
   }
   addTrace(program, cli, client, exit)
+  addAudit(program, cli, client, exit)
   addPolicies(program, cli, client, exit)
   await more(program, exit)
   try {

@@ -189,14 +189,19 @@ const checkForce = async (
 interface HistoryEntry {
   readonly number: number
   readonly time: string
+  readonly by?: string
   readonly who?: string
   readonly why?: string
   readonly changes: readonly { readonly name: string; readonly change: string }[]
 }
 
-const entryLine = ({ number, time, who, why, changes }: HistoryEntry): string => {
+/** Who it was proven to be, and who they say they are: one token may have several users. */
+const personOf = (by: string | undefined, who: string | undefined): string =>
+  by === undefined || who === undefined || by === who ? (by ?? who ?? '-') : `${by}(${who})`
+
+const entryLine = ({ number, time, by, who, why, changes }: HistoryEntry): string => {
   const what = changes.map(({ name, change }) => `${signs[change] ?? '?'}${name}`)
-  return `${number} ${time} ${who ?? '-'} ${what.join(' ')}${why === undefined ? '' : ` "${why}"`}`
+  return `${number} ${time} ${personOf(by, who)} ${what.join(' ')}${why === undefined ? '' : ` "${why}"`}`
 }
 
 /** Newest last, as it is read on a terminal. */

@@ -8,6 +8,7 @@ import type { Disk } from '../base/env.js'
 import { Failure } from '../base/failures.js'
 import { mistakeText, schemaMistakes } from '../base/schema-mistakes.js'
 import type { RestSettings } from './rest/listeners.js'
+import { roleSchema } from './rights/rights.js'
 
 const restSchema = Type.Object(
   {
@@ -30,8 +31,15 @@ const restSchema = Type.Object(
     trustProxy: Type.Optional(
       Type.Union([Type.String(), Type.Array(Type.String(), { minItems: 1 })]),
     ),
+    /** Roles of clients by the common name of their certificate. */
+    clients: Type.Optional(Type.Record(Type.String(), roleSchema)),
+    /** Requests a second of one token; 100 when it is not said. */
+    requestsPerSecond: Type.Optional(Type.Integer({ minimum: 1 })),
   },
-  { additionalProperties: false, title: 'HOST:PORT, or listen, tls, names and trustProxy' },
+  {
+    additionalProperties: false,
+    title: 'HOST:PORT, or listen, tls, names, trustProxy, clients and requestsPerSecond',
+  },
 )
 
 export const configSchema = Type.Object(

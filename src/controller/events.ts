@@ -15,6 +15,7 @@ const kept = 10_000
 
 /** Kinds of events that are more than the life of the network, and how loud they are in the log. */
 const levels: Readonly<Record<string, 'warn' | 'error'>> = {
+  'audit-lost': 'error',
   'checksum-offload': 'warn',
   'foreign-flow': 'warn',
   'mastership-lost': 'warn',

@@ -23,6 +23,7 @@ import type { Journal } from './events.js'
 import { lockFolder } from './lock.js'
 import { holdLostStore, noteLoss } from './lost-store.js'
 import { ObjectKeeper } from './objects/objects.js'
+import { auditRequests, auditRoutes } from './rest/audit-routes.js'
 import { eventRoutes } from './rest/event-routes.js'
 import { forgetRoutes } from './rest/forget-routes.js'
 import { learningRoutes } from './rest/learning-routes.js'
@@ -31,7 +32,12 @@ import { objectRoutes, type StatusOf } from './rest/object-routes.js'
 import { pathRoutes } from './rest/path-routes.js'
 import { routes } from './rest/routes.js'
 import { endpointsOf, serveRest } from './rest/serve.js'
-import { createRest, type TokenAttempt } from './rest/server.js'
+import { createRest } from './rest/server.js'
+import { tokenRoutes } from './rest/token-routes.js'
+import { Audit } from './rights/audit.js'
+import { Guard, type TokenAttempt } from './rights/guard.js'
+import { rights, rightsOfViews } from './rights/rights.js'
+import { Tokens } from './rights/tokens.js'
 import { RuleWatcher } from './rule-watcher.js'
 import { ryuRoutes } from './ryu/routes.js'
 import { endpointOf, listening, openSouthbound, type SouthboundOptions } from './southbound.js'
@@ -75,6 +81,8 @@ export interface Running {
   readonly endpoints: Endpoints
   /** What is kept, for whoever runs the controller within another program. */
   readonly store: Store
+  /** What the API has, each as `METHOD /path`. */
+  readonly routes: readonly string[]
   /** Reads certificates again. */
   reload(): Promise<void>
   stop(): Promise<void>
@@ -215,19 +223,30 @@ const start = async (
           ...(declared?.status(kind, name) ??
             controller.stateOf(kind, name) ?? { state: 'pending' }),
         }
-  const api = await serveRest(
-    env,
-    rest,
-    { token, tokenRefused: tellAttempts(env, controller.journal) },
-    [
-      routes(controller),
-      eventRoutes(controller.journal, env.timers),
-      forgetRoutes(controller),
-      pathRoutes(controller),
-      learningRoutes(controller),
-      objectRoutes(objects, statusOf),
-    ],
-  )
+  const tokens = await Tokens.load(env, store)
+  const audit = await Audit.open(env, options.data)
+  undo.push(() => audit.close())
+  audit.on('event', event => controller.journal.add(event))
+  const guard = new Guard({
+    ...env,
+    ...rest,
+    rights: { ...rights, ...rightsOfViews(controller.views) },
+    firstToken: token,
+    tokens,
+    isProxied: rest.trustProxy !== undefined,
+    refused: tellAttempts(env, controller.journal),
+  })
+  const hook = (app: FastifyInstance) => auditRequests(app, audit, env.clock)
+  const api = await serveRest(env, rest, { guard, audit: hook }, [
+    tokenRoutes(tokens),
+    auditRoutes(audit),
+    routes(controller),
+    eventRoutes(controller.journal, env.timers),
+    forgetRoutes(controller),
+    pathRoutes(controller),
+    learningRoutes(controller),
+    objectRoutes(objects, statusOf),
+  ])
   undo.push(() => api.close())
   const ryu =
     options.ryuFirewall === undefined
@@ -278,7 +297,7 @@ const start = async (
     await southbound.reload()
   }
   env.log.info({ rest: endpoints.restUrls, openflow: endpoints.openflow }, 'ready')
-  return { endpoints, store, reload, stop }
+  return { endpoints, store, routes: guard.routes, reload, stop }
 }
 
 /** All that people have written and that may name a switch. */
@@ -310,9 +329,7 @@ const serveRyu = async (
   address: string,
 ): Promise<FastifyInstance> => {
   const endpoint = endpointOf(address, '--ryu-firewall', false)
-  const app = await createRest({ token: undefined, log: env.log, timers: env.timers }, [
-    ryuRoutes(controller),
-  ])
+  const app = await createRest({ log: env.log, timers: env.timers }, [ryuRoutes(controller)])
   await listening(() => app.listen(endpoint), address, '--ryu-firewall')
   return app
 }

@@ -342,8 +342,12 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
     this.awaitConfirmation(topology)
   }
 
-  #tell(changes: readonly PolicyChange[], { who, why }: Reason): void {
-    const more = { ...(who !== undefined && { who }), ...(why !== undefined && { why }) }
+  #tell(changes: readonly PolicyChange[], { by, who, why }: Reason): void {
+    const more = {
+      ...(by !== undefined && { by }),
+      ...(who !== undefined && { who }),
+      ...(why !== undefined && { why }),
+    }
     const applied = changes.filter(each => each.after).map(each => each.name)
     if (applied.length > 0)
       this.emit('event', { kind: 'policy-applied', policies: applied, ...more })

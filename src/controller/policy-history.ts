@@ -5,8 +5,11 @@ import { listAll } from './facts.js'
 import type { Policy } from './policy.js'
 import type { Op, Store } from './store/store.js'
 
-/** Who asks, and why; as they say themselves. */
+/** Who asks, and why. */
 export interface Reason {
+  /** As it was proven, by a token or a certificate. */
+  readonly by?: string
+  /** As they say themselves. */
   readonly who?: string
   readonly why?: string
   /** Taken back by itself after so long, unless it is confirmed. */
@@ -28,6 +31,9 @@ export interface HistoryEntry {
   readonly number: number
   /** ISO 8601. */
   readonly time: string
+  /** As it was proven. */
+  readonly by?: string
+  /** As they say themselves. */
   readonly who?: string
   readonly why?: string
   readonly changes: readonly PolicyChange[]
@@ -109,13 +115,14 @@ export class PolicyHistory {
   /** The next entry, and what must be written with the change that it tells of. */
   entryOf(
     changes: readonly PolicyChange[],
-    { who, why, confirmSeconds, undoOf }: Reason,
+    { by, who, why, confirmSeconds, undoOf }: Reason,
     wallMillis: number,
   ): { entry: HistoryEntry; unconfirmed: Unconfirmed | undefined; ops: Op[] } {
     const number = (this.#entries.at(-1)?.number ?? 0) + 1
     const entry: HistoryEntry = {
       number,
       time: new Date(wallMillis).toISOString(),
+      ...(by !== undefined && { by }),
       ...(who !== undefined && { who }),
       ...(why !== undefined && { why }),
       ...(undoOf !== undefined && { undoOf }),

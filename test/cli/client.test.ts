@@ -71,7 +71,7 @@ const reached = (app: Awaited<ReturnType<typeof createRest>>): Promise<void> =>
 
 t.test('the server answers before anybody gives up, whatever hangs', async t => {
   const env = new SimulatedEnv()
-  const options = { token: undefined, log: env.log, timers: env.timers }
+  const options = { log: env.log, timers: env.timers }
   const app = await createRest(options, [
     app => app.get('/hangs', () => new Promise(() => undefined)),
   ])

@@ -64,7 +64,7 @@ t.test('undo of a watched file says that the file still says otherwise', async t
   t.match(await sluice(at, ['undo']), { code: 0, err: '' }, 'nothing of one that is not watched')
   await at.call('PUT', '/api/v1/policies/p', { source: 'default allow\n' })
   t.match(await sluice(at, ['delete', 'policy', 'p', '-m', 'not needed']), { code: 0 })
-  t.match(await sluice(at, ['history']), { out: /ann -p "not needed"$/ })
+  t.match(await sluice(at, ['history']), { out: /admin\(ann\) -p "not needed"$/ })
 })
 
 t.test('undo --write-file writes what is in force again, which a restart keeps', async t => {

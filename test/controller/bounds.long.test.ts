@@ -161,7 +161,7 @@ t.test('what is declared is looked at once for all that came together', async t 
 
 const serve = async (t: Test, limits: CallerLimits) => {
   const callers = new Callers(env.log, limits)
-  const app = await createRest({ token: undefined, log: env.log, timers: env.timers, callers }, [
+  const app = await createRest({ log: env.log, timers: env.timers, callers }, [
     scope => {
       scope.get('/big', async () => ({ text: 'x'.repeat(4_000_000) }))
       scope.get('/small', async () => ({ text: 'x' }))
@@ -273,7 +273,7 @@ t.test('a broken mark of Ryu is none', async t => {
 })
 
 t.test('a body of very many mistakes is refused at the first', async t => {
-  const app = await createRest({ token: undefined, log: env.log, timers: env.timers }, [
+  const app = await createRest({ log: env.log, timers: env.timers }, [
     scope => {
       const body = { type: 'array', items: { type: 'object' } }
       scope.post('/list', { schema: { body } }, async () => ({}))

@@ -12,7 +12,7 @@ import { until } from '../until.js'
 const serve = async (t: Test, life = 1) => {
   const env = new SimulatedEnv()
   const journal = new Journal(env.clock, env.log, life)
-  const app = await createRest({ token: undefined, log: env.log, timers: env.timers }, [
+  const app = await createRest({ log: env.log, timers: env.timers }, [
     eventRoutes(journal, env.timers),
   ])
   await app.listen({ host: '127.0.0.1', port: 0 })

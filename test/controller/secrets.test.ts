@@ -7,6 +7,7 @@ import { CollectingLog } from '../../src/base/log.js'
 import { realEnv } from '../../src/base/real-env.js'
 import { run } from '../../src/controller/main.js'
 import { createRest } from '../../src/controller/rest/server.js'
+import { guardOf } from './first-token.js'
 
 const log = new CollectingLog()
 
@@ -29,7 +30,7 @@ t.test('an empty token file is refused at the start', async t => {
 
 t.test('the header is "Bearer", one blank, and the token', async t => {
   const { timers } = realEnv(log)
-  const app = await createRest({ token: '', log, timers }, [
+  const app = await createRest({ guard: guardOf('', { 'POST /write': ['admin'] }), log, timers }, [
     scope => {
       scope.post('/write', async () => 'written')
     },

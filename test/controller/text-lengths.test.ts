@@ -3,16 +3,20 @@ import t from 'tap'
 import { CollectingLog } from '../../src/base/log.js'
 import { realEnv } from '../../src/base/real-env.js'
 import { createRest } from '../../src/controller/rest/server.js'
+import { guardOf } from './first-token.js'
 
 t.test('characters of two units are two', async t => {
   const log = new CollectingLog()
   const { timers } = realEnv(log)
   const body = { type: 'object', properties: { who: { type: 'string', maxLength: 4 } } }
-  const app = await createRest({ token: 'secret', log, timers }, [
-    scope => {
-      scope.post('/write', { schema: { body } }, async () => 'written')
-    },
-  ])
+  const app = await createRest(
+    { guard: guardOf('secret', { 'POST /write': ['admin'] }), log, timers },
+    [
+      scope => {
+        scope.post('/write', { schema: { body } }, async () => 'written')
+      },
+    ],
+  )
   t.teardown(() => app.close())
   const headers = { host: 'localhost', authorization: 'Bearer secret' }
   const statusOf = async (who: string) =>

@@ -1,6 +1,7 @@
 /** Documents that are written from tables of the code. `npm run docs` writes them; a test fails when one is behind. */
 
 import { failures } from '../../src/base/failures.js'
+import { rights, roles } from '../../src/controller/rights/rights.js'
 import { grammar } from '../../src/nfv/firewall/grammar.js'
 import { policyDocument } from '../../src/nfv/firewall/schema.js'
 import { label, registers } from '../../src/pipeline/registers.js'
@@ -48,6 +49,27 @@ ${bitsOf(registers)}
 ${bitsOf(label)}
 `
 
+const rightsPage = (): string => `# Who may do what
+
+Written from \`src/controller/rights/rights.ts\`; do not edit it here. How tokens and certificates are made: [service.md](service.md).
+
+A role ${Object.entries(roles)
+  .map(([name, what]) => `**${name}** ${what}`)
+  .join(
+    '; ',
+  )}. A route that is not in this table does not start. On a plain address of loopback, with no proxy in front, whoever has no token is a viewer.
+
+${table(
+  ['route', ...Object.keys(roles)],
+  Object.entries(rights).map(([route, right]) => [
+    `\`${route}\``,
+    ...Object.keys(roles).map(role =>
+      right === 'public' ? 'everybody' : right.some(each => each === role) ? 'yes' : '',
+    ),
+  ]),
+)}
+`
+
 const failuresPage = (): string => `# Failures
 
 Written from \`src/base/failures.ts\`; do not edit it here. The API answers them as \`application/problem+json\` (RFC 9457) with \`type\` \`urn:sluice:failure:CODE\`.
@@ -64,6 +86,7 @@ const json = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`
 export const documents: Readonly<Record<string, () => string>> = {
   'docs/pipeline.md': pipeline,
   'docs/failures.md': failuresPage,
+  'docs/rights.md': rightsPage,
   'docs/wire.md': wireReference,
   'contrib/editor/sluice.tmLanguage.json': () => json(grammar),
   'contrib/editor/policy.schema.json': () => json(policyDocument),

@@ -8,6 +8,7 @@ import type { Env } from '../../base/env.js'
 import { Failure } from '../../base/failures.js'
 import { formatEndpoint, isLoopback } from '../../base/places.js'
 import { checkWebTls, createWebServer, type WebServer, type WebTls } from '../../base/web-server.js'
+import type { Role } from '../rights/rights.js'
 import { endpointOf, listening } from '../southbound.js'
 
 /** Paths of PEM files. */
@@ -33,6 +34,10 @@ export interface RestSettings {
   readonly names?: readonly string[]
   /** Addresses and networks of proxies that say whom they ask for. */
   readonly trustProxy?: readonly string[]
+  /** Roles of clients by the common name of their certificate. */
+  readonly clients?: Readonly<Record<string, Role>>
+  /** Requests a second of one who asks from elsewhere. */
+  readonly requestsPerSecond?: number
 }
 
 /** @throws {Failure} `bad-request`; `unsafe-address` beyond loopback without TLS */

@@ -10,6 +10,7 @@ import {
   type ObjectKeeper,
   type StoredObject,
 } from '../objects/objects.js'
+import { memberDifference } from '../rights/differences.js'
 import { nameForm, waitSeconds } from './schemas.js'
 
 /** What is true of an object, kept by whoever brings it about; undefined: nobody does yet. */
@@ -86,7 +87,12 @@ export const objectRoutes =
       writing('put objects in force, all or none', { body: documents, querystring: applyQuery }),
       async request => {
         const wishes = request.body.objects
+        const before = wishes.map(wish => specOf(objects, wish))
         const changes = await objects.apply(wishes, {}, request.query.dryRun === 'true')
+        request.difference = wishes.map((wish, at) => ({
+          ...{ kind: wish.kind, name: wish.name, change: changes[at] },
+          members: memberDifference(before[at], specOf(objects, wish)),
+        }))
         await settle(objects, statusOf, wishes, request.query)
         return { items: wishes.map((wish, at) => applied(objects, statusOf, wish, changes[at]!)) }
       },
@@ -130,7 +136,9 @@ const kindRoutes = (
           detail: `The document is named ${request.body.name}, the address says ${wish.name}.`,
         })
       const isDryRun = request.query.dryRun === 'true'
+      const before = specOf(objects, wish)
       const [change] = await objects.apply([wish], expectationOf(request), isDryRun)
+      request.difference = { change, members: memberDifference(before, specOf(objects, wish)) }
       await settle(objects, statusOf, [wish], request.query)
       const object = objects.find(kind, wish.name)
       if (object) reply.header('etag', etagOf(object))
@@ -151,6 +159,15 @@ const kindRoutes = (
       return answerDeleted(objects, kind, request.params.name, reply)
     },
   )
+}
+
+/** As it is kept; undefined when there is none. */
+const specOf = (
+  objects: ObjectKeeper,
+  wish: { readonly kind: string; readonly name: string },
+): unknown => {
+  const kind = objects.kinds.find(each => each.kind === wish.kind)
+  return kind && objects.find(kind, wish.name)?.spec
 }
 
 /** Gone at once, or on its way out. */

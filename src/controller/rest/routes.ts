@@ -1,5 +1,5 @@
 /** The routes of the API: each a few lines that ask the controller and shape the answer. */
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Static } from 'typebox'
 import { Failure } from '../../base/failures.js'
 import type { Controller } from '../controller.js'
@@ -9,6 +9,8 @@ import { plan } from '../plan.js'
 import { etagOf, type PolicyWish } from '../policy.js'
 import type { HistoryEntry, Reason } from '../policy-history.js'
 import { notReady } from '../readiness.js'
+import { textDifference } from '../rights/differences.js'
+import { type Identity, mustBeInScope } from '../rights/guard.js'
 import { ruleChanges } from '../rule-changes.js'
 import { trace } from '../trace.js'
 import { switchMeant } from './forget-routes.js'
@@ -49,10 +51,12 @@ export const routes =
   (controller: Controller) =>
   (app: FastifyInstance): void => {
     app.get('/livez', read('whether the process lives'), async () => ({ status: 'ok' }))
-    app.get('/readyz', read('whether it serves, and why not'), async (_, reply) => {
+    app.get('/readyz', read('whether it serves, and why not'), async (request, reply) => {
       const reasons = notReady(controller)
       if (reasons.length === 0) return { status: 'ok' }
-      return reply.code(503).send({ status: 'not-ready', reasons })
+      // They name switches and files.
+      const told = request.identity ? { reasons } : {}
+      return reply.code(503).send({ status: 'not-ready', ...told })
     })
     readingRoutes(app, controller)
     policyRoutes(app, controller)
@@ -195,7 +199,7 @@ const policyRoutes = (app: FastifyInstance, controller: Controller): void => {
       items: await applyPolicies(
         controller,
         request.body.policies.map(({ name, ...body }) => wishOf(name, body)),
-        request.query,
+        request,
       ),
     }),
   )
@@ -210,7 +214,7 @@ const policyRoutes = (app: FastifyInstance, controller: Controller): void => {
       const [item] = await applyPolicies(
         controller,
         [wishOf(request.params.name, request.body)],
-        request.query,
+        request,
         request.headers['if-match'],
       )
       return item
@@ -220,13 +224,17 @@ const policyRoutes = (app: FastifyInstance, controller: Controller): void => {
     '/api/v1/policies/:name',
     write('take a policy out of force', { params: nameParams, querystring: waitQuery }),
     async (request, reply) => {
+      const { name } = request.params
+      mustBeInScope(request.identity, [name])
+      const before = controller.policies.list().find(each => each.name === name)
       await controller.policies.remove(
         request.params.name,
         controller.topology.current,
         request.headers['if-match'],
-        reasonOf(request.query),
+        reasonOf(request),
         isDryRun(request.query),
       )
+      request.difference = [{ policy: name, ...textDifference(before, undefined) }]
       await settle(controller, request.query)
       return reply.code(204).send()
     },
@@ -253,33 +261,60 @@ const historyItem = ({ changes, ...entry }: HistoryEntry) => ({
   })),
 })
 
-const reasonOf = ({ who, why, confirm }: Static<typeof waitQuery>): Reason => ({
+/** A request whose query says who and why. */
+type Asking = Pick<FastifyRequest, 'identity' | 'difference'> & {
+  readonly query: Static<typeof waitQuery>
+}
+
+/** What is said, beside who it is that says so. */
+const reasonOf = ({ identity, query: { who, why, confirm } }: Asking): Reason => ({
+  ...(identity && { by: identity.name }),
   ...(who !== undefined && { who }),
   ...(why !== undefined && { why }),
   ...(confirm !== undefined && { confirmSeconds: Number(confirm) }),
 })
 
+const namesOf = ({ changes }: HistoryEntry): string[] => changes.map(({ name }) => name)
+
 const historyRoutes = (app: FastifyInstance, controller: Controller): void => {
   const { policies } = controller
+  const inScope = (identity: Identity, number: number | undefined): number => {
+    const entry = number === undefined ? policies.history.last() : policies.history.get(number)
+    mustBeInScope(identity, namesOf(entry))
+    return entry.number
+  }
   app.get('/api/v1/history', read('changes of the policies, oldest first'), async () => ({
     items: policies.history.list().map(historyItem),
     ...(policies.history.unconfirmed && { unconfirmed: policies.history.unconfirmed }),
   }))
-  app.post('/api/v1/history/confirm', write('let the change that waits stay'), async () =>
-    historyItem(await policies.confirm()),
-  )
+  app.post('/api/v1/history/confirm', write('let the change that waits stay'), async request => {
+    const { unconfirmed } = policies.history
+    if (unconfirmed)
+      mustBeInScope(request.identity, namesOf(policies.history.get(unconfirmed.number)))
+    const confirmed = await policies.confirm()
+    request.difference = { confirmed: confirmed.number }
+    return historyItem(confirmed)
+  })
   app.post<{ Querystring: Static<typeof undoQuery> }>(
     '/api/v1/history/undo',
     write('take a change of the policies back', { querystring: undoQuery }),
     async request => {
       const { number } = request.query
+      const meant = number === undefined ? undefined : Number(number)
+      // Whoever may change some policies only takes back what was looked at, whatever comes in between.
+      const target = request.identity?.policies ? inScope(request.identity, meant) : meant
       const was = new Map(policies.list().map(policy => [policy.name, policy]))
       const undone = await policies.undo(
-        number === undefined ? undefined : Number(number),
+        target,
         controller.topology.current,
-        reasonOf(request.query),
+        reasonOf(request),
         isDryRun(request.query),
       )
+      request.difference = undone.changes.map(({ name, before }) => ({
+        policy: name,
+        undoOf: undone.number,
+        ...textDifference(was.get(name), before),
+      }))
       await settle(controller, request.query)
       const [files, written]: [string[], string[]] = [[], []]
       for (const { name, before } of undone.changes) {
@@ -305,9 +340,14 @@ const historyRoutes = (app: FastifyInstance, controller: Controller): void => {
 const applyPolicies = async (
   controller: Controller,
   wishes: readonly PolicyWish[],
-  query: Static<typeof waitQuery>,
+  asking: Asking,
   match?: string,
 ) => {
+  const { query } = asking
+  mustBeInScope(
+    asking.identity,
+    wishes.map(({ name }) => name),
+  )
   const before = new Map(controller.policies.list().map(policy => [policy.name, policy]))
   for (const { watch, file } of wishes)
     if (watch && file !== undefined) await controller.mayWatch(file)
@@ -315,9 +355,14 @@ const applyPolicies = async (
     wishes,
     controller.topology.current,
     match,
-    reasonOf(query),
+    reasonOf(asking),
     isDryRun(query),
   )
+  asking.difference = wishes.map(({ name, ...after }) => ({
+    policy: name,
+    change: changes.get(name),
+    ...textDifference(before.get(name), after),
+  }))
   if (isDryRun(query))
     return wishes.map(wish => ({
       kind: 'Policy',

@@ -16,7 +16,7 @@ import { createRest, limitTimes, type RestOptions, type RoutePlugin } from './se
 export const serveRest = async (
   env: Env,
   settings: RestSettings,
-  options: Pick<RestOptions, 'token' | 'tokenRefused'>,
+  options: Pick<RestOptions, 'guard' | 'audit'>,
   plugins: readonly RoutePlugin[],
 ): Promise<Listeners> => {
   const { tls, trustProxy } = settings
@@ -45,6 +45,9 @@ export const serveRest = async (
       limitTimes(server)
       callers.watch(server, connected)
     },
+  }).catch(async (error: unknown) => {
+    await app.close()
+    throw error
   })
   return {
     ...listeners,

@@ -1,11 +1,10 @@
 /**
  * The northbound API: Fastify with the guards that every request passes.
  *
- *     Host known? ── Origin ours? ── an upgrade: of the events? ── a write: token right? ── body valid? ── route
+ *     Host known? ── Origin ours? ── an upgrade: of the events? ── who asks, and may they? ── body valid? ── route
  *
  * and problem+json on failure.
  */
-import { createHash, timingSafeEqual } from 'node:crypto'
 import swagger from '@fastify/swagger'
 import websocket from '@fastify/websocket'
 import type { ErrorObject } from 'ajv'
@@ -14,12 +13,15 @@ import type { Timers } from '../../base/env.js'
 import { Failure } from '../../base/failures.js'
 import type { Log } from '../../base/log.js'
 import { mistakeText, schemaMistakes } from '../../base/schema-mistakes.js'
+import type { Guard } from '../rights/guard.js'
 import { Callers } from './callers.js'
 import { socketPath } from './event-routes.js'
 
 export interface RestOptions {
-  /** Writes need it; undefined: whoever reaches the address may write. */
-  readonly token: string | undefined
+  /** Who may do what; absent: whoever reaches the address may do everything. */
+  readonly guard?: Guard
+  /** Hangs itself in where answers are given. */
+  readonly audit?: (app: FastifyInstance) => void
   /** More names that the Host header may carry. */
   readonly names?: () => readonly string[]
   /** Addresses and networks of proxies, whose word is taken for where a request comes from. */
@@ -28,16 +30,6 @@ export interface RestOptions {
   readonly timers: Timers
   /** How many there may be; absent: as many as usual. */
   readonly callers?: Callers
-  /** Somebody gave a token that is wrong. */
-  readonly tokenRefused?: (attempt: TokenAttempt) => void
-}
-
-/** Never with the token: what is wrong by a letter is still a secret. */
-export interface TokenAttempt {
-  readonly remote: string
-  readonly method: string
-  /** Without its query. */
-  readonly path: string
 }
 
 export type RoutePlugin = (app: FastifyInstance) => void
@@ -82,6 +74,8 @@ export const createRest = async (
   const callers = options.callers ?? new Callers(options.log)
   callers.watch(app.server)
   limitTimes(app.server)
+  // First of all: what others register is seen.
+  guard(app, options)
   await app.register(websocket, { options: { maxPayload: 64 * 1024, perMessageDeflate: false } })
   await app.register(swagger, {
     openapi: {
@@ -96,9 +90,9 @@ export const createRest = async (
       },
     },
   })
-  guard(app, options)
-  bound(app, callers)
+  bound(app, callers, options.guard)
   answerInTime(app, options.timers)
+  options.audit?.(app)
   for (const plugin of plugins) app.register(async scope => plugin(scope))
   answerFailures(app, options.log)
   app.get('/api/v1/openapi.json', { schema: { hide: true } }, async () => app.swagger())
@@ -143,10 +137,12 @@ const answerInTime = (app: FastifyInstance, timers: Timers): void => {
 }
 
 /** Streams and answers have an end to how many they are. */
-const bound = (app: FastifyInstance, callers: Callers): void => {
+const bound = (app: FastifyInstance, callers: Callers, guard: Guard | undefined): void => {
   app.addHook('onRequest', async request => {
     const isStream = request.ws || request.headers.accept?.includes('text/event-stream') === true
-    if (isStream) callers.stream(request.raw.socket)
+    if (!isStream) return
+    callers.stream(request.raw.socket)
+    guard?.watch(request)
   })
   app.addHook('onSend', async (request, _reply, payload) => {
     if (typeof payload === 'string') callers.answer(payload.length, request.raw.socket)
@@ -154,22 +150,25 @@ const bound = (app: FastifyInstance, callers: Callers): void => {
 }
 
 const guard = (app: FastifyInstance, options: RestOptions): void => {
-  const digest = options.token === undefined ? undefined : hash(options.token)
+  app.decorateRequest('identity', undefined)
+  app.decorateRequest('difference', undefined)
+  app.decorateRequest('failure', undefined)
+  app.addHook('onRoute', ({ method, url }) => {
+    for (const each of [method].flat()) options.guard?.check(each, url)
+  })
   app.addHook('onRequest', async (request, reply) => {
     reply.headers(secureHeaders)
     checkHost(request, options)
     checkOrigin(request)
     checkUpgrade(request)
-    if (digest && (isWrite(request) || isFromElsewhere(request, options)))
-      checkToken(request, digest, options)
+    options.guard?.admit(request)
   })
+  let stop: (() => void) | undefined
+  app.addHook('onReady', async () => {
+    stop = options.guard?.start()
+  })
+  app.addHook('onClose', async () => stop?.())
 }
-
-/** Over TLS, or by way of a proxy: whoever asks may be anywhere. */
-const isFromElsewhere = (request: FastifyRequest, { trustProxy }: RestOptions): boolean =>
-  'encrypted' in request.raw.socket || trustProxy !== undefined
-
-const hash = (text: string): Buffer => createHash('sha256').update(text).digest()
 
 /** Names a loopback listener answers to; a page that rebinds its own name to 127.0.0.1 is refused. */
 const checkHost = (request: FastifyRequest, options: RestOptions): void => {
@@ -203,24 +202,6 @@ const checkUpgrade = (request: FastifyRequest): void => {
     throw new Failure('bad-request', { detail: `WebSockets are at ${socketPath} only.` })
 }
 
-const checkToken = (
-  request: FastifyRequest,
-  digest: Buffer,
-  { tokenRefused }: Pick<RestOptions, 'tokenRefused'>,
-): void => {
-  const { authorization } = request.headers
-  const token = /^bearer ([^\s]+)$/i.exec(authorization ?? '')?.[1]
-  if (token !== undefined && timingSafeEqual(hash(token), digest)) return
-  // Who forgot it has tried nothing.
-  if (authorization === undefined) throw new Failure('no-token')
-  tokenRefused?.({
-    remote: request.ip,
-    method: request.method,
-    path: request.url.split('?')[0]!.slice(0, 200),
-  })
-  throw new Failure(token === undefined ? 'no-token' : 'wrong-token')
-}
-
 const answerFailures = (app: FastifyInstance, log: Log): void => {
   app.setNotFoundHandler(async (request, reply) => {
     const failure = new Failure('no-route', { path: request.url.split('?')[0] })
@@ -228,6 +209,7 @@ const answerFailures = (app: FastifyInstance, log: Log): void => {
   })
   app.setErrorHandler(async (error: FastifyError, request, reply) => {
     const failure = asFailure(error)
+    request.failure = failure?.code
     if (failure === undefined) log.error({ err: error, url: request.url }, 'a request failed')
     const problem = failure?.toProblem() ?? {
       type: 'about:blank',
@@ -235,6 +217,9 @@ const answerFailures = (app: FastifyInstance, log: Log): void => {
       status: 500,
       detail: `Look for request ${request.id} in the log of the controller.`,
     }
+    if (failure?.status === 401) reply.header('www-authenticate', 'Bearer')
+    if (failure?.code === 'too-many-requests')
+      reply.header('retry-after', String(failure.context.retryAfter))
     return reply.code(Number(problem.status)).type('application/problem+json').send(problem)
   })
 }
@@ -272,11 +257,3 @@ const bodyMistakes: Readonly<Record<string, string>> = {
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'The body is not as long as its Content-Length says.',
   FST_ERR_BAD_URL: 'The address cannot be read: a % in it is followed by two hex digits.',
 }
-
-/** Questions that are a POST only because they have a body. */
-const questions = new Set(['/api/v1/trace', '/api/v1/plan'])
-
-const isWrite = (request: FastifyRequest): boolean =>
-  request.method !== 'GET' &&
-  request.method !== 'HEAD' &&
-  !questions.has(request.routeOptions.url ?? '')

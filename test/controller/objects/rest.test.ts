@@ -7,6 +7,7 @@ import { objectRoutes } from '../../../src/controller/rest/object-routes.js'
 import { createRest } from '../../../src/controller/rest/server.js'
 import { MemoryStore } from '../../../src/controller/store/memory-store.js'
 import { switchKind } from '../../../src/controller/switch-setup/kind.js'
+import { guardOf } from '../first-token.js'
 
 const plainKind: Kind = {
   ...switchKind,
@@ -23,7 +24,7 @@ const serve = async () => {
   const store = new MemoryStore(env)
   const objects = await ObjectKeeper.load(env.timers, store, [switchKind, plainKind])
   const states = new Map<string, { state: string; reason?: string }>()
-  const app = await createRest({ token: 'secret', log: env.log, timers: env.timers }, [
+  const app = await createRest({ guard: guardOf('secret'), log: env.log, timers: env.timers }, [
     objectRoutes(objects, (_, name) => states.get(name)),
   ])
   const call = async (

@@ -1,0 +1,220 @@
+/**
+ * The audit log: who asked for what change, proven how, from where, and what came of it. Lines of JSON in files of their
+ * own (`audit.jsonl`, older ones `audit.1.jsonl` to `audit.8.jsonl`), each with the hash of the line before. An answer is given when its
+ * line is on disk.
+ */
+import { EventEmitter } from 'node:events'
+import { join } from 'node:path'
+import {
+  type AuditContent,
+  type AuditEntry,
+  ChainCheck,
+  chained,
+  hashOfNothing,
+} from '../../base/audit-chain.js'
+import type { Env, JournalFile } from '../../base/env.js'
+import { wordsOf } from '../../base/system-errors.js'
+
+export interface AuditEvents {
+  event: [event: { readonly kind: string; readonly [member: string]: unknown }]
+}
+
+export interface AuditVerdict {
+  readonly isWhole: boolean
+  readonly entries: number
+  /** What is wrong, the first hundred. */
+  readonly broken: readonly string[]
+  /** Kept elsewhere, it shows later that nothing was cut off at the end. */
+  readonly last?: { readonly sequence: number; readonly hash: string }
+}
+
+/** Octets of a file, and how many older ones are kept. */
+const fileSize = 32 * 2 ** 20
+const olderFiles = 8
+const pieceSize = 2 ** 20
+const mostBroken = 100
+
+export class Audit extends EventEmitter<AuditEvents> {
+  readonly #env: Env
+  readonly #folder: string
+  readonly #size: number
+  #file: JournalFile
+  #offset: number
+  #last: { sequence: number; hash: string }
+  #waiting: { content: AuditContent; done: () => void }[] = []
+  #writing: Promise<void> = Promise.resolve()
+  #isBroken = false
+
+  private constructor(
+    env: Env,
+    folder: string,
+    size: number,
+    file: JournalFile,
+    offset: number,
+    last: { sequence: number; hash: string },
+  ) {
+    super()
+    this.#env = env
+    this.#folder = folder
+    this.#size = size
+    this.#file = file
+    this.#offset = offset
+    this.#last = last
+  }
+
+  /** @param size octets of a file, after which a new one is begun */
+  static async open(env: Env, folder: string, size = fileSize): Promise<Audit> {
+    const path = join(folder, 'audit.jsonl')
+    const file = await env.disk.openJournal(path, 0o600)
+    let last = { sequence: 0, hash: hashOfNothing }
+    let offset = 0
+    for (const name of [olderName(1), 'audit.jsonl'])
+      for await (const { line, end, isWhole } of linesOf(env, join(folder, name))) {
+        const entry = isWhole ? entryOf(line) : undefined
+        if (name === 'audit.jsonl' && isWhole) offset = end
+        if (entry) last = { sequence: entry.sequence, hash: entry.hash }
+      }
+    // The end of a line that was being written when the machine went down.
+    await file.truncate(offset)
+    return new Audit(env, folder, size, file, offset, last)
+  }
+
+  /** Resolves when it is on disk, or it was told that it cannot be. */
+  add(content: AuditContent): Promise<void> {
+    const written = new Promise<void>(done => {
+      this.#waiting.push({ content, done })
+    })
+    if (this.#waiting.length === 1) this.#writing = this.#writing.then(() => this.#write())
+    return written
+  }
+
+  /** Newest last. @param after only what came behind this number */
+  async list(after: number, limit: number): Promise<readonly AuditEntry[]> {
+    await this.#writing
+    const found: AuditEntry[] = []
+    for await (const line of this.#lines()) {
+      const entry = entryOf(line)
+      if (entry === undefined || entry.sequence <= after) continue
+      found.push(entry)
+      if (found.length === limit) break
+    }
+    return found
+  }
+
+  /** The last so many, newest last. */
+  async latest(limit: number): Promise<readonly AuditEntry[]> {
+    return this.list(Math.max(0, this.#last.sequence - limit), limit)
+  }
+
+  async verify(): Promise<AuditVerdict> {
+    await this.#writing
+    const check = new ChainCheck()
+    const broken: string[] = []
+    for await (const line of this.#lines()) {
+      const wrong = check.take(line)
+      if (wrong !== undefined && broken.length < mostBroken) broken.push(wrong)
+    }
+    const { sequence, hash } = this.#last
+    if (broken.length === 0 && sequence > 0 && check.last?.hash !== hash)
+      broken.push(`${sequence}: it was written and is not there`)
+    return {
+      isWhole: broken.length === 0,
+      entries: check.count,
+      broken,
+      ...(sequence > 0 && { last: { sequence, hash } }),
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#writing
+    await this.#file.close()
+  }
+
+  async *#lines(): AsyncGenerator<string> {
+    const names = Array.from({ length: olderFiles }, (_, n) => olderName(olderFiles - n))
+    for (const name of [...names, 'audit.jsonl'])
+      for await (const { line } of linesOf(this.#env, join(this.#folder, name))) yield line
+  }
+
+  /** All that waits, with one sync. */
+  async #write(): Promise<void> {
+    const batch = this.#waiting.splice(0)
+    let last = this.#last
+    const lines = batch.map(({ content }) => {
+      const entry = chained(content, last)
+      last = { sequence: entry.sequence, hash: entry.hash }
+      return `${JSON.stringify(entry)}\n`
+    })
+    const bytes = Buffer.from(lines.join(''))
+    try {
+      if (this.#offset > this.#size) await this.#begin()
+      await this.#file.write(bytes, this.#offset)
+      await this.#file.sync()
+      this.#offset += bytes.length
+      this.#last = last
+      // Where the log goes, others can hold the chain against it.
+      this.#env.log.info(last, 'audit')
+      if (this.#isBroken) this.emit('event', { kind: 'audit-writable' })
+      this.#isBroken = false
+    } catch (error) {
+      // The change is made, and who made it is nowhere: that is for people to know.
+      this.#env.log.error({ err: error, lost: batch.length }, 'the audit log cannot be written')
+      if (!this.#isBroken) this.emit('event', { kind: 'audit-lost', reason: wordsOf(error) })
+      this.#isBroken = true
+    }
+    for (const { done } of batch) done()
+  }
+
+  /** A new file; the oldest goes. */
+  async #begin(): Promise<void> {
+    const { disk } = this.#env
+    const path = join(this.#folder, 'audit.jsonl')
+    await this.#file.close()
+    for (let n = olderFiles - 1; n >= 1; n--) {
+      const from = join(this.#folder, olderName(n))
+      if ((await disk.stat(from)) !== undefined)
+        await disk.replace(from, join(this.#folder, olderName(n + 1)))
+    }
+    await disk.replace(path, join(this.#folder, olderName(1)))
+    this.#file = await disk.openJournal(path, 0o600)
+    this.#offset = 0
+  }
+}
+
+const olderName = (n: number): string => `audit.${n}.jsonl`
+
+const entryOf = (line: string): AuditEntry | undefined => {
+  try {
+    return JSON.parse(line) as AuditEntry
+  } catch {
+    // Verifying tells of it; nothing else can be said of such a line.
+    return undefined
+  }
+}
+
+interface Line {
+  readonly line: string
+  /** Octets to the end of the line. */
+  readonly end: number
+  /** False when the file ends within it. */
+  readonly isWhole: boolean
+}
+
+async function* linesOf(env: Pick<Env, 'disk'>, path: string): AsyncGenerator<Line> {
+  if ((await env.disk.stat(path)) === undefined) return
+  let rest = Buffer.alloc(0)
+  let end = 0
+  for (let offset = 0; ; ) {
+    const piece = await env.disk.readBytes(path, offset, pieceSize)
+    offset += piece.length
+    let bytes = Buffer.concat([rest, piece])
+    for (let at = bytes.indexOf(10); at >= 0; at = bytes.indexOf(10)) {
+      end += at + 1
+      yield { line: bytes.subarray(0, at).toString('utf8'), end, isWhole: true }
+      bytes = bytes.subarray(at + 1)
+    }
+    rest = bytes
+    if (piece.length < pieceSize) break
+  }
+  if (rest.length > 0) yield { line: rest.toString('utf8'), end: end + rest.length, isWhole: false }
+}

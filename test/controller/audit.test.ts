@@ -1,0 +1,214 @@
+/** Who asked for what is on disk before the answer, says what was changed, and cannot be changed without a trace. */
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { type AuditContent, ChainCheck } from '../../src/base/audit-chain.js'
+import { CollectingLog } from '../../src/base/log.js'
+import { realEnv } from '../../src/base/real-env.js'
+import { Audit } from '../../src/controller/rights/audit.js'
+import { memberDifference, textDifference } from '../../src/controller/rights/differences.js'
+import { sluice } from '../cli/in-process.js'
+import { office } from './office.js'
+
+const env = realEnv(new CollectingLog())
+
+const place = (t: Test): string => {
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-audit-'))
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+  return folder
+}
+
+const content = (n: number): AuditContent => ({
+  time: '2026-12-01T00:00:00.000Z',
+  who: 'alice',
+  from: '192.0.2.1',
+  action: 'PUT /x',
+  path: `/x/${n}`,
+  result: '200',
+})
+
+t.test('every change over the API, with who, what, and what came of it', async t => {
+  const at = await office(t, { whole: false })
+  const auth = (token: string) => ({
+    authorization: `Bearer ${token}`,
+    'content-type': 'application/json',
+  })
+  const made = await at.call<{ token: string }>('POST', '/api/v1/tokens', {
+    name: 'alice',
+    role: 'author',
+  })
+  const put = (source: string, query = '') =>
+    at.raw(`/api/v1/policies/p${query}`, {
+      method: 'PUT',
+      headers: auth(made.token),
+      body: JSON.stringify({ source }),
+    })
+  await put('default drop\nweb: allow tcp 80 from any to any\n')
+  await put('default drop\nssh: allow tcp 22 from any to any\n')
+  await put('default allow\n', '?dryRun=true')
+  await put('nonsense\n')
+  await at.raw('/api/v1/hosts/x', { method: 'DELETE', headers: auth(made.token) })
+  await at.raw('/api/v1/tokens', { headers: auth(made.token) })
+  const network = { spec: { vlan: 7 } }
+  await at.call('PUT', '/api/v1/objects/networks/lab', network).catch(() => undefined)
+  await at.call('POST', '/api/v1/history/undo', {})
+  await at.raw('/api/v1/policies/p', { method: 'DELETE', headers: auth('sluice_wrong') })
+  const lines = readFileSync(join(at.data, 'audit.jsonl'), 'utf8').trim().split('\n')
+  t.match(
+    lines.map(line => JSON.parse(line)),
+    [
+      { who: 'admin', role: 'admin', how: 'first-token', result: '201', path: '/api/v1/tokens' },
+      { who: 'alice', role: 'author', how: 'token', from: '127.0.0.1', result: '200' },
+      {
+        action: 'PUT /api/v1/policies/:name',
+        path: '/api/v1/policies/p',
+        difference: [
+          {
+            policy: 'p',
+            change: 'changed',
+            added: ['ssh: allow tcp 22 from any to any'],
+            removed: ['web: allow tcp 80 from any to any'],
+          },
+        ],
+      },
+      { who: 'alice', result: '400 bad-rules' },
+      { who: 'alice', result: '403 forbidden', path: '/api/v1/hosts/x' },
+      { who: 'alice', result: '403 forbidden', action: 'GET /api/v1/tokens' },
+      { who: 'admin', path: '/api/v1/objects/networks/lab' },
+      { who: 'admin', difference: [{ undoOf: 2, removed: [/ssh/], added: [/web/] }] },
+    ],
+  )
+  t.equal(lines.length, 8, 'no dry run, no reading, nobody unknown')
+  t.notOk(lines.join('').includes(made.token))
+  t.notOk(lines.join('').includes(at.token))
+  t.equal(statSync(join(at.data, 'audit.jsonl')).mode & 0o777, 0o600)
+
+  const shown = await sluice(at, ['audit'])
+  t.match(shown.out, /^NUMBER +TIME +WHO +FROM +RESULT +WHAT\n1 +\S+ +admin +127\.0\.0\.1 +201 /)
+  t.match((await sluice(at, ['audit', '--after', '7', '-o', 'wide'])).out, /^8 .*\n {2}\[.*undoOf/)
+  t.match(await sluice(at, ['audit', '--verify']), {
+    code: 0,
+    out: /^whole: 8 entries, the last 8 /,
+  })
+
+  await at.restart(() => {
+    const path = join(at.data, 'audit.jsonl')
+    writeFileSync(path, readFileSync(path, 'utf8').replace('"who":"alice"', '"who":"bobby"'))
+  })
+  t.match(await sluice(at, ['audit', '--verify']), {
+    code: 1,
+    out: /BROKEN:\n {2}2: it says something/,
+  })
+  const file = join(at.data, 'audit.jsonl')
+  t.match(await sluice(undefined, ['audit', '--verify', '--file', file]), {
+    code: 1,
+    out: /BROKEN/,
+  })
+})
+
+t.test('the chain: any line that is changed, taken away, added or moved is found', async t => {
+  const folder = place(t)
+  const audit = await Audit.open(env, folder)
+  for (let n = 1; n <= 20; n++) await audit.add(content(n))
+  await audit.close()
+  const lines = readFileSync(join(folder, 'audit.jsonl'), 'utf8').trim().split('\n')
+  const wrongs = (list: readonly string[]): number => {
+    const check = new ChainCheck()
+    return list.filter(line => check.take(line) !== undefined).length
+  }
+  t.equal(wrongs(lines), 0)
+  for (let at = 0; at < lines.length; at++) {
+    const changed = lines.with(at, lines[at]!.replace('alice', 'malory'))
+    t.equal(wrongs(changed), 1, `line ${at} changed`)
+    if (at > 0 && at < lines.length - 1) t.ok(wrongs(lines.toSpliced(at, 1)) > 0, `${at} gone`)
+    t.ok(wrongs(lines.toSpliced(at, 0, lines[at]!)) > 0, `${at} twice`)
+  }
+  const [a = '', b = '', ...more] = lines
+  t.ok(wrongs([b, a, ...more]) > 0, 'moved')
+})
+
+t.test('many at once are one write each turn, in order, and go on after a restart', async t => {
+  const folder = place(t)
+  const first = await Audit.open(env, folder)
+  await Promise.all(Array.from({ length: 500 }, (_, n) => first.add(content(n))))
+  await first.close()
+  appendFileSync(join(folder, 'audit.jsonl'), '{"sequence":501,"time":"2026-')
+  const second = await Audit.open(env, folder)
+  await second.add(content(500))
+  t.match(await second.verify(), { isWhole: true, entries: 501, last: { sequence: 501 } })
+  const entries = await second.list(499, 10)
+  t.same(
+    entries.map(({ sequence }) => sequence),
+    [500, 501],
+  )
+  t.equal((await second.latest(3)).length, 3)
+  await second.close()
+})
+
+t.test('files have an end, and the chain goes on in the next', async t => {
+  const folder = place(t)
+  const audit = await Audit.open(env, folder, 1_000)
+  for (let n = 1; n <= 60; n++) await audit.add(content(n))
+  const verdict = await audit.verify()
+  t.ok(verdict.isWhole, verdict.broken.join())
+  t.ok(verdict.entries < 60, 'the oldest are gone')
+  t.ok(statSync(join(folder, 'audit.8.jsonl')).size < 2_000)
+  await audit.close()
+  const again = await Audit.open(env, folder, 1_000)
+  await again.add(content(61))
+  t.match(await again.verify(), { isWhole: true, last: { sequence: 61 } })
+  await again.close()
+})
+
+t.test('a log that cannot be written is told, and nothing hangs', async t => {
+  const folder = place(t)
+  const full = { isFull: false }
+  const audit = await Audit.open(
+    {
+      ...env,
+      disk: {
+        ...env.disk,
+        openJournal: async (path, mode) => {
+          const file = await env.disk.openJournal(path, mode)
+          return {
+            ...file,
+            sync: () => file.sync(),
+            truncate: size => file.truncate(size),
+            isAt: path => file.isAt(path),
+            close: () => file.close(),
+            write: async (bytes, offset) => {
+              if (full.isFull) throw new Error('no space')
+              await file.write(bytes, offset)
+            },
+          }
+        },
+      },
+    },
+    folder,
+  )
+  const events: { kind: string }[] = []
+  audit.on('event', event => events.push(event))
+  await audit.add(content(1))
+  full.isFull = true
+  await audit.add(content(2))
+  await audit.add(content(3))
+  full.isFull = false
+  await audit.add(content(4))
+  t.match(events, [{ kind: 'audit-lost', reason: /no space/ }, { kind: 'audit-writable' }])
+  t.match(await audit.verify(), { isWhole: true, entries: 2 })
+  await audit.close()
+})
+
+t.test('what changed', async t => {
+  t.same(memberDifference({ a: 1, b: { c: [1], 'd/e': 2 } }, { b: { c: [1, 2] }, f: 'x' }), {
+    '/a': [1, null],
+    '/b/c': [[1], [1, 2]],
+    '/b/d~1e': [2, null],
+    '/f': [null, 'x'],
+  })
+  t.same(memberDifference(undefined, { a: 1 }), { '': [null, { a: 1 }] })
+  const long = { source: Array.from({ length: 150 }, (_, n) => `r${n}: allow`).join('\n') }
+  const difference = textDifference(undefined, long)
+  t.same([difference.added.length, difference.more], [100, 50])
+})

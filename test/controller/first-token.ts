@@ -1,0 +1,18 @@
+/** A guard that knows one token, for tests of a part of the API. */
+
+import { CollectingLog } from '../../src/base/log.js'
+import { realEnv } from '../../src/base/real-env.js'
+import { Guard } from '../../src/controller/rights/guard.js'
+import { type Rights, rights } from '../../src/controller/rights/rights.js'
+
+const env = realEnv(new CollectingLog())
+
+/** @param more of routes that only the test has */
+export const guardOf = (firstToken: string, more: Rights = {}): Guard =>
+  // No stream lives long enough here to be looked at again.
+  new Guard({
+    clock: env.clock,
+    timers: { every: () => () => undefined },
+    firstToken,
+    rights: { ...rights, ...more },
+  })
