@@ -23,7 +23,7 @@ import { etherTypes, type Fields, type Packet } from '../pipeline/packet.js'
 import type { Origin, Section } from '../pipeline/program.js'
 import { registers } from '../pipeline/registers.js'
 import { tableId, tableName } from '../pipeline/tables.js'
-import { type PuntReason, readUserdata } from '../pipeline/userdata.js'
+import { type PuntReason, puntOutcome, readUserdata } from '../pipeline/userdata.js'
 import {
   endTowards,
   type ForeignSegment,
@@ -319,7 +319,7 @@ class Walk {
   ): void {
     const step = outcome.steps.at(-1)
     const because = step?.row?.flow?.because ?? ''
-    const answer = punts.map(reason => reason && answers.get(reason)).find(Boolean)
+    const answer = punts.map(reason => reason && puntOutcome(reason)).find(Boolean)
     if (answer) return this.#end('not-delivered', `${because}: ${answer}`)
     if (
       punts.some(
@@ -469,14 +469,6 @@ const networkOnSegment = ({ networks }: Topology, { vlan_vid = 0 }: Fields): num
   if (vlan <= 1 || networks.length === 1) return 1
   return networks.find(({ number }) => number === vlan)?.number
 }
-/** What the controller does with packets that a router does not pass on. */
-const answers: ReadonlyMap<PuntReason, string> = new Map([
-  ['expired', 'the sender is told that its time is over'],
-  ['unreachable', 'the sender is told that there is no way'],
-  ['addressed', 'the router answers it'],
-  ['neighbour', 'the controller asks for it, and the packet waits'],
-])
-
 const isByRule = (end: End): boolean =>
   end.kind === 'dropped' && end.step?.row?.flow?.origin.kind === 'policy'
 

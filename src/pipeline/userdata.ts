@@ -6,8 +6,7 @@
  *     | reason | value (32) |     value: the rule's id for log, reject, admit, opened; the network for teach, seek, hear, asked
  *                                 hear, learn, opened, asked: a copy, the packet itself has gone on
  *                                 invalid: conntrack took it for invalid, and it is dropped
- *                                 of a router: expired, unreachable, addressed (to itself), solicited: the network where it
- *                                 came in; neighbour: the network of the next hop that is not known
+ *                                 those of network functions: as they say where they declare them
  *     +--------+------------+
  */
 
@@ -24,25 +23,52 @@ export const puntReasons = {
   opened:   9,
   asked:    10,
   invalid:  11,
-  expired:     12,
-  unreachable: 13,
-  neighbour:   14,
-  addressed:   15,
-  solicited:   16,
 } as const
 
+/** Reasons that network functions bring: each adds its own, by declaration merging, where it calls `declarePunts`. */
+// biome-ignore lint/suspicious/noEmptyInterface: functions fill it
+export interface FunctionPunts {}
+
+export type PuntReason = keyof typeof puntReasons | keyof FunctionPunts
+
+const numbers = new Map<PuntReason, number>()
+const nameByNumber = new Map<number, PuntReason>()
+const returned = new Set<PuntReason>(['teach', 'admit'])
+
+const outcomes = new Map<PuntReason, string>()
+
+/** What becomes of a packet that comes up for a reason of a network function, for `trace`: it goes no further. */
+export const puntOutcome = (reason: PuntReason): string | undefined => outcomes.get(reason)
+
+/**
+ * Makes reasons known, once, when the module of a network function is loaded.
+ *
+ * @param given those for which the controller gives a packet back
+ * @throws {RangeError} when a number is taken
+ */
+export const declarePunts = (
+  reasons: readonly (readonly [reason: PuntReason, number: number, outcome?: string])[],
+  given: readonly PuntReason[] = [],
+): void => {
+  for (const [reason, number, outcome] of reasons) {
+    const other = nameByNumber.get(number)
+    if (other !== undefined || numbers.has(reason))
+      throw new RangeError(`punt ${reason} (${number}) is taken: ${other ?? reason} is there`)
+    numbers.set(reason, number)
+    nameByNumber.set(number, reason)
+    if (outcome !== undefined) outcomes.set(reason, outcome)
+  }
+  for (const reason of given) returned.add(reason)
+}
+
+declarePunts(Object.entries(puntReasons) as [PuntReason, number][])
+
 /** Reasons for which the controller gives a packet back to the pipeline. */
-export const returnedReasons: ReadonlySet<PuntReason> = new Set(['teach', 'admit', 'neighbour'])
-
-export type PuntReason = keyof typeof puntReasons
-
-const nameByNumber = new Map(
-  Object.entries(puntReasons).map(([name, number]) => [number as number, name as PuntReason]),
-)
+export const returnedReasons: ReadonlySet<PuntReason> = returned
 
 export const writeUserdata = (reason: PuntReason, value = 0): Uint8Array => {
   const bytes = new Uint8Array(5)
-  bytes[0] = puntReasons[reason]
+  bytes[0] = numbers.get(reason)!
   new DataView(bytes.buffer).setUint32(1, value >>> 0)
   return bytes
 }

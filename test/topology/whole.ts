@@ -5,6 +5,7 @@ import { Controller } from '../../src/controller/controller.js'
 import type { Switches } from '../../src/controller/declared/declared.js'
 import type { JournalEntry } from '../../src/controller/events.js'
 import { MemoryStore } from '../../src/controller/store/memory-store.js'
+import type { NetworkFunction } from '../../src/nfv/function.js'
 import { listenForSwitches } from '../../src/openflow/index.js'
 import { type End, type NetworkSpec, SimulatedNetwork } from '../../src/sim/network.js'
 import type { TopologyOptions } from '../../src/topology/topology.js'
@@ -20,6 +21,7 @@ export class Whole {
   #close: () => Promise<void> = async () => undefined
   #starts = 0
   #options: TopologyOptions | undefined
+  #functions: readonly NetworkFunction[] | undefined
 
   private constructor(env: SimulatedEnv, spec: NetworkSpec) {
     this.env = env
@@ -29,9 +31,14 @@ export class Whole {
   }
 
   /** Switches are connected, links found, ports decided. */
-  static async start(spec: NetworkSpec, topology?: TopologyOptions): Promise<Whole> {
+  static async start(
+    spec: NetworkSpec,
+    topology?: TopologyOptions,
+    functions?: readonly NetworkFunction[],
+  ): Promise<Whole> {
     const whole = new Whole(new SimulatedEnv({ seed: 1 }), spec)
     whole.#options = topology
+    whole.#functions = functions
     await whole.startController()
     whole.network.start(address)
     await whole.env.advance(3_000)
@@ -45,6 +52,7 @@ export class Whole {
       secret: new TextEncoder().encode('a secret of thirty-two octets...'),
       generationId: BigInt(this.#starts),
       ...(this.#options && { topology: this.#options }),
+      ...(this.#functions && { functions: this.#functions }),
     })
     const listener = await listenForSwitches(env, address, {
       onSwitch: connection => {

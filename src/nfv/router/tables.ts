@@ -3,6 +3,7 @@
  * of its next hop, as the forward hook of Linux sees it.
  */
 import { declareTables } from '../../pipeline/tables.js'
+import { declarePunts } from '../../pipeline/userdata.js'
 
 declare module '../../pipeline/tables.js' {
   interface FunctionTables {
@@ -11,6 +12,28 @@ declare module '../../pipeline/tables.js' {
     readonly neighbours: true
   }
 }
+
+declare module '../../pipeline/userdata.js' {
+  interface FunctionPunts {
+    readonly expired: true
+    readonly unreachable: true
+    readonly neighbour: true
+    readonly addressed: true
+    readonly solicited: true
+  }
+}
+
+// The value is the network where it came in; of `neighbour` that of the next hop.
+declarePunts(
+  [
+    ['expired', 12, 'the sender is told that its time is over'],
+    ['unreachable', 13, 'the sender is told that there is no way'],
+    ['neighbour', 14, 'the controller asks for it, and the packet waits'],
+    ['addressed', 15, 'the router answers it'],
+    ['solicited', 16],
+  ],
+  ['neighbour'],
+)
 
 // biome-ignore format: a table
 declareTables([
