@@ -8,6 +8,10 @@ type Variables = Readonly<Record<string, string | undefined>>
 export const dataFolder = (variables: Variables): string =>
   join(variables.XDG_DATA_HOME || join(homedir(), '.local', 'share'), 'sluice')
 
+/** `$XDG_CONFIG_HOME/sluice`, by default `~/.config/sluice`: what the command line keeps. */
+export const configFolder = (variables: Variables): string =>
+  join(variables.XDG_CONFIG_HOME || join(homedir(), '.config'), 'sluice')
+
 /** Where controllers of this user say that they run: one file each, named after the REST port. */
 export const controllersFolder = (variables: Variables): string =>
   join(variables.XDG_STATE_HOME || join(homedir(), '.local', 'state'), 'sluice', 'controllers')

@@ -23,6 +23,12 @@ export interface ClientOptions {
   readonly ca?: string
 }
 
+/** A controller, whom to believe that it is there, and who one is. */
+interface Known extends TrustOptions {
+  readonly server: string
+  readonly token?: string
+}
+
 type Variables = Readonly<Record<string, string | undefined>>
 
 /** A problem that the controller answered with, RFC 9457. */
@@ -52,7 +58,24 @@ export class Client {
     this.#trust = trust
   }
 
-  static async find(disk: Disk, options: ClientOptions, variables: Variables): Promise<Client> {
+  /** Of a controller that is known by name. */
+  static of({ server, token, ...trust }: Known): Client {
+    return new Client(server, async () => token, trust)
+  }
+
+  /** @param known a context, for when neither a server nor a data folder is named; undefined: there is none */
+  static async find(
+    disk: Disk,
+    options: ClientOptions,
+    variables: Variables,
+    known: () => Promise<Known | undefined> = async () => undefined,
+  ): Promise<Client> {
+    const isNamed = [options.server, options.data, variables.SLUICE_SERVER, variables.SLUICE_DATA]
+    if (isNamed.every(each => each === undefined)) {
+      const context = await known()
+      const token = options.token ?? variables.SLUICE_TOKEN
+      if (context) return Client.of({ ...context, ...(token !== undefined && { token }) })
+    }
     const data = options.data ?? variables.SLUICE_DATA
     const asked = options.server ?? variables.SLUICE_SERVER
     const isAddress = asked === undefined || URL.canParse(asked)

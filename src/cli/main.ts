@@ -10,6 +10,7 @@ import { sentenceOf } from '../base/system-errors.js'
 import { addAudit } from './audit.js'
 import type { Cli } from './cli.js'
 import { Client, type ClientOptions, Problem } from './client.js'
+import { addContexts, contextMeant } from './contexts.js'
 import { declaredKind, declaredPlurals, listDeclared } from './declared.js'
 import { diff } from './diff.js'
 import { follow } from './follow.js'
@@ -37,6 +38,7 @@ export const runCli = async (
     .version(cli.version, '-V, --version', 'which version this is')
     .addOption(new Option('--server <url>', 'the controller (SLUICE_SERVER)'))
     .addOption(new Option('--token <token>', 'who asks (SLUICE_TOKEN)').hideHelp())
+    .addOption(new Option('--context <name>', 'one of "sluice login" (SLUICE_CONTEXT)'))
     .addOption(new Option('--ca <file>', 'who signs its certificate (SLUICE_CA)'))
     .addOption(new Option('--data <folder>', "the controller's data folder, for its token"))
     .configureOutput({
@@ -45,7 +47,21 @@ export const runCli = async (
     })
     .showHelpAfterError('(sluice COMMAND --help tells what it takes)')
     .exitOverride()
-  const client = () => Client.find(cli.disk, program.opts<ClientOptions>(), cli.variables)
+  const client = () => {
+    const options = program.opts<ClientOptions & { readonly context?: string }>()
+    if (options.context !== undefined && (options.server ?? options.data) !== undefined)
+      throw new UsageError('--context names a controller, and so do --server and --data')
+    return Client.find(
+      cli.disk,
+      options,
+      // A context that is asked for counts before an address that the environment names.
+      options.context === undefined
+        ? cli.variables
+        : { ...cli.variables, SLUICE_SERVER: undefined, SLUICE_DATA: undefined },
+      () => contextMeant(cli.disk, cli.variables, options.context ?? cli.variables.SLUICE_CONTEXT),
+    )
+  }
+  addContexts(program, cli)
   addReading(program, cli, client)
   addPath(program, client, text => cli.print(text))
   addLearn(program, cli, client)

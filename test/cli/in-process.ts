@@ -14,11 +14,12 @@ export interface Said {
 
 const env = realEnv(pino({ level: 'silent' }))
 
-/** Runs `sluice WORDS`; with a controller, that one is meant. */
+/** Runs `sluice WORDS`; with a controller, that one is meant, unless there are other variables. */
 export const sluice = async (
   at: Office | undefined,
   words: readonly string[],
   signal: AbortSignal = new AbortController().signal,
+  variables?: Readonly<Record<string, string>>,
 ): Promise<Said> => {
   const out: string[] = []
   const err: string[] = []
@@ -26,9 +27,11 @@ export const sluice = async (
     {
       disk: env.disk,
       version: '0.0.0',
-      variables: at
-        ? { SLUICE_SERVER: `http://${at.rest}`, SLUICE_TOKEN: at.token, USER: 'ann' }
-        : { SLUICE_SERVER: 'http://127.0.0.1:9' },
+      variables: variables
+        ? variables
+        : at
+          ? { SLUICE_SERVER: `http://${at.rest}`, SLUICE_TOKEN: at.token, USER: 'ann' }
+          : { SLUICE_SERVER: 'http://127.0.0.1:9' },
       print: text => out.push(text),
       complain: text => err.push(text),
       signal,
