@@ -1,4 +1,4 @@
-/** A function is a folder and a line: one that nobody here knows works, and the controller does without any. */
+/** A function is a folder and a line: one that nobody here knows works. */
 import t from 'tap'
 import { functions } from '../../../src/nfv/functions.js'
 import { ring, Whole } from '../../topology/whole.js'
@@ -32,18 +32,3 @@ t.test('a function that is one line in the list', async t => {
   t.same(whole.events('drift-repaired', 'flow-refused'), [])
   await whole.stop()
 })
-
-t.test(
-  'without any function switches, links and hosts are found, and frames forwarded',
-  async t => {
-    const whole = await Whole.start(ring(3), undefined, [])
-    t.ok((await whole.ping('h1', 'h3')) !== undefined)
-    t.ok((await whole.ping('h2', 'h1')) !== undefined)
-    const { topology, programs } = whole.controller
-    t.equal(topology.current.hosts.size, 3)
-    t.equal(topology.current.links.size, 6)
-    const names = new Set([...programs.values()].flat().map(({ name }) => name.split('/')[0]))
-    t.notOk(names.has('firewall') || names.has('router'), [...names].join())
-    await whole.stop()
-  },
-)
