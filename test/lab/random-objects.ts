@@ -101,6 +101,110 @@ export const randomKubernetes: Maker = dice => {
   return JSON.stringify({ kind: 'List', items: [...spaces, ...pods, ...policies] }, null, 1)
 }
 
+/** Policies in tiers, around those of `randomKubernetes`. */
+const inTiers = (dice: Dice, kind: 'admin' | 'antrea'): object[] => {
+  const { pick, some, maybe } = makersOf(dice)
+  const labels = () => ({ matchLabels: { [pick(['app', 'tier'])]: pick(['a', 'b', 'c']) } })
+  const selector = () => pick([{}, labels()])
+  const spaces = () => pick([{}, { matchLabels: { team: pick(['shop', 'lab']) } }])
+  const pods = () => ({ podSelector: selector(), namespaceSelector: spaces() })
+  const blocks = ['10.0.0.0/24', '10.0.0.4/30', 'fd00::/64']
+  const apiVersion =
+    kind === 'admin' ? 'policy.networking.k8s.io/v1alpha1' : 'crd.antrea.io/v1beta1'
+  if (kind === 'admin') {
+    const subject = () => pick([{ namespaces: spaces() }, { pods: pods() }])
+    const port = () =>
+      pick([
+        { portNumber: { protocol: 'TCP', port: 80 } },
+        { portRange: { protocol: 'UDP', start: 50, end: 60 } },
+        { namedPort: 'web' },
+      ])
+    const rule = (way: string, actions: string[]) => ({
+      action: pick(actions),
+      [way]: [
+        subject(),
+        ...some(1, () => (way === 'to' ? { networks: [pick(blocks)] } : subject())),
+      ],
+      ...maybe(() => ({ ports: [port()] })),
+    })
+    const policy = (kind: string, at: number, actions: string[]) => ({
+      kind,
+      apiVersion,
+      metadata: { name: kind === 'AdminNetworkPolicy' ? `a${at}` : 'default' },
+      spec: {
+        ...(kind === 'AdminNetworkPolicy' ? { priority: 100 - at } : {}),
+        subject: subject(),
+        ingress: some(2, () => rule('from', actions)),
+        egress: some(2, () => rule('to', actions)),
+      },
+    })
+    return [
+      ...Array.from({ length: 1 + dice(3) }, (_, at) =>
+        policy('AdminNetworkPolicy', at, ['Allow', 'Deny', 'Pass']),
+      ),
+      ...some(1, () => policy('BaselineAdminNetworkPolicy', 0, ['Allow', 'Deny'])),
+    ]
+  }
+  const peer = (isOfCluster: boolean) =>
+    pick<object>([
+      pods(),
+      { podSelector: selector() },
+      { ipBlock: { cidr: pick(blocks) } },
+      { group: isOfCluster ? 'g' : 'h' },
+    ])
+  const policy = (at: number) => {
+    const isOfCluster = dice(2) === 0
+    const tier = pick(['emergency', 'application', 'baseline', 'own'])
+    const actions = ['Allow', 'Drop', 'Reject', ...(tier === 'baseline' ? [] : ['Pass'])]
+    const rule = (way: string) => ({
+      action: pick(actions),
+      ...maybe(() => ({ [way]: [peer(isOfCluster)] })),
+      ...maybe(() => ({
+        ports: [
+          pick([
+            { protocol: 'TCP', port: 80 },
+            { protocol: 'UDP', port: 50, endPort: 60 },
+            { port: 'web' },
+          ]),
+        ],
+      })),
+    })
+    return {
+      kind: isOfCluster ? 'ClusterNetworkPolicy' : 'NetworkPolicy',
+      apiVersion,
+      metadata: { name: `t${at}`, ...(isOfCluster ? {} : { namespace: pick(['shop', 'lab']) }) },
+      spec: {
+        tier,
+        priority: 10 - at,
+        appliedTo: [isOfCluster ? pods() : { podSelector: selector() }],
+        ingress: some(2, () => rule('from')),
+        egress: some(2, () => rule('to')),
+      },
+    }
+  }
+  return [
+    { kind: 'Tier', apiVersion, metadata: { name: 'own' }, spec: { priority: 120 } },
+    { kind: 'ClusterGroup', apiVersion, metadata: { name: 'g' }, spec: { podSelector: labels() } },
+    ...['shop', 'lab'].map(namespace => ({
+      kind: 'Group',
+      apiVersion,
+      metadata: { name: 'h', namespace },
+      spec: pick<object>([{ podSelector: labels() }, { ipBlocks: [{ cidr: pick(blocks) }] }]),
+    })),
+    ...Array.from({ length: 1 + dice(4) }, (_, at) => policy(at)),
+  ]
+}
+
+const withTiers =
+  (kind: 'admin' | 'antrea'): Maker =>
+  dice => {
+    const { items } = JSON.parse(randomKubernetes(dice)) as { items: object[] }
+    return JSON.stringify({ kind: 'List', items: [...items, ...inTiers(dice, kind)] }, null, 1)
+  }
+
+export const randomAdmin = withTiers('admin')
+export const randomAntrea = withTiers('antrea')
+
 export const randomOpenstack: Maker = dice => {
   const { pick, some } = makersOf(dice)
   const groups = ['g1', 'g2', 'g3']

@@ -5,6 +5,7 @@
 import type { Connection } from '../../nfv/firewall/decide.js'
 import type { Evaluator } from './evaluator.js'
 import { documentsOf, isWithin, type Thing, thing, things, words } from './reading.js'
+import { aroundOf } from './tiers-original.js'
 
 interface Pod {
   readonly namespace: string
@@ -100,6 +101,22 @@ export const kubernetesOriginal = (source: string): Evaluator => {
     return number >= Number(port.port) && number <= Number(port.endPort ?? port.port)
   }
 
+  const around = aroundOf(objects, {
+    isPod: (address, { podSelector, namespaceSelector }, home) => {
+      const pod = podAt(address)
+      if (pod === undefined) return false
+      const isThere = namespaceSelector
+        ? selects(thing(namespaceSelector), namespaceLabels(pod.namespace))
+        : home === undefined || pod.namespace === home
+      return isThere && selects(thing(podSelector), pod.labels)
+    },
+    isInNamespaces: (address, selector) => {
+      const pod = podAt(address)
+      return pod !== undefined && selects(selector, namespaceLabels(pod.namespace))
+    },
+    isPort,
+  })
+
   const agrees = (
     way: 'Ingress' | 'Egress',
     own: string,
@@ -108,6 +125,8 @@ export const kubernetesOriginal = (source: string): Evaluator => {
   ) => {
     const pod = podAt(own)
     if (pod === undefined) return true
+    const first = around.before(way, own, other, connection)
+    if (first === 'allow' || first === 'deny') return first === 'allow'
     const inForce = policies.filter(policy => {
       const spec = thing(policy.spec)
       const egress = things(spec.egress)
@@ -120,7 +139,7 @@ export const kubernetesOriginal = (source: string): Evaluator => {
         selects(thing(spec.podSelector), pod.labels)
       )
     })
-    if (inForce.length === 0) return true
+    if (inForce.length === 0) return around.behind(way, own, other, connection) !== 'deny'
     return inForce.some(policy => {
       const rules = thing(policy.spec)[way === 'Ingress' ? 'ingress' : 'egress']
       return things(rules).some(rule => {

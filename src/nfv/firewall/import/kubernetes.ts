@@ -3,27 +3,27 @@
  * in one text: `kubectl get networkpolicies,pods,namespaces -A -o yaml`. Addresses are those of the pods at that time.
  */
 import { parseAllDocuments } from 'yaml'
+import { adminRules } from './admin-policies.js'
+import { antreaRules } from './antrea.js'
+import { TooMuch } from './chains.js'
+import type { Thing } from './kubernetes-objects.js'
+import {
+  addressesOf,
+  type Cluster,
+  isMeant,
+  type Maybe,
+  type Meta,
+  nameOf,
+  numbersOf,
+  type Pod,
+  type Selector,
+  selects,
+  selectsNamespace,
+} from './kubernetes-pods.js'
+import { networkPolicyRules } from './network-policy-rules.js'
 import { ImportError, type Imported, type ImportOptions, RuleWriter } from './rule-writer.js'
 import { type Allowed, type Selected, writeSelective } from './selective.js'
-
-type Maybe<T> = T | null | undefined
-
-interface Meta {
-  readonly name: string
-  readonly namespace?: Maybe<string>
-  readonly labels?: Maybe<Readonly<Record<string, string>>>
-}
-
-interface Selector {
-  readonly matchLabels?: Maybe<Readonly<Record<string, string>>>
-  readonly matchExpressions?: Maybe<
-    readonly {
-      readonly key: string
-      readonly operator: string
-      readonly values?: Maybe<readonly string[]>
-    }[]
-  >
-}
+import { writeTiered } from './tiered.js'
 
 interface Peer {
   readonly podSelector?: Maybe<Selector>
@@ -53,36 +53,6 @@ interface Policy {
   }>
 }
 
-interface Pod {
-  readonly metadata: Meta
-  readonly spec?: Maybe<{
-    readonly hostNetwork?: Maybe<boolean>
-    readonly containers?: Maybe<
-      readonly {
-        readonly ports?: Maybe<
-          readonly {
-            readonly name?: Maybe<string>
-            readonly containerPort: number
-            readonly protocol?: Maybe<string>
-          }[]
-        >
-      }[]
-    >
-  }>
-  readonly status?: Maybe<{
-    readonly phase?: Maybe<string>
-    readonly podIP?: Maybe<string>
-    readonly podIPs?: Maybe<readonly { readonly ip: string }[]>
-  }>
-}
-
-type Labels = Readonly<Record<string, string>>
-
-interface Cluster {
-  readonly pods: readonly Pod[]
-  readonly labelsByNamespace: ReadonlyMap<string, Labels>
-}
-
 interface Document {
   readonly kind?: unknown
   readonly apiVersion?: unknown
@@ -103,21 +73,69 @@ export const importKubernetes = (text: string, options: ImportOptions = {}): Imp
   )
   const pods = of<Pod>('Pod')
   const policies = of<Policy>('NetworkPolicy')
-  if (policies.length > 0 && pods.length === 0)
+  const tiered = tieredKinds(objects)
+  if (policies.length + tiered.length > 0 && pods.length === 0)
     throw new ImportError(
       'there is no Pod in it, so that its policies would restrict nothing: kubectl get networkpolicies,pods,namespaces -A -o yaml',
     )
   const cluster: Cluster = { pods: pods.filter(pod => isMeant(pod, writer)), labelsByNamespace }
-  writer.comment('from Kubernetes NetworkPolicy')
   writer.info(
     { line: 0 },
     'Kubernetes lets a node reach its own pods: add a rule for its address where that is needed',
   )
+  if (tiered.length > 0) {
+    writer.comment('from Kubernetes NetworkPolicy and policies in tiers')
+    writeStages(writer, tiered, of<Thing>('NetworkPolicy'), cluster)
+    return writer.done()
+  }
+  writer.comment('from Kubernetes NetworkPolicy')
   writeSelective(
     writer,
     policies.map(policy => selectedOf(policy, cluster, writer)),
   )
   return writer.done()
+}
+
+/** Kinds of policies, and what they name, that come in tiers; by the beginning of their version. */
+const tierKinds: Readonly<Record<string, string>> = {
+  'policy.networking.k8s.io/v1alpha1': 'AdminNetworkPolicy BaselineAdminNetworkPolicy',
+  'crd.antrea.io/v1': 'ClusterNetworkPolicy NetworkPolicy Tier ClusterGroup Group',
+}
+
+const isTiered = ({ kind, apiVersion }: Document): boolean =>
+  Object.entries(tierKinds).some(
+    ([version, kinds]) =>
+      String(apiVersion).startsWith(version) && kinds.split(' ').includes(String(kind)),
+  )
+
+const tieredKinds = (objects: readonly Document[]): Thing[] =>
+  objects.filter(isTiered) as unknown as Thing[]
+
+/** @throws {ImportError} when two projects say what comes before NetworkPolicy */
+const writeStages = (
+  writer: RuleWriter,
+  tiered: readonly Thing[],
+  middle: readonly Thing[],
+  cluster: Cluster,
+): void => {
+  const ofAntrea = tiered.filter(({ apiVersion }) => apiVersion?.startsWith('crd.antrea.io/'))
+  if (ofAntrea.length > 0 && ofAntrea.length < tiered.length)
+    throw new ImportError('policies of Antrea and of administrators: import each by itself')
+  const named = (kind: string) =>
+    adminRules(
+      tiered.filter(thing => thing.kind === kind),
+      cluster,
+    )
+  const { upper, lower } =
+    ofAntrea.length > 0
+      ? antreaRules(ofAntrea, cluster)
+      : { upper: named('AdminNetworkPolicy'), lower: named('BaselineAdminNetworkPolicy') }
+  try {
+    writeTiered(writer, { upper, middle: networkPolicyRules(middle, cluster), lower })
+  } catch (error) {
+    if (error instanceof TooMuch) throw new ImportError(error.message)
+    throw error
+  }
 }
 
 const readObjects = (text: string): (Document & Record<string, unknown>)[] => {
@@ -156,25 +174,16 @@ const refuse = (each: Document & Record<string, unknown>, writer: RuleWriter): v
   const { kind, apiVersion } = each
   const name = (each.metadata as Maybe<Meta>)?.name ?? ''
   const what = `${String(kind)} ${name} (${String(apiVersion)})`
+  if (isTiered(each)) return
   if (
     isForeign(each) ||
     /Policy$|^Tier$|Group$|NetworkSet$/.test(String(kind)) !== (kind === 'NetworkPolicy')
   )
-    throw new ImportError(`${what}: only NetworkPolicy of networking.k8s.io/v1 is read`)
+    throw new ImportError(
+      `${what}: only NetworkPolicy of networking.k8s.io/v1, AdminNetworkPolicy and Antrea's policies are read`,
+    )
   if (!(String(kind) in ownGroups))
     writer.info({ line: 0, path: what }, 'it is no part of a policy')
-}
-
-const nameOf = ({ name, namespace }: Meta): string => `${namespace ?? 'default'}/${name}`
-
-/** Pods with an address of their own that may still use it. */
-const isMeant = ({ metadata, spec, status }: Pod, writer: RuleWriter): boolean => {
-  const place = { line: 0, path: `Pod ${nameOf(metadata)}` }
-  if (spec?.hostNetwork === true) {
-    writer.info(place, 'it has the address of its node, which policies do not select')
-    return false
-  }
-  return status?.phase !== 'Succeeded' && status?.phase !== 'Failed'
 }
 
 const selectedOf = ({ metadata, spec }: Policy, cluster: Cluster, writer: RuleWriter): Selected => {
@@ -270,12 +279,6 @@ const serviceOf = ({ protocol, port, endPort }: PortSpec): string => {
   return `${name} ${port}${typeof endPort === 'number' && endPort !== port ? `-${endPort}` : ''}`
 }
 
-const numbersOf = (name: string, protocol: string, pod: Pod): string[] =>
-  (pod.spec?.containers ?? [])
-    .flatMap(container => container.ports ?? [])
-    .filter(port => port.name === name && (port.protocol ?? 'TCP') === protocol)
-    .map(port => `${protocol.toLowerCase()} ${port.containerPort}`)
-
 /** Both selectors in one peer count together; without one for namespaces the policy's own is meant. */
 const podsOf = (
   { podSelector, namespaceSelector }: Peer,
@@ -292,45 +295,3 @@ const podsOf = (
         : selectsNamespace(namespaceSelector, namespace, cluster, path, writer)
     return isThere && selects(podSelector ?? {}, metadata.labels ?? {})
   })
-
-const nameLabel = 'kubernetes.io/metadata.name'
-
-const selectsNamespace = (
-  selector: Selector,
-  namespace: string,
-  { labelsByNamespace }: Cluster,
-  path: string,
-  writer: RuleWriter,
-): boolean => {
-  const known = labelsByNamespace.get(namespace)
-  const asked = [
-    ...Object.keys(selector.matchLabels ?? {}),
-    ...(selector.matchExpressions ?? []).map(({ key }) => key),
-  ]
-  if (known === undefined && asked.some(key => key !== nameLabel)) {
-    writer.loss(
-      { line: 0, path },
-      'left out',
-      `the labels of the namespace ${namespace} are not in the file: none of its pods is selected by them`,
-    )
-    return false
-  }
-  return selects(selector, { ...known, [nameLabel]: namespace })
-}
-
-const selects = (selector: Selector, labels: Labels): boolean =>
-  Object.entries(selector.matchLabels ?? {}).every(([key, value]) => labels[key] === value) &&
-  (selector.matchExpressions ?? []).every(({ key, operator, values }) => {
-    const value = Object.hasOwn(labels, key) ? labels[key] : undefined
-    const list = values ?? []
-    if (operator === 'In') return value !== undefined && list.includes(value)
-    if (operator === 'NotIn') return value === undefined || !list.includes(value)
-    if (operator === 'Exists') return value !== undefined
-    if (operator === 'DoesNotExist') return value === undefined
-    throw new ImportError(`"${operator}" is no operator of a selector`)
-  })
-
-const addressesOf = ({ status }: Pod): string[] => {
-  const all = (status?.podIPs ?? []).map(each => each.ip)
-  return all.length > 0 ? all : status?.podIP ? [status.podIP] : []
-}

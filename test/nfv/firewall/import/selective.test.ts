@@ -230,9 +230,9 @@ spec: { policyTypes: [ingress] }
 t.test('policies of other projects are refused by their name, never read as these', async t => {
   const all = pod('a', 'app: a', '10.0.0.1')
   for (const [api, kind] of [
-    ['crd.antrea.io/v1beta1', 'NetworkPolicy'],
+    ['security.antrea.tanzu.vmware.com/v1alpha1', 'ClusterNetworkPolicy'],
     ['projectcalico.org/v3', 'NetworkPolicy'],
-    ['policy.networking.k8s.io/v1alpha1', 'AdminNetworkPolicy'],
+    ['policy.networking.k8s.io/v1alpha2', 'ClusterNetworkPolicy'],
     ['cilium.io/v2', 'CiliumNetworkPolicy'],
   ])
     t.throws(
