@@ -28,7 +28,7 @@ export const failures = {
   'alien-origin':        { status: 403, title: 'Requests from this origin are refused',    hint: 'Open the page from the controller\'s own address.' },
   'file-not-allowed':    { status: 403, title: 'This file may not be watched',             hint: '{path} is no rule file (*.rules) below {folders}; name more folders with "sluice run --rule-folders", or apply it without watching.' },
   'unreadable-file':     { status: 409, title: 'The file cannot be read',                  hint: '{path}: {why}.' },
-  'not-found':           { status: 404, title: 'There is no such resource',                hint: 'None of the {what} is {name}; "sluice get {what}" lists those that exist.' },
+  'not-found':           { status: 404, title: 'There is no such resource',                hint: 'No {what} is named {name}; {list} lists those that exist.' },
   'no-route':            { status: 404, title: 'There is no such address in this API',     hint: 'GET /api/v1/openapi.json lists all of them.' },
   'revision-conflict':   { status: 412, title: 'Somebody else changed it in the meantime', hint: 'Read {name} again, repeat the change on what is there now.' },
   'not-confirmed':       { status: 409, title: 'A change waits to be confirmed',           hint: 'Change {number} is taken back unless it is confirmed: "sluice confirm", or "sluice undo" now.' },

@@ -292,7 +292,12 @@ const noneOf = async (client: Client, word: string, only: string): Promise<Failu
     names.filter(name => typeof name === 'string'),
   )
   const name = meant === undefined ? only : `${only} (did you mean ${meant}?)`
-  return new Failure('not-found', { what: kind ? pathWord(kind.path) : word, name })
+  const list = kind ? pathWord(kind.path) : word
+  const what = list
+    .replace(/ies$/, 'y')
+    .replace(/(ch|x)es$/, '$1')
+    .replace(/s$/, '')
+  return new Failure('not-found', { what, name, list: `"sluice get ${list}"` })
 }
 
 const guess = (word: string, words: readonly string[], otherwise: string): string => {

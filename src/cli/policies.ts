@@ -118,6 +118,8 @@ export const remove = async (
   const query = changeQuery(cli, options)
   await client.send('DELETE', `/api/v1/policies/${encodeURIComponent(policyName(name))}${query}`)
   cli.print(`policy ${policyName(name)} deleted`)
+  const { items } = await client.get<{ items: unknown[] }>('/api/v1/policies')
+  if (items.length === 0) cli.complain(nothingInForce)
   return 0
 }
 
@@ -223,6 +225,9 @@ export const confirm = async (cli: Cli, client: Client): Promise<void> => {
   cli.print(`confirmed: ${entryLine(entry)}`)
 }
 
+const nothingInForce =
+  'sluice: no policy is left, so everything is allowed now; "sluice apply -f FILE" puts rules in force, "sluice undo" takes this back'
+
 export const undo = async (
   cli: Cli,
   client: Client,
@@ -237,9 +242,14 @@ export const undo = async (
     )
   if (options.writeFile) query.set('writeFile', 'true')
   const entry = await client.send<
-    HistoryEntry & { readonly files?: readonly string[]; readonly written?: readonly string[] }
+    HistoryEntry & {
+      readonly files?: readonly string[]
+      readonly written?: readonly string[]
+      readonly opens?: true
+    }
   >('POST', `/api/v1/history/undo?${query}`, {})
   cli.print(`taken back: ${entryLine(entry)}`)
+  if (entry.opens) cli.complain(nothingInForce)
   for (const file of entry.written ?? []) cli.print(`written: ${file}`)
   for (const file of entry.files ?? [])
     cli.complain(

@@ -144,7 +144,8 @@ export class PolicyKeeper extends EventEmitter<PolicyEvents> {
 
   get(name: string): Policy {
     const known = this.#known.get(name)
-    if (known === undefined) throw new Failure('not-found', { what: 'policies', name })
+    if (known === undefined)
+      throw new Failure('not-found', { what: 'policy', name, list: '"sluice get policies"' })
     return known.policy
   }
 

@@ -86,7 +86,11 @@ export class PolicyHistory {
   get(number: number): HistoryEntry {
     const entry = this.#entries.find(each => each.number === number)
     if (entry === undefined)
-      throw new Failure('not-found', { what: 'history', name: String(number) })
+      throw new Failure('not-found', {
+        what: 'change',
+        name: String(number),
+        list: '"sluice history"',
+      })
     return entry
   }
 

@@ -37,7 +37,15 @@ export const etherTypes = {
   ipv6: 0x86dd,
   lldp: 0x88cc,
 } as const
-export const ipProtocols = { icmp: 1, igmp: 2, tcp: 6, udp: 17, icmpv6: 58, sctp: 132 } as const
+export const ipProtocols = {
+  icmp: 1,
+  igmp: 2,
+  tcp: 6,
+  udp: 17,
+  icmpv6: 58,
+  fragment: 44,
+  sctp: 132,
+} as const
 
 /** Fragment bits of `ip_frag`: any piece, and a piece that is not the first. */
 export const fragBits = { any: 1, later: 2 } as const
@@ -133,8 +141,11 @@ const readIpv6 = (view: DataView, l3: number, fields: Fields): Packet => {
   fields.ip_frag = 0
   let protocol = view.getUint8(l3 + 6)
   let at = l3 + 40
-  while (view.byteLength >= at + 8 && (ipv6Extensions.has(protocol) || protocol === 44)) {
-    const isFragment = protocol === 44
+  while (
+    view.byteLength >= at + 8 &&
+    (ipv6Extensions.has(protocol) || protocol === ipProtocols.fragment)
+  ) {
+    const isFragment = protocol === ipProtocols.fragment
     if (isFragment) {
       const isLater = view.getUint16(at + 2) >> 3 !== 0
       fields.ip_frag = isLater ? fragBits.any | fragBits.later : fragBits.any
@@ -142,7 +153,8 @@ const readIpv6 = (view: DataView, l3: number, fields: Fields): Packet => {
     protocol = view.getUint8(at)
     at += isFragment ? 8 : (view.getUint8(at + 1) + 1) * 8
     if (isFragment && Number(fields.ip_frag) & fragBits.later) {
-      fields.ip_proto = protocol
+      // Open vSwitch tells of no protocol behind the header of a later fragment (lib/flow.c).
+      fields.ip_proto = ipProtocols.fragment
       return { fields, l3, payload: at }
     }
   }

@@ -343,17 +343,22 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
     return this.tagged(at, network, isBack ? unrouted(frame, macNumber(gateway.mac)) : frame)
   }
 
-  /** Whether an address means all hosts of a subnet that is declared for the network. */
+  /**
+   * Whether an address means all hosts of a subnet: one that is declared for the network, or, where none that has the
+   * address is, one of 24 bits, unless a host is known to have the address.
+   */
   isBroadcast(number: number, address: number): boolean {
-    const subnets = this.#topology.networks.find(each => each.number === number)?.subnets ?? []
-    return subnets.some(text => {
-      const subnet = parseCidr(text)
-      // RFC 3021: a subnet of two addresses has no broadcast.
-      if (subnet?.version !== 4 || subnet.length > 30) return false
-      const hostBits = ~ipv4Mask(subnet.length) >>> 0
-      const first = Number(subnet.address)
-      return address === first || address === (first | hostBits) >>> 0
-    })
+    const declared = this.#topology.networks.find(each => each.number === number)?.subnets ?? []
+    const around = declared
+      .map(text => parseCidr(text))
+      .filter(subnet => subnet?.version === 4)
+      .map(subnet => ({ first: Number(subnet!.address), length: subnet!.length }))
+      .filter(({ first, length }) => (address & ipv4Mask(length)) >>> 0 === first)
+    const hasHost = () => this.#tracker.table.holderOf(number, formatIpv4(address)) !== undefined
+    // Where nobody says how long subnets are, most are of 24 bits.
+    if (around.length === 0) return isEndOf(address, 24) && !hasHost()
+    // RFC 3021: a subnet of two addresses has no broadcast.
+    return around.some(({ length }) => length <= 30 && isEndOf(address, length))
   }
 
   /** Asks a network who has an address, at most once a second: along its tree, one frame for each port. */
@@ -730,6 +735,13 @@ const isReplaced = (before: Port, now: PortReport | undefined): boolean =>
 
 /** Where hosts are said to be that live on the segment of a link: at one of its ends. */
 const segmentPlace = ({ from, to }: Link): PortRef => (portKey(from) < portKey(to) ? from : to)
+
+/** The first or last address of its subnet. */
+const isEndOf = (address: number, length: number): boolean => {
+  const hostBits = ~ipv4Mask(length) >>> 0
+  const host = (address & hostBits) >>> 0
+  return host === 0 || host === hostBits
+}
 
 /** Hosts of which a switch behind a port hears when that takes over. */
 const announcedPlaces = 1_024

@@ -51,6 +51,18 @@ t.test('a change is taken back, and so is that; not when somebody changed it sin
   ])
 })
 
+t.test('taking back the only policy says that everything is allowed', async t => {
+  const at = await office(t)
+  const put = (name: string) => at.call('PUT', `/api/v1/policies/${name}`, { source: one })
+  const undo = (query = '') => at.call('POST', `/api/v1/history/undo${query}`, {})
+  await put('p')
+  await put('q')
+  t.notOk('opens' in (await undo()), 'another one is left')
+  t.match(await undo('?dryRun=true'), { opens: true })
+  t.match(await undo(), { opens: true })
+  t.notOk('opens' in (await undo('?number=4')), 'back again')
+})
+
 t.test(
   'what nobody confirms is taken back, also behind a restart; until then nothing else changes',
   async t => {

@@ -75,5 +75,20 @@ t.test('an answer has the tag of the question', async t => {
     'an edit of the answer alone counts',
   )
   t.same(await send({ ...udp, ip_dst: 0x0a0000ff }), [], 'the broadcast of the subnet')
+  t.match(await send({ ...udp, ip_dst: 0x0a0001ff, udp_src: 4005 }), [], 'and of one that is not')
+  const declareBlue = (more: object) =>
+    topology.declareNetworks([
+      { number: 1, name: 'default' },
+      { number: 2, name: 'blue', ports: [at(10), { ...at(12), vlan: 100 }], ...more },
+    ])
+  declareBlue({ subnets: ['10.0.0.0/16'] })
+  await whole.env.advance(500)
+  const within = { ...udp, ip_dst: 0x0a0001ff, udp_src: 4006 }
+  t.match(await send(within), [{ icmp_type: 3 }], 'a host in the midst of a declared subnet')
+  declareBlue({})
+  await whole.env.advance(500)
+  t.same(await send({ ...within, udp_src: 4007 }), [], 'where none is, the end of one of 24 bits')
+  t.same(await send({ ...udp, ip_src: 0x0a000000, udp_src: 4008 }), [], 'and its beginning')
+  t.match(await send({ ...udp, udp_src: 4009 }), [{ icmp_type: 3 }], 'others are answered')
   await whole.stop()
 })

@@ -95,7 +95,13 @@ export class ObjectKeeper extends EventEmitter<ObjectEvents> {
   /** By `Switch`, `switch` or `switches`. @throws {Failure} `not-found` */
   kind(name: string): Kind {
     const known = this.kinds.find(each => [each.kind, each.path, each.plural].includes(name))
-    if (known === undefined) throw new Failure('not-found', { what: 'kinds', name })
+    if (known === undefined) {
+      throw new Failure('not-found', {
+        what: 'kind of object',
+        name,
+        list: '/api/v1/openapi.json',
+      })
+    }
     return known
   }
 
@@ -113,7 +119,12 @@ export class ObjectKeeper extends EventEmitter<ObjectEvents> {
   /** @throws {Failure} `not-found` */
   get(kind: Kind, name: string): StoredObject {
     const known = this.find(kind, name)
-    if (known === undefined) throw new Failure('not-found', { what: kind.plural, name })
+    if (known === undefined)
+      throw new Failure('not-found', {
+        what: kind.path,
+        name,
+        list: `"sluice get ${kind.plural}"`,
+      })
     return known
   }
 

@@ -261,6 +261,15 @@ const historyItem = ({ changes, ...entry }: HistoryEntry) => ({
   })),
 })
 
+/** True when no policy is there any more, so that everything is allowed. */
+const leavesNone = (was: ReadonlyMap<string, unknown>, { changes }: HistoryEntry): boolean => {
+  const left = new Set(was.keys())
+  for (const { name, before } of changes)
+    if (before === undefined) left.delete(name)
+    else left.add(name)
+  return was.size > 0 && left.size === 0
+}
+
 /** A request whose query says who and why. */
 type Asking = Pick<FastifyRequest, 'identity' | 'difference'> & {
   readonly query: Static<typeof waitQuery>
@@ -330,6 +339,7 @@ const historyRoutes = (app: FastifyInstance, controller: Controller): void => {
       }
       return {
         ...historyItem(undone),
+        ...(leavesNone(was, undone) && { opens: true }),
         ...(files.length > 0 && { files }),
         ...(written.length > 0 && { written }),
       }

@@ -26,7 +26,7 @@ export const behindTags = ['arrive', 'guard'] as const
 /**
  * True while nothing depends on what is in frames: no policy judges them, no `Network` gives tags a meaning, no source is
  * bound, no service is refused. Frames then pass as they are, as a bridge carries them that reads no tags
- * (`docs/adr/0018`). Declared links, hosts and intents change nothing of it.
+ * (`docs/adr/0019`). Declared links, hosts and intents change nothing of it.
  */
 export const isTransparent = (
   { networks, guards, serving }: Pick<Topology, 'networks' | 'guards' | 'serving'>,
