@@ -98,7 +98,7 @@ export interface Network {
   readonly subnets?: readonly string[]
   /** Of its frames at ports that have no level of their own. */
   readonly guard?: GuardLevel
-  /** Networks that a router joins remember their connections together: the lowest number of them; absent: its own. */
+  /** What a router passes between the networks it joins is remembered in the zone of one of them: the lowest number; absent: no router joins it. */
   readonly domain?: number
 }
 

@@ -158,11 +158,14 @@ const zoneRows = ({ networks, domains = {}, zones }: TimeoutBook): Flow[] => {
       'one of this zone has agreed upon it',
       origin,
     ),
-    ...networks.flatMap(network =>
-      ordersOf(domains[network] ?? network, zones).flatMap(([order, looks]) =>
-        lookUps(network, order, looks),
-      ),
-    ),
+    ...networks.flatMap(network => {
+      const domain = domains[network]
+      const rowsOf = (zonesOf: number, router?: number) =>
+        ordersOf(zonesOf, zones).flatMap(([order, looks]) => lookUps(network, order, looks, router))
+      return domain === undefined
+        ? rowsOf(network)
+        : [...rowsOf(network, 0), ...rowsOf(domain, domain)]
+    }),
     ...ipTypes.map(eth_type =>
       flow(
         'zones',
@@ -205,7 +208,13 @@ const ordersOf = (
 const andAgain = (slots: readonly number[]): readonly number[] =>
   slots.length === 1 ? slots : [...slots, slots[0]!]
 
-const lookUps = (network: number, order: number, looks: readonly number[]): Flow[] =>
+/** @param router of what a router has passed on its domain, 0 of other packets; absent: of both */
+const lookUps = (
+  network: number,
+  order: number,
+  looks: readonly number[],
+  router?: number,
+): Flow[] =>
   looks.flatMap((slot, seen) => {
     const isLast = seen === looks.length - 1
     const table: TableName = isLast ? 'session' : 'zones'
@@ -221,7 +230,11 @@ const lookUps = (network: number, order: number, looks: readonly number[]): Flow
       const match = {
         eth_type,
         reg0: bitsEqual([registers.network, network]),
-        reg9: bitsEqual([registers.zoneOrder, order], [registers.zonesSeen, seen]),
+        reg9: bitsEqual(
+          [registers.zoneOrder, order],
+          [registers.zonesSeen, seen],
+          ...(router === undefined ? [] : ([[registers.router, router]] as const)),
+        ),
       }
       return flow('zones', 50, match, { actions }, because, origin)
     })

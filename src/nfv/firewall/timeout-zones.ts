@@ -26,7 +26,7 @@ export interface TimedZone {
 /** The same object as long as it says the same. */
 export interface TimeoutBook {
   readonly networks: readonly number[]
-  /** Networks that a router joins use the zones of one of them; those that are not here use their own. */
+  /** What is routed in a network uses the zones of another one: of networks that a router joins, but the first of them. */
   readonly domains?: Readonly<Record<number, number>>
   readonly zones: readonly TimedZone[]
 }

@@ -24,6 +24,7 @@ import {
 import { bitsEqual, load, registers } from '../../pipeline/registers.js'
 import { type TableName, tableId } from '../../pipeline/tables.js'
 import { type PuntReason, writeUserdata } from '../../pipeline/userdata.js'
+import { slotOf } from '../../pipeline/zones.js'
 import { type Host, hostKey } from '../../topology/model.js'
 import {
   type Address,
@@ -181,6 +182,7 @@ export const routerSection = (router: Router): Section => {
       ),
       ...router.interfaces.flatMap(each => [
         ...entryRows(router, each, own, row),
+        arrivalRow(router, each, row),
         ...each.addresses.flatMap(address => [
           ...claimRows(each, address, row),
           ...(address.version === 4
@@ -231,6 +233,26 @@ type RowMaker = (
   because: string,
 ) => Flow
 
+/** Its connections are in a zone of their own network or of the first one that the router joins: both directions agree. */
+const routedBy = ({ domain }: Router): Action[] => [
+  load(registers.router, domain),
+  load(registers.zoneSlot, slotOf(domain)),
+]
+
+/** What the router has passed on at another switch: its sender says so. */
+const arrivalRow = (router: Router, { network }: RouterInterface, row: RowMaker): Flow =>
+  row(
+    'arrive',
+    200,
+    {
+      ...inNetwork(network.number),
+      eth_src: macNumber(router.mac),
+      reg9: bitsEqual([registers.router, 0]),
+    },
+    { actions: [...routedBy(router), { kind: 'resubmit', table: tableId.arrive }] },
+    `router ${router.name} has passed it on at another switch`,
+  )
+
 /** Packets that are handed to the router in one of its networks. */
 const entryRows = (
   router: Router,
@@ -241,7 +263,7 @@ const entryRows = (
   const mac = macNumber(router.mac)
   const toRouter: Match = { ...inNetwork(network.number), eth_dst: mac }
   const route: Then = {
-    actions: [load(registers.router, router.domain), load(registers.entered, network.number)],
+    actions: [...routedBy(router), load(registers.entered, network.number)],
     goto: 'route',
   }
   const ip = versions.filter(version => own.some(each => each.version === version))
@@ -584,15 +606,20 @@ const leavingRows = (router: Router, { network }: RouterInterface, row: RowMaker
   ]
 }
 
-/** Where the hosts of a network at one switch are reached, in every switch. */
+/** Where hosts are reached, in every switch. */
 export const neighbourSection = (name: string, hosts: readonly Host[]): Section =>
-  section(name, { flows: hosts.flatMap(host => host.ips.map(ip => neighbourRow(host, ip))) })
+  section(name, { flows: holders(hosts).map(([ip, host]) => neighbourRow(host, ip)) })
 
 /** The same at their own switch, for packets that came in by the port where they are. */
 export const turningSection = (name: string, hosts: readonly Host[]): Section =>
-  section(name, {
-    flows: hosts.flatMap(host => host.ips.map(ip => neighbourRow(host, ip, host.at.port))),
-  })
+  section(name, { flows: holders(hosts).map(([ip, host]) => neighbourRow(host, ip, host.at.port)) })
+
+/** Hosts at one port may share an address: the last to be known has it. */
+const holders = (hosts: readonly Host[]): readonly (readonly [Host['ips'][number], Host])[] => [
+  ...new Map(
+    hosts.flatMap(host => host.ips.map(ip => [`${host.network} ${ip}`, [ip, host] as const])),
+  ).values(),
+]
 
 const neighbourRow = (host: Host, ip: Host['ips'][number], in_port?: number): Flow => {
   const address = parseAddress(`${ip}/${ip.includes(':') ? 128 : 32}`)!

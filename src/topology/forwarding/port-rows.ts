@@ -25,7 +25,7 @@ const teachesPerSecond = 200
 
 const enter = (self: Switch, network: Network): Action[] => [
   load(registers.network, network.number),
-  load(registers.zone, zoneOf(self.index, slotOf(network.domain ?? network.number))),
+  load(registers.zone, zoneOf(self.index, slotOf(network.number))),
 ]
 
 /** Frames with this tag, or without any, are of this network. */

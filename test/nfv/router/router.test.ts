@@ -160,3 +160,100 @@ t.test('who cannot be reached is told, and trace says the same', async t => {
   t.same(await ask('127.0.0.1'), [], 'no router passes it on')
   await whole.stop()
 })
+
+t.test('a router that comes or goes leaves connections within a network alone', async t => {
+  const whole = await started()
+  const { controller } = whole
+  const rules = 'default drop\nweb: allow tcp 80 from 10.2.0.1 to 10.2.0.2\n'
+  await whole.during(
+    controller.policies.apply(
+      [{ name: 'p', order: 100, source: rules }],
+      controller.topology.current,
+    ),
+  )
+  await whole.env.advance(500)
+  const flows = async (change: () => void) => {
+    const heard: number[] = []
+    let server: { send(bytes: Uint8Array): void } | undefined
+    whole.host('db').unlisten(80)
+    whole.host('db').listen(80, session => {
+      server = session
+    })
+    const client = await whole.during(whole.host('web').connect(v4('10.2.0.2'), 80))
+    client.onBytes(bytes => void heard.push(bytes.length))
+    await whole.env.advance(200)
+    change()
+    await whole.env.advance(500)
+    // The end that did not open it speaks first.
+    server!.send(new Uint8Array(7))
+    await whole.env.advance(500)
+    return heard
+  }
+  t.same(await flows(() => controller.declare('Router', [])), [7], 'when it goes')
+  t.same(
+    await flows(() => controller.declare('Router', [{ name: 'main', spec }])),
+    [7],
+    'when it comes',
+  )
+  await whole.stop()
+})
+
+t.test('connections that a rule counts are counted across networks, too', async t => {
+  const whole = await started()
+  const { controller } = whole
+  const rules = 'default drop\nfew: allow tcp 80 from 10.1.0.0/24 max 2 connections\n'
+  await whole.during(
+    controller.policies.apply(
+      [{ name: 'p', order: 100, source: rules }],
+      controller.topology.current,
+    ),
+  )
+  await whole.env.advance(500)
+  for (const name of ['web', 'db']) whole.host(name).listen(80)
+  const connect = (from: string, to: string) =>
+    whole.during(
+      whole
+        .host(from)
+        .connect(v4(to), 80)
+        .then(
+          () => 'open',
+          (error: ConnectError) => error.end,
+        ),
+    )
+  t.equal(await connect('ann', '10.2.0.1'), 'open', 'the first, on one switch')
+  t.equal(await connect('ann', '10.2.0.2'), 'open', 'the second, over two')
+  t.equal(await connect('bob', '10.2.0.2'), 'silent', 'no third')
+  await whole.stop()
+})
+
+t.test('services with a timeout are found in their zone from both networks', async t => {
+  const whole = await started()
+  const { controller } = whole
+  const rules =
+    'default drop\nservice slow = tcp 80 timeout 2h\nservice other = tcp 81 timeout 3h\nslow: allow slow, other, tcp 82 from 10.1.0.0/24\n'
+  await whole.during(
+    controller.policies.apply(
+      [{ name: 'p', order: 100, source: rules }],
+      controller.topology.current,
+    ),
+  )
+  await whole.env.advance(500)
+  for (const [from, to] of [
+    ['ann', '10.2.0.1'],
+    ['ann', '10.2.0.2'],
+    ['bob', '10.1.0.1'],
+  ] as const)
+    for (const port of [80, 81, 82]) {
+      for (const name of ['ann', 'web', 'db']) {
+        whole.host(name).unlisten(port)
+        whole.host(name).listen(port)
+      }
+      const session = await whole.during(whole.host(from).connect(v4(to), port))
+      const heard: number[] = []
+      session.onBytes(bytes => void heard.push(bytes.length))
+      session.send(new Uint8Array(5))
+      await whole.env.advance(300)
+      t.same(heard, [5], `${from} to ${to}, port ${port}`)
+    }
+  await whole.stop()
+})
