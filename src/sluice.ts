@@ -5,12 +5,13 @@
  */
 import { userInfo } from 'node:os'
 import { fileURLToPath } from 'node:url'
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { pino } from 'pino'
 import { Failure } from './base/failures.js'
 import { LogSink } from './base/log-sink.js'
 import { dataFolder } from './base/places.js'
 import { realEnv, writeStandardError } from './base/real-env.js'
+import { notifyService } from './base/service-notify.js'
 import { shown } from './base/shown.js'
 import { wordsOf } from './base/system-errors.js'
 import { runCli } from './cli/main.js'
@@ -69,11 +70,13 @@ const runController = async (
     ...(config.discovery && { discovery: config.discovery }),
     variables: process.env,
     pid: process.pid,
+    version: await version(),
   })
   const { restUrls, openflow } = running.endpoints
   process.stdout.write(
     `sluice is ready: API ${restUrls.join(' ')}  OpenFlow ${config.openflowTls ? 'ssl' : 'tcp'}:${openflow}  data ${running.endpoints.data}\n`,
   )
+  await tellService('READY=1')
   process.on('SIGHUP', () => {
     running
       .reload()
@@ -83,7 +86,15 @@ const runController = async (
     if (ended.signal.aborted) resolve()
     ended.signal.addEventListener('abort', () => resolve())
   })
+  const told = tellService('STOPPING=1')
   await running.stop()
+  await told
+}
+
+/** systemd starts what waits for this service; where it is not told, it ends it after a while. */
+const tellService = async (state: 'READY=1' | 'STOPPING=1'): Promise<void> => {
+  const why = await notifyService(process.env, state)
+  if (why !== undefined) log.error({ reason: why }, 'systemd cannot be told how this service is')
 }
 
 /** Where it was started, unless that is everything. */
@@ -198,7 +209,24 @@ const addWire = (program: Command, exit: (code: number) => void): void => {
     })
 }
 
+const addVersion = (program: Command): void => {
+  program
+    .command('version')
+    .description('of this program and of what it runs on')
+    .addOption(new Option('-o, --output <form>', 'table or json').choices(['table', 'json']))
+    .action(async options => {
+      const { arch, platform, versions } = process
+      const all = { sluice: await version(), node: versions.node, system: `${platform}/${arch}` }
+      print(
+        options.output === 'json'
+          ? JSON.stringify(all, null, 2)
+          : `sluice ${all.sluice} (node ${all.node}, ${all.system})`,
+      )
+    })
+}
+
 const addVerbs = async (program: Command, exit: (code: number) => void): Promise<void> => {
+  addVersion(program)
   addRun(program)
   addImport(program, exit)
   addWire(program, exit)

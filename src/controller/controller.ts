@@ -331,6 +331,10 @@ export class Controller extends EventEmitter<ControllerEvents> {
     return this.#env.clock.wallMillis()
   }
 
+  get puntCounts(): Punts['counts'] {
+    return this.#punts.counts
+  }
+
   get programs(): ReadonlyMap<Dpid, readonly Section[]> {
     return this.#programs
   }

@@ -10,6 +10,7 @@ import {
   formatEndpoint,
   tokenFile,
 } from '../base/places.js'
+import { ProcessWatch } from '../base/process-figures.js'
 import { RateLimit } from '../base/rate-limit.js'
 import { wordsOf } from '../base/system-errors.js'
 import { functions } from '../nfv/functions.js'
@@ -22,6 +23,7 @@ import { hostKind, intentKind, networkKind, portKind } from './declared/kinds.js
 import type { Journal } from './events.js'
 import { lockFolder } from './lock.js'
 import { holdLostStore, noteLoss } from './lost-store.js'
+import { Metrics, metricsRoutes } from './metrics/metrics.js'
 import { ObjectKeeper } from './objects/objects.js'
 import { auditRequests, auditRoutes } from './rest/audit-routes.js'
 import { eventRoutes } from './rest/event-routes.js'
@@ -75,6 +77,8 @@ export interface RunOptions {
   readonly guard?: GuardLevel
   readonly variables: Readonly<Record<string, string | undefined>>
   readonly pid: number
+  /** For `/metrics`. */
+  readonly version?: string
 }
 
 export interface Running {
@@ -236,10 +240,17 @@ const start = async (
     isProxied: rest.trustProxy !== undefined,
     refused: tellAttempts(env, controller.journal),
   })
-  const hook = (app: FastifyInstance) => auditRequests(app, audit, env.clock)
+  const watch = new ProcessWatch(env.timers)
+  undo.push(async () => watch.stop())
+  const metrics = new Metrics(controller, watch, options.version ?? 'unknown')
+  const hook = (app: FastifyInstance) => {
+    auditRequests(app, audit, env.clock)
+    metrics.count(app, env.clock)
+  }
   const api = await serveRest(env, rest, { guard, audit: hook }, [
     tokenRoutes(tokens),
     auditRoutes(audit),
+    metricsRoutes(metrics),
     routes(controller),
     eventRoutes(controller.journal, env.timers),
     forgetRoutes(controller),

@@ -1,5 +1,5 @@
 /** Packet-ins: each is handed to the owner of its reason. */
-import type { PuntedPacket, PuntHandlers } from '../nfv/function.js'
+import { type PuntedPacket, type PuntHandlers, puntKinds } from '../nfv/function.js'
 import type { Match } from '../openflow/values.js'
 import { type Fields, readPacket } from '../pipeline/packet.js'
 import { readUserdata } from '../pipeline/userdata.js'
@@ -16,6 +16,8 @@ export interface PacketIn {
 
 export class Punts {
   readonly #handlers: PuntHandlers
+  /** Packets that came up since the start, by kind: looked at, and beyond the limit. */
+  readonly counts = new Map(puntKinds.map(kind => [kind, { taken: 0, dropped: 0 }]))
 
   /** @param owners each with its reasons */
   constructor(owners: readonly PuntHandlers[]) {
@@ -25,7 +27,10 @@ export class Punts {
   receive(dpid: PortRef['dpid'], packet: PacketIn, limit: PuntLimit): void {
     const punt = readUserdata(packet.userdata)
     const handler = punt && this.#handlers[punt.reason]
-    if (punt === undefined || handler === undefined || !limit.take(handler.kind)) return
+    if (punt === undefined || handler === undefined) return
+    const isTaken = limit.take(handler.kind)
+    this.counts.get(handler.kind)![isTaken ? 'taken' : 'dropped']++
+    if (!isTaken) return
     handler.receive(new Punted({ dpid, port: packet.inPort }, punt.value, packet))
   }
 }

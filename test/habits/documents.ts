@@ -1,6 +1,7 @@
 /** Documents that are written from tables of the code. `npm run docs` writes them; a test fails when one is behind. */
 
 import { failures } from '../../src/base/failures.js'
+import { families, maxSeries } from '../../src/controller/metrics/families.js'
 import { rights, roles } from '../../src/controller/rights/rights.js'
 import { grammar } from '../../src/nfv/firewall/grammar.js'
 import { policyDocument } from '../../src/nfv/firewall/schema.js'
@@ -70,6 +71,21 @@ ${table(
 )}
 `
 
+const metricsPage = (): string => `# Metrics
+
+Written from \`src/controller/metrics/families.ts\`; do not edit it here. \`GET /metrics\` answers in the text format of Prometheus to whoever may read ([service.md](service.md)). Of one name there are ${maxSeries} series at most: counters that are more are added up under \`(others)\`, gauges are left out.
+
+${table(
+  ['name', 'type', 'labels', 'means'],
+  Object.entries(families).map(([name, { type, labels, help }]) => [
+    `\`${name}\``,
+    type,
+    labels.join(', '),
+    help,
+  ]),
+)}
+`
+
 const failuresPage = (): string => `# Failures
 
 Written from \`src/base/failures.ts\`; do not edit it here. The API answers them as \`application/problem+json\` (RFC 9457) with \`type\` \`urn:sluice:failure:CODE\`.
@@ -87,6 +103,7 @@ export const documents: Readonly<Record<string, () => string>> = {
   'docs/pipeline.md': pipeline,
   'docs/failures.md': failuresPage,
   'docs/rights.md': rightsPage,
+  'docs/metrics.md': metricsPage,
   'docs/wire.md': wireReference,
   'contrib/editor/sluice.tmLanguage.json': () => json(grammar),
   'contrib/editor/policy.schema.json': () => json(policyDocument),

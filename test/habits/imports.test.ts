@@ -86,11 +86,17 @@ const effects = [
   'node:https',
   'node:child_process',
   'node:worker_threads',
+  'node:perf_hooks',
 ]
 const mayTouch = (name: string): boolean =>
   [
     ...['base/real-env.ts', 'base/real-workers.ts', 'base/worker.ts'],
-    ...['base/web-client.ts', 'base/web-server.ts'],
+    ...[
+      'base/web-client.ts',
+      'base/web-server.ts',
+      'base/process-figures.ts',
+      'base/service-notify.ts',
+    ],
   ].includes(name) || name.startsWith('lab/')
 
 t.test(

@@ -25,6 +25,8 @@ t.test('the commands of the first ten minutes do what they say', { timeout: 120_
 t.test('the program says which version it is', async t => {
   const { version } = JSON.parse(readFileSync('package.json', 'utf8'))
   t.equal((await sh('env', ...asUsersRun('--version'))).trim(), version)
+  const said = await sh('env', ...asUsersRun('version', '-o', 'json'))
+  t.match(JSON.parse(said), { sluice: version, node: process.versions.node })
 })
 
 t.test("README's first two commands are the contract", async t => {

@@ -39,6 +39,7 @@ export const rights: Rights = {
   // Its reasons, which name switches and files, are for those who may read.
   'GET /readyz':                         'public',
 
+  'GET /metrics':                        everybody,
   'GET /api/v1/openapi.json':            everybody,
   'GET /api/v1/whoami':                  everybody,
   'GET /api/v1/switches':                everybody,
