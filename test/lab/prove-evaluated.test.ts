@@ -7,6 +7,7 @@ import { importers } from '../../src/nfv/firewall/import/index.js'
 import {
   randomAdmin,
   randomAntrea,
+  randomCalico,
   randomFaucet,
   randomKubernetes,
   randomOpenstack,
@@ -16,6 +17,7 @@ const makers = [
   ['kubernetes', randomKubernetes, 'NetworkPolicy'],
   ['kubernetes', randomAdmin, 'AdminNetworkPolicy'],
   ['kubernetes', randomAntrea, 'policies of Antrea'],
+  ['kubernetes', randomCalico, 'policies of Calico'],
   ['openstack', randomOpenstack, 'security groups'],
   ['faucet', randomFaucet, 'lists of ports and VLANs'],
 ] as const

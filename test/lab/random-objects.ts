@@ -195,6 +195,94 @@ const inTiers = (dice: Dice, kind: 'admin' | 'antrea'): object[] => {
   ]
 }
 
+/** Policies of Calico, in the tier `default` and one before it. */
+const ofCalico = (dice: Dice): object[] => {
+  const { pick, some, maybe } = makersOf(dice)
+  const apiVersion = 'projectcalico.org/v3'
+  const selector = () =>
+    pick([
+      'all()',
+      "app == 'a'",
+      "app != 'a'",
+      'has(tier)',
+      '!has(app)',
+      "tier in {'a', 'b'}",
+      "app not in {'c'} && has(app)",
+      "app == 'b' || tier == 'c'",
+    ])
+  const spaces = () =>
+    pick(['all()', "team == 'shop'", "projectcalico.org/name == 'lab'", 'global()'])
+  const entity = (isDestination: boolean, hasPorts: boolean) => ({
+    ...maybe(() => ({ selector: selector() })),
+    ...(dice(5) === 0 ? { notSelector: "app == 'a'" } : {}),
+    ...(dice(4) === 0 ? { namespaceSelector: spaces() } : {}),
+    ...(dice(5) === 0 ? { nets: [pick(['10.0.0.0/24', '10.0.0.4/30', 'fd00::/64'])] } : {}),
+    ...(dice(7) === 0 ? { notNets: ['10.0.0.0/30'] } : {}),
+    ...(hasPorts && isDestination
+      ? pick([{ ports: [80] }, { ports: ['web', '50:60'] }, { notPorts: [53] }, {}])
+      : {}),
+  })
+  const rule = () => {
+    const [protocol, hasPorts] = pick([
+      [{ protocol: 'TCP' }, true],
+      [{ protocol: 'UDP' }, true],
+      [{ protocol: 'ICMP', icmp: { type: 8 } }, false],
+      [{}, false],
+      [{ notProtocol: 'TCP' }, false],
+    ] as const)
+    return {
+      action: pick(['Allow', 'Allow', 'Deny', 'Pass', 'Log']),
+      ...protocol,
+      ...(dice(5) === 0 ? { ipVersion: pick([4, 6]) } : {}),
+      source: entity(false, hasPorts),
+      destination: entity(true, hasPorts),
+    }
+  }
+  const policy = (at: number) => {
+    const isGlobal = dice(2) === 0
+    return {
+      kind: isGlobal ? 'GlobalNetworkPolicy' : 'NetworkPolicy',
+      apiVersion,
+      metadata: { name: `c${at}`, ...(isGlobal ? {} : { namespace: pick(['shop', 'lab']) }) },
+      spec: {
+        ...pick([{}, { tier: 'early' }, { tier: 'default' }]),
+        ...maybe(() => ({ order: pick([10, 100, 2_000]) })),
+        ...maybe(() => ({ selector: selector() })),
+        ...(isGlobal && dice(3) === 0 ? { namespaceSelector: "team == 'shop'" } : {}),
+        ...maybe(() => ({ types: pick([['Ingress'], ['Egress'], ['Ingress', 'Egress']]) })),
+        ...maybe(() => ({ ingress: some(3, rule) })),
+        ...maybe(() => ({ egress: some(2, rule) })),
+      },
+    }
+  }
+  return [
+    {
+      kind: 'Tier',
+      apiVersion,
+      metadata: { name: 'early' },
+      spec: { order: 10, ...maybe(() => ({ defaultAction: 'Pass' })) },
+    },
+    {
+      kind: 'GlobalNetworkSet',
+      apiVersion,
+      metadata: { name: 's', labels: { app: 'a' } },
+      spec: { nets: ['10.0.1.0/24'] },
+    },
+    {
+      kind: 'NetworkSet',
+      apiVersion,
+      metadata: { name: 's', namespace: 'shop', labels: { tier: 'c' } },
+      spec: { nets: ['10.0.2.0/24', '10.0.0.2/32'] },
+    },
+    ...Array.from({ length: 1 + dice(4) }, (_, at) => policy(at)),
+  ]
+}
+
+export const randomCalico: Maker = dice => {
+  const { items } = JSON.parse(randomKubernetes(dice)) as { items: object[] }
+  return JSON.stringify({ kind: 'List', items: [...items, ...ofCalico(dice)] }, null, 1)
+}
+
 const withTiers =
   (kind: 'admin' | 'antrea'): Maker =>
   dice => {

@@ -3,6 +3,7 @@
  * passes; a pod that a policy selects in a direction is isolated in it, and may do what the rules of any such policy allow. Both ends must agree.
  */
 import type { Connection } from '../../nfv/firewall/decide.js'
+import { calicoOf } from './calico-original.js'
 import type { Evaluator } from './evaluator.js'
 import { documentsOf, isWithin, type Thing, thing, things, words } from './reading.js'
 import { aroundOf } from './tiers-original.js'
@@ -127,6 +128,20 @@ export const kubernetesOriginal = (source: string): Evaluator => {
     if (pod === undefined) return true
     const first = around.before(way, own, other, connection)
     if (first === 'allow' || first === 'deny') return first === 'allow'
+    const said = native(way, own, other, connection)
+    if (said === undefined) return around.behind(way, own, other, connection) !== 'deny'
+    return said
+  }
+
+  /** What NetworkPolicy says of a pod; undefined: none selects it. */
+  const native = (
+    way: 'Ingress' | 'Egress',
+    own: string,
+    other: string,
+    connection: Connection,
+  ): boolean | undefined => {
+    const pod = podAt(own)
+    if (pod === undefined) return undefined
     const inForce = policies.filter(policy => {
       const spec = thing(policy.spec)
       const egress = things(spec.egress)
@@ -139,7 +154,7 @@ export const kubernetesOriginal = (source: string): Evaluator => {
         selects(thing(spec.podSelector), pod.labels)
       )
     })
-    if (inForce.length === 0) return around.behind(way, own, other, connection) !== 'deny'
+    if (inForce.length === 0) return undefined
     return inForce.some(policy => {
       const rules = thing(policy.spec)[way === 'Ingress' ? 'ingress' : 'egress']
       return things(rules).some(rule => {
@@ -153,6 +168,23 @@ export const kubernetesOriginal = (source: string): Evaluator => {
     })
   }
 
+  const calico = calicoOf(objects, {
+    pods: pods.map(({ namespace, labels, addresses }) => ({
+      labels: { ...labels, 'projectcalico.org/namespace': namespace },
+      home: namespace,
+      addresses,
+    })),
+    namespaceLabels: name => ({ ...namespaceLabels(name), 'projectcalico.org/name': name }),
+    isNamedPort: (name, one) =>
+      ['TCP', 'UDP', 'SCTP'].some(protocol => isPort({ protocol, port: name }, one)),
+    kubernetes: (...question) => native(...question),
+  })
+  if (calico.isThere)
+    return {
+      passes: one =>
+        calico.agrees('Egress', one.source, one.destination, one) &&
+        calico.agrees('Ingress', one.destination, one.source, one),
+    }
   return {
     passes: connection =>
       agrees('Egress', connection.source, connection.destination, connection) &&

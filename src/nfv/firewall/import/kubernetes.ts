@@ -5,6 +5,7 @@
 import { parseAllDocuments } from 'yaml'
 import { adminRules } from './admin-policies.js'
 import { antreaRules } from './antrea.js'
+import { calicoStages } from './calico.js'
 import { TooMuch } from './chains.js'
 import type { Thing } from './kubernetes-objects.js'
 import {
@@ -100,6 +101,7 @@ export const importKubernetes = (text: string, options: ImportOptions = {}): Imp
 const tierKinds: Readonly<Record<string, string>> = {
   'policy.networking.k8s.io/v1alpha1': 'AdminNetworkPolicy BaselineAdminNetworkPolicy',
   'crd.antrea.io/v1': 'ClusterNetworkPolicy NetworkPolicy Tier ClusterGroup Group',
+  'projectcalico.org/v3': 'GlobalNetworkPolicy NetworkPolicy Tier GlobalNetworkSet NetworkSet',
 }
 
 const isTiered = ({ kind, apiVersion }: Document): boolean =>
@@ -118,20 +120,27 @@ const writeStages = (
   middle: readonly Thing[],
   cluster: Cluster,
 ): void => {
-  const ofAntrea = tiered.filter(({ apiVersion }) => apiVersion?.startsWith('crd.antrea.io/'))
-  if (ofAntrea.length > 0 && ofAntrea.length < tiered.length)
-    throw new ImportError('policies of Antrea and of administrators: import each by itself')
+  const groups = new Set(tiered.map(({ apiVersion }) => apiVersion?.split('/')[0]))
+  if (groups.size > 1)
+    throw new ImportError(
+      `policies of ${[...groups].join(' and ')}: which comes first is not known here: import each by itself`,
+    )
+  const [group] = groups
   const named = (kind: string) =>
     adminRules(
       tiered.filter(thing => thing.kind === kind),
       cluster,
     )
-  const { upper, lower } =
-    ofAntrea.length > 0
-      ? antreaRules(ofAntrea, cluster)
-      : { upper: named('AdminNetworkPolicy'), lower: named('BaselineAdminNetworkPolicy') }
+  const stages = () => {
+    if (group === 'projectcalico.org') return calicoStages(tiered, middle, cluster)
+    const { upper, lower } =
+      group === 'crd.antrea.io'
+        ? antreaRules(tiered, cluster)
+        : { upper: named('AdminNetworkPolicy'), lower: named('BaselineAdminNetworkPolicy') }
+    return [upper, networkPolicyRules(middle, cluster), lower]
+  }
   try {
-    writeTiered(writer, { upper, middle: networkPolicyRules(middle, cluster), lower })
+    writeTiered(writer, stages())
   } catch (error) {
     if (error instanceof TooMuch) throw new ImportError(error.message)
     throw error
@@ -177,10 +186,11 @@ const refuse = (each: Document & Record<string, unknown>, writer: RuleWriter): v
   if (isTiered(each)) return
   if (
     isForeign(each) ||
-    /Policy$|^Tier$|Group$|NetworkSet$/.test(String(kind)) !== (kind === 'NetworkPolicy')
+    /Policy$|^Tier$|Group$|NetworkSet$|^HostEndpoint$/.test(String(kind)) !==
+      (kind === 'NetworkPolicy')
   )
     throw new ImportError(
-      `${what}: only NetworkPolicy of networking.k8s.io/v1, AdminNetworkPolicy and Antrea's policies are read`,
+      `${what}: only NetworkPolicy of networking.k8s.io/v1, AdminNetworkPolicy, Antrea's and Calico's policies are read`,
     )
   if (!(String(kind) in ownGroups))
     writer.info({ line: 0, path: what }, 'it is no part of a policy')

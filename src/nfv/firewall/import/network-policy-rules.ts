@@ -12,19 +12,30 @@ import {
 import type { Cluster, Pod } from './kubernetes-pods.js'
 import { type Side, sideOf, type TieredRule, type Way } from './tiered.js'
 
+/** What policies allow in a direction, and the pods that they select in it. */
+export const networkPolicyParts = (
+  things: readonly Thing[],
+  way: Way,
+  cluster: Cluster,
+): { readonly selected: readonly Side[]; readonly rules: readonly TieredRule[] } => {
+  const isolated = new Set<Pod>()
+  const rules = things.flatMap(thing => {
+    const { subject, isMeant } = selectedBy(thing, way, cluster)
+    if (!isMeant) return []
+    for (const pod of subject) isolated.add(pod)
+    return rulesOf(thing, way, sideOf(subject), cluster)
+  })
+  return { selected: isolated.size === 0 ? [] : [sideOf([...isolated])], rules }
+}
+
 export const networkPolicyRules = (things: readonly Thing[], cluster: Cluster): TieredRule[] =>
   (['out', 'in'] as const).flatMap(way => {
-    const isolated = new Set<Pod>()
-    const allowed = things.flatMap(thing => {
-      const { subject, isMeant } = selectedBy(thing, way, cluster)
-      if (!isMeant) return []
-      for (const pod of subject) isolated.add(pod)
-      return rulesOf(thing, way, sideOf(subject), cluster)
-    })
-    if (isolated.size === 0) return []
+    const { selected, rules } = networkPolicyParts(things, way, cluster)
+    const [subject] = selected
+    if (subject === undefined) return []
     const rest: TieredRule = {
       way,
-      subject: sideOf([...isolated]),
+      subject,
       peer: everybody(cluster),
       services: [],
       verdict: { kind: 'drop' },
@@ -32,7 +43,7 @@ export const networkPolicyRules = (things: readonly Thing[], cluster: Cluster): 
       path: `NetworkPolicy, all else ${way}`,
       name: way === 'in' ? 'no-other-ingress' : 'no-other-egress',
     }
-    return [...allowed, rest]
+    return [...rules, rest]
   })
 
 const homeOf = ({ metadata }: Thing): string => metadata.namespace ?? 'default'

@@ -1,11 +1,11 @@
 /**
- * Policies that come one behind the other, by tier and priority, around NetworkPolicy (AdminNetworkPolicy, Antrea): the first rule that
+ * Policies that come one behind the other, by tier and priority, around NetworkPolicy (AdminNetworkPolicy, Antrea, Calico): the first rule that
  * matches decides; `pass` leaves all of them to NetworkPolicy, behind which the baseline is asked. Each direction is a base chain, since
  * both ends must let a connection through:
  *
- *     out, in:   jump to the upper rules        allow: accept     deny: drop     pass: return
- *                NetworkPolicy                  what it allows: accept     else, to pods that it selects: drop
- *                the baseline, and then everything is accepted
+ *     out, in:   jump to the first stage        allow: accept     deny: drop     pass: return
+ *                jump to the next one, as NetworkPolicy: what it allows: accept     else, to pods that it selects: drop
+ *                jump to the baseline, and then everything is accepted
  */
 import { type AddressSet, isEmpty, type Range, union } from '../address-set.js'
 import { type Box, everyPort, everyProtocol, everything, intersect } from './box.js'
@@ -46,32 +46,32 @@ export interface TieredRule {
   readonly name: string
 }
 
-export interface Stages {
-  readonly upper: readonly TieredRule[]
-  readonly middle: readonly TieredRule[]
-  readonly lower: readonly TieredRule[]
-}
-
 export const sideOf = (pods: readonly Pod[], unsaid: readonly string[] = []): Side => ({
   addresses: union(pods.flatMap(addressesOf).map(setOf)),
   pods,
   unsaid,
 })
 
-/** @throws {TooMuch} when it cannot be written out */
-export const writeTiered = (writer: RuleWriter, { upper, middle, lower }: Stages): void => {
+/** @param stages one behind the other; `return` goes to the next one. @throws {TooMuch} when it cannot be written out */
+export const writeTiered = (
+  writer: RuleWriter,
+  stages: readonly (readonly TieredRule[])[],
+): void => {
   const chains = new Map<string, readonly ChainRule[]>()
   for (const way of ['out', 'in'] as const) {
     const of = (rules: readonly TieredRule[]) =>
       rules.filter(rule => rule.way === way).flatMap(rule => chainRules(rule))
-    chains.set(`upper-${way}`, of(upper))
-    const jump: ChainRule = {
-      place: { line: 0, path: `upper-${way}` },
-      match: { boxes: [everything], unsaid: [] },
-      verdict: { kind: 'jump', chain: `upper-${way}` },
-      text: '',
-    }
-    chains.set(way, [jump, ...of(middle), ...of(lower)])
+    const jumps = stages.map((rules, at): ChainRule => {
+      const chain = `${way}-${at + 1}`
+      chains.set(chain, of(rules))
+      return {
+        place: { line: 0, path: way },
+        match: { boxes: [everything], unsaid: [] },
+        verdict: { kind: 'jump', chain },
+        text: '',
+      }
+    })
+    chains.set(way, jumps)
   }
   writeChains(writer, {
     bases: (['out', 'in'] as const).map(chain => ({

@@ -231,7 +231,7 @@ t.test('policies of other projects are refused by their name, never read as thes
   const all = pod('a', 'app: a', '10.0.0.1')
   for (const [api, kind] of [
     ['security.antrea.tanzu.vmware.com/v1alpha1', 'ClusterNetworkPolicy'],
-    ['projectcalico.org/v3', 'NetworkPolicy'],
+    ['crd.projectcalico.org/v1', 'NetworkPolicy'],
     ['policy.networking.k8s.io/v1alpha2', 'ClusterNetworkPolicy'],
     ['cilium.io/v2', 'CiliumNetworkPolicy'],
   ])
