@@ -18,7 +18,7 @@ import { Authority } from '../certificates.js'
 const folder = mkdtempSync(join(tmpdir(), 'sluice-rest-tls-'))
 t.teardown(() => rmSync(folder, { recursive: true, force: true }))
 const ours = new Authority(folder, 'ours')
-const names = 'DNS:localhost,DNS:sluice.example,IP:127.0.0.1,IP:0:0:0:0:0:0:0:1'
+const names = 'DNS:localhost,DNS:sluice.example,DNS:*.lab.example,IP:127.0.0.1,IP:0:0:0:0:0:0:0:1'
 const files = ours.sign('controller', '2', names)
 const authority = readFileSync(files.authority, 'utf8')
 
@@ -93,7 +93,9 @@ t.test('plain on loopback, TLS elsewhere, all at once', async t => {
     t.equal(await status('sluice.example'), 200)
     t.equal(await status('SLUICE.example:443'), 200)
     t.equal(await status('[::1]:1'), 200)
-    t.equal(await status('evil.example'), 421)
+    t.equal(await status('a.lab.example:8443'), 200)
+    for (const host of ['evil.example', 'a.b.lab.example', 'lab.example', 'lab', '*.example'])
+      t.equal(await status(host), 421, host)
   })
 
   t.test('events come over TLS, as a WebSocket and as a stream', async t => {

@@ -174,7 +174,10 @@ const guard = (app: FastifyInstance, options: RestOptions): void => {
 const checkHost = (request: FastifyRequest, options: RestOptions): void => {
   const name = hostName(request.host)
   const known = ['localhost', '127.0.0.1', '[::1]', ...(options.names?.() ?? [])]
-  if (!known.includes(name)) throw new Failure('alien-host', { host: name })
+  // A certificate may be for all names of a domain, one label deep.
+  const domain = `*${name.slice(name.indexOf('.'))}`
+  if (!known.includes(name) && !(name.includes('.') && known.includes(domain)))
+    throw new Failure('alien-host', { host: name })
 }
 
 const hostName = (host: string): string => host.replace(/:\d+$/, '').toLowerCase()
