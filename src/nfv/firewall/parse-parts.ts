@@ -241,13 +241,14 @@ const takeMorePorts = (reader: LineReader, before: Ports): Ports => {
     if (others) exceptPorts = [...(exceptPorts ?? []), ...others]
     for (const range of takeSourcePorts(reader)) sourcePorts.push(range)
     const except = exceptPorts && { exceptPorts }
-    member = withHelper(reader, leavingSome(reader, { ...member, ports, sourcePorts, ...except }))
+    member = withHelper(reader, { ...member, ports, sourcePorts, ...except })
   } while (
     reader.peek()?.kind === 'comma' &&
     /^\d/.test(reader.peek(1)?.text ?? '') &&
     reader.skipComma()
   )
-  return member
+  // Once for all: there may be thousands of them.
+  return leavingSome(reader, member)
 }
 
 export const takeService = (reader: LineReader): ServiceMember => {

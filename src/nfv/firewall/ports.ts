@@ -77,17 +77,25 @@ export const unionPorts = (ranges: readonly PortRange[]): readonly PortRange[] =
 export const overlap = (a: readonly PortRange[], b: readonly PortRange[]): boolean =>
   a.some(one => b.some(({ from, to }) => one.from <= to && from <= one.to))
 
-/** What is in the first and not in the second. */
+/** What is in the first and not in the second. O(n log n) */
 export const subtractPorts = (
   ports: readonly PortRange[],
   without: readonly PortRange[],
 ): readonly PortRange[] => {
-  let left = unionPorts(ports)
-  for (const { from, to } of without)
-    left = left.flatMap(range => [
-      ...(range.from < from ? [{ from: range.from, to: Math.min(range.to, from - 1) }] : []),
-      ...(range.to > to ? [{ from: Math.max(range.from, to + 1), to: range.to }] : []),
-    ])
+  const holes = unionPorts(without)
+  const left: PortRange[] = []
+  let next = 0
+  for (const { from, to } of unionPorts(ports)) {
+    let at = from
+    // A hole may reach into the next range as well.
+    while (next < holes.length && holes[next]!.to < from) next++
+    for (let hole = next; hole < holes.length && holes[hole]!.from <= to; hole++) {
+      if (holes[hole]!.from > at) left.push({ from: at, to: holes[hole]!.from - 1 })
+      at = holes[hole]!.to + 1
+      next = hole
+    }
+    if (at <= to) left.push({ from: at, to })
+  }
   return left
 }
 
