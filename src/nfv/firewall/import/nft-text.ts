@@ -538,22 +538,15 @@ const metaWords = new Set(
   ),
 )
 /** Statements that take all that is left of the rule up to the next verdict. */
-const endings = new Set([
-  'snat',
-  'dnat',
-  'masquerade',
-  'redirect',
-  'dup',
-  'fwd',
-  'tproxy',
-  'synproxy',
-])
+const endings = new Set(['snat', 'dnat', 'masquerade', 'redirect', 'fwd', 'tproxy', 'synproxy'])
 /** What a match that is not read here begins with. */
 const expressions = new Set(
   'ct socket osf rt ipsec numgen jhash symhash exthdr meter hook gretap gre geneve vxlan sctp'.split(
     ' ',
   ),
 )
+/** Values that are computed in many words. */
+const computed = new Set(['numgen', 'jhash', 'symhash', 'fib', 'osf', 'socket', 'ipsec'])
 const comparisons = new Set(['==', '!=', '<', '>', '<=', '>='])
 
 class Statements {
@@ -617,6 +610,15 @@ class Statements {
       case 'update':
       case 'delete':
         return this.#setStatement()
+      case 'dup':
+        this.#skip('to')
+        this.#operand()
+        if (this.#skip('device')) this.#at++
+        return [{ dup: {} }]
+      case 'reset':
+        // `tcp option NAME`
+        this.#at += 3
+        return [{ mangle: { key: { payload: { protocol: 'tcp' } } } }]
       case 'queue':
         this.#restOf()
         return [{ queue: null }]
@@ -716,10 +718,7 @@ class Statements {
       if (this.#peek().startsWith('@')) return [{ vmap: { key: left, data: this.#take() } }]
       return [{ vmap: { key: left, data: { set: this.#list() } } }]
     }
-    if (this.#skip('set')) {
-      this.#restOf()
-      return [{ mangle: {} }]
-    }
+    if (this.#skip('set')) return this.#setValue(left)
     if (this.#skip('&')) {
       const mask = this.#flags()
       const payload = left.payload as Json | undefined
@@ -742,6 +741,38 @@ class Statements {
     if (exthdr !== undefined && (this.#is('exists') || this.#is('missing')))
       return [{ match: { op: op ?? '==', left, right: this.#take() === 'exists' } }]
     return [{ match: { op: op ?? '==', left, right: this.#right() } }]
+  }
+
+  /** What is written: a value, a field, with bits joined to it, or looked up in a map. What stands behind is another match. */
+  #setValue(key: Json): Json[] {
+    if (computed.has(this.#peek())) {
+      const eaten = this.#restOf()
+      return [{ mangle: { key } }, { xt: { name: eaten[0], type: 'match' } }]
+    }
+    this.#operand()
+    for (;;) {
+      if (this.#skip('map')) {
+        if (this.#is('{')) this.#braced()
+        else this.#at++
+      } else if (this.#skip(',') || this.#skip('|') || this.#skip('&') || this.#skip('^'))
+        this.#operand()
+      else if (this.#is('<') || this.#is('>')) {
+        this.#at += 2
+        this.#operand()
+      } else return [{ mangle: { key } }]
+    }
+  }
+
+  #operand(): void {
+    if (this.#skip('(')) {
+      for (let depth = 1; depth > 0; ) {
+        const word = this.#take()
+        depth += word === '(' ? 1 : word === ')' ? -1 : 0
+      }
+      return
+    }
+    const word = this.#take()
+    if (payloads.has(word) || ['meta', 'ct', 'rt'].includes(word)) this.#at++
   }
 
   #isFlags(left: Json): boolean {
@@ -841,8 +872,14 @@ class Statements {
 
   /** Words that are not known: up to the verdict. */
   #unknown(word: string): Json[] {
+    const from = this.#at
     const eaten = this.#restOf()
-    if (eaten.includes('set') || word === 'reset') return [{ mangle: {} }]
+    // It writes something; what stands behind is asked as ever.
+    const at = eaten.indexOf('set')
+    if (at >= 0) {
+      this.#at = from + at + 1
+      return this.#setValue({ payload: { protocol: word } })
+    }
     // A map of verdicts that was not read decides.
     const isMatch =
       !eaten.includes('vmap') && (expressions.has(word) || payloads.has(word) || /^[@(]/.test(word))

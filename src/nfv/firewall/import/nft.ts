@@ -401,6 +401,8 @@ class Reader {
           break
         case 'counter':
         case 'mangle':
+          writtenTo(condition, fieldsOf(fields.key))
+          break
         case 'flow':
         case 'ct helper':
         case 'ct timeout':
@@ -853,6 +855,17 @@ const portMatch = (
     return
   }
   condition.ports(name, ports, left, isNot)
+}
+
+const fieldsOf = (value: unknown): Json =>
+  typeof value === 'object' && value !== null ? (value as Json) : {}
+
+/** A field is written only where its protocol is. */
+const writtenTo = (condition: Condition, key: Json): void => {
+  const word = 'tcp option' in key ? 'tcp' : String(fieldsOf(key.payload).protocol)
+  const number = transportNumbers[word]
+  if (number !== undefined) condition.protocols(only(number))
+  if (word === 'ip' || word === 'ip6') condition.and([familyBox(word === 'ip' ? 4 : 6)])
 }
 
 const payloadMatch = (
