@@ -545,6 +545,8 @@ const expressions = new Set(
     ' ',
   ),
 )
+const payloadOf = (protocol: string): Json => ({ payload: { protocol } })
+
 /** Values that are computed in many words. */
 const computed = new Set(['numgen', 'jhash', 'symhash', 'fib', 'osf', 'socket', 'ipsec'])
 const comparisons = new Set(['==', '!=', '<', '>', '<=', '>='])
@@ -700,7 +702,8 @@ class Statements {
     const hasLimit = inside.some(
       ({ text }) => text === 'limit' || text === 'count' || text === 'quota',
     )
-    return [{ set: { stmt: hasLimit ? [{}] : [] } }]
+    const elem = inside.flatMap(({ text }) => (payloads.has(text) ? [payloadOf(text)] : []))
+    return [{ set: { elem, stmt: hasLimit ? [{}] : [] } }]
   }
 
   #expression(first: string): Json[] {
@@ -749,6 +752,7 @@ class Statements {
       const eaten = this.#restOf()
       return [{ mangle: { key } }, { xt: { name: eaten[0], type: 'match' } }]
     }
+    const from = this.#at
     this.#operand()
     for (;;) {
       if (this.#skip('map')) {
@@ -759,7 +763,10 @@ class Statements {
       else if (this.#is('<') || this.#is('>')) {
         this.#at += 2
         this.#operand()
-      } else return [{ mangle: { key } }]
+      } else {
+        const value = this.#tokens.slice(from, this.#at).map(({ text }) => text)
+        return [{ mangle: { key, value } }]
+      }
     }
   }
 

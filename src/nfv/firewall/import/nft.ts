@@ -392,7 +392,9 @@ class Reader {
           condition.unsayable(kind === 'limit' ? 'a rate limit' : kind)
           break
         case 'set':
-          // Adding to a set always goes on; a statement within may stop it.
+          // Adding to a set goes on where the packet has what is added; a statement within may stop it.
+          for (const protocol of protocolsIn(fields.elem))
+            writtenTo(condition, { payload: { protocol } })
           if (((fields.stmt as unknown[] | undefined) ?? []).length > 0)
             condition.unsayable('a limit for each element of a set')
           break
@@ -402,6 +404,13 @@ class Reader {
         case 'counter':
         case 'mangle':
           writtenTo(condition, fieldsOf(fields.key))
+          // What a map does not hold, or a packet has not, ends the rule.
+          if (
+            /"(map|payload|ip|ip6|tcp|udp|th|icmp|icmpv6|ether|vlan)"/.test(
+              JSON.stringify(fields.value ?? 0),
+            )
+          )
+            condition.unsayable('a value from a map, or the packet')
           break
         case 'flow':
         case 'ct helper':
@@ -859,6 +868,9 @@ const portMatch = (
 
 const fieldsOf = (value: unknown): Json =>
   typeof value === 'object' && value !== null ? (value as Json) : {}
+
+const protocolsIn = (value: unknown): string[] =>
+  [...JSON.stringify(value ?? 0).matchAll(/"protocol":"(\w+)"/g)].map(([, name]) => name!)
 
 /** A field is written only where its protocol is. */
 const writtenTo = (condition: Condition, key: Json): void => {
