@@ -411,10 +411,17 @@ class Walk {
       verdict,
       ...(rule && { rule }),
       because: because + (this.#isCounted ? whileThereIsRoom : ''),
-      notes: [...this.#notes],
+      notes: [...this.#notes, ...(verdict === 'delivered' ? this.#unknownToo() : [])],
       hops: this.#hops,
       deliveredTo: this.#deliveredTo,
     }
+  }
+
+  /** What becomes of other copies, where that is not known: there may be more ports than are told. */
+  #unknownToo(): readonly string[] {
+    return this.#ends.flatMap(end =>
+      end.kind === 'unknown' ? [`of another copy: ${end.because}`] : [],
+    )
   }
 
   #verdict(): Verdict {

@@ -636,12 +636,18 @@ class Story {
       const seen = this.#world.seen(one.version, id).toSorted()
       const isProven = (answer.verified?.mismatches ?? []).length === 0
       const isSame =
-        isProven &&
-        (answer.verdict === 'unknown' ||
-          this.#expectedOf(answer, one.sender).join() === seen.join())
+        isProven && (answer.verdict === 'unknown' || this.#isAsTold(answer, one.sender, seen))
       told.push({ one, answer, seen, isSame })
     }
     return told
+  }
+
+  /** Exactly the hosts that were told; at least those, where trace says that it does not know of another copy. */
+  #isAsTold(answer: Answer, sender: string, seen: readonly string[]): boolean {
+    const expected = this.#expectedOf(answer, sender)
+    return answer.notes.some(note => note.startsWith('of another copy: '))
+      ? expected.every(name => seen.includes(name))
+      : expected.join() === seen.join()
   }
 
   /** Hosts that should see it. */
