@@ -76,6 +76,13 @@ const pairNotes = (
   if (sender === undefined || receiver === undefined) return []
   if (sender.network !== receiver.network) {
     const names = [sender, receiver].map(({ network }) => networkName(topology, network))
+    const [near, far] = [sender, receiver].map(host =>
+      topology.gateways.find(({ network }) => network === host.network),
+    )
+    if (near !== undefined && near.router === far?.router)
+      return [
+        `${from} is in network ${names[0]}, ${to} in ${names[1]}: router ${near.router} passes traffic from one to the other, at the switch where it comes in`,
+      ]
     return [
       `${from} is in network ${names[0]}, ${to} in ${names[1]}: no traffic passes from one to the other but by a router`,
     ]

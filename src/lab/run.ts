@@ -13,7 +13,7 @@ import {
   spread,
   type Telling,
 } from './network-steps.js'
-import { sleep } from './shell.js'
+import { sleep, trySh } from './shell.js'
 import { addressOf, endOf } from './spec.js'
 import type { Protocol, Stage } from './stage.js'
 import type { Step } from './steps.js'
@@ -188,6 +188,12 @@ export class LabRun {
     )
   }
 
+  /** Linux says its link-local addresses some time or other: said now, none is news in the middle of a story. */
+  async #tellLinkLocal(host: string): Promise<void> {
+    const [command, ...words] = this.#stage.enter(host) ?? []
+    if (command !== undefined) await trySh(command, ...words, 'sh', '-c', speakFromLinkLocal)
+  }
+
   async #greet(): Promise<string> {
     const { hosts } = this.#spec
     // Rules may already stand in the way of the answer; what counts is that the host was heard.
@@ -205,7 +211,9 @@ export class LabRun {
       )
       return `${known.length} hosts`
     }
-    return until(look, seen => seen === `${hosts.length} hosts`, 20_000)
+    const seen = await until(look, count => count === `${hosts.length} hosts`, 20_000)
+    await Promise.all(hosts.map(({ name }) => this.#tellLinkLocal(name)))
+    return seen
   }
 
   async #applyRules(): Promise<void> {
@@ -368,12 +376,29 @@ export class LabRun {
         await this.#controller.get<Items<{ flowModsSent: number; groupModsSent: number }>>(
           '/api/v1/switches',
         )
-      return String(
-        items.reduce((sum, each) => sum + each.flowModsSent + each.groupModsSent, sent < 0 ? 1 : 0),
+      const count = items.reduce(
+        (sum, each) => sum + each.flowModsSent + each.groupModsSent,
+        sent < 0 ? 1 : 0,
       )
+      return count === 0 ? '0' : `${count}, after ${await this.#sinceStart()}`
     })
   }
+
+  /** The last of what the controller has told since it started: why it sent something. */
+  async #sinceStart(): Promise<string> {
+    const { items } = await this.#controller.get<Items<Record<string, unknown>>>('/api/v1/events')
+    return items
+      .map(({ kind, mac, name, ips, reason }) =>
+        [kind, mac ?? name, ips, reason].filter(Boolean).join(' '),
+      )
+      .slice(-40)
+      .join('; ')
+  }
 }
+
+/** A question for a neighbour that is nobody, from each link-local address. */
+const speakFromLinkLocal =
+  "for device in $(ip -o -6 addr show scope link | awk '{print $2}'); do ping -6 -c 1 -W 1 fe80::1%$device; done; true"
 
 const linkOf = ({ between: [a, b] }: Extract<Step, { link: unknown }>['link']): LinkSpec => ({
   a: endOf(a),

@@ -8,11 +8,13 @@ import {
   macNumber,
   parseIpv4,
 } from '../../../src/base/addresses.js'
+import { pathNotes } from '../../../src/controller/path-notes.js'
 import { trace } from '../../../src/controller/trace.js'
 import { buildFrame } from '../../../src/pipeline/build.js'
 import { readPacket } from '../../../src/pipeline/packet.js'
 import type { ConnectError } from '../../../src/sim/host.js'
 import type { NetworkSpec } from '../../../src/sim/network.js'
+import type { PathsAnswer } from '../../../src/topology/paths/answer.js'
 import { end, switchNames, tap, Whole } from '../../topology/whole.js'
 
 const v4 = (text: string) => text as Ipv4
@@ -116,6 +118,10 @@ t.test('what is routed is judged by the rules, once and in both directions', asy
     trace(controller, { from: '10.1.0.1', to: '10.2.0.2', service: 'tcp 80' }),
   )
   t.match(answer, { verdict: 'delivered', rule: { name: 'web' } })
+  const path = await pathNotes(controller, {
+    ...{ from: '10.1.0.1', to: '10.2.0.2', paths: [] },
+  } as unknown as PathsAnswer)
+  t.match(path[0], /router main passes traffic/)
   const denied = await whole.during(
     trace(controller, { from: '10.2.0.1', to: '10.1.0.2', service: 'tcp 80' }),
   )
