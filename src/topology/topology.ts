@@ -495,6 +495,16 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
     )
   }
 
+  /** The networks as they are now; reading them makes no snapshot. */
+  get networks(): readonly Network[] {
+    return this.#topology.networks
+  }
+
+  /** The gateways of routers as they are now; reading them makes no snapshot. */
+  get gateways(): readonly Gateway[] {
+    return this.#topology.gateways
+  }
+
   /** Hosts of a network that have an address. */
   holdersOf(network: number, ip: Ip): readonly Host[] {
     return this.#tracker.table.holdersOf(network, ip)

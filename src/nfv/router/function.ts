@@ -75,7 +75,7 @@ class Routers implements RunningFunction {
 
   declare(_kind: string, objects: readonly DeclaredObject[]): void {
     this.#wishes = objects.map(({ name, spec }) => ({ name, spec: spec as RouterSpec }))
-    this.#resolve(this.#host.topology.current.networks)
+    this.#resolve(this.#host.topology.networks)
   }
 
   state(_kind: string, name: string): ObjectState | undefined {
@@ -84,7 +84,7 @@ class Routers implements RunningFunction {
 
   networkChanged(): void {
     this.#search.look()
-    const { networks } = this.#host.topology.current
+    const { networks } = this.#host.topology
     if (networks !== this.#seen && this.#wishes.length > 0) this.#resolve(networks)
   }
 
@@ -121,7 +121,7 @@ class Routers implements RunningFunction {
   /** Tells the sender what became of a packet. */
   #tell(packet: WaitingPacket, error: IcmpError): void {
     const { topology } = this.#host
-    const gateway = topology.current.gateways.find(({ network }) => network === packet.network)
+    const gateway = topology.gateways.find(({ network }) => network === packet.network)
     const from = gateway && sourceOf(gateway, isIpv6(packet.frame) ? 6 : 4)
     if (from === undefined) return
     const answer = icmpErrorOf(packet.frame, error, from, address =>
