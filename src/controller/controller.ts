@@ -155,8 +155,8 @@ export class Controller extends EventEmitter<ControllerEvents> {
   readonly store: Store
   /** By path; absent when all is well. */
   readonly fileTroubles = new Map<string, FileTrouble>()
-  /** Whether a policy may have a file watched: rejects when not. Set by whoever watches. */
-  mayWatch: (path: string) => Promise<void> = async () => {}
+  /** Where a file is that a policy would have watched: rejects when it may not. Set by whoever watches. */
+  mayWatch: (path: string) => Promise<string> = async path => path
   /** Writes a rule file that may be watched: rejects when it may not be. Set by whoever watches. */
   writeRules: (path: string, text: string) => Promise<void> = async () => {}
   readonly journal: Journal

@@ -273,9 +273,10 @@ const start = async (
     given: options.rules,
     folders: [ownRules],
     allowed: options.ruleFolders ?? [],
+    secret: options.data,
     opens: options.opens === true,
   })
-  controller.mayWatch = path => watcher.mustHold(path)
+  controller.mayWatch = path => watcher.real(path)
   controller.writeRules = (path, text) => watcher.write(path, text)
   await watcher.start()
   const isTold = options.opens === true || options.adopts === true

@@ -1,6 +1,7 @@
 /**
- * Rule files on the controller's machine: only those below folders that the operator named are ever read, wherever
- * links and `include` lead.
+ * Rule files on the controller's machine: only what is named `*.rules` below folders that the operator named is ever
+ * read, wherever links and `include` lead. The data folder, with its token and keys, is not looked into: of what is
+ * below it only folders and files that were named themselves.
  */
 import { basename, dirname, join, relative, resolve } from 'node:path'
 import type { Disk } from '../base/env.js'
@@ -12,10 +13,13 @@ import type { PolicyWish } from './policy.js'
 export class RuleFolders {
   readonly #disk: Disk
   readonly #folders: readonly string[]
+  readonly #secret: string
 
-  constructor(disk: Disk, folders: readonly string[]) {
+  /** @param secret the data folder: that a folder above it was named opens nothing in it */
+  constructor(disk: Disk, folders: readonly string[], secret: string) {
     this.#disk = disk
     this.#folders = [...new Set(folders.map(folder => resolve(folder)))]
+    this.#secret = resolve(secret)
   }
 
   /**
@@ -25,27 +29,25 @@ export class RuleFolders {
    *   `unreadable-file` when it is not there
    */
   async real(path: string): Promise<string> {
+    // A file that was given at the start is one, whatever its name.
+    if (!path.endsWith('.rules') && !this.#folders.includes(resolve(path)))
+      throw new Failure('file-not-allowed', { path, folders: this.#folders.join(', ') })
     const found = await this.#realPath(path)
     if (found === undefined)
       throw new Failure('unreadable-file', { path, why: 'there is no such file or folder' })
-    const folders = await Promise.all(
-      this.#folders.map(async folder => (await this.#realPath(folder)) ?? folder),
+    const [secret = '', ...folders] = await Promise.all(
+      [this.#secret, ...this.#folders].map(async each => (await this.#realPath(each)) ?? each),
     )
-    if (!folders.some(folder => isBelow(found, folder)))
+    const isSecret = isBelow(found, secret)
+    const opens = (folder: string): boolean =>
+      isBelow(found, folder) && (!isSecret || (folder !== secret && isBelow(folder, secret)))
+    if (!folders.some(opens))
       throw new Failure('file-not-allowed', { path, folders: this.#folders.join(', ') })
     return found
   }
 
-  /** What a policy asks to be watched must be a rule file below one of the folders. @throws {Failure} */
-  async mustHold(path: string): Promise<void> {
-    if (!path.endsWith('.rules'))
-      throw new Failure('file-not-allowed', { path, folders: this.#folders.join(', ') })
-    await this.real(path)
-  }
-
   /** Writes the text of a rule file below one of the folders. @throws {Failure} */
   async write(path: string, text: string): Promise<void> {
-    await this.mustHold(path)
     const real = await this.real(path)
     try {
       const mode = ((await this.#disk.stat(real))?.mode ?? 0o644) & 0o777

@@ -12,7 +12,7 @@ import { Failure } from '../base/failures.js'
 import { isRuleFileName, passedByBecause, policyNameOf } from '../base/rule-file-names.js'
 import { wordsOf } from '../base/system-errors.js'
 import type { Controller } from './controller.js'
-import type { PolicyWish } from './policy.js'
+import type { Policy, PolicyWish } from './policy.js'
 import { RuleFolders } from './rule-files.js'
 
 /** So long nothing may have changed. */
@@ -30,6 +30,8 @@ export interface RuleWatcherOptions {
   readonly folders: readonly string[]
   /** Folders below which a policy may name a file to be watched. */
   readonly allowed: readonly string[]
+  /** The data folder: no rule file is in it, but in what was named by itself. */
+  readonly secret: string
   /** A given file that is missing or wrong, and was never in force, closes nothing. */
   readonly opens: boolean
 }
@@ -69,16 +71,20 @@ export class RuleWatcher {
     this.#given = options.given.map(path => resolve(path))
     this.#folders = options.folders.map(path => resolve(path))
     this.#opens = options.opens
-    this.#files = new RuleFolders(env.disk, [
-      ...this.#given.flatMap(path => (path.endsWith('.rules') ? [path, dirname(path)] : [path])),
-      ...this.#folders,
-      ...options.allowed,
-    ])
+    this.#files = new RuleFolders(
+      env.disk,
+      [
+        ...this.#given.flatMap(path => (path.endsWith('.rules') ? [path, dirname(path)] : [path])),
+        ...this.#folders,
+        ...options.allowed,
+      ],
+      options.secret,
+    )
   }
 
-  /** @throws {Failure} when a policy may not have this file watched */
-  mustHold(path: string): Promise<void> {
-    return this.#files.mustHold(resolve(path))
+  /** @returns where it really is @throws {Failure} when a policy may not have this file watched */
+  real(path: string): Promise<string> {
+    return this.#files.real(resolve(path))
   }
 
   /** Writes the text of a rule file. @throws {Failure} when it may not be watched, or cannot be written */
@@ -254,9 +260,7 @@ export class RuleWatcher {
   closeOrOpen(): void {
     const { policies, fileTroubles } = this.#controller
     const unknown = [...fileTroubles].find(
-      ([file, { isGiven }]) =>
-        isGiven &&
-        !policies.list().some(each => each.file === file || dirname(each.file ?? '') === file),
+      ([file, { isGiven }]) => isGiven && !policies.list().some(each => isOf(each, file)),
     )
     policies.close(
       this.#opens || unknown === undefined
@@ -266,10 +270,13 @@ export class RuleWatcher {
   }
 
   #applied(): string[] {
-    return this.#controller.policies
-      .list()
-      .filter(policy => policy.watch && policy.file)
-      .map(policy => resolve(policy.file!))
+    return (
+      this.#controller.policies
+        .list()
+        // A file puts the policy of its own name in force, and none may do so for another.
+        .filter(({ watch, file, name }) => watch && file && policyOfFile(file) === name)
+        .map(policy => resolve(policy.file!))
+    )
   }
 
   async #list(): Promise<Set<string>> {
@@ -303,3 +310,12 @@ export class RuleWatcher {
 
 /** The name of the policy that a file would be. */
 export const policyOfFile = (file: string): string => policyNameOf(basename(file))
+
+/**
+ * Whether a policy is what a file brought, or one of the files of a folder. Where a policy says that it is from counts
+ * for that of the file's own name only, and for a folder only when the file was there to be watched.
+ */
+const isOf = ({ name, file, watch }: Policy, path: string): boolean =>
+  file !== undefined &&
+  policyOfFile(file) === name &&
+  (file === path || (watch === true && dirname(file) === path))

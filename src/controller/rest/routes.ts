@@ -36,6 +36,7 @@ import {
   switchItems,
   troubledFiles,
 } from './views.js'
+import { mayWatch } from './watch-rights.js'
 
 const read = (summary: string, more: object = {}) => ({
   schema: { summary, tags: ['reading'], ...more },
@@ -313,6 +314,13 @@ const historyRoutes = (app: FastifyInstance, controller: Controller): void => {
       // Whoever may change some policies only takes back what was looked at, whatever comes in between.
       const target = request.identity?.policies ? inScope(request.identity, meant) : meant
       const was = new Map(policies.list().map(policy => [policy.name, policy]))
+      const isWriting = request.query.writeFile === 'true'
+      if (isWriting) {
+        const { history } = policies
+        const { changes } = target === undefined ? history.last() : history.get(target)
+        for (const { before } of changes)
+          if (before) await mayWatch(controller, request.identity, before)
+      }
       const undone = await policies.undo(
         target,
         controller.topology.current,
@@ -329,10 +337,7 @@ const historyRoutes = (app: FastifyInstance, controller: Controller): void => {
       for (const { name, before } of undone.changes) {
         const policy = was.get(name) ?? before
         if (!policy?.watch || policy.file === undefined) continue
-        const isWritten =
-          request.query.writeFile === 'true' &&
-          !isDryRun(request.query) &&
-          before?.file === policy.file
+        const isWritten = isWriting && !isDryRun(request.query) && before?.file === policy.file
         if (isWritten) await controller.writeRules(policy.file, before.source)
         const list = isWritten ? written : files
         list.push(policy.file)
@@ -359,8 +364,7 @@ const applyPolicies = async (
     wishes.map(({ name }) => name),
   )
   const before = new Map(controller.policies.list().map(policy => [policy.name, policy]))
-  for (const { watch, file } of wishes)
-    if (watch && file !== undefined) await controller.mayWatch(file)
+  for (const wish of wishes) await mayWatch(controller, asking.identity, wish)
   const changes = await controller.policies.apply(
     wishes,
     controller.topology.current,
