@@ -56,6 +56,8 @@ export const changeAddresses = async (hosts: number, minutes: number): Promise<A
     isUp: () => true,
     isRoaming: () => false,
     guardAt: () => 'default',
+    notItsMac: () => undefined,
+    notItsAddress: () => undefined,
   })
   let packets = 0n
   const ageing = new HostAgeing(

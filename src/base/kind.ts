@@ -18,6 +18,11 @@ export interface Kind {
   readonly summary: string
   readonly schema: TSchema
   readonly check?: (spec: never) => readonly Complaint[]
+  /** What of all objects of the kind together cannot be: each mistake with the name of the object that is one too many. */
+  readonly checkAll?: (
+    objects: readonly { readonly name: string; readonly spec: never }[],
+    changed: ReadonlySet<string>,
+  ) => readonly (Complaint & { readonly name: string })[]
   /** Something has to be taken down when an object goes; `ObjectKeeper.forget` says that it is. */
   readonly hasTeardown?: boolean
 }

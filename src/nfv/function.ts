@@ -42,9 +42,9 @@ export interface DeclaredObject {
   readonly spec: unknown
 }
 
-/** pending: it waits for something that may come · failed: somebody has to change it */
+/** pending: it waits for something that may come · degraded: in force, less than asked for · failed: somebody has to change it */
 export interface ObjectState {
-  readonly state: 'installed' | 'pending' | 'failed'
+  readonly state: 'installed' | 'degraded' | 'pending' | 'failed'
   readonly reason?: string
 }
 

@@ -190,3 +190,20 @@ const isIcmpError = ({ icmp_type, icmpv6_type, ip_proto }: Fields): boolean => {
 
 /** RFC 792; a redirect, too, is none to answer. */
 const icmpErrors: ReadonlySet<number> = new Set([3, 4, 5, 11, 12])
+
+/** The frame with other MACs, each of 48 bits. */
+export const addressed = (
+  frame: Uint8Array,
+  { from, to }: { readonly from: number; readonly to: number },
+): Uint8Array => {
+  const copy = new Uint8Array(frame)
+  const view = new DataView(copy.buffer)
+  for (const [at, mac] of [
+    [0, to],
+    [6, from],
+  ] as const) {
+    view.setUint16(at, Math.floor(mac / 2 ** 32))
+    view.setUint32(at + 2, mac % 2 ** 32)
+  }
+  return copy
+}

@@ -78,6 +78,10 @@ export interface HostNetwork {
   /** True where hosts come and go, such as at a wireless bridge. */
   isRoaming(at: PortRef): boolean
   guardAt(at: PortRef, network: number): GuardLevel
+  /** Why no host can have the MAC; undefined when one can. */
+  notItsMac(mac: Mac): string | undefined
+  /** Why no host of the network can have the address: it is a router's, or of another network that the router joins. */
+  notItsAddress(network: number, ip: Ip): string | undefined
 }
 
 interface Contest {
@@ -168,7 +172,28 @@ export class HostTracker extends EventEmitter<HostEvents> {
    *
    * @returns true when the network now knows the sender there as it claims to be
    */
-  learn(claim: Claim): boolean {
+  learn(claimed: Claim): boolean {
+    const notItsMac = this.#network.notItsMac(claimed.mac)
+    if (notItsMac !== undefined) return this.#refuse(claimed, notItsMac)
+    const said = this.#saidBy(claimed)
+    const foreign = said.map(ip => this.#network.notItsAddress(claimed.network, ip)).find(Boolean)
+    if (foreign === undefined) return this.#learn(claimed)
+    this.#refuse(claimed, foreign)
+    // Under guard level strict nothing else is believed of it either; else it is where it is, without the address.
+    if (this.#network.guardAt(claimed.at, claimed.network) !== 'strict') {
+      const { carried: _, other: __, ...rest } = claimed
+      const isOwn = (ip: Ip) => this.#network.notItsAddress(claimed.network, ip) === undefined
+      this.#learn({ ...rest, ips: claimed.ips.filter(isOwn) })
+    }
+    return false
+  }
+
+  /** The address is a router's now. */
+  takeAway(network: number, ip: Ip): void {
+    for (const holder of [...this.#table.holdersOf(network, ip)]) this.#release(holder, ip)
+  }
+
+  #learn(claim: Claim): boolean {
     this.#answered(claim)
     const known = this.#table.get(claim.network, claim.mac)
     if (known === undefined) return this.#meet(claim)

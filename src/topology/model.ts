@@ -98,7 +98,7 @@ export interface Network {
   readonly subnets?: readonly string[]
   /** Of its frames at ports that have no level of their own. */
   readonly guard?: GuardLevel
-  /** What a router passes between the networks it joins is remembered in the zone of one of them: the lowest number; absent: no router joins it. */
+  /** What a router passes between the networks it joins is remembered in the zone of one of them: the first that its router names; absent: no router joins it. */
   readonly domain?: number
 }
 
@@ -106,7 +106,7 @@ export interface Network {
 export interface Gateway {
   readonly router: string
   readonly network: number
-  /** The lowest number of the networks that the router joins. */
+  /** The number of the first network that the router names. */
   readonly domain: number
   readonly mac: Mac
   /** Its own addresses there, with the lengths of their subnets; the first of each version sends its errors. */

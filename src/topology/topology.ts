@@ -9,6 +9,7 @@ import {
   type Dpid,
   formatIpv4,
   formatIpv6,
+  formatMac,
   type Ip,
   ipNumber,
   ipv4Mask,
@@ -20,7 +21,7 @@ import type { Cancel, Env } from '../base/env.js'
 import { RateLimit } from '../base/rate-limit.js'
 import type { Match } from '../openflow/values.js'
 import type { CarrierName } from '../pipeline/carriers.js'
-import { readPacket } from '../pipeline/packet.js'
+import { type Fields, readPacket } from '../pipeline/packet.js'
 import { isRouted, networkEntered } from '../pipeline/registers.js'
 import { unrouted } from '../pipeline/unrouted.js'
 import type { PuntReason } from '../pipeline/userdata.js'
@@ -28,6 +29,7 @@ import { Discovery, defaultDiscovery } from './discovery.js'
 import { EventLimiter } from './event-limiter.js'
 import { endTowards, segmentAt } from './foreign-segment.js'
 import { fabricVlan } from './forwarding/tags.js'
+import { notItsAddress, notItsMac } from './gateway-claims.js'
 import { guardAt } from './guard.js'
 import type { GuardLevel } from './guard-level.js'
 import { HostAgeing } from './host-ageing.js'
@@ -78,6 +80,14 @@ type Part = 'switches' | 'links' | 'hosts' | 'tree' | 'intents' | 'measures'
 
 /** Hosts that are gone and remembered. */
 const maxLeft = 4_096
+
+/** Of an answer to somebody: the MACs as numbers. */
+export interface WayBack {
+  readonly at: PortRef
+  readonly network: number
+  readonly from: number
+  readonly to: number
+}
 
 export class TopologyService extends EventEmitter<TopologyEvents> {
   readonly #env: Env
@@ -173,6 +183,8 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
         isUp: at => this.#switches.isUp(at),
         isRoaming: at => this.#declaredPorts.get(portKey(at))?.role === 'roaming',
         guardAt: (at, network) => guardAt(this.#topology, at, network),
+        notItsMac: mac => notItsMac(this.#topology.gateways, mac),
+        notItsAddress: (network, ip) => notItsAddress(this.#topology.gateways, network, ip),
       },
       options.hosts,
     )
@@ -276,6 +288,15 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
     )
       return
     this.#set({ gateways, networks: inDomains(this.#topology.networks, gateways) })
+    for (const { mac, network, addresses } of gateways) {
+      for (const { version, address } of addresses)
+        this.#tracker.takeAway(
+          network,
+          version === 4 ? formatIpv4(Number(address)) : formatIpv6(BigInt(address)),
+        )
+      const known = this.#tracker.table.get(network, mac)
+      if (known !== undefined) this.#tracker.forget(known, 'its MAC is that of a router')
+    }
   }
 
   /** Takes over the networks; the first is the one of ports that none names. */
@@ -324,6 +345,41 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
     // A segment has two ends: what comes by the other one would tell its switches that the answerer is there.
     const segment = segmentAt(this.#book, place)
     return (segment && endTowards(this.#book.links, segment, at.dpid)) ?? place
+  }
+
+  /**
+   * Where and how who sent a packet is told something: from which MAC to which; undefined when nobody knows where that
+   * is. What a router of ours has passed on comes from whoever has its source address.
+   */
+  wayBack(at: PortRef, match: Match, frame: Uint8Array): WayBack | undefined {
+    const { fields } = readPacket(frame)
+    const { gateways } = this.#topology
+    const [sender, receiver] = [Number(fields.eth_src ?? 0), Number(fields.eth_dst ?? 0)]
+    const network = networkEntered(match)
+    const own = gateways.find(each => each.network === network)
+    if (own === undefined || macNumber(own.mac) !== sender) {
+      const from = isRouted(match) && own !== undefined ? macNumber(own.mac) : receiver
+      const place = this.placeOfSender(at, network, formatMac(sender))
+      return { at: place, network, from, to: sender }
+    }
+    const ip = readSource(fields)
+    const holder = gateways
+      .filter(({ router }) => router === own.router)
+      .flatMap(gateway =>
+        (ip === undefined ? [] : this.holdersOf(gateway.network, ip)).map(host => ({
+          gateway,
+          host,
+        })),
+      )
+      .at(-1)
+    return (
+      holder && {
+        at: holder.host.at,
+        network: holder.host.network,
+        from: macNumber(holder.gateway.mac),
+        to: macNumber(holder.host.mac),
+      }
+    )
   }
 
   /** A frame of a network as it is at a port. */
@@ -735,6 +791,13 @@ const inDomains = (
     const domain = gateways.find(gateway => gateway.network === network.number)?.domain
     return domain === undefined ? network : { ...network, domain }
   })
+
+const readSource = ({ ip_src, ipv6_src }: Fields): Ip | undefined =>
+  ip_src !== undefined
+    ? formatIpv4(Number(ip_src))
+    : ipv6_src === undefined
+      ? undefined
+      : formatIpv6(BigInt(ipv6_src))
 
 const bigintText = (_: string, value: unknown): unknown =>
   typeof value === 'bigint' ? `${value}n` : value

@@ -49,6 +49,8 @@ const field = (options: Partial<HostOptions> = {}) => {
       isUp: ref => !down.has(nameOf(ref)),
       isRoaming: ref => roaming.has(nameOf(ref)),
       guardAt: () => options.guard ?? defaultHosts.guard,
+      notItsMac: () => undefined,
+      notItsAddress: () => undefined,
     },
     { ...defaultHosts, ...options },
   )

@@ -147,6 +147,7 @@ export class ObjectKeeper extends EventEmitter<ObjectEvents> {
       }
       earlier.add(`${wish.kind}/${wish.name}`)
     }
+    if (complaints.length === 0) complaints.push(...this.#together(wishes))
     if (complaints.length > 0) throw new Failure('bad-objects', { complaints })
     const planned = wishes.map(wish => this.#plan(wish, expectation))
     const changed = planned.filter(({ change }) => change !== 'unchanged')
@@ -232,6 +233,22 @@ export class ObjectKeeper extends EventEmitter<ObjectEvents> {
       spec: value.spec,
       revision,
       isLeaving: value.leaving === true,
+    })
+  }
+
+  /** Mistakes of all objects of a kind together, as they would be. */
+  #together(wishes: readonly ObjectWish[]): (Complaint & { readonly index: number })[] {
+    return this.kinds.flatMap(kind => {
+      const own = wishes.filter(wish => wish.kind === kind.kind)
+      if (kind.checkAll === undefined || own.length === 0) return []
+      const names = new Set(own.map(({ name }) => name))
+      const others = this.list(kind).filter(each => !each.isLeaving && !names.has(each.name))
+      const all = [...others, ...own].map(({ name, spec }) => ({ name, spec: spec as never }))
+      return kind.checkAll(all, names).map(({ name, ...complaint }) => ({
+        ...complaint,
+        path: ['spec', ...complaint.path],
+        index: wishes.findIndex(wish => wish.kind === kind.kind && wish.name === name),
+      }))
     })
   }
 

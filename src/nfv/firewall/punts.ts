@@ -1,6 +1,5 @@
 /** Packets that rules send up: logged, rejected, counted, watched, or taken for invalid by conntrack. */
-import { formatMac } from '../../base/addresses.js'
-import { rejectionOf } from '../../pipeline/answers.js'
+import { addressed, rejectionOf } from '../../pipeline/answers.js'
 import type { Fields } from '../../pipeline/packet.js'
 import { networkEntered } from '../../pipeline/registers.js'
 import type { PortRef } from '../../topology/model.js'
@@ -27,20 +26,20 @@ export interface FirewallPuntOutput {
 }
 
 export const firewallPunts = (
-  topology: Pick<TopologyService, 'isBroadcast' | 'placeOfSender' | 'tagged'>,
+  topology: Pick<TopologyService, 'isBroadcast' | 'tagged' | 'wayBack'>,
   output: FirewallPuntOutput,
 ): PuntHandlers => {
   const reject = ({ at, value, frame, match, fields }: PuntedPacket): void => {
     output.ruleHit('reject', value, at, fields)
     const network = networkEntered(match)
+    const back = topology.wayBack(at, match, frame)
     const answer = rejectionOf(
       frame,
       address => topology.isBroadcast(network, address),
       output.answerOf(value),
     )
-    if (answer === undefined) return
-    const back = topology.placeOfSender(at, network, formatMac(Number(fields.eth_src)))
-    output.send(back, topology.tagged(back, network, answer))
+    if (answer === undefined || back === undefined) return
+    output.send(back.at, topology.tagged(back.at, back.network, addressed(answer, back)))
   }
   return {
     log: {

@@ -50,9 +50,14 @@ export const broadcastOf = ({ version, address, length }: Cidr): number | undefi
 /** Why a router cannot have the address; undefined when it can. */
 export const isOwnable = (address: Address): string | undefined => {
   const text = formatAddress(address)
+  if (address.length === 0) return `${text}/0 is no subnet: a default route leads everywhere else`
   if (address.version === 6) {
     const value = BigInt(address.value)
     if (value <= 1n || value >> 120n === 0xffn) return `${text} is no address of a station`
+    if (value >> 32n === 0xffffn)
+      return `${text} is an IPv4 address in IPv6, which nobody sends from`
+    if (address.length < 127 && subnetOf(address).address === value)
+      return `${text} means any router of its subnet (RFC 4291 section 2.6.1)`
     return value >> 118n === 0x3fan
       ? "link-local addresses are made from the MAC: give the subnet's own address"
       : undefined
@@ -67,9 +72,4 @@ export const isOwnable = (address: Address): string | undefined => {
     : undefined
 }
 
-/** `fe80::` with the interface identifier of a MAC, RFC 4291 appendix A. */
-export const linkLocalOf = (mac: number): bigint => {
-  const value = BigInt(mac)
-  const upper = (value >> 24n) ^ 0x020000n
-  return (0xfe80n << 112n) | (upper << 40n) | (0xfffen << 24n) | (value & 0xffffffn)
-}
+export { linkLocalOf } from '../../topology/gateway-claims.js'

@@ -5,8 +5,8 @@ import { etherTypes, ipProtocols } from '../../pipeline/packet.js'
 import { linkLocalOf, subnetOf } from './addresses.js'
 import type { Router, RouterInterface } from './model.js'
 
-/** Seconds: RFC 4861 section 6.2.1, and what goes with it. */
-const routerLifetime = 1_800
+/** Seconds: the longest of RFC 4861 section 6.2.1, so that hosts keep their route while no controller runs; RFC 8106 and 4862 for prefixes. */
+const routerLifetime = 9_000
 const validLifetime = 86_400
 const preferredLifetime = 14_400
 
@@ -15,12 +15,14 @@ const allNodes = { mac: 0x333300000001, ip: (0xff02n << 112n) | 1n }
 /**
  * @param to who asked; absent: all hosts of the network
  * @param lifetime seconds; 0: it is no router any more
+ * @param isWithdrawn hosts make no addresses in the subnets any more
  */
 export const advertisementOf = (
   { mac }: Pick<Router, 'mac'>,
   { addresses }: Pick<RouterInterface, 'addresses'>,
   to: { readonly mac: number; readonly ip: bigint } = allNodes,
-  lifetime = routerLifetime,
+  lifetime: number = routerLifetime,
+  isWithdrawn = lifetime === 0,
 ): Uint8Array => {
   const own = macNumber(mac)
   const subnets = addresses.filter(({ version }) => version === 6).map(subnetOf)
@@ -37,8 +39,8 @@ export const advertisementOf = (
     const fields = new DataView(option.buffer)
     // On the link; of 64 bits, hosts make their own addresses in it (RFC 4862 section 5.5.3).
     option.set([3, 4, length, length === 64 ? 0xc0 : 0x80])
-    fields.setUint32(4, lifetime === 0 ? 0 : validLifetime)
-    fields.setUint32(8, lifetime === 0 ? 0 : preferredLifetime)
+    fields.setUint32(4, isWithdrawn ? 0 : validLifetime)
+    fields.setUint32(8, isWithdrawn ? 0 : preferredLifetime)
     fields.setBigUint64(16, BigInt(address) >> 64n)
     fields.setBigUint64(24, BigInt(address) & 0xffff_ffff_ffff_ffffn)
     return option

@@ -1,7 +1,9 @@
 /** Sends router advertisements: to who asks, to all when something changes, and now and then. RFC 4861 section 6.2. */
+import { formatCidr } from '../../base/addresses.js'
 import type { Cancel } from '../../base/env.js'
 import type { PortRef } from '../../topology/model.js'
 import type { FunctionHost } from '../function.js'
+import { subnetOf } from './addresses.js'
 import { advertisementOf } from './advertisement.js'
 import type { Router, RouterInterface } from './model.js'
 
@@ -43,12 +45,10 @@ export class Advertiser {
       router.interfaces.filter(own => own.advertises).map(own => ({ router, own })),
     )
     const isSame = textOf(places) === textOf(this.#places)
-    const gone = this.#places.filter(
-      ({ own }) => !places.some(each => each.own.network.number === own.network.number),
-    )
+    const before = this.#places
     this.#places = places
     if (isSame || !this.#isStarted) return
-    for (const place of gone) this.#toAll(place, 0)
+    for (const place of before) this.#withdraw(place, places)
     this.#schedule()
   }
 
@@ -80,9 +80,25 @@ export class Advertiser {
     )
   }
 
-  #toAll({ router, own }: Place, lifetime?: number): void {
-    const frame = advertisementOf(router, own, undefined, lifetime)
-    this.#host.topology.spread(nowhere, own.network.number, frame)
+  /** What was said before, and is not so any more: a router that is gone, or is another MAC now; subnets that are gone. */
+  #withdraw({ router, own }: Place, now: readonly Place[]): void {
+    const { number } = own.network
+    const next = now.find(
+      each => each.own.network.number === number && each.router.mac === router.mac,
+    )
+    if (next === undefined) return this.#spread(number, advertisementOf(router, own, undefined, 0))
+    const kept = new Set(next.own.addresses.map(address => formatCidr(subnetOf(address))))
+    const gone = own.addresses.filter(address => !kept.has(formatCidr(subnetOf(address))))
+    if (gone.some(({ version }) => version === 6))
+      this.#spread(number, advertisementOf(router, { addresses: gone }, undefined, undefined, true))
+  }
+
+  #toAll({ router, own }: Place): void {
+    this.#spread(own.network.number, advertisementOf(router, own))
+  }
+
+  #spread(network: number, frame: Uint8Array): void {
+    this.#host.topology.spread(nowhere, network, frame)
   }
 }
 

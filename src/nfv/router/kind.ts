@@ -1,7 +1,8 @@
 /** What people declare of a router, as JSON Schema and what that cannot say. */
 import Type, { type Static } from 'typebox'
-import { formatCidr, parseCidr, parseMac } from '../../base/addresses.js'
+import { type Cidr, formatCidr, parseCidr, parseMac } from '../../base/addresses.js'
 import type { Complaint, Kind } from '../../base/kind.js'
+import { controllerMac } from '../../topology/host-frames.js'
 import { type Address, contains, isOwnable, parseAddress, subnetOf } from './addresses.js'
 
 const strict = { additionalProperties: false }
@@ -85,7 +86,11 @@ const checkRouter = (spec: RouterSpec): Complaint[] => {
   const complaints: Complaint[] = []
   const placed: Placed[] = []
   const networks = new Set<string>()
-  for (const [at, { network, addresses }] of spec.interfaces.entries()) {
+  for (const [at, { network, addresses, advertise }] of spec.interfaces.entries()) {
+    if (advertise === true && !addresses.some(each => each.includes(':')))
+      complaints.push(
+        complaint(['interfaces', at, 'advertise'], 'needs an IPv6 address on the interface'),
+      )
     if (networks.has(network))
       complaints.push(
         complaint(
@@ -125,7 +130,12 @@ const checkRouter = (spec: RouterSpec): Complaint[] => {
       )
   }
   const mac = spec.mac === undefined ? 2 : parseMac(spec.mac)
-  if (mac === undefined || mac === 0 || Math.floor(mac / 2 ** 40) % 2 === 1)
+  if (
+    mac === undefined ||
+    mac === 0 ||
+    mac === controllerMac ||
+    Math.floor(mac / 2 ** 40) % 2 === 1
+  )
     complaints.push(complaint(['mac'], 'takes a MAC of one station, such as 02:00:00:00:00:fe'))
   return [...complaints, ...checkRoutes(spec.routes ?? [], placed, networks)]
 }
@@ -140,6 +150,20 @@ const checkRoutes = (
     const path = ['routes', at]
     const to = parseCidr(each.to)
     if (to === undefined) return [complaint([...path, 'to'], 'takes a CIDR, such as 10.9.0.0/16')]
+    if (isNeverRouted(to))
+      return [complaint([...path, 'to'], `${formatCidr(to)} is routed by nobody`)]
+    const itself = placed.find(
+      ({ address }) =>
+        to.length === (to.version === 4 ? 32 : 128) &&
+        contains(to, address) &&
+        address.version === to.version,
+    )
+    if (itself) return [complaint([...path, 'to'], `${formatCidr(to)} is the router itself`)]
+    if (each.blackhole && each.network !== undefined)
+      return [complaint([...path, 'network'], 'belongs to a next hop')]
+    const hops = [each.via ?? []].flat()
+    if (new Set(hops).size < hops.length)
+      return [complaint([...path, 'via'], 'has the same next hop twice')]
     const key = formatCidr(to)
     const twin = seen.get(key)
     if (twin !== undefined)
@@ -167,6 +191,20 @@ const checkRoutes = (
   })
 }
 
+/** Groups, loopback, this network, and what stays on its link: RFC 6890. The default routes are not among them. */
+const isNeverRouted = (to: Cidr): boolean =>
+  to.length > 0 &&
+  never.some(text => {
+    const range = parseCidr(text)!
+    return (
+      range.version === to.version &&
+      to.length >= range.length &&
+      contains(range, { version: to.version, value: to.address })
+    )
+  })
+
+const never = ['0.0.0.0/8', '127.0.0.0/8', '224.0.0.0/3', '::/127', 'fe80::/10', 'ff00::/8']
+
 const nextHopMistake = (
   via: string,
   version: 4 | 6,
@@ -183,11 +221,45 @@ const nextHopMistake = (
     if (network === undefined) return `${via} is link-local: say where it is with network`
     return networks.has(network) ? undefined : `the router has no interface in ${network}`
   }
-  if (placed.some(({ address }) => contains(subnetOf(address), hop))) return undefined
+  const near = placed.filter(({ address }) => contains(subnetOf(address), hop))
+  const there = near.find(each => network === undefined || each.network === network)
+  if (near.length > 0 && there === undefined)
+    return `${via} is in ${near[0]!.network}, not in ${network}`
+  if (there !== undefined) {
+    const why = isOwnable({ ...hop, length: there.address.length })
+    return why
+  }
   const subnets = placed
     .filter(({ address }) => address.version === version)
     .map(({ address }) => formatCidr(subnetOf(address)))
   return `${via} is in no subnet of an interface${subnets.length > 0 ? ` (${subnets.join(', ')})` : ''}`
+}
+
+/** A network has one router: who comes later is refused, so that nothing that runs is taken from another. */
+const checkRouters = (
+  routers: readonly { readonly name: string; readonly spec: RouterSpec }[],
+  changed: ReadonlySet<string>,
+) => {
+  const takenBy = new Map<string, string>()
+  const settled = routers.filter(({ name }) => !changed.has(name))
+  return [...settled, ...routers.filter(({ name }) => changed.has(name))].flatMap(
+    ({ name, spec }) =>
+      spec.interfaces.flatMap(({ network }, at) => {
+        const other = takenBy.get(network)
+        if (other === undefined) takenBy.set(network, name)
+        return other === undefined || !changed.has(name)
+          ? []
+          : [
+              {
+                name,
+                ...complaint(
+                  ['interfaces', at, 'network'],
+                  `${network} has router ${other} already: add to that one, or take the network from it first`,
+                ),
+              },
+            ]
+      }),
+  )
 }
 
 export const routerKind: Kind = {
@@ -197,4 +269,5 @@ export const routerKind: Kind = {
   summary: 'joins networks: every switch passes packets between them where they come in',
   schema: routerSpec,
   check: checkRouter,
+  checkAll: checkRouters,
 }

@@ -24,7 +24,7 @@ export interface Route {
 
 export interface Router {
   readonly name: string
-  /** The lowest number of its networks. */
+  /** The number of the first of its networks: in its zone what is routed is remembered. */
   readonly domain: number
   readonly mac: Mac
   readonly interfaces: readonly RouterInterface[]
@@ -32,7 +32,7 @@ export interface Router {
 }
 
 export interface RouterState {
-  readonly state: 'installed' | 'pending' | 'failed'
+  readonly state: 'installed' | 'degraded' | 'pending' | 'failed'
   readonly reason?: string
 }
 
@@ -56,11 +56,12 @@ export const resolveRouters = (
   const macs = new Map<Mac, string>()
   for (const { name, spec } of wishes) {
     const found = spec.interfaces.map(({ network }) => networks.find(each => each.name === network))
-    const missing = spec.interfaces.find((_, at) => found[at] === undefined)
+    const missing = spec.interfaces.filter((_, at) => found[at] === undefined)
+    const missingText = missing.map(({ network }) => `there is no network ${network}`).join('; ')
     const shared = found.find(network => network && taken.has(network.number))
     const mac = macOf(name, spec)
-    if (missing) {
-      states.set(name, { state: 'pending', reason: `there is no network ${missing.network}` })
+    if (missing.length === found.length) {
+      states.set(name, { state: 'pending', reason: missingText })
     } else if (shared) {
       const reason = `network ${shared.name} has router ${taken.get(shared.number)} already`
       states.set(name, { state: 'failed', reason })
@@ -68,10 +69,14 @@ export const resolveRouters = (
       const reason = `router ${macs.get(mac)} has the MAC ${mac} already: give one of them another mac`
       states.set(name, { state: 'failed', reason })
     } else {
-      for (const network of found) taken.set(network!.number, name)
+      const there = found.flatMap(network => network ?? [])
+      for (const { number } of there) taken.set(number, name)
       macs.set(mac, name)
-      routers.push(routerOf(name, mac, spec, found as readonly Network[]))
-      states.set(name, { state: 'installed' })
+      routers.push(routerOf(name, mac, spec, found))
+      states.set(
+        name,
+        missing.length === 0 ? { state: 'installed' } : { state: 'degraded', reason: missingText },
+      )
     }
   }
   return { routers, states }
@@ -85,37 +90,42 @@ const routerOf = (
   name: string,
   mac: Mac,
   spec: RouterSpec,
-  networks: readonly Network[],
+  networks: readonly (Network | undefined)[],
 ): Router => {
-  const interfaces = spec.interfaces.map(({ addresses, advertise }, at): RouterInterface => {
+  // Without its network an interface is not there, nor is what it leads to; the others go on.
+  const interfaces = spec.interfaces.flatMap(({ addresses, advertise }, at): RouterInterface[] => {
+    const network = networks[at]
+    if (network === undefined) return []
     const own = addresses.map(text => parseAddress(text)!)
     const advertises =
       advertise ?? own.some(({ version, length }) => version === 6 && length === 64)
-    return { network: networks[at]!, addresses: own, advertises }
+    return [{ network, addresses: own, advertises }]
   })
   return {
     name,
     mac,
     interfaces,
-    domain: Math.min(...networks.map(({ number }) => number)),
-    routes: (spec.routes ?? []).map(({ to, via, network }) => ({
-      to: parseCidr(to)!,
-      via: [via ?? []].flat().map(text => nextHopOf(text, network, interfaces)),
-    })),
+    domain: interfaces[0]!.network.number,
+    routes: (spec.routes ?? []).flatMap(({ to, via, network }): Route[] => {
+      const hops = [via ?? []].flat().flatMap(text => nextHopOf(text, network, interfaces) ?? [])
+      return via !== undefined && hops.length === 0 ? [] : [{ to: parseCidr(to)!, via: hops }]
+    }),
   }
 }
 
-/** The kind has checked that it is in a subnet of an interface, or says where it is. */
+/** The kind has checked that it is in a subnet of an interface, or says where it is; undefined while that network is not there. */
 const nextHopOf = (
   text: string,
   name: string | undefined,
   interfaces: readonly RouterInterface[],
-): NextHop => {
+): NextHop | undefined => {
   const address = parseAddress(`${text}/${text.includes(':') ? 128 : 32}`)!
-  const { network } =
-    interfaces.find(each => name !== undefined && each.network.name === name) ??
-    interfaces.find(each => each.addresses.some(own => contains(subnetOf(own), address)))!
-  return { network: network.number, address }
+  const found = interfaces.find(each =>
+    name === undefined
+      ? each.addresses.some(own => contains(subnetOf(own), address))
+      : each.network.name === name,
+  )
+  return found && { network: found.network.number, address }
 }
 
 export const gatewaysOf = ({ name, domain, mac, interfaces }: Router): Gateway[] =>

@@ -60,8 +60,9 @@ export class NeighbourSearch {
       return
     }
     if (this.#searches.size >= mostSearches) return
-    this.#searches.set(key, { network, hop, packets: [packet], asked: 0 })
-    this.#ask(key)
+    const search: Search = { network, hop, packets: [packet], asked: 0 }
+    this.#searches.set(key, search)
+    this.#ask(key, search)
   }
 
   /** Looks whether some are known now. */
@@ -81,9 +82,8 @@ export class NeighbourSearch {
     return this.#host.topology.holdersOf(network, formatAddress(hop)).length > 0
   }
 
-  #ask(key: string): void {
-    const search = this.#searches.get(key)
-    if (search === undefined) return
+  #ask(key: string, search: Search): void {
+    if (this.#searches.get(key) !== search) return
     if (search.asked >= questions) {
       this.#searches.delete(key)
       for (const packet of search.packets) this.#unreachable(packet)
@@ -91,7 +91,7 @@ export class NeighbourSearch {
     }
     search.asked++
     this.#host.topology.seek(search.packets[0]!.at, search.network, search.hop.value)
-    this.#host.timers.after(pauseMillis, () => this.#ask(key))
+    this.#host.timers.after(pauseMillis, () => this.#ask(key, search))
   }
 
   #giveBack(packets: readonly WaitingPacket[]): void {

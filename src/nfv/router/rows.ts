@@ -8,7 +8,7 @@
  * The packet is judged as it goes on: in the network of its next hop, with the MAC of the next hop. The sender's MAC stays
  * until `forward`, so that whoever is rejected is told. Forms and traps: README.md of this folder.
  */
-import { macNumber } from '../../base/addresses.js'
+import { type Cidr, formatCidr, macNumber } from '../../base/addresses.js'
 import type { Action, FieldValue, Match, Subfield } from '../../openflow/values.js'
 import { etherTypes, fragBits, ipProtocols } from '../../pipeline/packet.js'
 import {
@@ -25,6 +25,7 @@ import { bitsEqual, load, registers } from '../../pipeline/registers.js'
 import { type TableName, tableId } from '../../pipeline/tables.js'
 import { type PuntReason, writeUserdata } from '../../pipeline/userdata.js'
 import { slotOf } from '../../pipeline/zones.js'
+import { onLink } from '../../topology/forwarding/link-messages.js'
 import { type Host, hostKey } from '../../topology/model.js'
 import {
   type Address,
@@ -147,12 +148,19 @@ const martians: readonly (readonly [match: Match, because: string])[] = [
   [within('ipv6_dst', 6, 0xfe80n << 112n, 10),   'to a link-local address'],
 ]
 
+/** Sources that are nobody's; link-local ones are somebody's on the link. */
+const nobody = martians.filter(
+  ([match, because]) =>
+    ('ip_src' in match || 'ipv6_src' in match) && !because.includes('link-local'),
+)
+
 /** What all routers have in common. */
 export const baseSection: Section = section('router/base', {
   flows: [
     ...martians.map(([match, because]) =>
       flow('route', 1_000, match, {}, `no router passes on what is ${because}`, base),
     ),
+    flow('sources', 0, {}, { goto: 'route' }, 'from somewhere else', base),
     flow('route', 0, {}, {}, 'of no router', base),
     flow('nextHops', 0, {}, {}, 'no next hop of this number', base),
     flow('neighbours', 0, {}, {}, 'of no router', base),
@@ -175,7 +183,7 @@ export const routerSection = (router: Router): Section => {
     flows: [
       row(
         'guard',
-        200,
+        210,
         { eth_src: macNumber(router.mac) },
         {},
         `only router ${router.name} sends from its MAC`,
@@ -189,9 +197,8 @@ export const routerSection = (router: Router): Section => {
             ? [arpRow(router, each, address, row)]
             : neighbourRows(router, each, BigInt(address.value), row)),
         ]),
-        ...(each.addresses.some(({ version }) => version === 6)
-          ? neighbourRows(router, each, linkLocalOf(macNumber(router.mac)), row)
-          : []),
+        ...(hasIpv6(each) ? linkLocalRows(router, each, row) : []),
+        ...sourceRows(router, each, row),
         ...(each.advertises ? [solicitedRow(each, row)] : []),
         ...connectedRows(router, each, row),
         row(
@@ -213,7 +220,9 @@ export const routerSection = (router: Router): Section => {
         ),
         ...leavingRows(router, each, row),
       ]),
-      ...router.routes.flatMap((route, at) => routeRows(router, route, at, row)),
+      ...router.routes
+        .filter(route => !isShared(route))
+        .flatMap(route => routeRows(router, route, row)),
       row(
         'route',
         1,
@@ -225,6 +234,21 @@ export const routerSection = (router: Router): Section => {
   })
 }
 
+/** Of several next hops. */
+export const isShared = ({ via }: Route): boolean => via.length > 1
+
+/** Routes of several next hops: those that somebody is known to have share, all of them while nobody is. */
+export const sharedSection = (router: Router, isKnown: (hop: NextHop) => boolean): Section => {
+  const row: RowMaker = (table, priority, match, then, because) =>
+    flow(table, priority, match, then, because, originOf(router))
+  return section(`router/${router.name}/shared`, {
+    flows: router.routes.filter(isShared).flatMap(({ to, via }) => {
+      const known = via.filter(isKnown)
+      return routeRows(router, { to, via: known.length > 0 ? known : via }, row)
+    }),
+  })
+}
+
 type RowMaker = (
   table: TableName,
   priority: number,
@@ -232,6 +256,89 @@ type RowMaker = (
   then: Then,
   because: string,
 ) => Flow
+
+const hasIpv6 = ({ addresses }: RouterInterface): boolean =>
+  addresses.some(({ version }) => version === 6)
+
+/** What it has besides where it routes IPv6, RFC 4291 section 2.8. */
+const linkLocalRows = (router: Router, own: RouterInterface, row: RowMaker): Flow[] => {
+  const value = linkLocalOf(macNumber(router.mac))
+  const address: Address = { version: 6, value, length: 128 }
+  return [
+    ...neighbourRows(router, own, value, row),
+    ...claimRows(own, address, row),
+    ...addressedRows(router, own.network.number, address, row),
+    ...(own.advertises
+      ? [
+          row(
+            'claims',
+            200,
+            {
+              ...inNetwork(own.network.number),
+              eth_type: etherTypes.ipv6,
+              ip_proto: ipProtocols.icmpv6,
+              icmpv6_type: 134,
+            },
+            {},
+            `router ${router.name} advertises itself here, and nobody else`,
+          ),
+        ]
+      : []),
+  ]
+}
+
+/** Who sends from a subnet of the router is in its network; nobody sends from its own addresses, or from all of a subnet. */
+const sourceRows = (
+  router: Router,
+  { network, addresses }: RouterInterface,
+  row: RowMaker,
+): Flow[] => [
+  ...addresses.map(({ version, value }) =>
+    row(
+      'sources',
+      200,
+      { ...ofRouter(router), ...within(sources[version], version, value, sizes[version]) },
+      {},
+      'the router sends by no host',
+    ),
+  ),
+  ...subnetsOf(addresses).flatMap(subnet => {
+    const { version } = subnet
+    const from = (source: number | bigint, length: number): Match => ({
+      ...ofRouter(router),
+      ...within(sources[version], version, source, length),
+    })
+    const broadcast = broadcastOf(subnet)
+    const all = broadcast === undefined ? [] : [Number(subnet.address), broadcast]
+    return [
+      ...all.map(source =>
+        row('sources', 200, from(source, sizes[version]), {}, 'no host has this address'),
+      ),
+      row(
+        'sources',
+        100,
+        {
+          ...from(subnet.address, subnet.length),
+          reg9: bitsEqual([registers.router, router.domain], [registers.entered, network.number]),
+        },
+        { goto: 'route' },
+        `in network ${network.name}, where it comes from`,
+      ),
+      row(
+        'sources',
+        90,
+        from(subnet.address, subnet.length),
+        {},
+        `from an address of network ${network.name}, and not from there`,
+      ),
+    ]
+  }),
+]
+
+/** Each once, however many addresses are in it. */
+const subnetsOf = (addresses: readonly Address[]): readonly Cidr[] => [
+  ...new Map(addresses.map(subnetOf).map(subnet => [formatCidr(subnet), subnet])).values(),
+]
 
 /** Its connections are in a zone of their own network or of the first one that the router joins: both directions agree. */
 const routedBy = ({ domain }: Router): Action[] => [
@@ -264,7 +371,7 @@ const entryRows = (
   const toRouter: Match = { ...inNetwork(network.number), eth_dst: mac }
   const route: Then = {
     actions: [...routedBy(router), load(registers.entered, network.number)],
-    goto: 'route',
+    goto: 'sources',
   }
   const ip = versions.filter(version => own.some(each => each.version === version))
   return [
@@ -284,11 +391,14 @@ const entryRows = (
         row('answer', 80, some, route, `for router ${router.name}`),
       ]
     }),
+    ...nobody.map(([match, because]) =>
+      row('answer', 129, { ...toRouter, ...match }, {}, `the router answers nobody ${because}`),
+    ),
     // The controller has heard in `claims` what they say of addresses.
     ...[133, 134, 135, 136, 137].map(icmpv6_type =>
       row(
         'answer',
-        118,
+        126,
         { ...toRouter, eth_type: etherTypes.ipv6, ip_proto: ipProtocols.icmpv6, icmpv6_type },
         {},
         'neighbour discovery with the router goes no further',
@@ -419,6 +529,7 @@ const neighbourRows = (
     eth_type: etherTypes.ipv6,
     ip_proto: ipProtocols.icmpv6,
     nd_target: ip,
+    ...onLink,
   }
   const because = `router ${router.name} has ${formatAddress({ version: 6, value: ip })}`
   const become = (flags: number): Action[] => [
@@ -487,6 +598,7 @@ const solicitedRow = ({ network }: RouterInterface, row: RowMaker): Flow =>
       eth_type: etherTypes.ipv6,
       ip_proto: ipProtocols.icmpv6,
       icmpv6_type: 133,
+      ...onLink,
     },
     { actions: [punt('solicited', network.number)], goto: 'track' },
     'who looks for a router is told of this one',
@@ -498,9 +610,8 @@ const connectedRows = (
   { network, addresses }: RouterInterface,
   row: RowMaker,
 ): Flow[] =>
-  addresses.flatMap(address => {
-    const { version } = address
-    const subnet = subnetOf(address)
+  subnetsOf(addresses).flatMap(subnet => {
+    const { version } = subnet
     const broadcast = broadcastOf(subnet)
     const because = `in network ${network.name}`
     const to = (value: number | bigint, length: number): Match => ({
@@ -532,7 +643,7 @@ const connectedRows = (
     ]
   })
 
-const routeRows = (router: Router, { to, via }: Route, at: number, row: RowMaker): Flow[] => {
+const routeRows = (router: Router, { to, via }: Route, row: RowMaker): Flow[] => {
   const match: Match = {
     ...ofRouter(router),
     ...within(destinations[to.version], to.version, to.address, to.length),
@@ -547,7 +658,7 @@ const routeRows = (router: Router, { to, via }: Route, at: number, row: RowMaker
   if (only === undefined)
     return [row('route', priority, match, {}, `router ${router.name} has a blackhole there`)]
   if (via.length === 1) return [row('route', priority, match, hop(only), textOf(only))]
-  const number = (hash32(`${router.name} ${at}`) & 0xffffff) << 8
+  const number = (hash32(`${router.name} ${formatCidr(to)}`) & 0xffffff) << 8
   const slot: Subfield = { field: 'reg11', offset: 0, size: 8 }
   return [
     row(
@@ -559,7 +670,7 @@ const routeRows = (router: Router, { to, via }: Route, at: number, row: RowMaker
           load(registers.route, number >>> 0),
           {
             kind: 'multipath',
-            hash: { fields: 'symmetric_l3l4+udp', basis: 0 },
+            hash: { fields: 'symmetric_l3', basis: 0 },
             algorithm: 'hrw',
             linkCount: via.length,
             argument: 0,

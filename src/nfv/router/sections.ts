@@ -5,8 +5,16 @@ import { Memo, Part } from '../../topology/forwarding/memo.js'
 import { HostsBySwitch } from '../../topology/hosts-by-switch.js'
 import { type Host, hasEdge, type Topology } from '../../topology/model.js'
 import type { SectionsOf } from '../function.js'
+import { formatAddress } from './addresses.js'
 import type { Router } from './model.js'
-import { baseSection, neighbourSection, routerSection, turningSection } from './rows.js'
+import {
+  baseSection,
+  isShared,
+  neighbourSection,
+  routerSection,
+  sharedSection,
+  turningSection,
+} from './rows.js'
 
 const none: readonly Section[] = []
 
@@ -32,8 +40,9 @@ export class RouterSections {
           neighbourSection(`router/neighbours/${dpid}`, routed(hosts, byNetwork)),
         ),
       )
+      const shared = routers.flatMap(router => this.#sharedOf(router, lists))
       this.#memo.sweep()
-      return [baseSection, ...all, ...neighbours]
+      return [baseSection, ...all, ...shared, ...neighbours]
     })
     return self => {
       // A switch without edge ports only passes frames on.
@@ -47,7 +56,32 @@ export class RouterSections {
       ])
     }
   }
+
+  /** Anew only when other next hops are known. */
+  #sharedOf(
+    router: Router,
+    lists: readonly (readonly [Dpid, readonly Host[]])[],
+  ): readonly Section[] {
+    const hops = router.routes.filter(isShared).flatMap(({ via }) => via)
+    if (hops.length === 0) return []
+    const wanted = new Set(
+      hops.map(({ network, address }) => keyOf(network, formatAddress(address))),
+    )
+    const known = new Set<string>()
+    for (const [, hosts] of lists)
+      for (const { network, ips } of hosts)
+        for (const ip of ips) if (wanted.has(keyOf(network, ip))) known.add(keyOf(network, ip))
+    return [
+      this.#memo.get(`shared ${router.name}`, [router, [...known].sort().join()], () =>
+        sharedSection(router, ({ network, address }) =>
+          known.has(keyOf(network, formatAddress(address))),
+        ),
+      ),
+    ]
+  }
 }
+
+const keyOf = (network: number, ip: string): string => `${network} ${ip}`
 
 const routed = (hosts: readonly Host[], byNetwork: ReadonlySet<number>): readonly Host[] =>
   hosts.filter(({ network }) => byNetwork.has(network))

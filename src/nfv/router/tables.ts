@@ -7,6 +7,7 @@ import { declarePunts } from '../../pipeline/userdata.js'
 
 declare module '../../pipeline/tables.js' {
   interface FunctionTables {
+    readonly sources: true
     readonly route: true
     readonly nextHops: true
     readonly neighbours: true
@@ -37,7 +38,8 @@ declarePunts(
 
 // biome-ignore format: a table
 declareTables([
-  ['route',      26, 'packets handed to a router of ours: the longest prefix says the network and the next hop',          'drop'],
+  ['sources',    25, 'packets handed to a router of ours: whether they come from the network that their source is of',       'route'],
+  ['route',      26, 'the longest prefix says the network and the next hop',          'drop'],
   ['nextHops',   27, 'one of several next hops of a route, the same for all packets of a connection',                      'drop'],
   ['neighbours', 28, 'the MAC of the next hop; the time to live goes down by one',                                         'to the controller: next hop unknown'],
 ])
