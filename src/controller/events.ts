@@ -16,6 +16,7 @@ const kept = 10_000
 /** Kinds of events that are more than the life of the network, and how loud they are in the log. */
 const levels: Readonly<Record<string, 'warn' | 'error'>> = {
   'audit-lost': 'error',
+  'audit-dropped': 'warn',
   'checksum-offload': 'warn',
   'foreign-flow': 'warn',
   'mastership-lost': 'warn',
@@ -26,6 +27,7 @@ const levels: Readonly<Record<string, 'warn' | 'error'>> = {
   'store-read-only': 'error',
   'switch-not-adopted': 'error',
   'token-refused': 'warn',
+  'request-refused': 'warn',
   'trace-mismatch': 'error',
 }
 

@@ -20,7 +20,6 @@ import { defaultHosts } from '../topology/hosts.js'
 import { Controller } from './controller.js'
 import { Declared } from './declared/declared.js'
 import { hostKind, intentKind, networkKind, portKind } from './declared/kinds.js'
-import type { Journal } from './events.js'
 import { lockFolder } from './lock.js'
 import { holdLostStore, noteLoss } from './lost-store.js'
 import { Metrics, metricsRoutes } from './metrics/metrics.js'
@@ -37,7 +36,7 @@ import { endpointsOf, serveRest } from './rest/serve.js'
 import { createRest } from './rest/server.js'
 import { tokenRoutes } from './rest/token-routes.js'
 import { Audit } from './rights/audit.js'
-import { Guard, type TokenAttempt } from './rights/guard.js'
+import { Guard } from './rights/guard.js'
 import { rights, rightsOfViews } from './rights/rights.js'
 import { Tokens } from './rights/tokens.js'
 import { RuleWatcher } from './rule-watcher.js'
@@ -238,13 +237,18 @@ const start = async (
     firstToken: token,
     tokens,
     isProxied: rest.trustProxy !== undefined,
-    refused: tellAttempts(env, controller.journal),
+    refused: toldSometimes(env, (attempt: object) =>
+      controller.journal.add({ kind: 'token-refused', ...attempt }),
+    ),
   })
   const watch = new ProcessWatch(env.timers)
   undo.push(async () => watch.stop())
   const metrics = new Metrics(controller, watch, options.version ?? 'unknown')
   const hook = (app: FastifyInstance) => {
-    auditRequests(app, audit, env.clock)
+    const leftOut = toldSometimes(env, told =>
+      controller.journal.add({ kind: 'request-refused', ...told }),
+    )
+    auditRequests(app, audit, { ...env, leftOut })
     metrics.count(app, env.clock)
   }
   const api = await serveRest(env, rest, { guard, audit: hook }, [
@@ -349,8 +353,8 @@ const serveRyu = async (
 const attemptsPerSecond = 1
 const attemptsAtOnce = 5
 
-/** Whoever guesses tokens leaves a trace, and floods nothing. */
-const tellAttempts = (env: Env, journal: Journal): ((attempt: TokenAttempt) => void) => {
+/** Whoever guesses or is refused leaves a trace, and floods nothing: what is left out is counted. */
+const toldSometimes = (env: Env, tell: (attempt: object) => void): ((attempt: object) => void) => {
   const limit = new RateLimit(env.clock, attemptsPerSecond, attemptsAtOnce)
   let leftOut = 0
   return attempt => {
@@ -358,7 +362,7 @@ const tellAttempts = (env: Env, journal: Journal): ((attempt: TokenAttempt) => v
       leftOut++
       return
     }
-    journal.add({ kind: 'token-refused', ...attempt, ...(leftOut > 0 && { more: leftOut }) })
+    tell({ ...attempt, ...(leftOut > 0 && { more: leftOut }) })
     leftOut = 0
   }
 }

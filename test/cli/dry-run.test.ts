@@ -33,8 +33,8 @@ const all = async (at: Office): Promise<string> => {
 t.test('a dry run changes nothing', { timeout: 120_000 }, async t => {
   const at = await office(t)
   const kinds = (await items(at, 'objects')).map(({ kind }) => String(kind))
-  const folder = join(at.data, 'dry')
-  mkdirSync(folder)
+  const folder = join(at.data, 'rules', 'dry')
+  mkdirSync(folder, { recursive: true })
   const write = (name: string, text: string) => {
     writeFileSync(join(folder, name), text)
     return join(folder, name)

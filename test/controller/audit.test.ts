@@ -7,8 +7,14 @@ import { type AuditContent, ChainCheck } from '../../src/base/audit-chain.js'
 import { CollectingLog } from '../../src/base/log.js'
 import { realEnv } from '../../src/base/real-env.js'
 import { Audit } from '../../src/controller/rights/audit.js'
-import { memberDifference, textDifference } from '../../src/controller/rights/differences.js'
+import {
+  bounded,
+  memberDifference,
+  policyDifference,
+  textDifference,
+} from '../../src/controller/rights/differences.js'
 import { sluice } from '../cli/in-process.js'
+import { until } from '../until.js'
 import { office } from './office.js'
 
 const env = realEnv(new CollectingLog())
@@ -149,7 +155,10 @@ t.test('many at once are one write each turn, in order, and go on after a restar
 t.test('files have an end, and the chain goes on in the next', async t => {
   const folder = place(t)
   const audit = await Audit.open(env, folder, 1_000)
+  const events: object[] = []
+  audit.on('event', event => events.push(event))
   for (let n = 1; n <= 60; n++) await audit.add(content(n))
+  t.match(events[0], { kind: 'audit-dropped', first: 1, last: Number }, 'nothing goes unsaid')
   const verdict = await audit.verify()
   t.ok(verdict.isWhole, verdict.broken.join())
   t.ok(verdict.entries < 60, 'the oldest are gone')
@@ -211,4 +220,85 @@ t.test('what changed', async t => {
   const long = { source: Array.from({ length: 150 }, (_, n) => `r${n}: allow`).join('\n') }
   const difference = textDifference(undefined, long)
   t.same([difference.added.length, difference.more], [100, 50])
+})
+
+t.test('moves, order, file and watching are changes too', async t => {
+  const [a, b] = ['a: allow tcp 1 from any to any', 'b: drop tcp 1 from any to any']
+  const policy = { source: `${a}\n${b}\n`, order: 5, file: 'x.rules' }
+  t.same(policyDifference('p', policy, { ...policy, source: `${b}\n${a}\n` }), {
+    ...{ policy: 'p', added: [], removed: [] },
+    moved: [b, a],
+  })
+  t.match(policyDifference('p', policy, { ...policy, source: `${a}\n${b}\n${b}\n` }), {
+    added: [b],
+  })
+  t.match(policyDifference('p', policy, { ...policy, order: 1, watch: true, file: 'y.rules' }), {
+    members: { '/order': [5, 1], '/watch': [false, true], '/file': ['x.rules', 'y.rules'] },
+  })
+  const split = { source: a, includes: { 'i.rules': b } }
+  t.match(policyDifference('p', split, { ...split, source: b, includes: { 'i.rules': a } }), {
+    moved: [b, a],
+  })
+  t.same(policyDifference('p', policy, { ...policy }), { policy: 'p', added: [], removed: [] })
+})
+
+t.test('one change fills no log', async t => {
+  const at = await office(t, { whole: false })
+  const lines = Array.from({ length: 120 }, (_, n) => `# ${n} ${'"'.repeat(500)}`).join('\n')
+  const policies = Array.from({ length: 60 }, (_, n) => ({
+    name: `p${n}`,
+    source: `${lines}\ndefault drop\n`,
+  }))
+  await at.call('POST', '/api/v1/policies', { policies })
+  const size = statSync(join(at.data, 'audit.jsonl')).size
+  t.ok(size < 20_000, `${size} octets`)
+  t.match(bounded([...policies]), {
+    length: 1,
+    0: { more: 60, octets: Number, sha256: /^\w{64}$/ },
+  })
+  t.match(bounded('x'.repeat(100_000)), [{ octets: 100_002 }])
+  const small = [{ policy: 'p' }]
+  t.equal(bounded(small), small)
+  t.match(bounded(Array.from({ length: 2_000 }, (_, n) => ({ policy: `p${n}` }))), {
+    0: { policy: 'p0' },
+  })
+})
+
+t.test('a change is in the log before its answer waits, and whoever waits for it', async t => {
+  const at = await office(t)
+  at.net.stop()
+  await until(async () => {
+    const { items } = await at.call<{ items: { state: string }[] }>('GET', '/api/v1/switches')
+    return items.every(({ state }) => state === 'gone' || state === 'disconnected')
+  })
+  const lines = () => readFileSync(join(at.data, 'audit.jsonl'), 'utf8').trim().split('\n')
+  const aborted = new AbortController()
+  const answered = at
+    .raw('/api/v1/policies/p?wait=installed&timeout=5', {
+      method: 'PUT',
+      headers: { authorization: `Bearer ${at.token}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ source: 'default drop\n' }),
+      signal: aborted.signal,
+    })
+    .then(
+      () => 'answered',
+      () => 'aborted',
+    )
+  await until(() => lines()[0] !== '')
+  t.match(JSON.parse(lines()[0]!), { result: '200', difference: [{ policy: 'p' }] })
+  aborted.abort()
+  t.equal(await answered, 'aborted')
+  await at.restart()
+  t.match(await at.call('GET', '/api/v1/policies/p'), { source: 'default drop\n' })
+  t.equal(lines().length, 1)
+})
+
+t.test('what an object was is in the log when it is gone', async t => {
+  const at = await office(t, { whole: false })
+  const auth = { authorization: `Bearer ${at.token}` }
+  await at.call('PUT', '/api/v1/objects/network/lab', { spec: { number: 7 } })
+  const reply = await at.raw('/api/v1/objects/network/lab', { method: 'DELETE', headers: auth })
+  t.ok(reply.ok)
+  const last = readFileSync(join(at.data, 'audit.jsonl'), 'utf8').trim().split('\n').at(-1)!
+  t.match(JSON.parse(last), { difference: { change: 'removed', members: { '': [{ number: 7 }] } } })
 })

@@ -4,6 +4,7 @@ import t, { type Test } from 'tap'
 import WebSocket from 'ws'
 import { SimulatedEnv } from '../../src/base/simulated-env.js'
 import { Journal } from '../../src/controller/events.js'
+import { Callers, callerLimits } from '../../src/controller/rest/callers.js'
 import { eventRoutes, heartbeatMillis } from '../../src/controller/rest/event-routes.js'
 import { createRest } from '../../src/controller/rest/server.js'
 import { until } from '../until.js'
@@ -140,4 +141,41 @@ t.test('a WebSocket is asked whether it lives, and goes on behind a number too',
   for (let count = 0; count < 6; count++) await env.advance(heartbeatMillis)
   await closed
   t.pass('who does not answer is let go')
+})
+
+t.test('only streams are streams: no other request takes their places', async t => {
+  const env = new SimulatedEnv()
+  const journal = new Journal(env.clock, env.log, 1)
+  const callers = new Callers(env.log, { ...callerLimits, streams: 2 })
+  const app = await createRest({ log: env.log, timers: env.timers, callers }, [
+    eventRoutes(journal, env.timers),
+    scope => {
+      scope.get('/livez', async () => ({ status: 'ok' }))
+    },
+  ])
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  t.teardown(() => app.close())
+  const { port } = app.server.address() as AddressInfo
+  const held = await Promise.all(
+    Array.from({ length: 5 }, async () => {
+      const socket = connect(port, '127.0.0.1')
+      socket.on('error', () => undefined)
+      socket.write('GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/event-stream\r\n\r\n')
+      await new Promise(resolve => socket.once('data', resolve))
+      return socket
+    }),
+  )
+  // Those that are refused are none either, although their connections stay.
+  for (const socket of held) {
+    socket.write(
+      'GET /api/v1/events?since=x HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/event-stream\r\n\r\n',
+    )
+    await new Promise(resolve => socket.once('data', resolve))
+  }
+  const [one, two] = [await read(port, '/api/v1/events'), await read(port, '/api/v1/events')]
+  t.same([one.reply.status, two.reply.status], [200, 200])
+  const third = await read(port, '/api/v1/events')
+  t.equal(third.reply.status, 503, 'there is an end to them all the same')
+  for (const each of [one, two, third]) each.end()
+  for (const socket of held) socket.destroy()
 })

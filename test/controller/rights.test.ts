@@ -346,3 +346,58 @@ t.test('whoever guesses is slowed down, and locks nobody out', async t => {
   t.ok(statuses.includes(429))
   t.equal((await at.ask('GET', `${at.plain}/api/v1/switches`, at.admin)).status, 200)
 })
+
+t.test('what a route does not know is refused, whoever asks: nothing is done instead', async t => {
+  const at = await start(t)
+  let [refused, passed] = [0, 0]
+  for (const route of at.running.routes) {
+    const [method = '', path = ''] = route.split(' ')
+    const url = `${at.plain}${path.replace(/:\w+/g, 'x')}`
+    const { status } = await at.ask(method, `${url}?nonsense=true`, at.admin)
+    if (status === 400) refused++
+    else if (!path.endsWith('/socket')) t.fail(`${route}: ${status}`)
+    else passed++
+  }
+  t.ok(refused > 40 && passed <= 1, `${refused} refused, ${passed} not`)
+  const wish = { name: 'made', role: 'admin' }
+  const made = await at.ask('POST', `${at.plain}/api/v1/tokens?dryRun=true`, at.admin, wish)
+  t.match(made, { status: 400, body: { detail: /dryRun/ } })
+  t.same((await at.ask('GET', `${at.plain}/api/v1/tokens`, at.admin)).body.items, [])
+  const dry = await at.ask('PUT', `${at.plain}/api/v1/policies/p?dryRun=true`, at.admin, {
+    source: 'default drop\n',
+  })
+  t.equal(dry.status, 200, 'where it is known')
+})
+
+t.test('nobody writes into the audit log, and whoever is refused often writes little', async t => {
+  const at = await start(t)
+  const viewer = await at.make('looks', 'viewer')
+  const lines = () => readFileSync(join(at.data, 'audit.jsonl'), 'utf8').trim().split('\n')
+  t.equal(lines().length, 1, 'the token')
+  const { hostname, port } = new URL(at.secure)
+  const strange: Readonly<Record<string, Record<string, string>>> = {
+    host: { host: 'elsewhere.example' },
+    origin: { origin: 'https://elsewhere.example' },
+    site: { 'sec-fetch-site': 'cross-site' },
+  }
+  for (const [what, headers] of Object.entries(strange))
+    for (const method of ['PUT', 'DELETE', 'GET'])
+      for (let n = 0; n < 5; n++) {
+        const answer = await askWeb(`https://${hostname}:${port}/api/v1/policies/p`, {
+          method,
+          headers,
+          trust: { authority },
+        }).catch(() => undefined)
+        await answer?.text()
+        t.ok(answer === undefined || answer.status >= 400, `${what} ${method}`)
+      }
+  t.equal(lines().length, 1)
+  const told = async () =>
+    JSON.stringify((await at.ask('GET', `${at.plain}/api/v1/events`)).body).split('request-refused')
+  const count = (await told()).length - 1
+  t.ok(count > 0 && count < 12, `${count} are told`)
+  for (let n = 0; n < 150; n++)
+    await at.ask('DELETE', `${at.plain}/api/v1/hosts/${'x'.repeat(200)}`, viewer)
+  const { length } = lines()
+  t.ok(length > 100 && length < 115, `${length} lines`)
+})

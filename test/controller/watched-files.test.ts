@@ -125,7 +125,8 @@ t.test(
 t.test('what says that it is from a file opens nothing that waits for that file', async t => {
   for (const given of ['fw.rules', 'folder']) {
     const { at, admin, team, file, ask } = await start(t, [given])
-    const isClosed = async () => (await (await at.raw('/readyz')).text()).includes('not in force')
+    const isClosed = async () =>
+      (await (await at.raw('/api/v1/policies')).text()).includes('everything is denied meanwhile')
     t.ok(await isClosed(), given)
     for (const name of [given, `${given}/x.rules`, `${given}/team-a.rules`]) {
       const body = { source: 'default allow\n', file: file(name) }

@@ -1,13 +1,18 @@
 /** The audit log, for those who may see it; and the hook that writes it. */
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import Type, { type Static } from 'typebox'
-import type { Clock } from '../../base/env.js'
+import type { Clock, Timers } from '../../base/env.js'
+import { RateLimit } from '../../base/rate-limit.js'
 import type { Audit } from '../rights/audit.js'
+import { bounded } from '../rights/differences.js'
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** What the request changed, for the audit log; set by routes that know. */
+    /** What the request changed, for the audit log. */
     difference: unknown
+    /** Writes it down; absent where there is no log, or nothing is to be changed. */
+    noteChange: ((difference: unknown, status: number) => Promise<void>) | undefined
+    isNoted: boolean
     /** The code of the failure that it was answered with. */
     failure: string | undefined
   }
@@ -53,33 +58,121 @@ export const auditRoutes =
 /** Questions that are a POST only because they have a body. */
 const questions = new Set(['/api/v1/trace', '/api/v1/plan'])
 
-/** What changes something, or was refused to somebody who is known. */
-const isAudited = (request: FastifyRequest, status: number): boolean => {
-  const { dryRun } = request.query as { dryRun?: string }
-  if (status === 401) return false
-  if (status === 403) return true
-  return (
-    request.method !== 'GET' &&
-    request.method !== 'HEAD' &&
-    !questions.has(request.routeOptions.url ?? '') &&
-    dryRun !== 'true'
-  )
+/** Whether it asks for a change; what only tries, where that can be asked for, does not. */
+const isChange = ({ method, routeOptions, query }: FastifyRequest): boolean =>
+  method !== 'GET' &&
+  method !== 'HEAD' &&
+  !questions.has(routeOptions.url ?? '') &&
+  !(knowsDryRun(routeOptions.schema) && (query as { dryRun?: string }).dryRun === 'true')
+
+const knowsDryRun = (schema: unknown): boolean => {
+  const { querystring } = (schema ?? {}) as { querystring?: { properties?: object } }
+  return Object.hasOwn(querystring?.properties ?? {}, 'dryRun')
 }
 
-/** The answer waits until the log has it. */
-export const auditRequests = (app: FastifyInstance, audit: Audit, clock: Clock): void => {
-  app.addHook('onSend', async (request, reply) => {
+/** Refusals of one caller that are lines of the log: a second, and at once. */
+const refusalsPerSecond = 1
+const refusalsAtOnce = 100
+/** How long the end of the controller waits for changes that are being made. */
+const endMillis = 5_000
+
+export interface RefusedRequest {
+  readonly remote: string
+  /** The name that was proven, if any was. */
+  readonly name?: string
+  readonly method: string
+  /** Without its query. */
+  readonly path: string
+  readonly result: string
+}
+
+export interface AuditHooks {
+  readonly clock: Clock
+  readonly timers: Pick<Timers, 'after'>
+  /** A refusal that the log does not have: of nobody, or of somebody who is refused too often. */
+  readonly leftOut: (request: RefusedRequest) => void
+}
+
+/** No answer, and no waiting, before the log has the change. */
+export const auditRequests = (app: FastifyInstance, audit: Audit, hooks: AuditHooks): void => {
+  const { clock, timers, leftOut } = hooks
+  const limits = new Map<string, RateLimit>()
+  const open = new Set<FastifyRequest>()
+  const ended = new Set<() => void>()
+  const close = (request: FastifyRequest): void => {
+    open.delete(request)
+    if (open.size === 0) for (const each of ended) each()
+  }
+  const write = async (request: FastifyRequest, result: string): Promise<void> => {
     const { identity } = request
-    if (!isAudited(request, reply.statusCode)) return
     await audit.add({
       time: new Date(clock.wallMillis()).toISOString(),
       who: identity?.name ?? '',
       ...(identity && { role: identity.role, how: identity.how }),
-      from: request.ip,
+      from: request.ip.slice(0, 64),
       action: `${request.method} ${request.routeOptions.url ?? ''}`,
-      path: request.url.split('?')[0]!.slice(0, 300),
-      ...(request.difference !== undefined && { difference: request.difference }),
-      result: `${reply.statusCode}${request.failure === undefined ? '' : ` ${request.failure}`}`,
+      path: pathOf(request),
+      ...(request.difference !== undefined && { difference: bounded(request.difference) }),
+      result,
+    })
+  }
+  const isWithin = (who: string): boolean => {
+    const limit = limits.get(who) ?? new RateLimit(clock, refusalsPerSecond, refusalsAtOnce)
+    limits.set(who, limit)
+    return limit.take()
+  }
+  app.addHook('preHandler', async request => {
+    if (!isChange(request)) return
+    open.add(request)
+    request.noteChange = async (difference, status) => {
+      request.difference = difference
+      request.isNoted = true
+      await write(request, `${status}`)
+      close(request)
+    }
+  })
+  app.addHook('onSend', async (request, reply) => {
+    const { identity } = request
+    const status = reply.statusCode
+    const result = `${status}${request.failure === undefined ? '' : ` ${request.failure}`}`
+    try {
+      if (status < 400 || status >= 500) {
+        if (isChange(request) && !(request.isNoted && status < 400)) await write(request, result)
+        return
+      }
+      if (status !== 403 && !isChange(request)) return
+      // Who is not proven to be anybody writes nothing into the log.
+      const isProven = identity !== undefined && identity.how !== 'nothing'
+      if (isProven && isWithin(`${identity.how} ${identity.name}`))
+        return await write(request, result)
+      // Wrong tokens are told by whoever looks at them.
+      if (status === 401) return
+      const { ip, method } = request
+      leftOut({
+        remote: ip.slice(0, 64),
+        ...(isProven && { name: identity.name }),
+        ...{ method, path: pathOf(request), result },
+      })
+    } finally {
+      close(request)
+    }
+  })
+  app.addHook('onClose', async () => {
+    if (open.size === 0) return
+    await new Promise<void>(done => {
+      ended.add(done)
+      timers.after(endMillis, done)
     })
   })
+}
+
+const pathOf = ({ url }: FastifyRequest): string => url.split('?')[0]!.slice(0, 300)
+
+/** Writes down what a request has changed, before its answer waits for anything. @param status of the answer */
+export const noteChange = async (
+  request: Pick<FastifyRequest, 'noteChange'>,
+  difference: unknown,
+  status = 200,
+): Promise<void> => {
+  await request.noteChange?.(difference, status)
 }

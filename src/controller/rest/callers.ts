@@ -61,13 +61,21 @@ export class Callers {
     })
   }
 
-  /** The request becomes a stream. @throws {Failure} `busy` when there are as many as may be */
-  stream(socket: Socket): void {
+  /**
+   * The request becomes a stream: until its answer ends, or without one until the connection does.
+   *
+   * @throws {Failure} `busy` when there are as many as may be
+   */
+  stream(socket: Socket, answer?: FastifyReply['raw']): void {
     let streams = 0
     for (const { isStream } of this.#callers.values()) if (isStream) streams++
     if (streams >= this.#limits.streams) throw new Failure('busy', { waiting: streams })
     const caller = this.#callers.get(socket)
-    if (caller) caller.isStream = true
+    if (caller === undefined) return
+    caller.isStream = true
+    answer?.once('close', () => {
+      caller.isStream = false
+    })
   }
 
   /** Makes room for an answer: who has most to read and does not read it is cut off, at last the one who asks again. */

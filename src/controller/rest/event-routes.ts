@@ -9,6 +9,8 @@ import type { Timers } from '../../base/env.js'
 import type { Journal, JournalEntry } from '../events.js'
 import { sinceQuery } from './schemas.js'
 
+/** Where events are a stream when that is accepted. */
+export const streamPath = '/api/v1/events'
 /** The one place where there is a WebSocket. */
 export const socketPath = '/api/v1/events/socket'
 /** How often a silent stream shows that it lives; proxies and clients usually wait for a minute. */
@@ -26,7 +28,7 @@ export const eventRoutes =
   (journal: Journal, timers: Timers) =>
   (app: FastifyInstance): void => {
     app.get<{ Querystring: Static<typeof sinceQuery> }>(
-      '/api/v1/events',
+      streamPath,
       {
         schema: {
           summary: 'events: a list, or a stream when text/event-stream is accepted',

@@ -4,6 +4,7 @@ import Type, { type Static } from 'typebox'
 import { Failure } from '../../base/failures.js'
 import { theSwitch } from '../../topology/names.js'
 import type { Controller } from '../controller.js'
+import { noteChange } from './audit-routes.js'
 
 const nameParams = Type.Object(
   { name: Type.String({ minLength: 1, maxLength: 256 }) },
@@ -30,9 +31,11 @@ export const forgetRoutes =
         'forget a switch that is gone',
         'By dpid, or by a name that only one switch has that is not connected. Its ports, links and hosts are forgotten with it, and nothing waits for it any more. One that is connected, or calls again, is there.',
       ),
-      async ({ params: { name } }) => {
+      async request => {
+        const { name } = request.params
         const { dpid, name: known } = goneSwitch(controller, name)
         controller.topology.forget(dpid, 'forgotten by hand')
+        await noteChange(request, { forgotten: { dpid, name: known } })
         return { dpid, name: known, state: 'forgotten' }
       },
     )
@@ -42,13 +45,16 @@ export const forgetRoutes =
         'forget a host',
         'By MAC, address or name. It is learnt again when it speaks. A host that is declared with its place stays: delete the Host object.',
       ),
-      async ({ params: { name } }) => {
+      async request => {
+        const { name } = request.params
         const found = controller.topology.hostsNamed(name)
         if (found.length === 0) throw new Failure('no-such-host', { name })
         const [pinned] = found.filter(({ isPinned }) => isPinned)
         if (pinned) throw new Failure('declared', { what: 'host', name: pinned.name ?? name })
         for (const host of found) controller.topology.forgetHost(host, 'forgotten by hand')
-        return { items: found.map(({ mac, ips, network }) => ({ mac, ips, network })) }
+        const items = found.map(({ mac, ips, network }) => ({ mac, ips, network }))
+        await noteChange(request, { forgotten: items })
+        return { items }
       },
     )
   }

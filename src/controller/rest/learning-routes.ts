@@ -6,6 +6,7 @@ import { type KnownZone, type LearnContext, proposeRules } from '../../nfv/firew
 import { helpedPorts } from '../../nfv/firewall/resolved.js'
 import type { Controller } from '../controller.js'
 import type { LearningStatus } from '../learning.js'
+import { noteChange } from './audit-routes.js'
 
 const startBody = Type.Object(
   {
@@ -39,16 +40,18 @@ export const learningRoutes =
           body: startBody,
         },
       },
-      async ({ body }) => {
-        await learning.start(body.seconds)
+      async request => {
+        await learning.start(request.body.seconds)
+        await noteChange(request, { watches: request.body.seconds })
         return answer(controller)
       },
     )
     app.delete(
       '/api/v1/learning',
       { schema: { summary: 'end the watch now', tags: ['writing'], security } },
-      async () => {
+      async request => {
         await learning.stop()
+        await noteChange(request, { watches: 0 })
         return answer(controller)
       },
     )

@@ -11,6 +11,7 @@ import {
   type StoredObject,
 } from '../objects/objects.js'
 import { memberDifference } from '../rights/differences.js'
+import { noteChange } from './audit-routes.js'
 import { nameForm, waitSeconds } from './schemas.js'
 
 /** What is true of an object, kept by whoever brings it about; undefined: nobody does yet. */
@@ -89,10 +90,14 @@ export const objectRoutes =
         const wishes = request.body.objects
         const before = wishes.map(wish => specOf(objects, wish))
         const changes = await objects.apply(wishes, {}, request.query.dryRun === 'true')
-        request.difference = wishes.map((wish, at) => ({
-          ...{ kind: wish.kind, name: wish.name, change: changes[at] },
-          members: memberDifference(before[at], specOf(objects, wish)),
-        }))
+        if (request.query.dryRun !== 'true')
+          await noteChange(
+            request,
+            wishes.map((wish, at) => ({
+              ...{ kind: wish.kind, name: wish.name, change: changes[at] },
+              members: memberDifference(before[at], specOf(objects, wish)),
+            })),
+          )
         await settle(objects, statusOf, wishes, request.query)
         return { items: wishes.map((wish, at) => applied(objects, statusOf, wish, changes[at]!)) }
       },
@@ -138,7 +143,8 @@ const kindRoutes = (
       const isDryRun = request.query.dryRun === 'true'
       const before = specOf(objects, wish)
       const [change] = await objects.apply([wish], expectationOf(request), isDryRun)
-      request.difference = { change, members: memberDifference(before, specOf(objects, wish)) }
+      const members = memberDifference(before, specOf(objects, wish))
+      if (!isDryRun) await noteChange(request, { change, members }, change === 'added' ? 201 : 200)
       await settle(objects, statusOf, [wish], request.query)
       const object = objects.find(kind, wish.name)
       if (object) reply.header('etag', etagOf(object))
@@ -155,7 +161,16 @@ const kindRoutes = (
     }),
     async (request, reply) => {
       const isLeft = request.query.leave === 'true'
+      const before = specOf(objects, { kind: kind.kind, name: request.params.name })
       await objects.remove(kind, request.params.name, expectationOf(request), isLeft)
+      await noteChange(
+        request,
+        {
+          ...{ change: 'removed', members: memberDifference(before, undefined) },
+          ...(isLeft && { leave: true }),
+        },
+        objects.find(kind, request.params.name) === undefined ? 204 : 202,
+      )
       return answerDeleted(objects, kind, request.params.name, reply)
     },
   )

@@ -9,10 +9,11 @@ import { plan } from '../plan.js'
 import { etagOf, type PolicyWish } from '../policy.js'
 import type { HistoryEntry, Reason } from '../policy-history.js'
 import { notReady } from '../readiness.js'
-import { textDifference } from '../rights/differences.js'
+import { policyDifference } from '../rights/differences.js'
 import { type Identity, mustBeInScope } from '../rights/guard.js'
 import { ruleChanges } from '../rule-changes.js'
 import { trace } from '../trace.js'
+import { noteChange } from './audit-routes.js'
 import { switchMeant } from './forget-routes.js'
 import { specOfSource, wishOf } from './policy-bodies.js'
 import {
@@ -154,6 +155,7 @@ const readingRoutes = (app: FastifyInstance, controller: Controller): void => {
     write('take a switch that holds rows of another store: they are replaced'),
     async (request, reply) => {
       await controller.adopt(request.params.name)
+      await noteChange(request, { adopted: request.params.name }, 204)
       return reply.code(204).send()
     },
   )
@@ -235,7 +237,8 @@ const policyRoutes = (app: FastifyInstance, controller: Controller): void => {
         reasonOf(request),
         isDryRun(request.query),
       )
-      request.difference = [{ policy: name, ...textDifference(before, undefined) }]
+      if (!isDryRun(request.query))
+        await noteChange(request, [policyDifference(name, before, undefined)], 204)
       await settle(controller, request.query)
       return reply.code(204).send()
     },
@@ -272,7 +275,7 @@ const leavesNone = (was: ReadonlyMap<string, unknown>, { changes }: HistoryEntry
 }
 
 /** A request whose query says who and why. */
-type Asking = Pick<FastifyRequest, 'identity' | 'difference'> & {
+type Asking = Pick<FastifyRequest, 'identity' | 'noteChange'> & {
   readonly query: Static<typeof waitQuery>
 }
 
@@ -302,7 +305,7 @@ const historyRoutes = (app: FastifyInstance, controller: Controller): void => {
     if (unconfirmed)
       mustBeInScope(request.identity, namesOf(policies.history.get(unconfirmed.number)))
     const confirmed = await policies.confirm()
-    request.difference = { confirmed: confirmed.number }
+    await noteChange(request, { confirmed: confirmed.number, policies: namesOf(confirmed) })
     return historyItem(confirmed)
   })
   app.post<{ Querystring: Static<typeof undoQuery> }>(
@@ -327,12 +330,14 @@ const historyRoutes = (app: FastifyInstance, controller: Controller): void => {
         reasonOf(request),
         isDryRun(request.query),
       )
-      request.difference = undone.changes.map(({ name, before }) => ({
-        policy: name,
-        undoOf: undone.number,
-        ...textDifference(was.get(name), before),
-      }))
-      await settle(controller, request.query)
+      if (!isDryRun(request.query))
+        await noteChange(
+          request,
+          undone.changes.map(({ name, before }) => ({
+            ...policyDifference(name, was.get(name), before),
+            undoOf: undone.number,
+          })),
+        )
       const [files, written]: [string[], string[]] = [[], []]
       for (const { name, before } of undone.changes) {
         const policy = was.get(name) ?? before
@@ -342,6 +347,7 @@ const historyRoutes = (app: FastifyInstance, controller: Controller): void => {
         const list = isWritten ? written : files
         list.push(policy.file)
       }
+      await settle(controller, request.query)
       return {
         ...historyItem(undone),
         ...(leavesNone(was, undone) && { opens: true }),
@@ -372,11 +378,16 @@ const applyPolicies = async (
     reasonOf(asking),
     isDryRun(query),
   )
-  asking.difference = wishes.map(({ name, ...after }) => ({
-    policy: name,
-    change: changes.get(name),
-    ...textDifference(before.get(name), after),
-  }))
+  if (!isDryRun(query)) {
+    const after = new Map(controller.policies.list().map(policy => [policy.name, policy]))
+    await noteChange(
+      asking,
+      wishes.map(({ name, ...wish }) => ({
+        change: changes.get(name),
+        ...policyDifference(name, before.get(name), after.get(name) ?? wish),
+      })),
+    )
+  }
   if (isDryRun(query))
     return wishes.map(wish => ({
       kind: 'Policy',

@@ -15,7 +15,7 @@ import type { Log } from '../../base/log.js'
 import { mistakeText, schemaMistakes } from '../../base/schema-mistakes.js'
 import type { Guard } from '../rights/guard.js'
 import { Callers } from './callers.js'
-import { socketPath } from './event-routes.js'
+import { socketPath, streamPath } from './event-routes.js'
 
 export interface RestOptions {
   /** Who may do what; absent: whoever reaches the address may do everything. */
@@ -138,10 +138,14 @@ const answerInTime = (app: FastifyInstance, timers: Timers): void => {
 
 /** Streams and answers have an end to how many they are. */
 const bound = (app: FastifyInstance, callers: Callers, guard: Guard | undefined): void => {
-  app.addHook('onRequest', async request => {
-    const isStream = request.ws || request.headers.accept?.includes('text/event-stream') === true
-    if (!isStream) return
-    callers.stream(request.raw.socket)
+  app.addHook('onRequest', async (request, reply) => {
+    const { url } = request.routeOptions
+    const isSocket = request.ws && url === socketPath
+    const isStream =
+      url === streamPath && request.headers.accept?.includes('text/event-stream') === true
+    if (!isSocket && !isStream) return
+    // A connection that carries requests is a stream for as long as it is answered as one.
+    callers.stream(request.raw.socket, isStream ? reply.raw : undefined)
     guard?.watch(request)
   })
   app.addHook('onSend', async (request, _reply, payload) => {
@@ -149,12 +153,20 @@ const bound = (app: FastifyInstance, callers: Callers, guard: Guard | undefined)
   })
 }
 
+const noQuery = { type: 'object', properties: {}, additionalProperties: false } as const
+
 const guard = (app: FastifyInstance, options: RestOptions): void => {
   app.decorateRequest('identity', undefined)
   app.decorateRequest('difference', undefined)
+  app.decorateRequest('noteChange', undefined)
+  app.decorateRequest('isNoted', false)
   app.decorateRequest('failure', undefined)
-  app.addHook('onRoute', ({ method, url }) => {
-    for (const each of [method].flat()) options.guard?.check(each, url)
+  app.addHook('onRoute', route => {
+    if (options.guard === undefined) return
+    for (const each of [route.method].flat()) options.guard.check(each, route.url)
+    // What is not known is not passed by: "dryRun" where there is none would be done.
+    if (route.schema?.querystring === undefined)
+      route.schema = { ...route.schema, querystring: noQuery }
   })
   app.addHook('onRequest', async (request, reply) => {
     reply.headers(secureHeaders)

@@ -4,6 +4,7 @@ import Type, { type Static } from 'typebox'
 import { policyNamePattern } from '../../base/rule-file-names.js'
 import { roleSchema } from '../rights/rights.js'
 import type { Token, Tokens } from '../rights/tokens.js'
+import { noteChange } from './audit-routes.js'
 import { nameForm, nameParams } from './schemas.js'
 
 const day = 86_400_000
@@ -63,7 +64,7 @@ export const tokenRoutes =
           { name, role, ...(policies && { policies }), ...(life !== 'ever' && { lifeMillis }) },
           identity?.name ?? '',
         )
-        request.difference = { added: shown(token) }
+        await noteChange(request, { added: shown(token) }, 201)
         return reply.code(201).send({ ...shown(token), token: text })
       },
     )
@@ -71,7 +72,7 @@ export const tokenRoutes =
       '/api/v1/tokens/:name',
       schema('from now on this token opens nothing', { params: nameParams }),
       async (request, reply) => {
-        request.difference = { removed: shown(await tokens.revoke(request.params.name)) }
+        await noteChange(request, { removed: shown(await tokens.revoke(request.params.name)) }, 204)
         return reply.code(204).send()
       },
     )

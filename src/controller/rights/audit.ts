@@ -165,11 +165,23 @@ export class Audit extends EventEmitter<AuditEvents> {
     for (const { done } of batch) done()
   }
 
+  /** Numbers of the first and the last line of a file that is kept. */
+  async #rangeOf(name: string): Promise<{ first: number; last: number } | undefined> {
+    let range: { first: number; last: number } | undefined
+    for await (const { line } of linesOf(this.#env, join(this.#folder, name))) {
+      const entry = entryOf(line)
+      if (entry) range = { first: range?.first ?? entry.sequence, last: entry.sequence }
+    }
+    return range
+  }
+
   /** A new file; the oldest goes. */
   async #begin(): Promise<void> {
     const { disk } = this.#env
     const path = join(this.#folder, 'audit.jsonl')
     await this.#file.close()
+    const oldest = await this.#rangeOf(olderName(olderFiles))
+    if (oldest) this.emit('event', { kind: 'audit-dropped', ...oldest })
     for (let n = olderFiles - 1; n >= 1; n--) {
       const from = join(this.#folder, olderName(n))
       if ((await disk.stat(from)) !== undefined)
