@@ -10,6 +10,8 @@ interface Verdict {
   readonly isWhole: boolean
   readonly entries: number
   readonly broken: readonly string[]
+  /** Number of the first line. */
+  readonly first?: number
   readonly last?: { readonly sequence: number; readonly hash: string }
 }
 
@@ -69,20 +71,21 @@ const verifyFiles = async (cli: Cli, paths: readonly string[]): Promise<Verdict>
   const check = new ChainCheck()
   const broken: string[] = []
   for (const path of paths)
-    for (const line of (await cli.disk.readText(path)).split('\n')) {
-      const wrong = line === '' ? undefined : check.take(line)
+    for (const line of (await cli.disk.readText(path)).replace(/\n$/, '').split('\n')) {
+      const wrong = check.take(line)
       if (wrong !== undefined) broken.push(wrong)
     }
-  const { last } = check
+  const { first, last } = check
   return {
     isWhole: broken.length === 0,
     entries: check.count,
     broken,
+    ...(first && { first: first.sequence }),
     ...(last && { last: { sequence: last.sequence, hash: last.hash } }),
   }
 }
 
-const verdictText = ({ isWhole, entries, broken, last }: Verdict): string =>
+const verdictText = ({ isWhole, entries, broken, first = 1, last }: Verdict): string =>
   isWhole
-    ? `whole: ${entries} entries${last ? `, the last ${last.sequence} with hash ${last.hash}` : ''}`
+    ? `whole: ${entries} entries${first > 1 ? ` from ${first} on` : ''}${last ? `, the last ${last.sequence} with hash ${last.hash}` : ''}`
     : ['BROKEN:', ...broken.map(each => `  ${each}`)].join('\n')

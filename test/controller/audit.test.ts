@@ -302,3 +302,62 @@ t.test('what an object was is in the log when it is gone', async t => {
   const last = readFileSync(join(at.data, 'audit.jsonl'), 'utf8').trim().split('\n').at(-1)!
   t.match(JSON.parse(last), { difference: { change: 'removed', members: { '': [{ number: 7 }] } } })
 })
+
+t.test('no octet, no end and no beginning goes without being missed', async t => {
+  const folder = place(t)
+  const path = join(folder, 'audit.jsonl')
+  const audit = await Audit.open(env, folder)
+  for (let n = 1; n <= 5; n++) await audit.add(content(n))
+  await audit.close()
+  const whole = readFileSync(path, 'utf8')
+  const lines = whole.trim().split('\n')
+  const edits: Readonly<Record<string, string>> = {
+    'a member twice': whole.replace('"who":"alice"', '"who":"malory","who":"alice"'),
+    'another hash before': whole.replace('"who"', '"hash":"x","who"'),
+    spaces: whole.replace('"who":', '"who": '),
+    'a letter as its number': whole.replace('alice', '\\u0061lice'),
+    'other line ends': whole.replaceAll('\n', '\r\n'),
+    null: `null\n${whole}`,
+    'a number': whole.replace(lines[2]!, '7'),
+    'an empty line': whole.replace('\n', '\n\n'),
+    'no first line': `${lines.slice(1).join('\n')}\n`,
+    'no first lines': `${lines.slice(3).join('\n')}\n`,
+    'no last line': `${lines.slice(0, -1).join('\n')}\n`,
+    nothing: '',
+  }
+  for (const [what, text] of Object.entries(edits)) {
+    t.not(text, whole, what)
+    writeFileSync(path, text)
+    const again = await Audit.open(env, folder)
+    const { isWhole, broken } = await again.verify()
+    t.notOk(isWhole, what)
+    t.ok(broken.length > 0, `${what}: ${broken[0]}`)
+    await again.close()
+  }
+  // Nor is it forgotten when the log goes on.
+  const empty = await Audit.open(env, folder)
+  await empty.add(content(6))
+  t.match(await empty.verify(), {
+    isWhole: false,
+    broken: [/^6: it is the first, and the log begins/],
+  })
+  await empty.close()
+  writeFileSync(path, whole)
+  const right = await Audit.open(env, folder)
+  await right.close()
+})
+
+t.test('a log without what is kept beside it is taken as it is', async t => {
+  const folder = place(t)
+  const audit = await Audit.open(env, folder, 1_000)
+  for (let n = 1; n <= 60; n++) await audit.add(content(n))
+  await audit.close()
+  rmSync(join(folder, 'audit.head'))
+  const again = await Audit.open(env, folder, 1_000)
+  t.match(await again.verify(), { isWhole: true, first: Number, last: { sequence: 60 } })
+  await again.add(content(61))
+  await again.close()
+  const third = await Audit.open(env, folder, 1_000)
+  t.match(await third.verify(), { isWhole: true, last: { sequence: 61 } })
+  await third.close()
+})

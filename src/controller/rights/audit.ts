@@ -1,15 +1,18 @@
 /**
  * The audit log: who asked for what change, proven how, from where, and what came of it. Lines of JSON in files of their
  * own (`audit.jsonl`, older ones `audit.1.jsonl` to `audit.8.jsonl`), each with the hash of the line before. An answer is given when its
- * line is on disk.
+ * line is on disk. `audit.head` beside them says where the oldest line that is kept begins, and which was the last, at
+ * most a second ago: lines that are taken from either end are missed.
  */
 import { EventEmitter } from 'node:events'
 import { join } from 'node:path'
 import {
   type AuditContent,
   type AuditEntry,
+  type ChainBegin,
   ChainCheck,
   chained,
+  entryOfLine,
   hashOfNothing,
 } from '../../base/audit-chain.js'
 import type { Env, JournalFile } from '../../base/env.js'
@@ -24,6 +27,8 @@ export interface AuditVerdict {
   readonly entries: number
   /** What is wrong, the first hundred. */
   readonly broken: readonly string[]
+  /** Number of the first line. */
+  readonly first?: number
   /** Kept elsewhere, it shows later that nothing was cut off at the end. */
   readonly last?: { readonly sequence: number; readonly hash: string }
 }
@@ -33,6 +38,21 @@ const fileSize = 32 * 2 ** 20
 const olderFiles = 8
 const pieceSize = 2 ** 20
 const mostBroken = 100
+const headName = 'audit.head'
+const headMillis = 1_000
+
+type Last = { readonly sequence: number; readonly hash: string }
+
+/** What is kept beside the log. */
+interface Head {
+  readonly first: ChainBegin
+  readonly last: Last
+}
+
+const emptyHead: Head = {
+  first: { sequence: 1, previous: hashOfNothing },
+  last: { sequence: 0, hash: hashOfNothing },
+}
 
 export class Audit extends EventEmitter<AuditEvents> {
   readonly #env: Env
@@ -40,7 +60,9 @@ export class Audit extends EventEmitter<AuditEvents> {
   readonly #size: number
   #file: JournalFile
   #offset: number
-  #last: { sequence: number; hash: string }
+  #first: ChainBegin
+  #last: Last
+  #headMillis = Number.NEGATIVE_INFINITY
   #waiting: { content: AuditContent; done: () => void }[] = []
   #writing: Promise<void> = Promise.resolve()
   #isBroken = false
@@ -51,7 +73,7 @@ export class Audit extends EventEmitter<AuditEvents> {
     size: number,
     file: JournalFile,
     offset: number,
-    last: { sequence: number; hash: string },
+    { first, last }: Head,
   ) {
     super()
     this.#env = env
@@ -59,6 +81,7 @@ export class Audit extends EventEmitter<AuditEvents> {
     this.#size = size
     this.#file = file
     this.#offset = offset
+    this.#first = first
     this.#last = last
   }
 
@@ -66,17 +89,20 @@ export class Audit extends EventEmitter<AuditEvents> {
   static async open(env: Env, folder: string, size = fileSize): Promise<Audit> {
     const path = join(folder, 'audit.jsonl')
     const file = await env.disk.openJournal(path, 0o600)
-    let last = { sequence: 0, hash: hashOfNothing }
+    const head = await headOf(env, folder)
+    let { last } = head
     let offset = 0
     for (const name of [olderName(1), 'audit.jsonl'])
       for await (const { line, end, isWhole } of linesOf(env, join(folder, name))) {
-        const entry = isWhole ? entryOf(line) : undefined
+        const entry = isWhole ? entryOfLine(line) : undefined
         if (name === 'audit.jsonl' && isWhole) offset = end
-        if (entry) last = { sequence: entry.sequence, hash: entry.hash }
+        // What was the last goes on being the one before the next, although it is there no more.
+        if (entry && entry.sequence > last.sequence)
+          last = { sequence: entry.sequence, hash: entry.hash }
       }
     // The end of a line that was being written when the machine went down.
     await file.truncate(offset)
-    return new Audit(env, folder, size, file, offset, last)
+    return new Audit(env, folder, size, file, offset, { first: head.first, last })
   }
 
   /** Resolves when it is on disk, or it was told that it cannot be. */
@@ -93,7 +119,7 @@ export class Audit extends EventEmitter<AuditEvents> {
     await this.#writing
     const found: AuditEntry[] = []
     for await (const line of this.#lines()) {
-      const entry = entryOf(line)
+      const entry = entryOfLine(line)
       if (entry === undefined || entry.sequence <= after) continue
       found.push(entry)
       if (found.length === limit) break
@@ -108,7 +134,7 @@ export class Audit extends EventEmitter<AuditEvents> {
 
   async verify(): Promise<AuditVerdict> {
     await this.#writing
-    const check = new ChainCheck()
+    const check = new ChainCheck(this.#first)
     const broken: string[] = []
     for await (const line of this.#lines()) {
       const wrong = check.take(line)
@@ -121,18 +147,19 @@ export class Audit extends EventEmitter<AuditEvents> {
       isWhole: broken.length === 0,
       entries: check.count,
       broken,
+      ...(check.first && { first: check.first.sequence }),
       ...(sequence > 0 && { last: { sequence, hash } }),
     }
   }
 
   async close(): Promise<void> {
     await this.#writing
+    await this.#keepHead(0)
     await this.#file.close()
   }
 
   async *#lines(): AsyncGenerator<string> {
-    const names = Array.from({ length: olderFiles }, (_, n) => olderName(olderFiles - n))
-    for (const name of [...names, 'audit.jsonl'])
+    for (const name of fileNames)
       for await (const { line } of linesOf(this.#env, join(this.#folder, name))) yield line
   }
 
@@ -156,6 +183,7 @@ export class Audit extends EventEmitter<AuditEvents> {
       this.#env.log.info(last, 'audit')
       if (this.#isBroken) this.emit('event', { kind: 'audit-writable' })
       this.#isBroken = false
+      await this.#keepHead(headMillis)
     } catch (error) {
       // The change is made, and who made it is nowhere: that is for people to know.
       this.#env.log.error({ err: error, lost: batch.length }, 'the audit log cannot be written')
@@ -165,12 +193,25 @@ export class Audit extends EventEmitter<AuditEvents> {
     for (const { done } of batch) done()
   }
 
-  /** Numbers of the first and the last line of a file that is kept. */
-  async #rangeOf(name: string): Promise<{ first: number; last: number } | undefined> {
-    let range: { first: number; last: number } | undefined
+  /** Tells what is kept, unless that was done a moment ago. Never rejects. */
+  async #keepHead(afterMillis: number): Promise<void> {
+    const { clock, disk, log } = this.#env
+    const now = clock.nowMillis()
+    if (now - this.#headMillis < afterMillis) return
+    this.#headMillis = now
+    const text = JSON.stringify({ first: this.#first, last: this.#last } satisfies Head)
+    await disk.writeText(join(this.#folder, headName), text, 0o600).catch((error: unknown) => {
+      log.error({ err: error }, 'where the audit log begins and ends cannot be written')
+    })
+  }
+
+  /** Numbers of the first and the last line of a file that is kept, with the hash of the last. */
+  async #rangeOf(name: string): Promise<{ first: number; last: number; hash: string } | undefined> {
+    let range: { first: number; last: number; hash: string } | undefined
     for await (const { line } of linesOf(this.#env, join(this.#folder, name))) {
-      const entry = entryOf(line)
-      if (entry) range = { first: range?.first ?? entry.sequence, last: entry.sequence }
+      const entry = entryOfLine(line)
+      if (entry)
+        range = { first: range?.first ?? entry.sequence, last: entry.sequence, hash: entry.hash }
     }
     return range
   }
@@ -181,7 +222,12 @@ export class Audit extends EventEmitter<AuditEvents> {
     const path = join(this.#folder, 'audit.jsonl')
     await this.#file.close()
     const oldest = await this.#rangeOf(olderName(olderFiles))
-    if (oldest) this.emit('event', { kind: 'audit-dropped', ...oldest })
+    if (oldest) {
+      const { first, last, hash } = oldest
+      this.emit('event', { kind: 'audit-dropped', first, last })
+      this.#first = { sequence: last + 1, previous: hash }
+      await this.#keepHead(0)
+    }
     for (let n = olderFiles - 1; n >= 1; n--) {
       const from = join(this.#folder, olderName(n))
       if ((await disk.stat(from)) !== undefined)
@@ -195,13 +241,30 @@ export class Audit extends EventEmitter<AuditEvents> {
 
 const olderName = (n: number): string => `audit.${n}.jsonl`
 
-const entryOf = (line: string): AuditEntry | undefined => {
-  try {
-    return JSON.parse(line) as AuditEntry
-  } catch {
-    // Verifying tells of it; nothing else can be said of such a line.
-    return undefined
-  }
+/** Of all files, oldest first. */
+const fileNames = [
+  ...Array.from({ length: olderFiles }, (_, n) => olderName(olderFiles - n)),
+  'audit.jsonl',
+]
+
+/** As it was kept; of a log without one, whatever is there. */
+const headOf = async (env: Env, folder: string): Promise<Head> => {
+  const path = join(folder, headName)
+  if ((await env.disk.stat(path)) !== undefined)
+    try {
+      const { first, last } = JSON.parse(await env.disk.readText(path)) as Head
+      if (Number.isSafeInteger(first.sequence) && Number.isSafeInteger(last.sequence))
+        return { first, last }
+    } catch (error) {
+      env.log.error({ err: error }, 'where the audit log begins and ends cannot be read')
+    }
+  for (const name of fileNames)
+    for await (const { line } of linesOf(env, join(folder, name))) {
+      const entry = entryOfLine(line)
+      if (entry)
+        return { ...emptyHead, first: { sequence: entry.sequence, previous: entry.previous } }
+    }
+  return emptyHead
 }
 
 interface Line {
