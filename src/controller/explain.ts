@@ -425,8 +425,9 @@ class Walk {
   }
 
   #verdict(): Verdict {
-    if (this.#isRejected) return 'rejected'
+    // One copy may arrive where no switch of ours is on its way, and another be rejected.
     if (this.#deliveredTo.length > 0) return 'delivered'
+    if (this.#isRejected) return 'rejected'
     const kinds = new Set(this.#ends.map(({ kind }) => kind))
     if (kinds.has('unknown') || kinds.has('controller')) return 'unknown'
     return kinds.has('not-delivered') ? 'not-delivered' : 'dropped'
@@ -435,6 +436,8 @@ class Walk {
   #because(verdict: Verdict, rule: Explanation['rule']): string {
     const by = rule && `by ${rule.name}${placeOf(rule)}`
     const over = this.#hops.map(hop => hop.name).join(', ')
+    if (verdict === 'delivered' && this.#isRejected)
+      return `delivered where no switch is asked; what comes to ${over} is rejected${by ? ` ${by}` : ''}`
     if (verdict === 'delivered') return by ? `delivered ${by}` : `delivered over ${over}`
     if (verdict === 'rejected') return `rejected ${by ?? `over ${over}`}`
     const end = this.#ends.find(
