@@ -18,6 +18,7 @@ const levels: Readonly<Record<string, 'warn' | 'error'>> = {
   'audit-lost': 'error',
   'audit-dropped': 'warn',
   'checksum-offload': 'warn',
+  'router-address-in-use': 'warn',
   'foreign-flow': 'warn',
   'mastership-lost': 'warn',
   'name-ambiguous': 'warn',

@@ -33,7 +33,7 @@ for (const file of readdirSync(folder).sort()) {
       const behind = new Map([...interfaces].map(([name, value]) => [name, value.split(',')]))
       const name = `sluice-sources-${process.pid}`
       const original = originalOf(format, source, behind, name, line => t.comment(line))
-      const { wider, connections } = await prove(original, text, { count: 150, seed: 13 })
+      const { wider, connections } = await prove(original, text, { count: 110, seed: 13 })
       t.same(wider.map(formatConnection), [])
       t.ok(connections > 100, `${connections} connections`)
     })

@@ -3,7 +3,7 @@ import { formatMac } from '../../base/addresses.js'
 import { type IcmpError, icmpErrorOf, rejectionOf } from '../../pipeline/answers.js'
 import { etherTypes, ipProtocols } from '../../pipeline/packet.js'
 import { networkEntered } from '../../pipeline/registers.js'
-import type { Gateway, Network, Topology } from '../../topology/model.js'
+import { type Gateway, hostKey, type Network, type Topology } from '../../topology/model.js'
 import type {
   DeclaredObject,
   FunctionHost,
@@ -15,7 +15,7 @@ import type {
   SectionsOf,
   View,
 } from '../function.js'
-import { type Address, linkLocalOf } from './addresses.js'
+import { type Address, formatAddress, linkLocalOf } from './addresses.js'
 import { Advertiser } from './advertiser.js'
 import { type RouterSpec, routerKind } from './kind.js'
 import { gatewaysOf, type Router, resolveRouters } from './model.js'
@@ -99,12 +99,46 @@ class Routers implements RunningFunction {
 
   #resolve(networks: readonly Network[]): void {
     this.#seen = networks
-    const { routers, states } = resolveRouters(this.#wishes, networks)
+    const resolved = resolveRouters(this.#wishes, networks)
+    const states = new Map<string, ObjectState>(resolved.states)
+    const routers = resolved.routers.filter(router => {
+      const host = this.#hostWithMacOf(router)
+      if (host === undefined) return true
+      const reason = `${router.mac} is the MAC of a host in network ${host.network}: give the router another mac`
+      states.set(router.name, { state: 'failed', reason })
+      return false
+    })
     this.#routers = routers
     this.#states = states
+    for (const gateway of routers.flatMap(gatewaysOf)) this.#tellHolders(gateway)
     this.#host.topology.declareGateways(routers.flatMap(gatewaysOf))
     this.#advertiser.use(routers)
     this.#host.changed()
+  }
+
+  /** Of a MAC that somebody gave the router: that a host has it already. */
+  #hostWithMacOf({ name, mac, interfaces }: Router): { readonly network: string } | undefined {
+    const { topology } = this.#host
+    const isKnown = topology.gateways.some(each => each.router === name && each.mac === mac)
+    if (isKnown) return undefined
+    const { hosts } = topology.current
+    const found = interfaces.find(({ network }) => hosts.has(hostKey(network.number, mac)))
+    return found && { network: found.network.name }
+  }
+
+  /** Hosts that have had an address of the router until now: two cannot have it. */
+  #tellHolders({ router, network, addresses }: Gateway): void {
+    const { topology } = this.#host
+    if (topology.gateways.some(each => each.router === router && each.network === network)) return
+    for (const { version, address } of addresses) {
+      const ip = formatAddress({ version, value: address })
+      for (const { mac, at } of topology.holdersOf(network, ip))
+        this.#host.tell({
+          kind: 'router-address-in-use',
+          ...{ router, ip, mac, ...at },
+          reason: `${mac} had ${ip} until now; from now on it is the router's: give one of them another address`,
+        })
+    }
   }
 
   /** To the router itself, and no echo. */

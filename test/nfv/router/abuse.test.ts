@@ -266,3 +266,24 @@ t.test('what changes is withdrawn from hosts that make their own addresses', asy
   )
   await whole.stop()
 })
+
+t.test('a router does not take the place of a host without a word', async t => {
+  const whole = await Whole.start(network)
+  const { controller } = whole
+  controller.topology.declareNetworks(networks)
+  await whole.env.advance(500)
+  await ping(whole, 'ann', '10.1.0.2' as Ip)
+  const { mac } = whole.host('bob')
+  controller.declare('Router', [{ name: 'main', spec: { ...spec, mac } }])
+  await whole.env.advance(500)
+  t.match(controller.stateOf('Router', 'main'), {
+    state: 'failed',
+    reason: /of a host in network default/,
+  })
+  t.equal(await ping(whole, 'ann', '10.1.0.2' as Ip), 'open', 'the host is still there')
+  const interfaces = [{ network: 'default', addresses: ['10.1.0.2/24'] }]
+  controller.declare('Router', [{ name: 'main', spec: { interfaces } }])
+  await whole.env.advance(500)
+  t.match(whole.events('router-address-in-use'), [{ router: 'main', ip: '10.1.0.2', mac }])
+  await whole.stop()
+})
