@@ -93,6 +93,9 @@ export class Client {
       // The secret of this machine's controller is not for another one.
       if (data === undefined && !isLoopback(new URL(server).hostname.replace(/^\[|\]$/g, '')))
         return undefined
+      // Nor for a program that took its address: whoever names address and folder knows better.
+      const isNamed = asked !== undefined && data !== undefined
+      if (!isNamed && !(noted && isOwnProcess(noted.pid))) return undefined
       const folder = data ?? noted?.data ?? dataFolder(variables)
       const isThere = (await disk.stat(tokenFile(folder))) !== undefined
       return isThere ? (await disk.readText(tokenFile(folder))).trim() : undefined
@@ -122,7 +125,7 @@ export class Client {
     last?: number,
     signal?: AbortSignal,
   ): AsyncGenerator<Record<string, unknown>> {
-    const token = await this.#token()
+    const token = await this.#secret()
     const response = await this.#ask(path, {
       headers: {
         accept: 'text/event-stream',
@@ -152,7 +155,7 @@ export class Client {
       method,
       headers: {
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-        ...bearer(await this.#token()),
+        ...bearer(await this.#secret()),
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     })
@@ -164,6 +167,21 @@ export class Client {
     } catch (cause) {
       throw this.#noAnswer('what came is no JSON: another program is at this address', cause)
     }
+  }
+
+  /** @throws {UsageError} when it would go over a network in the clear */
+  async #secret(): Promise<string | undefined> {
+    const token = await this.#token()
+    const { protocol, hostname } = new URL(this.server)
+    if (
+      token !== undefined &&
+      protocol === 'http:' &&
+      !isLoopback(hostname.replace(/^\[|\]$/g, ''))
+    )
+      throw new UsageError(
+        `${this.server} is not asked with a token, which everybody on the way could read: use its https:// address`,
+      )
+    return token
   }
 
   #ask(path: string, question: WebQuestion): Promise<WebAnswer> {
@@ -195,6 +213,18 @@ export class Client {
 
   #noAnswer(detail: string, cause: unknown): Failure {
     return new Failure('no-answer', { address: this.server, detail }, { cause })
+  }
+}
+
+/** Whether a process lives, and is one of this user's (or everybody's is, for root). */
+const isOwnProcess = (pid: unknown): boolean => {
+  if (!Number.isSafeInteger(pid) || Number(pid) <= 0) return false
+  try {
+    process.kill(Number(pid), 0)
+    return true
+  } catch {
+    // ESRCH, EPERM: it is gone, or somebody else's.
+    return false
   }
 }
 

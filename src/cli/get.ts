@@ -111,7 +111,7 @@ export const kinds: Readonly<Record<string, Kind>> = {
     path: '/api/v1/history',
     isWhole: true,
     columns: [
-      ['NUMBER', item => item.number], ['TIME', item => item.time], ['WHO', item => item.who],
+      ['NUMBER', item => item.number], ['TIME', item => item.time], ['WHO', item => item.by ?? item.who],
       ['CHANGES', item => (item.changes as { name: string; change: string }[]).map(each => `${each.name} ${each.change}`).join(', ')], ['WHY', item => item.why],
     ],
   },

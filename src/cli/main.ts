@@ -10,6 +10,7 @@ import { sentenceOf } from '../base/system-errors.js'
 import { addAudit } from './audit.js'
 import type { Cli } from './cli.js'
 import { Client, type ClientOptions, Problem } from './client.js'
+import { onOneLine } from './columns.js'
 import { addContexts, contextMeant } from './contexts.js'
 import { declaredKind, declaredPlurals, listDeclared } from './declared.js'
 import { diff } from './diff.js'
@@ -114,7 +115,7 @@ const eventLine = (event: Readonly<Record<string, unknown>>): string => {
   const details = Object.entries(rest).map(
     ([name, value]) => `${name}=${typeof value === 'object' ? JSON.stringify(value) : value}`,
   )
-  return `${sequence} ${time} ${kind} ${details.join(' ')}`
+  return onOneLine(`${sequence} ${time} ${kind} ${details.join(' ')}`)
 }
 
 const addPolicies = (

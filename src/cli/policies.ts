@@ -2,6 +2,7 @@
 import { signs } from './change-signs.js'
 import type { Cli } from './cli.js'
 import type { Client } from './client.js'
+import { onOneLine } from './columns.js'
 import { isObjectFile, readObjectFiles } from './object-files.js'
 import { bodyOf, passedBy, policyName, readRuleFiles } from './rule-files.js'
 import { numberOf, UsageError } from './usage.js'
@@ -203,7 +204,9 @@ const personOf = (by: string | undefined, who: string | undefined): string =>
 
 const entryLine = ({ number, time, by, who, why, changes }: HistoryEntry): string => {
   const what = changes.map(({ name, change }) => `${signs[change] ?? '?'}${name}`)
-  return `${number} ${time} ${personOf(by, who)} ${what.join(' ')}${why === undefined ? '' : ` "${why}"`}`
+  return onOneLine(
+    `${number} ${time} ${personOf(by, who)} ${what.join(' ')}${why === undefined ? '' : ` "${why}"`}`,
+  )
 }
 
 /** Newest last, as it is read on a terminal. */

@@ -4,6 +4,7 @@ import { Ajv } from 'ajv'
 import t, { type Test } from 'tap'
 import { SimulatedEnv } from '../../src/base/simulated-env.js'
 import { Client } from '../../src/cli/client.js'
+import { formatColumns } from '../../src/cli/columns.js'
 import { waitSeconds } from '../../src/controller/rest/schemas.js'
 import { createRest } from '../../src/controller/rest/server.js'
 
@@ -59,7 +60,7 @@ t.test('who was there and gave no answer is not called absent', async t => {
 })
 
 t.test('who is not there is called absent', async t => {
-  for (const server of ['http://127.0.0.1:9', 'http://[::1]:64999', 'http://no.such.name.invalid'])
+  for (const server of ['http://127.0.0.1:9', 'http://[::1]:64999', 'https://no.such.name.invalid'])
     await t.rejects((await clientOf(server)).get('/api/v1/hosts'), { code: 'unreachable' }, server)
   for (const server of ['127.0.0.1:8080', 'http://', 'ftp://x', 'http://a:b:c'])
     await t.rejects(clientOf(server), { name: 'UsageError' }, server)
@@ -97,4 +98,54 @@ t.test('the server answers before anybody gives up, whatever hangs', async t => 
     [241, 240],
     'and 265 s is less than the 300 s of clients',
   )
+})
+
+t.test('no token goes over a network in the clear', async t => {
+  for (const server of ['http://192.0.2.1:8080', 'http://sluice.invalid:8080']) {
+    const client = await Client.find(new SimulatedEnv().disk, { server, token: 'x' }, {})
+    await t.rejects(client.get('/livez'), { name: 'UsageError', message: /use its https/ })
+  }
+})
+
+t.test('what others wrote makes no line of its own, and steers no terminal', async t => {
+  const text = formatColumns(['A', 'B'], [['x\n1 admin', '\u001b[2J\r\u2028ü']])
+  t.equal(text, `A${' '.repeat(11)}B\nx\\n1 admin  \\u001b[2J\\u000d\\u2028ü`)
+})
+
+t.test('the token of this machine is for its controller, not for who took its address', async t => {
+  const heard: string[] = []
+  const server = createServer(socket => {
+    socket.on('error', () => undefined)
+    socket.once('data', data => {
+      heard.push(data.toString())
+      socket.end(`${head}content-length: 2\r\nconnection: close\r\n\r\n{}`)
+    })
+  })
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => server.close())
+  const { port } = server.address() as AddressInfo
+  const { disk } = new SimulatedEnv()
+  const variables = { XDG_STATE_HOME: '/state', XDG_DATA_HOME: '/home' }
+  const rest = `127.0.0.1:${port}`
+  const asked = async (options: { server?: string; data?: string }, pid?: number) => {
+    for (const folder of ['/data', '/home/sluice', '/state/sluice/controllers'])
+      await disk.makeFolder(folder)
+    for (const folder of ['/data', '/home/sluice'])
+      await disk.writeText(`${folder}/token`, 'secret\n')
+    const note = JSON.stringify({ rest, restUrls: [], openflow: '', data: '/data', pid })
+    for (const path of ['/data/endpoints.json', '/state/sluice/controllers/one.json'])
+      await (pid === undefined
+        ? disk.remove(path).catch(() => undefined)
+        : disk.writeText(path, note))
+    await (await Client.find(disk, options, variables)).get('/livez')
+    return heard.at(-1)!.includes('secret')
+  }
+  const address = `http://${rest}`
+  const gone = 2 ** 30
+  t.ok(await asked({ data: '/data' }, process.pid))
+  t.notOk(await asked({ data: '/data' }, gone), 'its process is gone')
+  t.ok(await asked({ server: address }, process.pid))
+  t.notOk(await asked({ server: address }, gone))
+  t.notOk(await asked({ server: address }), 'nobody noted that it runs there')
+  t.ok(await asked({ server: address, data: '/data' }), 'who names both knows better')
 })

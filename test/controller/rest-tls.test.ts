@@ -216,3 +216,26 @@ t.test('a proxy is believed where it says so, and nobody else', async t => {
   const lie = { 'x-forwarded-host': '127.0.0.1', host: 'evil.example' }
   t.equal((await ask(`${other.urls[0]}/livez`, { headers: lie })).status, 421)
 })
+
+t.test('what a proxy hands on that nobody told of is not from this machine', async t => {
+  const at = await start(t, { listen: ['127.0.0.1:0'] })
+  const [url] = at.urls as [string]
+  const status = async (headers: Record<string, string>) =>
+    (await ask(`${url}/api/v1/switches`, { headers })).status
+  t.equal(await status({}), 200)
+  for (const name of ['x-forwarded-for', 'x-real-ip', 'forwarded', 'via'])
+    t.equal(await status({ [name]: '198.51.100.7' }), 401, name)
+  const headers = { authorization: `Bearer ${at.token}`, 'x-forwarded-for': '198.51.100.7' }
+  t.equal(await status(headers), 200, 'with a token')
+})
+
+t.test('names of a certificate that nobody calls it by are passed by', async t => {
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-san-'))
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+  const names =
+    'DNS:localhost,IP:127.0.0.1,IP:::1,URI:spiffe://example/sluice,email:ops@example.org'
+  const tls = new Authority(folder, 'san').sign('controller', '2', names)
+  const at = await start(t, { listen: ['https://127.0.0.1:0'], tls })
+  const trust = { authority: readFileSync(tls.authority, 'utf8') }
+  t.equal((await askWeb(`${at.urls[0]}/livez`, { trust })).status, 200)
+})

@@ -335,6 +335,14 @@ t.test('one who asks too often waits, and others do not', async t => {
   t.equal((await at.ask('GET', `${at.plain}/api/v1/switches`)).status, 200, 'nor on this machine')
   for (let n = 0; n < 8; n++) await at.ask('GET', `${at.secure}/livez`)
   t.equal((await at.ask('GET', `${at.secure}/livez`)).status, 429, 'whoever shows nothing counts')
+  const proxied = await start(t, { requestsPerSecond: 1, trustProxy: ['127.0.0.1'] })
+  const asked: number[] = []
+  for (let n = 0; n < 8; n++) {
+    const headers = { 'x-forwarded-for': `no address ${n}` }
+    const answer = await askWeb(`${proxied.plain}/api/v1/switches`, { headers })
+    asked.push(answer.status)
+  }
+  t.same([asked[0], asked.at(-1)], [401, 429], 'nor does it help to be refused, or to say anything')
 })
 
 t.test('whoever guesses is slowed down, and locks nobody out', async t => {

@@ -5,6 +5,7 @@ import type { Clock, Timers } from '../../base/env.js'
 import { RateLimit } from '../../base/rate-limit.js'
 import type { Audit } from '../rights/audit.js'
 import { bounded } from '../rights/differences.js'
+import { callerAddress } from '../rights/guard.js'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -109,7 +110,7 @@ export const auditRequests = (app: FastifyInstance, audit: Audit, hooks: AuditHo
       time: new Date(clock.wallMillis()).toISOString(),
       who: identity?.name ?? '',
       ...(identity && { role: identity.role, how: identity.how }),
-      from: request.ip.slice(0, 64),
+      from: callerAddress(request),
       action: `${request.method} ${request.routeOptions.url ?? ''}`,
       path: pathOf(request),
       ...(request.difference !== undefined && { difference: bounded(request.difference) }),
@@ -147,9 +148,9 @@ export const auditRequests = (app: FastifyInstance, audit: Audit, hooks: AuditHo
         return await write(request, result)
       // Wrong tokens are told by whoever looks at them.
       if (status === 401) return
-      const { ip, method } = request
+      const { method } = request
       leftOut({
-        remote: ip.slice(0, 64),
+        remote: callerAddress(request),
         ...(isProven && { name: identity.name }),
         ...{ method, path: pathOf(request), result },
       })

@@ -72,6 +72,8 @@ export class CertificateNames {
     const { subjectAltName = '' } = new X509Certificate(certificate)
     this.#names = subjectAltName
       .split(', ')
+      // Nobody calls it by the others: mail addresses, URIs.
+      .filter(each => /^(DNS|IP Address):/.test(each))
       .map(each => each.replace(/^(DNS|IP Address):/, '').toLowerCase())
       .map(each => (each.includes(':') ? `[${compressed(each)}]` : each))
   }

@@ -5,6 +5,7 @@
  */
 import { timingSafeEqual } from 'node:crypto'
 import type { FastifyRequest } from 'fastify'
+import { readIp } from '../../base/addresses.js'
 import type { Clock, Timers } from '../../base/env.js'
 import { Failure } from '../../base/failures.js'
 import { RateLimit } from '../../base/rate-limit.js'
@@ -58,7 +59,7 @@ export interface GuardOptions {
 const usualPerSecond = 100
 const burst = 5
 const failuresPerSecond = 20
-/** Addresses that are remembered; beyond it the oldest is forgotten. */
+/** Addresses that are remembered; beyond it the one that has been silent longest is forgotten. */
 const maxBuckets = 10_000
 
 type Socket = FastifyRequest['raw']['socket']
@@ -105,10 +106,13 @@ export class Guard {
     const identity = this.#identify(request)
     request.identity = identity
     if (right === 'public') {
-      if (identity === undefined) this.#limit(`public ${request.ip}`)
+      if (identity === undefined) this.#limit(`public ${callerAddress(request)}`)
       return
     }
-    if (identity === undefined) throw new Failure('no-token', { needs: right.join(' or ') })
+    if (identity === undefined) {
+      this.#limit(`public ${callerAddress(request)}`)
+      throw new Failure('no-token', { needs: right.join(' or ') })
+    }
     this.#limitCaller(request, identity)
     if (right.includes(identity.role)) return
     const { name, role } = identity
@@ -145,7 +149,7 @@ export class Guard {
     const socket: object = request.raw.socket
     const isSecure = 'encrypted' in socket
     const known = isSecure ? this.#byCertificate(socket as SecureSocket) : undefined
-    if (known || isSecure || this.#options.isProxied) return known
+    if (known || isSecure || this.#options.isProxied || isHandedOn(request)) return known
     return { name: 'anybody', role: 'viewer', how: 'nothing', isGood: () => true }
   }
 
@@ -164,11 +168,11 @@ export class Guard {
       }
     }
     this.#options.refused?.({
-      remote: request.ip,
+      remote: callerAddress(request),
       method: request.method,
       path: request.url.split('?')[0]!.slice(0, 200),
     })
-    this.#limit(`refused ${request.ip}`, failuresPerSecond, 200)
+    this.#limit(`refused ${callerAddress(request)}`, failuresPerSecond, 200)
     throw token
       ? new Failure('token-ended', { name: token.name, expires: token.expires })
       : new Failure('wrong-token')
@@ -204,15 +208,27 @@ export class Guard {
     atOnce = perSecond * burst,
   ): void {
     let bucket = this.#buckets.get(key)
-    if (bucket === undefined) {
-      bucket = new RateLimit(this.#options.clock, perSecond, atOnce)
-      this.#buckets.set(key, bucket)
-      if (this.#buckets.size > maxBuckets)
-        this.#buckets.delete(this.#buckets.keys().next().value as string)
-    }
+    bucket ??= new RateLimit(this.#options.clock, perSecond, atOnce)
+    // Behind all others: who is forgotten is who has not asked for longest.
+    this.#buckets.delete(key)
+    this.#buckets.set(key, bucket)
+    if (this.#buckets.size > maxBuckets)
+      this.#buckets.delete(this.#buckets.keys().next().value as string)
     if (!bucket.take()) throw new Failure('too-many-requests', { perSecond, retryAfter: 1 })
   }
 }
+
+/** Where a request comes from: what a proxy says, if that is an address, or where the connection is from. */
+export const callerAddress = ({ ip, raw }: Pick<FastifyRequest, 'ip' | 'raw'>): string =>
+  isAddress(ip) ? ip : (raw.socket.remoteAddress ?? '')
+
+/** An IPv4 address of a socket for both versions is written as IPv6. */
+const isAddress = (text: string): boolean =>
+  readIp(text.replace(/^::ffff:(?=\d+\.)/, '')) !== undefined
+
+/** A proxy that nobody told of hands on requests of others, and they are not on this machine. */
+const isHandedOn = ({ headers }: FastifyRequest): boolean =>
+  ['x-forwarded-for', 'forwarded', 'via', 'x-real-ip'].some(name => headers[name] !== undefined)
 
 /** @throws {Failure} `out-of-scope` when a token is for other policies */
 export const mustBeInScope = (identity: Identity | undefined, names: readonly string[]): void => {
