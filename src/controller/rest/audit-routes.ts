@@ -161,8 +161,11 @@ export const auditRequests = (app: FastifyInstance, audit: Audit, hooks: AuditHo
   app.addHook('onClose', async () => {
     if (open.size === 0) return
     await new Promise<void>(done => {
-      ended.add(done)
-      timers.after(endMillis, done)
+      const cancel = timers.after(endMillis, done)
+      ended.add(() => {
+        cancel()
+        done()
+      })
     })
   })
 }
