@@ -12,6 +12,7 @@ import { hostKind } from '../../src/controller/declared/kinds.js'
 import { ObjectKeeper } from '../../src/controller/objects/objects.js'
 import { PolicyKeeper } from '../../src/controller/policies.js'
 import { type CallerLimits, Callers } from '../../src/controller/rest/callers.js'
+import { streamPath } from '../../src/controller/rest/event-routes.js'
 import { createRest } from '../../src/controller/rest/server.js'
 import { readState } from '../../src/controller/ryu/policy.js'
 import { MemoryStore } from '../../src/controller/store/memory-store.js'
@@ -165,7 +166,7 @@ const serve = async (t: Test, limits: CallerLimits) => {
     scope => {
       scope.get('/big', async () => ({ text: 'x'.repeat(4_000_000) }))
       scope.get('/small', async () => ({ text: 'x' }))
-      scope.get('/stream', (_, reply) => {
+      scope.get(streamPath, (_, reply) => {
         reply.hijack()
         reply.raw.writeHead(200, { 'content-type': 'text/event-stream' })
         reply.raw.write(': here\n\n')
@@ -217,7 +218,7 @@ const streams = async (t: Test, callers: CallerLimits): Promise<number> => {
   const { dial, ask } = await serve(t, callers)
   const replies: string[] = []
   for (let count = 0; count < 12; count++) {
-    const socket = await dial('/stream')
+    const socket = await dial(streamPath)
     socket.once('data', chunk => replies.push(String(chunk).slice(9, 12)))
   }
   await until(() => replies.length === 12)
