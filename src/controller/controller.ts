@@ -710,8 +710,11 @@ export class Controller extends EventEmitter<ControllerEvents> {
 
   #newProgrammer(dpid: Dpid): Programmer {
     // Rows that are put anew count from nothing: what they have counted is read first.
-    const programmer = new Programmer(this.#env, dpid, functions, cookies =>
-      this.ruleCounters.readBefore(dpid, cookies),
+    const programmer = new Programmer(
+      this.#env,
+      dpid,
+      this.#options.functions ?? functions,
+      cookies => this.ruleCounters.readBefore(dpid, cookies),
     )
     programmer.setMaxListeners(0)
     this.#programmers.set(dpid, programmer)

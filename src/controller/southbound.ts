@@ -3,6 +3,7 @@
  * Plain connections stay on loopback; anywhere else both sides show certificates, and a certificate may be bound
  * to the switches that may come with it. `reload` puts changed certificate files to use; open connections stay.
  */
+
 import type { Address, Env, TlsOptions } from '../base/env.js'
 import { Failure } from '../base/failures.js'
 import { formatEndpoint, isLoopback, parseEndpoint } from '../base/places.js'
@@ -15,6 +16,7 @@ import {
   type SwitchHandlers,
   type SwitchListener,
 } from '../openflow/index.js'
+import { secretFiles } from './secret-files.js'
 
 /** Paths of PEM files. */
 export interface TlsFiles {
@@ -151,20 +153,7 @@ const targetOf = (text: string, tls: TlsOptions | undefined): Address => {
 }
 
 const readTls = async (env: Env, files: TlsFiles): Promise<TlsOptions> => {
-  const key = await env.disk.stat(files.key)
-  if (key !== undefined && (key.mode & 0o077) !== 0)
-    throw new Failure('unsafe-file', { path: files.key })
-  const read = async (path: string): Promise<string> => {
-    try {
-      return await env.disk.readText(path)
-    } catch (cause) {
-      throw new Failure(
-        'bad-request',
-        { detail: `openflowTls: the file ${path} cannot be read.` },
-        { cause },
-      )
-    }
-  }
+  const read = await secretFiles(env, 'openflowTls', files.key)
   return {
     key: await read(files.key),
     certificate: await read(files.certificate),

@@ -2,6 +2,7 @@
  * Where the API listens: plainly on loopback, over TLS everywhere else, and on loopback too where the address begins with
  * `https://`. All addresses lead to one and the same API.
  */
+
 import { X509Certificate } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import type { Env } from '../../base/env.js'
@@ -9,6 +10,7 @@ import { Failure } from '../../base/failures.js'
 import { formatEndpoint, isLoopback } from '../../base/places.js'
 import { checkWebTls, createWebServer, type WebServer, type WebTls } from '../../base/web-server.js'
 import type { Role } from '../rights/rights.js'
+import { secretFiles } from '../secret-files.js'
 import { endpointOf, listening } from '../southbound.js'
 
 /** Paths of PEM files. */
@@ -84,20 +86,7 @@ const compressed = (ipv6: string): string => new URL(`http://[${ipv6}]/`).hostna
 
 /** @throws {Failure} `bad-request`, `unsafe-file` */
 export const readWebTls = async (env: Env, files: RestTlsFiles): Promise<WebTls> => {
-  const key = await env.disk.stat(files.key)
-  if (key !== undefined && (key.mode & 0o077) !== 0)
-    throw new Failure('unsafe-file', { path: files.key })
-  const read = async (path: string): Promise<string> => {
-    try {
-      return await env.disk.readText(path)
-    } catch (cause) {
-      throw new Failure(
-        'bad-request',
-        { detail: `rest.tls: the file ${path} cannot be read.` },
-        { cause },
-      )
-    }
-  }
+  const read = await secretFiles(env, 'rest.tls', files.key)
   const tls: WebTls = {
     key: await read(files.key),
     certificate: await read(files.certificate),

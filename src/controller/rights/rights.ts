@@ -6,7 +6,7 @@ import Type, { type Static } from 'typebox'
 
 export const roles = {
   viewer: 'reads everything but tokens and the audit log',
-  author: 'and changes policies: all of them, or those that its token names',
+  author: 'reads, and changes policies: all of them, or those that its token names',
   operator:
     'reads, and changes switches, networks, hosts, ports, intents; forgets what is gone, adopts',
   admin: 'may do everything, tokens and the audit log too',

@@ -2,15 +2,13 @@
 import { macNumber } from '../../base/addresses.js'
 import { buildFrame } from '../../pipeline/build.js'
 import { etherTypes, ipProtocols } from '../../pipeline/packet.js'
-import { linkLocalOf, subnetOf } from './addresses.js'
+import { allNodes, linkLocalOf, subnetOf } from './addresses.js'
 import type { Router, RouterInterface } from './model.js'
 
 /** Seconds: the longest of RFC 4861 section 6.2.1, so that hosts keep their route while no controller runs; RFC 8106 and 4862 for prefixes. */
 const routerLifetime = 9_000
 const validLifetime = 86_400
 const preferredLifetime = 14_400
-
-const allNodes = { mac: 0x333300000001, ip: (0xff02n << 112n) | 1n }
 
 /**
  * @param to who asked; absent: all hosts of the network

@@ -1,7 +1,7 @@
 /** Routers: declared by people, in every switch, and what only a controller can answer. */
-import { formatMac } from '../../base/addresses.js'
+import { formatMac, macNumber } from '../../base/addresses.js'
 import { type IcmpError, icmpErrorOf, rejectionOf } from '../../pipeline/answers.js'
-import { etherTypes, ipProtocols } from '../../pipeline/packet.js'
+import { etherTypes, ipProtocols, readPacket } from '../../pipeline/packet.js'
 import { networkEntered } from '../../pipeline/registers.js'
 import { type Gateway, hostKey, type Network, type Topology } from '../../topology/model.js'
 import type {
@@ -41,6 +41,8 @@ class Routers implements RunningFunction {
   #routers: readonly Router[] = []
   #states: ReadonlyMap<string, ObjectState> = new Map()
   #seen: readonly Network[] | undefined
+  /** A router waits for its MAC to be free: the host that has it may go. */
+  #isBlocked = false
 
   constructor(host: FunctionHost) {
     this.#host = host
@@ -85,7 +87,8 @@ class Routers implements RunningFunction {
   networkChanged(): void {
     this.#search.look()
     const { networks } = this.#host.topology
-    if (networks !== this.#seen && this.#wishes.length > 0) this.#resolve(networks)
+    if ((networks !== this.#seen || this.#isBlocked) && this.#wishes.length > 0)
+      this.#resolve(networks)
   }
 
   start(): void {
@@ -108,6 +111,7 @@ class Routers implements RunningFunction {
       states.set(router.name, { state: 'failed', reason })
       return false
     })
+    this.#isBlocked = routers.length < resolved.routers.length
     this.#routers = routers
     this.#states = states
     for (const gateway of routers.flatMap(gatewaysOf)) this.#tellHolders(gateway)
@@ -156,7 +160,9 @@ class Routers implements RunningFunction {
   #tell(packet: WaitingPacket, error: IcmpError): void {
     const { topology } = this.#host
     const gateway = topology.gateways.find(({ network }) => network === packet.network)
-    const from = gateway && sourceOf(gateway, isIpv6(packet.frame) ? 6 : 4)
+    const from =
+      gateway &&
+      sourceOf(gateway, readPacket(packet.frame).fields.eth_type === etherTypes.ipv6 ? 6 : 4)
     if (from === undefined) return
     const answer = icmpErrorOf(packet.frame, error, from, address =>
       topology.isBroadcast(packet.network, address),
@@ -166,21 +172,15 @@ class Routers implements RunningFunction {
 
   #send({ at, network, frame }: WaitingPacket, answer: Uint8Array): void {
     const { topology } = this.#host
-    const sender = formatMac(
-      new DataView(frame.buffer, frame.byteOffset).getUint16(6) * 2 ** 32 +
-        new DataView(frame.buffer, frame.byteOffset).getUint32(8),
-    )
+    const sender = formatMac(Number(readPacket(frame).fields.eth_src))
     const back = topology.placeOfSender(at, network, sender)
     this.#host.send(back, topology.tagged(back, network, answer))
   }
 }
 
-const isIpv6 = (frame: Uint8Array): boolean =>
-  new DataView(frame.buffer, frame.byteOffset).getUint16(12) === etherTypes.ipv6
-
 /** The router's own end of an error. */
 const sourceOf = ({ mac, addresses }: Gateway, version: 4 | 6) => {
-  const eth_src = Number.parseInt(mac.replaceAll(':', ''), 16)
+  const eth_src = macNumber(mac)
   const own = addresses.find(each => each.version === version)
   if (version === 4) return own && { eth_src, ip_src: Number(own.address) }
   return { eth_src, ipv6_src: own ? BigInt(own.address) : linkLocalOf(eth_src) }

@@ -29,6 +29,7 @@ import { onLink } from '../../topology/forwarding/link-messages.js'
 import { type Host, hostKey } from '../../topology/model.js'
 import {
   type Address,
+  allNodes,
   broadcastOf,
   formatAddress,
   linkLocalOf,
@@ -510,8 +511,6 @@ const arpRow = (
     `router ${router.name} has ${formatAddress({ version: 4, value })}`,
   )
 }
-
-const allNodes = { mac: 0x333300000001, ip: (0xff02n << 112n) | 1n }
 
 /**
  * A solicitation becomes an advertisement of a router, RFC 4861 section 4.4; one from nobody, which asks whether the

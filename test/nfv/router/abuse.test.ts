@@ -281,6 +281,14 @@ t.test('a router does not take the place of a host without a word', async t => {
     reason: /of a host in network default/,
   })
   t.equal(await ping(whole, 'ann', '10.1.0.2' as Ip), 'open', 'the host is still there')
+  const [host] = controller.topology.hostsNamed(mac)
+  controller.topology.forgetHost(host!, 'it has left')
+  await whole.env.advance(500)
+  t.match(controller.stateOf('Router', 'main'), { state: 'installed' }, 'when the host has gone')
+  controller.declare('Router', [])
+  await whole.env.advance(500)
+  await ping(whole, 'ann', '10.1.0.2' as Ip)
+  await ping(whole, 'bob', '10.1.0.1' as Ip)
   const interfaces = [{ network: 'default', addresses: ['10.1.0.2/24'] }]
   controller.declare('Router', [{ name: 'main', spec: { interfaces } }])
   await whole.env.advance(500)

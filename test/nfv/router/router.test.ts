@@ -68,6 +68,17 @@ const started = async (): Promise<Whole> => {
 const ping = async (whole: Whole, from: string, to: Ip) =>
   (await whole.during(whole.host(from).probe(to, { timeoutMillis: 3_500 }))).result
 
+const connect = (whole: Whole, from: string, to: string) =>
+  whole.during(
+    whole
+      .host(from)
+      .connect(v4(to), 80)
+      .then(
+        () => 'open',
+        (error: ConnectError) => error.end,
+      ),
+  )
+
 t.test('hosts of two networks reach each other, at one switch and over two', async t => {
   const whole = await started()
   for (const [from, to] of [
@@ -99,21 +110,11 @@ t.test('what is routed is judged by the rules, once and in both directions', asy
   )
   await whole.env.advance(500)
   for (const name of ['ann', 'bob', 'web', 'db']) whole.host(name).listen(80)
-  const connect = async (from: string, to: string) =>
-    whole.during(
-      whole
-        .host(from)
-        .connect(v4(to), 80)
-        .then(
-          () => 'open',
-          (error: ConnectError) => error.end,
-        ),
-    )
-  t.equal(await connect('ann', '10.2.0.1'), 'open', 'one switch')
-  t.equal(await connect('ann', '10.2.0.2'), 'open', 'two switches')
-  t.equal(await connect('bob', '10.2.0.1'), 'open', 'two switches, the other way')
-  t.equal(await connect('web', '10.1.0.1'), 'silent', 'nothing allows it')
-  t.equal(await connect('db', '10.1.0.1'), 'silent', 'nothing allows it over two')
+  t.equal(await connect(whole, 'ann', '10.2.0.1'), 'open', 'one switch')
+  t.equal(await connect(whole, 'ann', '10.2.0.2'), 'open', 'two switches')
+  t.equal(await connect(whole, 'bob', '10.2.0.1'), 'open', 'two switches, the other way')
+  t.equal(await connect(whole, 'web', '10.1.0.1'), 'silent', 'nothing allows it')
+  t.equal(await connect(whole, 'db', '10.1.0.1'), 'silent', 'nothing allows it over two')
   const answer = await whole.during(
     trace(controller, { from: '10.1.0.1', to: '10.2.0.2', service: 'tcp 80' }),
   )
@@ -216,19 +217,9 @@ t.test('connections that a rule counts are counted across networks, too', async 
   )
   await whole.env.advance(500)
   for (const name of ['web', 'db']) whole.host(name).listen(80)
-  const connect = (from: string, to: string) =>
-    whole.during(
-      whole
-        .host(from)
-        .connect(v4(to), 80)
-        .then(
-          () => 'open',
-          (error: ConnectError) => error.end,
-        ),
-    )
-  t.equal(await connect('ann', '10.2.0.1'), 'open', 'the first, on one switch')
-  t.equal(await connect('ann', '10.2.0.2'), 'open', 'the second, over two')
-  t.equal(await connect('bob', '10.2.0.2'), 'silent', 'no third')
+  t.equal(await connect(whole, 'ann', '10.2.0.1'), 'open', 'the first, on one switch')
+  t.equal(await connect(whole, 'ann', '10.2.0.2'), 'open', 'the second, over two')
+  t.equal(await connect(whole, 'bob', '10.2.0.2'), 'silent', 'no third')
   await whole.stop()
 })
 
