@@ -6,12 +6,12 @@
 
 import { isRuntime } from '../nfv/functions.js'
 import { ConnectionLost, DecodeError, NoAnswer, SwitchError } from '../openflow/index.js'
+import { flowText, heldText } from '../pipeline/flow-text.js'
 import { tableName } from '../pipeline/tables.js'
 import type { Switch } from '../topology/model.js'
 import type { Controller } from './controller.js'
 import { type Difference, difference } from './program/difference.js'
 import { readBack } from './program/read-back.js'
-import { flowText, heldText } from './rest/flow-text.js'
 
 export interface DriftItem {
   readonly switch: string

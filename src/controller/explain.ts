@@ -19,6 +19,7 @@ import {
   type SwitchView,
 } from '../pipeline/evaluate.js'
 import { FlowTable } from '../pipeline/flow-table.js'
+import { flowText } from '../pipeline/flow-text.js'
 import { etherTypes, type Fields, type Packet } from '../pipeline/packet.js'
 import type { Origin, Section } from '../pipeline/program.js'
 import { registers } from '../pipeline/registers.js'
@@ -42,7 +43,6 @@ import {
   type Topology,
 } from '../topology/model.js'
 import type { Held, Stray } from './held.js'
-import { flowText } from './rest/flow-text.js'
 
 /**
  * dropped, rejected: a row does it · not-delivered: nothing leads the packet to whoever it is for · unknown: it

@@ -5,6 +5,7 @@
  */
 import type { Dpid } from '../base/addresses.js'
 import type { Log } from '../base/log.js'
+import { listAll, type Op, type Store } from '../base/store.js'
 import type { Lease } from '../topology/leases.js'
 import type {
   Host,
@@ -16,7 +17,6 @@ import type {
   Topology,
 } from '../topology/model.js'
 import type { TopologyFacts } from '../topology/topology-events.js'
-import type { Op, Store } from './store/store.js'
 
 interface SwitchFact {
   readonly dpid: Dpid
@@ -55,17 +55,6 @@ export const loadFacts = async (store: Store): Promise<TopologyFacts> => {
     leases: of<Lease>('lease'),
     multicast: of<MulticastGroup>('multicast'),
     multicastRouters: (one(routersKey) as MulticastRouter[] | undefined) ?? [],
-  }
-}
-
-export const listAll = async (store: Store, under: string): Promise<[string, unknown][]> => {
-  const found: [string, unknown][] = []
-  let after: string | undefined
-  for (;;) {
-    const page = await store.list(under, after === undefined ? {} : { after })
-    for (const kv of page.kvs) found.push([kv.key, kv.value])
-    after = page.kvs.at(-1)?.key
-    if (!page.more || after === undefined) return found
   }
 }
 

@@ -7,12 +7,12 @@ import type { Dpid } from '../base/addresses.js'
 import { isRuntime } from '../nfv/functions.js'
 import { ConnectionLost, type FlowStats, formatFlow } from '../openflow/index.js'
 import { ports } from '../openflow/values.js'
+import { canonicalFlow, flowBody, flowKey } from '../pipeline/canonical.js'
 import type { RunGroup } from '../pipeline/choice.js'
 import { type RunRow, rowOfFlow, rowOfInstructions } from '../pipeline/evaluate.js'
 import { FlowTable } from '../pipeline/flow-table.js'
 import type { Flow, Section } from '../pipeline/program.js'
 import type { Controller } from './controller.js'
-import { canonicalFlow, flowBody, flowKey } from './program/canonical.js'
 import { isOurCookie, type SwitchChannel } from './program/read-back.js'
 
 /** A row that is not one of those that we want: of somebody else, or of ours and not wanted (any more). */

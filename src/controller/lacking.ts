@@ -1,8 +1,8 @@
 /** Which switches do not have what they should have, and why: in the words of every state that is not `installed`. */
 import type { Clock } from '../base/env.js'
-import type { OwnerKind } from '../pipeline/program.js'
+import type { OwnerKind, Refusal } from '../pipeline/program.js'
 import { hasEdge, type Switch, type Topology } from '../topology/model.js'
-import type { Programmer, Refusal } from './program/programmer.js'
+import type { Programmer } from './program/programmer.js'
 
 export interface Lack {
   readonly switch: string

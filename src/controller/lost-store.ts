@@ -4,8 +4,8 @@
  * that a restart does not forget it.
  */
 import type { Env } from '../base/env.js'
+import type { Store } from '../base/store.js'
 import type { Controller } from './controller.js'
-import type { Store } from './store/store.js'
 
 const key = '/meta/store-lost'
 

@@ -1,9 +1,10 @@
 /** What applying policies would change, in rules and in flows of each switch; nothing is sent. */
+
+import type { PolicyWish } from '../nfv/firewall/service/policy.js'
+import type { FlowChanges, PlanAnswer } from '../nfv/firewall/service/policy-work.js'
+import type { Unread } from '../nfv/firewall/sessions/sessions.js'
 import { switchesInOrder } from '../topology/model.js'
 import type { Controller } from './controller.js'
-import type { PolicyWish } from './policy.js'
-import type { FlowChanges, PlanAnswer } from './policy-work.js'
-import type { Unread } from './sessions/sessions.js'
 
 export interface Plan {
   readonly changes: PlanAnswer['changes']

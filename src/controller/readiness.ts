@@ -1,7 +1,8 @@
 /** Why the controller does not serve as it should, for `/readyz`: one sentence each, none when all is well. */
+
+import type { Store } from '../base/store.js'
 import { switchesInOrder } from '../topology/model.js'
 import type { Controller } from './controller.js'
-import type { Store } from './store/store.js'
 
 export const notReady = (controller: Controller): string[] => [
   ...storeTrouble(controller.store),

@@ -11,9 +11,9 @@ import type { Cancel, Env } from '../base/env.js'
 import { Failure } from '../base/failures.js'
 import { isRuleFileName, passedByBecause, policyNameOf } from '../base/rule-file-names.js'
 import { wordsOf } from '../base/system-errors.js'
+import type { Policy, PolicyWish } from '../nfv/firewall/service/policy.js'
+import { RuleFolders } from '../nfv/firewall/service/rule-files.js'
 import type { Controller } from './controller.js'
-import type { Policy, PolicyWish } from './policy.js'
-import { RuleFolders } from './rule-files.js'
 
 /** So long nothing may have changed. */
 const quietMillis = 1_000

@@ -1,6 +1,7 @@
 /** One connected switch, as the rest of the controller speaks to it. */
 
 import type { Dpid } from '../base/addresses.js'
+import type { AdmittingSwitch } from '../nfv/firewall/admission/admission.js'
 import { isPlaceCookie, placesRequest } from '../nfv/firewall/place-rows.js'
 import {
   BundleError,
@@ -21,7 +22,6 @@ import { load, registers } from '../pipeline/registers.js'
 import { tableId } from '../pipeline/tables.js'
 import type { PortBytes } from '../topology/measurements.js'
 import type { PortReport } from '../topology/port-reports.js'
-import type { AdmittingSwitch } from './admission/admission.js'
 import type { IndexedError, SwitchChannel, TouchedRow } from './program/read-back.js'
 import type { PacketIn } from './punts.js'
 

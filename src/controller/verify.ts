@@ -4,10 +4,10 @@
  */
 import { formatMatch } from '../openflow/index.js'
 import { ctState } from '../openflow/values.js'
+import type { LocalDaemons } from '../ovsdb/local-daemons.js'
 import type { Fields } from '../pipeline/packet.js'
 import type { Topology } from '../topology/model.js'
 import type { Run } from './explain.js'
-import type { LocalDaemons } from './sessions/local-daemons.js'
 
 export interface Mismatch {
   readonly switch: string

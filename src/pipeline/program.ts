@@ -133,3 +133,12 @@ export const flow = (
     origin,
   }
 }
+
+/** What a switch would not take of somebody's rows. */
+export interface Refusal {
+  readonly origin: Origin
+  /** OpenFlow's own name of the error. */
+  readonly error: string
+  /** What was refused, as `ovs-ofctl` writes it. */
+  readonly request: string
+}

@@ -3,7 +3,7 @@ import t from 'tap'
 import { parseCidr } from '../../src/base/addresses.js'
 import { complaintsOf } from '../../src/base/kind.js'
 import { networkKind } from '../../src/controller/declared/kinds.js'
-import { factsOf } from '../../src/controller/policy-facts.js'
+import { factsOf } from '../../src/nfv/firewall/service/policy-facts.js'
 import { emptyTopology, type Host, type Topology } from '../../src/topology/model.js'
 
 const host = (number: number, network: number, ips: readonly string[], name?: string): Host => ({

@@ -1,6 +1,6 @@
 /** What changes between two texts of a policy. */
 import t from 'tap'
-import { ruleChanges } from '../../src/controller/rule-changes.js'
+import { ruleChanges } from '../../src/nfv/firewall/service/rule-changes.js'
 
 const changes = (before: readonly string[], after: readonly string[]): readonly string[] =>
   ruleChanges(

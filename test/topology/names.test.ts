@@ -1,7 +1,7 @@
 /** A name means the same wherever people write it: in questions, paths, intents, rules and declarations. */
 import t from 'tap'
 import { readIp } from '../../src/base/addresses.js'
-import { factsOf } from '../../src/controller/policy-facts.js'
+import { factsOf } from '../../src/nfv/firewall/service/policy-facts.js'
 import { endsOf } from '../../src/topology/intents/ends.js'
 import { emptyTopology, type Host, hostKey, type Topology } from '../../src/topology/model.js'
 import {

@@ -6,7 +6,7 @@ import { EventEmitter } from 'node:events'
 import type { Timers } from '../../base/env.js'
 import { Failure } from '../../base/failures.js'
 import { type Complaint, complaintsOf, type Kind } from '../../base/kind.js'
-import type { Op, Rev, Store } from '../store/store.js'
+import type { Op, Rev, Store } from '../../base/store.js'
 
 /** A document as it comes in. */
 export interface ObjectWish {

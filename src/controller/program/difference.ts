@@ -1,12 +1,13 @@
 /** What must change on a switch to make what it holds what is wanted. Pure. */
-import type { Flow, Group, Meter, Section } from '../../pipeline/program.js'
+
 import {
   type CanonicalFlow,
   canonicalFlow,
   canonicalGroup,
   canonicalMeter,
   type StrictMatch,
-} from './canonical.js'
+} from '../../pipeline/canonical.js'
+import type { Flow, Group, Meter, Section } from '../../pipeline/program.js'
 
 /** What a switch has confirmed to hold of ours, by key. */
 export interface Holding {

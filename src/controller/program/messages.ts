@@ -1,10 +1,9 @@
 /** A difference as OpenFlow messages, in an order that never leaves a hole. */
 import type { Message } from '../../openflow/index.js'
 import { type Bucket, ports } from '../../openflow/values.js'
+import { instructionsOf, type StrictMatch } from '../../pipeline/canonical.js'
 import { cookieNamespace, type Flow, type Group, type Meter } from '../../pipeline/program.js'
 import { tableId } from '../../pipeline/tables.js'
-
-import { instructionsOf, type StrictMatch } from './canonical.js'
 import type { Difference } from './difference.js'
 
 /** A message, and the row it is for, so that a refusal finds whoever asked. */

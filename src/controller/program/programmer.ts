@@ -13,9 +13,9 @@ import { EventEmitter } from 'node:events'
 import type { Dpid } from '../../base/addresses.js'
 import type { Cancel, Env } from '../../base/env.js'
 import { type FunctionRows, haveSameSections, isRuntimeOf } from '../../nfv/function.js'
-import type { Flow, Origin, Section } from '../../pipeline/program.js'
+import { canonicalFlow, canonicalGroup, canonicalMeter, flowKey } from '../../pipeline/canonical.js'
+import type { Flow, Origin, Refusal, Section } from '../../pipeline/program.js'
 import { tableName } from '../../pipeline/tables.js'
-import { canonicalFlow, canonicalGroup, canonicalMeter, flowKey } from './canonical.js'
 import { type Difference, difference, emptyHolding, type Holding, isEmpty } from './difference.js'
 import { bundled, type Change, metersFirst, metersLast } from './messages.js'
 import { markIn, type NetworkId } from './owner.js'
@@ -27,14 +27,6 @@ import {
   type TouchedRow,
 } from './read-back.js'
 import { hits, withoutFunction } from './withheld.js'
-
-export interface Refusal {
-  readonly origin: Origin
-  /** OpenFlow's own name of the error. */
-  readonly error: string
-  /** What was refused, as `ovs-ofctl` writes it. */
-  readonly request: string
-}
 
 export interface ProgrammerEvents {
   /** The switch holds what was wanted at this revision, as far as it did not refuse. */

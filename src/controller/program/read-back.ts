@@ -2,13 +2,13 @@
 import type { Dpid } from '../../base/addresses.js'
 import { formatFlow, type Message, type Reply, unreadableOf } from '../../openflow/index.js'
 import { type Match, ports } from '../../openflow/values.js'
+import { flowBody, flowKey, groupBody, meterBody } from '../../pipeline/canonical.js'
 import {
   cookieNamespace,
   cookieNamespaceMask,
   isOurGroup,
   isOurMeter,
 } from '../../pipeline/program.js'
-import { flowBody, flowKey, groupBody, meterBody } from './canonical.js'
 import { emptyHolding, type Holding } from './difference.js'
 import { unreadableFlow, unreadableNumber } from './unreadable.js'
 

@@ -4,8 +4,8 @@ import Type, { type Static } from 'typebox'
 import { Environment } from '../../nfv/firewall/environment.js'
 import { type KnownZone, type LearnContext, proposeRules } from '../../nfv/firewall/learn.js'
 import { helpedPorts } from '../../nfv/firewall/resolved.js'
+import type { LearningStatus } from '../../nfv/firewall/service/learning.js'
 import type { Controller } from '../controller.js'
-import type { LearningStatus } from '../learning.js'
 import { noteChange } from './audit-routes.js'
 
 const startBody = Type.Object(

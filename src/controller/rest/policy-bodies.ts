@@ -4,7 +4,7 @@ import { Failure } from '../../base/failures.js'
 import { specOf, textOfSpec } from '../../nfv/firewall/json.js'
 import { parse } from '../../nfv/firewall/parse.js'
 import type { PolicySpec } from '../../nfv/firewall/schema.js'
-import type { PolicyWish } from '../policy.js'
+import type { PolicyWish } from '../../nfv/firewall/service/policy.js'
 import type { policyBody } from './schemas.js'
 
 type Body = Static<typeof policyBody>

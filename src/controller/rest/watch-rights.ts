@@ -2,8 +2,8 @@
 import { basename } from 'node:path'
 import { Failure } from '../../base/failures.js'
 import { policyNameOf } from '../../base/rule-file-names.js'
+import type { PolicyWish } from '../../nfv/firewall/service/policy.js'
 import type { Controller } from '../controller.js'
-import type { PolicyWish } from '../policy.js'
 import { type Identity, mustBeInScope } from '../rights/guard.js'
 
 /**

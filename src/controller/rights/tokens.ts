@@ -2,8 +2,7 @@
 import { createHash } from 'node:crypto'
 import type { Env } from '../../base/env.js'
 import { Failure } from '../../base/failures.js'
-import { listAll } from '../facts.js'
-import type { Store } from '../store/store.js'
+import { listAll, type Store } from '../../base/store.js'
 import type { Role } from './rights.js'
 
 /** As it is kept. */

@@ -1,5 +1,5 @@
 /** What a store remembers of its past: events for watches, and the values from before them. */
-import { Compacted, type KeyValue, type Rev, type StoreEvent } from './store.js'
+import { Compacted, type KeyValue, type Rev, type StoreEvent } from '../../base/store.js'
 
 export interface Change {
   readonly key: string

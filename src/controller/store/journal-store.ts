@@ -11,11 +11,11 @@
 import { dirname, join } from 'node:path'
 import type { Cancel, Env, JournalFile } from '../../base/env.js'
 import { Failure } from '../../base/failures.js'
+import type { Rev, Store } from '../../base/store.js'
 import { wordsOf } from '../../base/system-errors.js'
 import type { Change } from './history.js'
 import { firstSum, type Read, readJournal, type Sum, writeChanges, writeWhole } from './journal.js'
 import { type Contents, MemoryStore } from './memory-store.js'
-import type { Rev, Store } from './store.js'
 
 /** The layout of keys and values. `/meta/schema` says which one a store has; a later one is refused. */
 export const schemaVersion = 1

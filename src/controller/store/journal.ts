@@ -7,9 +7,9 @@
  *     SUM {"rev":7,"count":2,"whole":true}                         its end: a file begins with all of it
  */
 import { createHash } from 'node:crypto'
+import type { KeyValue, Rev } from '../../base/store.js'
 import type { Change } from './history.js'
 import { type Contents, deepFreeze } from './memory-store.js'
-import type { KeyValue, Rev } from './store.js'
 
 /** `[key]` is deleted; else key, value, createRev, modRev and, where there is one, its lease. */
 type Row = readonly [string] | readonly [string, unknown, Rev, Rev, number?]

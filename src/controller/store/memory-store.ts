@@ -4,7 +4,6 @@
  */
 import type { Env } from '../../base/env.js'
 import { Failure } from '../../base/failures.js'
-import { type Change, eventOf, History } from './history.js'
 import {
   checkKey,
   type KeyValue,
@@ -20,7 +19,8 @@ import {
   type TxnResult,
   type Watch,
   type WatchHandlers,
-} from './store.js'
+} from '../../base/store.js'
+import { type Change, eventOf, History } from './history.js'
 
 /** Makes a transaction durable; rejects when it could not. */
 export type Persist = (changes: readonly Change[], rev: Rev, count: number) => Promise<void>

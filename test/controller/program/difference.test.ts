@@ -1,11 +1,11 @@
 /** What a switch must be sent: the same whether all is compared or only what is another object, and rows that stay are not looked at. */
 import t from 'tap'
-import { canonicalFlow } from '../../../src/controller/program/canonical.js'
 import {
   difference,
   emptyHolding,
   type Holding,
 } from '../../../src/controller/program/difference.js'
+import { canonicalFlow } from '../../../src/pipeline/canonical.js'
 import { type Flow, flow, type Section, section } from '../../../src/pipeline/program.js'
 import { randomOf } from '../../topology/networks.js'
 

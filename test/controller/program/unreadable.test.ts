@@ -2,7 +2,6 @@
 import t from 'tap'
 import type { Dpid } from '../../../src/base/addresses.js'
 import { SimulatedEnv } from '../../../src/base/simulated-env.js'
-import { instructionsOf } from '../../../src/controller/program/canonical.js'
 import { Programmer } from '../../../src/controller/program/programmer.js'
 import type { SwitchChannel } from '../../../src/controller/program/read-back.js'
 import {
@@ -12,6 +11,7 @@ import {
   formatMessage,
   type Message,
 } from '../../../src/openflow/index.js'
+import { instructionsOf } from '../../../src/pipeline/canonical.js'
 import { type Flow, flow, groupNumber, section } from '../../../src/pipeline/program.js'
 import { tableId } from '../../../src/pipeline/tables.js'
 

@@ -3,10 +3,11 @@ import { pino } from 'pino'
 import t from 'tap'
 import type { Dpid } from '../../../src/base/addresses.js'
 import { realEnv } from '../../../src/base/real-env.js'
-import { Programmer, type Refusal } from '../../../src/controller/program/programmer.js'
+import { Programmer } from '../../../src/controller/program/programmer.js'
 import type { SwitchChannel } from '../../../src/controller/program/read-back.js'
 import { firewallRows } from '../../../src/nfv/firewall/function-rows.js'
 import type { Message, Reply } from '../../../src/openflow/index.js'
+import type { Refusal } from '../../../src/pipeline/program.js'
 import { flow, type Section, section } from '../../../src/pipeline/program.js'
 
 const env = realEnv(pino({ level: 'silent' }))

@@ -1,6 +1,6 @@
 /** What every store must do, told as a suite that runs on each of them. */
 import type { Test } from 'tap'
-import { Compacted, type Store, type StoreEvent } from '../../../src/controller/store/store.js'
+import { Compacted, type Store, type StoreEvent } from '../../../src/base/store.js'
 
 const put = (key: string, value: unknown) => ({ op: 'put', key, value }) as const
 

@@ -18,8 +18,8 @@ import type { Disk, Env, JournalFile } from '../../../src/base/env.js'
 import { CollectingLog } from '../../../src/base/log.js'
 import { realEnv } from '../../../src/base/real-env.js'
 import { SimulatedEnv } from '../../../src/base/simulated-env.js'
+import type { Store } from '../../../src/base/store.js'
 import { openStore } from '../../../src/controller/store/journal-store.js'
-import type { Store } from '../../../src/controller/store/store.js'
 import { until } from '../../until.js'
 
 t.setTimeout(120_000)

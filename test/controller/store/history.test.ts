@@ -1,7 +1,7 @@
 import t from 'tap'
+import { Compacted, type KeyValue } from '../../../src/base/store.js'
 import { History } from '../../../src/controller/store/history.js'
 import { frozenJson } from '../../../src/controller/store/memory-store.js'
-import { Compacted, type KeyValue } from '../../../src/controller/store/store.js'
 
 const kv = (value: unknown, rev: number): KeyValue => ({
   key: '/policy/a',

@@ -4,8 +4,8 @@ import t from 'tap'
 import type { Disk, Env, FileStat, JournalFile } from '../../../src/base/env.js'
 import { Failure } from '../../../src/base/failures.js'
 import { SimulatedEnv } from '../../../src/base/simulated-env.js'
+import type { Store } from '../../../src/base/store.js'
 import { openStore } from '../../../src/controller/store/journal-store.js'
-import type { Store } from '../../../src/controller/store/store.js'
 
 const pageSize = 512
 

@@ -3,9 +3,9 @@ import { createInterface } from 'node:readline'
 import t from 'tap'
 import { CollectingLog } from '../../../src/base/log.js'
 import { realEnv } from '../../../src/base/real-env.js'
+import type { Store } from '../../../src/base/store.js'
 import { openStore } from '../../../src/controller/store/journal-store.js'
 import { MemoryStore } from '../../../src/controller/store/memory-store.js'
-import type { Store } from '../../../src/controller/store/store.js'
 import { contract } from './contract.js'
 
 const env = realEnv(new CollectingLog())

@@ -1,9 +1,9 @@
 /** Flows as `ovs-ofctl` writes them. */
-import { formatFlow } from '../../openflow/index.js'
-import type { Flow } from '../../pipeline/program.js'
-import { tableId } from '../../pipeline/tables.js'
-import type { StrictMatch } from '../program/canonical.js'
-import { instructionsOf } from '../program/canonical.js'
+import { formatFlow } from '../openflow/index.js'
+import type { StrictMatch } from './canonical.js'
+import { instructionsOf } from './canonical.js'
+import type { Flow } from './program.js'
+import { tableId } from './tables.js'
 
 /** One line, with the cookie, as `ovs-ofctl add-flow` takes it. */
 export const flowText = (flow: Flow): string =>

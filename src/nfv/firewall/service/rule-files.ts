@@ -4,10 +4,10 @@
  * below it only folders and files that were named themselves.
  */
 import { basename, dirname, join, relative, resolve } from 'node:path'
-import type { Disk } from '../base/env.js'
-import { Failure } from '../base/failures.js'
-import { policyNameOf } from '../base/rule-file-names.js'
-import { systemWords } from '../base/system-errors.js'
+import type { Disk } from '../../../base/env.js'
+import { Failure } from '../../../base/failures.js'
+import { policyNameOf } from '../../../base/rule-file-names.js'
+import { systemWords } from '../../../base/system-errors.js'
 import type { PolicyWish } from './policy.js'
 
 export class RuleFolders {

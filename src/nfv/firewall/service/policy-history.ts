@@ -1,9 +1,8 @@
 /** Every change of the policies with who made it, when and why, and with what it takes to take it back. */
 import { createHash } from 'node:crypto'
-import { Failure } from '../base/failures.js'
-import { listAll } from './facts.js'
+import { Failure } from '../../../base/failures.js'
+import { listAll, type Op, type Store } from '../../../base/store.js'
 import type { Policy } from './policy.js'
-import type { Op, Store } from './store/store.js'
 
 /** Who asks, and why. */
 export interface Reason {

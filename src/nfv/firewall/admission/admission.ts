@@ -6,7 +6,16 @@
  *                                      └─> nothing; told at most once a second and rule
  *     packet-in (opened) ─> the place is no more half-open        flow-removed ─> the place is free
  */
-import type { Cancel, Env } from '../../base/env.js'
+import type { Cancel, Env } from '../../../base/env.js'
+import type { FlowStats, Message } from '../../../openflow/index.js'
+import type { Match } from '../../../openflow/values.js'
+import { ctState } from '../../../openflow/values.js'
+import { finishChecksums } from '../../../pipeline/finish.js'
+import { fragBits, readPacket } from '../../../pipeline/packet.js'
+import { readLabel, registers } from '../../../pipeline/registers.js'
+import type { PortRef } from '../../../topology/model.js'
+import type { NetworkEvent } from '../../../topology/topology.js'
+import type { PuntedPacket } from '../../function.js'
 import {
   type CountedConnection,
   countedOf,
@@ -16,18 +25,9 @@ import {
   plainNumber,
   readPlace,
   removePlace,
-} from '../../nfv/firewall/place-rows.js'
-import { asksToAdmit, type PlacedRule, type ResolvedRule } from '../../nfv/firewall/resolved.js'
-import { maxCap } from '../../nfv/firewall/rule.js'
-import type { PuntedPacket } from '../../nfv/function.js'
-import type { FlowStats, Message } from '../../openflow/index.js'
-import type { Match } from '../../openflow/values.js'
-import { ctState } from '../../openflow/values.js'
-import { finishChecksums } from '../../pipeline/finish.js'
-import { fragBits, readPacket } from '../../pipeline/packet.js'
-import { readLabel, registers } from '../../pipeline/registers.js'
-import type { PortRef } from '../../topology/model.js'
-import type { NetworkEvent } from '../../topology/topology.js'
+} from '../place-rows.js'
+import { asksToAdmit, type PlacedRule, type ResolvedRule } from '../resolved.js'
+import { maxCap } from '../rule.js'
 import { isHalfOpen, Places } from './places.js'
 import { Rates } from './rates.js'
 

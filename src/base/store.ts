@@ -138,3 +138,15 @@ export const checkKey = (key: string): void => {
   if (!key.startsWith('/') || key.includes('\u0000') || Buffer.byteLength(key) > maxKeySize)
     throw new TypeError(`not a key of the store: ${JSON.stringify(key.slice(0, 80))}`)
 }
+
+/** All that is below a key, page by page. @returns keys and values, in the order of keys */
+export const listAll = async (store: Store, under: string): Promise<[string, unknown][]> => {
+  const found: [string, unknown][] = []
+  let after: string | undefined
+  for (;;) {
+    const page = await store.list(under, after === undefined ? {} : { after })
+    for (const kv of page.kvs) found.push([kv.key, kv.value])
+    after = page.kvs.at(-1)?.key
+    if (!page.more || after === undefined) return found
+  }
+}

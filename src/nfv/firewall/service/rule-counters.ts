@@ -7,12 +7,11 @@
  *     bytes   of those packets
  *     last    wall time of the reading that found more hits, in milliseconds: late by a period at most
  */
-import type { Cancel, Env } from '../base/env.js'
-import type { FlowStats } from '../openflow/index.js'
-import { cookieOf } from '../pipeline/program.js'
-import { listAll } from './facts.js'
-import { flowKey } from './program/canonical.js'
-import type { Op, Store } from './store/store.js'
+import type { Cancel, Env } from '../../../base/env.js'
+import { listAll, type Op, type Store } from '../../../base/store.js'
+import type { FlowStats } from '../../../openflow/index.js'
+import { flowKey } from '../../../pipeline/canonical.js'
+import { cookieOf } from '../../../pipeline/program.js'
 
 export interface RuleCount {
   readonly hits: number

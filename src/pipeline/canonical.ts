@@ -2,17 +2,10 @@
  * Rows in one form for comparing, whoever wrote them: Open vSwitch gives back what we sent with its fields
  * in another order, defaults left out and prerequisites filled in.
  */
-import { type FieldName, fieldByName } from '../../openflow/oxm.js'
-import type {
-  Action,
-  Bucket,
-  FieldValue,
-  Instruction,
-  Masked,
-  Match,
-} from '../../openflow/values.js'
-import type { Flow, Group, Meter } from '../../pipeline/program.js'
-import { tableId } from '../../pipeline/tables.js'
+import { type FieldName, fieldByName } from '../openflow/oxm.js'
+import type { Action, Bucket, FieldValue, Instruction, Masked, Match } from '../openflow/values.js'
+import type { Flow, Group, Meter } from './program.js'
+import { tableId } from './tables.js'
 
 export interface CanonicalFlow {
   /** Table, priority and match: what makes a row the same row. */

@@ -1,7 +1,8 @@
 /** What watches the connections that are accepted, and its meter. */
-import { helpedPorts, type Resolved } from '../nfv/firewall/resolved.js'
-import { learningRows } from '../nfv/firewall/tables.js'
-import { meterNumber, type Section, section } from '../pipeline/program.js'
+
+import { meterNumber, type Section, section } from '../../../pipeline/program.js'
+import { helpedPorts, type Resolved } from '../resolved.js'
+import { learningRows } from '../tables.js'
 
 export const learnMeter = meterNumber('learn')
 

@@ -3,15 +3,15 @@
  * switches on this machine can be read; of the others it is said that they cannot.
  */
 
-import type { Ip } from '../../base/addresses.js'
-import type { Env } from '../../base/env.js'
-import { decide } from '../../nfv/firewall/decide.js'
-import type { PlacedRule, Resolved } from '../../nfv/firewall/resolved.js'
-import type { TimeoutBook } from '../../nfv/firewall/timeout-zones.js'
-import { slotOf, zoneOf } from '../../pipeline/zones.js'
-import type { Topology } from '../../topology/model.js'
+import type { Ip } from '../../../base/addresses.js'
+import type { Env } from '../../../base/env.js'
+import { askDaemon, controlSockets } from '../../../ovsdb/local-daemons.js'
+import { slotOf, zoneOf } from '../../../pipeline/zones.js'
+import type { Topology } from '../../../topology/model.js'
+import { decide } from '../decide.js'
+import type { PlacedRule, Resolved } from '../resolved.js'
+import type { TimeoutBook } from '../timeout-zones.js'
 import { parseConntrack, type TrackedConnection } from './conntrack-dump.js'
-import { askDaemon, controlSockets } from './local-daemons.js'
 
 export interface Session {
   readonly switch: string

@@ -3,28 +3,23 @@
  * rules with the generation that sessions are stamped with.
  */
 import { EventEmitter } from 'node:events'
-import type { Cancel, Env } from '../base/env.js'
-import { Failure } from '../base/failures.js'
-import { createCompiler } from '../nfv/firewall/compile.js'
-import type { Facts } from '../nfv/firewall/environment.js'
-import { type Limits, maxMistakes, noLimits, quickLimits } from '../nfv/firewall/limits.js'
-import { lintEnforced, type Remark } from '../nfv/firewall/lint/index.js'
-import {
-  type LoadedPolicy,
-  loadPolicy,
-  loadText,
-  type Pause,
-  type PolicyInput,
-} from '../nfv/firewall/load.js'
-import { Parser } from '../nfv/firewall/parse.js'
-import { Resolver } from '../nfv/firewall/resolve.js'
-import { type PlacedRule, type Resolved, ruleById } from '../nfv/firewall/resolved.js'
-import type { TimeoutBook } from '../nfv/firewall/timeout-zones.js'
-import type { Section } from '../pipeline/program.js'
-import type { Topology } from '../topology/model.js'
-import type { NetworkEvent } from '../topology/topology.js'
-import { listAll } from './facts.js'
-import { learningSection } from './firewall-meters.js'
+import type { Cancel, Env } from '../../../base/env.js'
+import { Failure } from '../../../base/failures.js'
+import { listAll, type Op, type Store } from '../../../base/store.js'
+import type { Refusal, Section } from '../../../pipeline/program.js'
+import type { Topology } from '../../../topology/model.js'
+import type { NetworkEvent } from '../../../topology/topology.js'
+import { createCompiler } from '../compile.js'
+import type { Facts } from '../environment.js'
+import { type Limits, maxMistakes, noLimits, quickLimits } from '../limits.js'
+import { lintEnforced, type Remark } from '../lint/index.js'
+import { type LoadedPolicy, loadPolicy, loadText, type Pause, type PolicyInput } from '../load.js'
+import { Parser } from '../parse.js'
+import { Resolver } from '../resolve.js'
+import { type PlacedRule, type Resolved, ruleById } from '../resolved.js'
+import type { Session } from '../sessions/sessions.js'
+import type { TimeoutBook } from '../timeout-zones.js'
+import { learningSection } from './learning-rows.js'
 import { etagOf, type Policy, type PolicyWish } from './policy.js'
 import { PolicyDesk } from './policy-desk.js'
 import { describeComplaint, factsOf } from './policy-facts.js'
@@ -38,9 +33,6 @@ import {
 } from './policy-history.js'
 import { type Marks, PolicyMarks } from './policy-marks.js'
 import { fileOf, includedIn, type PlanAnswer } from './policy-work.js'
-import type { Refusal } from './program/programmer.js'
-import type { Session } from './sessions/sessions.js'
-import type { Op, Store } from './store/store.js'
 
 interface Known {
   readonly policy: Policy

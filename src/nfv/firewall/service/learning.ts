@@ -2,13 +2,12 @@
  * Watches which connections are accepted for a while, to propose rules from. The switches send up the first packet
  * of each, through a meter; what was seen is kept, so that a restart in a long watch loses half a minute at most.
  */
-import type { Cancel, Env } from '../base/env.js'
-import { connectionOfFields } from '../nfv/firewall/connection.js'
-import type { Connection } from '../nfv/firewall/decide.js'
-import type { Seen } from '../nfv/firewall/learn.js'
-import type { Fields } from '../pipeline/packet.js'
-import { listAll } from './facts.js'
-import type { Op, Store } from './store/store.js'
+import type { Cancel, Env } from '../../../base/env.js'
+import { listAll, type Op, type Store } from '../../../base/store.js'
+import type { Fields } from '../../../pipeline/packet.js'
+import { connectionOfFields } from '../connection.js'
+import type { Connection } from '../decide.js'
+import type { Seen } from '../learn.js'
 
 interface Watch {
   readonly sinceMillis: number

@@ -5,8 +5,8 @@
  *     icmp,orig=(src=10.1.0.2,dst=10.2.0.10,id=7,type=8,code=0),reply=(...),zone=1025,labels=0x1
  *     gre,orig=(src=10.1.0.2,dst=10.2.0.10,sport=0,dport=0),reply=(...)
  */
-import type { Ip } from '../../base/addresses.js'
-import { readLabel } from '../../pipeline/registers.js'
+import type { Ip } from '../../../base/addresses.js'
+import { readLabel } from '../../../pipeline/registers.js'
 
 export interface TrackedConnection {
   readonly zone: number

@@ -3,10 +3,10 @@
  * (ovs-appctl(8)). The table of connections can be read in no other way: neither OpenFlow nor OVSDB tells it.
  */
 import { join } from 'node:path'
-import type { Env } from '../../base/env.js'
-import { wordsOf } from '../../base/system-errors.js'
-import { formatJson } from '../../ovsdb/json.js'
-import { JsonStream } from '../../ovsdb/json-stream.js'
+import type { Env } from '../base/env.js'
+import { wordsOf } from '../base/system-errors.js'
+import { formatJson } from './json.js'
+import { JsonStream } from './json-stream.js'
 
 const patienceMillis = 5_000
 /** A million connections of 200 octets. */

@@ -1,13 +1,13 @@
 /** What rules ask of the network: names in rule files, and addresses of a packet in events. */
-import { type Cidr, formatIpv4, formatIpv6, type Ip, parseCidr } from '../base/addresses.js'
-import { formatComplaint } from '../nfv/firewall/complaint.js'
-import type { Facts } from '../nfv/firewall/environment.js'
-import type { PlacedRule } from '../nfv/firewall/resolved.js'
-import type { RuleError } from '../nfv/firewall/rule.js'
-import type { Fields } from '../pipeline/packet.js'
-import { type PortRef, portKey, type Topology } from '../topology/model.js'
-import { hostsNamed, portsNamed, switchesNamed } from '../topology/names.js'
-import type { NetworkEvent } from '../topology/topology.js'
+import { type Cidr, formatIpv4, formatIpv6, type Ip, parseCidr } from '../../../base/addresses.js'
+import type { Fields } from '../../../pipeline/packet.js'
+import { type PortRef, portKey, type Topology } from '../../../topology/model.js'
+import { hostsNamed, portsNamed, switchesNamed } from '../../../topology/names.js'
+import type { NetworkEvent } from '../../../topology/topology.js'
+import { formatComplaint } from '../complaint.js'
+import type { Facts } from '../environment.js'
+import type { PlacedRule } from '../resolved.js'
+import type { RuleError } from '../rule.js'
 
 /** What names of rules are looked up in, and what decides which rules concern a switch. */
 export type Network = Pick<Topology, 'guards' | 'hosts' | 'links' | 'networks' | 'switches'>
