@@ -35,6 +35,23 @@ export const notItsAddress = (
   return other ? `${ip} belongs to another network of router ${own.router}` : undefined
 }
 
+/** Why nobody at an uplink has the address: it is not in the subnets that the router has there. */
+export const isBeyond = (
+  gateways: readonly Gateway[],
+  network: number,
+  ip: Ip,
+): string | undefined => {
+  const own = gateways.find(each => each.network === network)
+  const value = ipNumber(ip)
+  if (own === undefined || isLinkLocal(value)) return undefined
+  return own.addresses.some(subnet => isWithin(value, subnet))
+    ? undefined
+    : `${ip} is beyond the uplink: an address, and no host there`
+}
+
+const isLinkLocal = (value: number | bigint): boolean =>
+  typeof value === 'bigint' && value >> 118n === 0x3fan
+
 const isWithin = (value: number | bigint, { version, address, length }: Cidr): boolean => {
   if ((version === 6) !== (typeof value === 'bigint')) return false
   const bits = BigInt((version === 6 ? 128 : 32) - length)

@@ -80,8 +80,8 @@ export interface HostNetwork {
   guardAt(at: PortRef, network: number): GuardLevel
   /** Why no host can have the MAC; undefined when one can. */
   notItsMac(mac: Mac): string | undefined
-  /** Why no host of the network can have the address: it is a router's, or of another network that the router joins. */
-  notItsAddress(network: number, ip: Ip): string | undefined
+  /** Why no host of the network can have the address there: it is a router's, of another network that the router joins, or outside. */
+  notItsAddress(network: number, ip: Ip, at: PortRef): string | undefined
 }
 
 interface Contest {
@@ -176,13 +176,16 @@ export class HostTracker extends EventEmitter<HostEvents> {
     const notItsMac = this.#network.notItsMac(claimed.mac)
     if (notItsMac !== undefined) return this.#refuse(claimed, notItsMac)
     const said = this.#saidBy(claimed)
-    const foreign = said.map(ip => this.#network.notItsAddress(claimed.network, ip)).find(Boolean)
+    const foreign = said
+      .map(ip => this.#network.notItsAddress(claimed.network, ip, claimed.at))
+      .find(Boolean)
     if (foreign === undefined) return this.#learn(claimed)
     this.#refuse(claimed, foreign)
     // Under guard level strict nothing else is believed of it either; else it is where it is, without the address.
     if (this.#network.guardAt(claimed.at, claimed.network) !== 'strict') {
       const { carried: _, other: __, ...rest } = claimed
-      const isOwn = (ip: Ip) => this.#network.notItsAddress(claimed.network, ip) === undefined
+      const isOwn = (ip: Ip) =>
+        this.#network.notItsAddress(claimed.network, ip, claimed.at) === undefined
       this.#learn({ ...rest, ips: claimed.ips.filter(isOwn) })
     }
     return false
@@ -374,6 +377,7 @@ export class HostTracker extends EventEmitter<HostEvents> {
   /** A router passes on packets of others: whether it answers for their source tells whose that is. */
   #askCarried({ at, network, mac, carried }: Claim, said: readonly Ip[]): void {
     if (carried === undefined || said.includes(carried)) return
+    if (this.#network.notItsAddress(network, carried, at) !== undefined) return
     if (this.#table.holderOf(network, carried) === undefined)
       this.#network.send(at, network, questions(mac, [carried]))
   }

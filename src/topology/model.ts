@@ -144,6 +144,8 @@ export interface Topology {
   readonly carrying: ReadonlyMap<string, readonly CarrierName[]>
   /** How much of what ports send is believed. */
   readonly guards: Guards
+  /** The edge port that leads outside: who is beyond it is an address, and no host; undefined when none is declared. */
+  readonly uplink: PortRef | undefined
   /** Of routers that are in force. */
   readonly gateways: readonly Gateway[]
   /** What of them is in force now; a change of path goes stage by stage. */
@@ -183,11 +185,18 @@ export const emptyTopology: Topology = {
   serving: new Map(),
   carrying: new Map(),
   guards: { usual: 'default', byPort: new Map() },
+  uplink: undefined,
   gateways: [],
   laid: [],
 }
 
 export const portKey = (at: PortRef): string => `${at.dpid}/${at.port}`
+
+/** @param key as `portKey` makes it */
+export const portOfKey = (key: string): PortRef => {
+  const [dpid = '', port] = key.split('/')
+  return { dpid: dpid as Dpid, port: Number(port) }
+}
 
 export const isSamePort = (a: PortRef, b: PortRef): boolean =>
   a.dpid === b.dpid && a.port === b.port

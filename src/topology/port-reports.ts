@@ -9,8 +9,8 @@ export type PortReport = Omit<Port, 'kind'>
 
 /** What people say of a port; it goes before what is found out. */
 export interface DeclaredPort extends DeclaredLink {
-  /** edge: hosts only, no probe makes a link of it · roaming: the same, and hosts come and go there. */
-  readonly role?: 'edge' | 'roaming'
+  /** edge: hosts only, no probe makes a link of it · roaming: the same, and hosts come and go there · uplink: the same, and it leads outside. */
+  readonly role?: 'edge' | 'roaming' | 'uplink'
   /** What hosts there may offer; once a port is declared for one of them, no other port may. */
   readonly serves?: readonly Service[]
   /** Frames that carry IP unseen, and pass from there under any policy. */

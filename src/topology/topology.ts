@@ -29,7 +29,7 @@ import { Discovery, defaultDiscovery } from './discovery.js'
 import { EventLimiter } from './event-limiter.js'
 import { endTowards, segmentAt } from './foreign-segment.js'
 import { fabricVlan } from './forwarding/tags.js'
-import { notItsAddress, notItsMac } from './gateway-claims.js'
+import { isBeyond, notItsAddress, notItsMac } from './gateway-claims.js'
 import { guardAt } from './guard.js'
 import type { GuardLevel } from './guard-level.js'
 import { HostAgeing } from './host-ageing.js'
@@ -54,6 +54,7 @@ import {
   type PortKind,
   type PortRef,
   portKey,
+  portOfKey,
   type Service,
   type Switch,
   type Topology,
@@ -184,7 +185,9 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
         isRoaming: at => this.#declaredPorts.get(portKey(at))?.role === 'roaming',
         guardAt: (at, network) => guardAt(this.#topology, at, network),
         notItsMac: mac => notItsMac(this.#topology.gateways, mac),
-        notItsAddress: (network, ip) => notItsAddress(this.#topology.gateways, network, ip),
+        notItsAddress: (network, ip, at) =>
+          notItsAddress(this.#topology.gateways, network, ip) ??
+          (this.#isUplink(at) ? isBeyond(this.#topology.gateways, network, ip) : undefined),
       },
       options.hosts,
     )
@@ -273,7 +276,16 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
     if (JSON.stringify([...carrying]) !== JSON.stringify([...this.#topology.carrying]))
       this.#set({ carrying })
     const byPort = new Map<string, GuardLevel>()
-    for (const [key, { guard }] of ports) if (guard) byPort.set(key, guard)
+    for (const [key, { guard, role }] of ports) {
+      // What comes from outside has addresses that nobody could list.
+      const level = guard ?? (role === 'uplink' ? 'default' : undefined)
+      if (level) byPort.set(key, level)
+    }
+    const uplink = [...ports].find(([, { role }]) => role === 'uplink')?.[0]
+    const { uplink: before } = this.#topology
+    if (uplink !== (before && portKey(before)))
+      this.#set({ uplink: uplink === undefined ? undefined : portOfKey(uplink) })
+    this.#forgetBeyond()
     const { guards } = this.#topology
     if (JSON.stringify([...byPort]) !== JSON.stringify([...guards.byPort]))
       this.#set({ guards: { ...guards, byPort } })
@@ -297,6 +309,7 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
       const known = this.#tracker.table.get(network, mac)
       if (known !== undefined) this.#tracker.forget(known, 'its MAC is that of a router')
     }
+    this.#forgetBeyond()
   }
 
   /** Takes over the networks; the first is the one of ports that none names. */
@@ -642,6 +655,19 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
     const segment = segmentAt(this.#book, at)
     const end = segment && endTowards(this.#book.links, segment, from.dpid)
     return end !== undefined && isSamePort(end, at)
+  }
+
+  /** What hosts at the uplink have said of addresses outside before it was one. */
+  #forgetBeyond(): void {
+    const { uplink, gateways } = this.#topology
+    if (uplink === undefined) return
+    for (const { network, ips } of this.#tracker.table.at(uplink))
+      for (const ip of ips) if (isBeyond(gateways, network, ip)) this.#tracker.takeAway(network, ip)
+  }
+
+  #isUplink(at: PortRef): boolean {
+    const { uplink } = this.#topology
+    return uplink !== undefined && isSamePort(uplink, at)
   }
 
   #isDeclaredEdge(at: PortRef): boolean {

@@ -112,8 +112,9 @@ export const portSpec = Type.Object(
   {
     at: place,
     role: Type.Optional(
-      Type.Union([Type.Literal('edge'), Type.Literal('roaming')], {
-        description: 'edge: hosts only, never a link · roaming: the same, and hosts come and go',
+      Type.Union([Type.Literal('edge'), Type.Literal('roaming'), Type.Literal('uplink')], {
+        description:
+          'edge: hosts only, never a link · roaming: the same, and hosts come and go · uplink: the same, and it leads outside: from there every address may send but those of our own subnets; one port is',
       }),
     ),
     serves: Type.Optional(
@@ -150,8 +151,15 @@ const checkPort = ({
   at: _,
   carries: __,
   ...link
-}: PortSpec): Complaint[] =>
-  (role ?? serves ?? level) === undefined || Object.keys(link).length === 0
+}: PortSpec): Complaint[] => {
+  if (role === 'uplink' && level === 'strict')
+    return [
+      {
+        path: ['guard'],
+        message: 'an uplink carries addresses that nobody has listed: leave guard out there',
+      },
+    ]
+  return (role ?? serves ?? level) === undefined || Object.keys(link).length === 0
     ? []
     : [
         {
@@ -159,6 +167,24 @@ const checkPort = ({
           message: 'a port for hosts has no link: give role, or what its link is like',
         },
       ]
+}
+
+/** There is one uplink: whoever comes later is refused, so that nothing that runs is taken from another. */
+const checkPorts: NonNullable<Kind['checkAll']> = (ports, changed) => {
+  const uplinks = ports.filter(({ spec }) => (spec as PortSpec).role === 'uplink')
+  const first = uplinks.find(({ name }) => !changed.has(name)) ?? uplinks[0]
+  return uplinks.flatMap(({ name }) =>
+    name === first?.name || !changed.has(name)
+      ? []
+      : [
+          {
+            name,
+            path: ['role'],
+            message: `port ${first?.name} is the uplink already: there is one, take the role from that port first`,
+          },
+        ],
+  )
+}
 
 export const portKind: Kind = {
   kind: 'Port',
@@ -167,6 +193,7 @@ export const portKind: Kind = {
   summary: 'what a port is for, or what the link that leaves it is like',
   schema: portSpec,
   check: checkPort,
+  checkAll: checkPorts,
 }
 
 const names = (description: string) =>

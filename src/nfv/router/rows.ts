@@ -78,7 +78,7 @@ const groupBit = { value: 0x010000000000, mask: 0x010000000000 }
 const whole = (field: Subfield['field'], size: number): Subfield => ({ field, offset: 0, size })
 const ethTypes = { 4: etherTypes.ipv4, 6: etherTypes.ipv6 } as const
 const destinations = { 4: 'ip_dst', 6: 'ipv6_dst' } as const
-const sources = { 4: 'ip_src', 6: 'ipv6_src' } as const
+export const sources = { 4: 'ip_src', 6: 'ipv6_src' } as const
 const sizes = { 4: 32, 6: 128 } as const
 const versions = [4, 6] as const
 
@@ -95,7 +95,7 @@ const prefix = (
   return version === 4 ? { value: Number(kept), mask: Number(mask) } : { value: kept, mask }
 }
 
-const within = (
+export const within = (
   field: 'ip_src' | 'ip_dst' | 'ipv6_src' | 'ipv6_dst',
   version: 4 | 6,
   value: number | bigint,
@@ -127,7 +127,9 @@ const hopIsDestination = (version: 4 | 6): Action[] =>
     to: whole(field, 32),
   }))
 
-const inNetwork = (network: number): Match => ({ reg0: bitsEqual([registers.network, network]) })
+export const inNetwork = (network: number): Match => ({
+  reg0: bitsEqual([registers.network, network]),
+})
 const ofRouter = ({ domain }: Router): Match => ({ reg9: bitsEqual([registers.router, domain]) })
 
 type Then = { readonly actions?: readonly Action[]; readonly goto?: TableName }

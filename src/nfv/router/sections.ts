@@ -3,7 +3,8 @@ import type { Dpid } from '../../base/addresses.js'
 import type { Section } from '../../pipeline/program.js'
 import { Memo, Part } from '../../topology/forwarding/memo.js'
 import { HostsBySwitch } from '../../topology/hosts-by-switch.js'
-import { type Host, hasEdge, type Topology } from '../../topology/model.js'
+import { membershipsOf } from '../../topology/memberships.js'
+import { type Host, hasEdge, type PortRef, type Topology } from '../../topology/model.js'
 import type { SectionsOf } from '../function.js'
 import { formatAddress } from './addresses.js'
 import type { Router } from './model.js'
@@ -15,6 +16,7 @@ import {
   sharedSection,
   turningSection,
 } from './rows.js'
+import { uplinkSection } from './uplink.js'
 
 const none: readonly Section[] = []
 
@@ -50,9 +52,11 @@ export class RouterSections {
       const hosts = this.#hosts.of(topology.hosts).get(self.dpid) ?? []
       const part = this.#own.get(self.dpid) ?? new Part()
       this.#own.set(self.dpid, part)
-      return part.of([shared, hosts], () => [
+      const uplink = topology.uplink?.dpid === self.dpid ? topology.uplink : undefined
+      return part.of([shared, hosts, uplink, uplink && topology.networks], () => [
         ...shared,
         turningSection(`router/turning/${self.dpid}`, routed(hosts, byNetwork)),
+        ...(uplink ? [uplinkSection(uplink.port, networksAt(topology, uplink), routers)] : []),
       ])
     }
   }
@@ -79,6 +83,12 @@ export class RouterSections {
       ),
     ]
   }
+}
+
+/** Numbers of the networks that a port is of. */
+const networksAt = ({ networks }: Topology, at: PortRef): readonly number[] => {
+  const { untagged, tagged } = membershipsOf(networks).of(at)
+  return [untagged, ...tagged.values()].flatMap(each => each?.number ?? [])
 }
 
 const keyOf = (network: number, ip: string): string => `${network} ${ip}`
