@@ -4,10 +4,10 @@
  */
 
 import { type Dpid, formatMac, ipNumber, type Mac, macNumber } from '../base/addresses.js'
-import type { Connection } from '../nfv/firewall/decide.js'
 import { ports } from '../openflow/values.js'
 import { usualHops } from '../pipeline/build.js'
 import type { RunGroup } from '../pipeline/choice.js'
+import type { Connection } from '../pipeline/connection.js'
 import { Conntrack } from '../pipeline/conntrack.js'
 import {
   evaluate,

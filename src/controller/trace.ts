@@ -1,11 +1,18 @@
 /** A question of a person, put to `explain`: names and addresses to a packet and a place. */
+
 import { formatIpv4, formatMac, type Ip, parseMac, readIp } from '../base/addresses.js'
 import { Failure } from '../base/failures.js'
-import { connectionInWords, connectionText } from '../nfv/firewall/asked.js'
-import { type Asked, connectionAsked, connectionOfFields } from '../nfv/firewall/connection.js'
-import { type Connection, decide } from '../nfv/firewall/decide.js'
-import { type RulesAnswer, readFrame, rulesAnswer } from '../nfv/firewall/trace-files.js'
-import { type Fields, readPacket } from '../pipeline/packet.js'
+import { connectionInWords } from '../nfv/firewall/asked.js'
+import { decide } from '../nfv/firewall/decide.js'
+import { type RulesAnswer, rulesAnswer } from '../nfv/firewall/trace-files.js'
+import type { Connection } from '../pipeline/connection.js'
+import {
+  type Asked,
+  connectionAsked,
+  connectionOfFields,
+  connectionText,
+} from '../pipeline/connection.js'
+import { type Fields, readFrame, readPacket } from '../pipeline/packet.js'
 import { membershipsOf } from '../topology/memberships.js'
 import type { Host, PortRef, Topology } from '../topology/model.js'
 import { hostsNamed, theHost, thePort } from '../topology/names.js'

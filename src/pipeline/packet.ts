@@ -241,3 +241,11 @@ export const checksum = (bytes: Uint8Array, start = 0): number => {
   while (sum > 0xffff) sum = (sum & 0xffff) + Math.floor(sum / 0x10000)
   return ~sum & 0xffff
 }
+
+/** The octets of a frame that is written in hex digits, with or without spaces and colons. @throws {Error} when it is not made of pairs of hex digits */
+export const readFrame = (hex: string): Uint8Array => {
+  const digits = hex.replace(/[\s:]/g, '')
+  if (!/^([0-9a-fA-F]{2})+$/.test(digits))
+    throw new Error('a frame is written as pairs of hex digits, beginning with its destination MAC')
+  return Uint8Array.from(digits.match(/../g)!, pair => Number.parseInt(pair, 16))
+}

@@ -3,7 +3,7 @@
  * Deny end it, Pass goes to the next tier; who is selected in a tier, and met by no rule of it, is denied at its end. Without policies all is
  * allowed. Selectors are read without parentheses: alternatives of conditions that all hold.
  */
-import type { Connection } from '../../nfv/firewall/decide.js'
+import type { Connection } from '../../pipeline/connection.js'
 import { isV6, isWithin, type Thing, thing, things, words } from './reading.js'
 
 type Labels = NonNullable<Thing>

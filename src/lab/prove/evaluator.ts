@@ -1,4 +1,4 @@
-import type { Connection } from '../../nfv/firewall/decide.js'
+import type { Connection } from '../../pipeline/connection.js'
 
 /** How to answer for a connection by itself. */
 export interface Evaluator {

@@ -4,7 +4,7 @@
  * those of OpenFlow 1.3. Each port of the file has two hosts of each version; other addresses are outside, behind no port that the file names.
  */
 import { parse } from 'yaml'
-import type { Connection } from '../../nfv/firewall/decide.js'
+import type { Connection } from '../../pipeline/connection.js'
 import type { Evaluator } from './evaluator.js'
 import { bitsOf, isV6, type Thing, thing, words } from './reading.js'
 

@@ -2,7 +2,7 @@
  * Kubernetes NetworkPolicy as its reference says it (networking.k8s.io/v1; "Network Policies" of the documentation): by default everything
  * passes; a pod that a policy selects in a direction is isolated in it, and may do what the rules of any such policy allow. Both ends must agree.
  */
-import type { Connection } from '../../nfv/firewall/decide.js'
+import type { Connection } from '../../pipeline/connection.js'
 import { calicoOf } from './calico-original.js'
 import type { Evaluator } from './evaluator.js'
 import { documentsOf, isWithin, type Thing, thing, things, words } from './reading.js'

@@ -3,7 +3,7 @@
  * and nothing else; without port security everything. Rules name the other side by prefix, by group, or by address group.
  * Read are answers of the API alone.
  */
-import type { Connection } from '../../nfv/firewall/decide.js'
+import type { Connection } from '../../pipeline/connection.js'
 import type { Evaluator } from './evaluator.js'
 import {
   documentsOf,

@@ -1,5 +1,5 @@
 /** What a source does by itself, without anything of the importer: by the kernel, or by an evaluator written from the specification. */
-import type { Connection } from '../../nfv/firewall/decide.js'
+import type { Connection } from '../../pipeline/connection.js'
 import type { Evaluator } from './evaluator.js'
 import { faucetOriginal } from './faucet-original.js'
 import { askKernel, type Interfaces } from './kernel.js'

@@ -8,7 +8,7 @@ import {
   parseIpv6,
 } from '../../base/addresses.js'
 import { setOfCidr } from '../../nfv/firewall/address-set.js'
-import type { Connection } from '../../nfv/firewall/decide.js'
+import type { Connection } from '../../pipeline/connection.js'
 
 /** A number from 0 to below `below`. */
 export type Dice = (below: number) => number

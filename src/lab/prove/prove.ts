@@ -1,9 +1,11 @@
 /** An imported rule file beside the firewall it came from, connection by connection. */
-import { type Connection, decide } from '../../nfv/firewall/decide.js'
+
+import { decide } from '../../nfv/firewall/decide.js'
 import { factsOf, knownAddresses } from '../../nfv/firewall/known-addresses.js'
 import { loadText } from '../../nfv/firewall/load.js'
 import { Parser } from '../../nfv/firewall/parse.js'
 import { resolve } from '../../nfv/firewall/resolve.js'
+import type { Connection } from '../../pipeline/connection.js'
 import type { Original } from './original.js'
 import { poolsOf, randomConnection, seededDice } from './probes.js'
 

@@ -1,7 +1,7 @@
 /** What the evaluators have in common: objects without a type, and addresses as numbers. */
 
 import { parseAllDocuments } from 'yaml'
-import type { Connection } from '../../nfv/firewall/decide.js'
+import type { Connection } from '../../pipeline/connection.js'
 
 export type Thing = { readonly [name: string]: unknown } | undefined | null
 

@@ -2,7 +2,7 @@
  * What comes before and behind NetworkPolicy, as the references say it: AdminNetworkPolicy and BaselineAdminNetworkPolicy
  * (policy.networking.k8s.io/v1alpha1), and the policies of Antrea in its tiers. The first rule that matches says what becomes of a packet.
  */
-import type { Connection } from '../../nfv/firewall/decide.js'
+import type { Connection } from '../../pipeline/connection.js'
 import { isWithin, type Thing, thing, things, words } from './reading.js'
 
 export type Said = 'allow' | 'deny' | 'pass' | 'nothing'

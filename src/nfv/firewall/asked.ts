@@ -1,8 +1,8 @@
 /** One packet in the words of rule files: `tcp 443`, `udp 53 source 68`, `icmp echo-request`, `proto gre`. */
 import type { Ip } from '../../base/addresses.js'
+import type { Connection } from '../../pipeline/connection.js'
+import { anySourcePort } from '../../pipeline/connection.js'
 import { connectionOf } from './check.js'
-import { anySourcePort } from './connection.js'
-import type { Connection } from './decide.js'
 import { LineReader, Mistake, tokenize } from './line-reader.js'
 import { takePacket } from './parse-test.js'
 import type { ServiceMember } from './rule.js'
@@ -47,15 +47,4 @@ const readPacketWords = (words: string): ServiceMember => {
       throw new Error(`${error.message.replace('a test speaks of', 'a trace is of')}; ${examples}`)
     throw error
   }
-}
-
-/** `tcp from 10.1.0.2:40000 to 10.2.0.10:443` */
-export const connectionText = (one: Connection): string => {
-  const { source, destination, protocol, sourcePort, destinationPort } = one
-  const name = { 1: 'icmp', 6: 'tcp', 17: 'udp', 58: 'icmp6', 132: 'sctp' }[protocol]
-  const end = (ip: Ip, port: number) => (ip.includes(':') ? `[${ip}]:${port}` : `${ip}:${port}`)
-  if (protocol === 1 || protocol === 58)
-    return `${name} ${sourcePort}/${destinationPort} from ${source} to ${destination}`
-  if (name === undefined) return `proto ${protocol} from ${source} to ${destination}`
-  return `${name} from ${end(source, sourcePort)} to ${end(destination, destinationPort)}`
 }

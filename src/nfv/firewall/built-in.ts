@@ -3,7 +3,7 @@
  * guard has looked at the sender before); here they are only named, so that nobody has to wonder. DHCP is a
  * rule of its own, `built-in/dhcp`, that rules above it may overrule.
  */
-import type { Connection } from './decide.js'
+import type { Connection } from '../../pipeline/connection.js'
 
 export interface BuiltInRule {
   readonly name: string

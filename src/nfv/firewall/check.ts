@@ -1,9 +1,10 @@
 /** All that can be said about a rule file before it counts: mistakes, remarks, its tests, how many flows it takes. */
 import type { Ip } from '../../base/addresses.js'
 import { formatIpv4, formatIpv6 } from '../../base/addresses.js'
+import type { Connection } from '../../pipeline/connection.js'
 import { Compiler } from './compile.js'
 import { complaintAt, formatComplaint, noMoreTime } from './complaint.js'
-import { type Connection, type Decision, decide } from './decide.js'
+import { type Decision, decide } from './decide.js'
 import type { Facts } from './environment.js'
 import { counted, type IsOver, limits, maxTestMoments, maxTestSteps, maxTests } from './limits.js'
 import { formatRemark, lint, type Remark } from './lint/index.js'

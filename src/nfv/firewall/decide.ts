@@ -2,8 +2,8 @@
  * The reference: what the rules say about one connection, by trying them one after the other.
  * It shares nothing with the compiler but the rules, so that each can be held against the other.
  */
-import type { Ip } from '../../base/addresses.js'
 import { ipNumber } from '../../base/addresses.js'
+import type { Connection } from '../../pipeline/connection.js'
 import { type AddressSet, contains } from './address-set.js'
 import { isSameAudit, isStateless, type PlacedRule, type Resolved, type Term } from './resolved.js'
 import {
@@ -15,18 +15,6 @@ import {
   tiers,
   type Verb,
 } from './rule.js'
-
-/** The packet that opens a connection. */
-export interface Connection {
-  readonly source: Ip
-  readonly destination: Ip
-  /** The IP protocol: 1 ICMP, 6 TCP, 17 UDP, 58 ICMPv6, ... */
-  readonly protocol: number
-  /** 0 where the protocol has no ports; for ICMP the type. */
-  readonly sourcePort: number
-  /** For ICMP the code. */
-  readonly destinationPort: number
-}
 
 /** One tier that was asked; without a rule nobody spoke. */
 export interface TierStep {

@@ -3,8 +3,8 @@
  * services stay as they were seen; sources are widened to zones and subnets, because others like them will come.
  */
 import { type Ip, parseCidr } from '../../base/addresses.js'
+import type { Connection } from '../../pipeline/connection.js'
 import type { AddressSet } from './address-set.js'
-import type { Connection } from './decide.js'
 import { formatFile } from './format.js'
 import {
   any,

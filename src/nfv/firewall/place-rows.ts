@@ -9,11 +9,11 @@
 import { formatIpv4, formatIpv6, ipNumber } from '../../base/addresses.js'
 import { flowFlags, type Message } from '../../openflow/index.js'
 import type { Action, Match } from '../../openflow/values.js'
+import type { Connection } from '../../pipeline/connection.js'
 import { bitsEqual, load, registers } from '../../pipeline/registers.js'
 import { tableId } from '../../pipeline/tables.js'
 import { writeUserdata } from '../../pipeline/userdata.js'
 import { slotIn } from '../../pipeline/zones.js'
-import type { Connection } from './decide.js'
 import { inWireOrder } from './rule-flows.js'
 import { ipVersions, isTracked, state } from './tables.js'
 

@@ -1,12 +1,18 @@
 /** What rule files say about one connection, away from any network: for the command line. */
 import { type Ip, readIp } from '../../base/addresses.js'
-import { readPacket } from '../../pipeline/packet.js'
-import { connectionInWords, connectionText } from './asked.js'
+import type { Connection } from '../../pipeline/connection.js'
+import {
+  type Asked,
+  connectionAsked,
+  connectionOfFields,
+  connectionText,
+} from '../../pipeline/connection.js'
+import { readFrame, readPacket } from '../../pipeline/packet.js'
+import { connectionInWords } from './asked.js'
 import { builtInRules } from './built-in.js'
 import { type FileToCheck, loadFiles } from './check-files.js'
 import { formatComplaint } from './complaint.js'
-import { type Asked, connectionAsked, connectionOfFields } from './connection.js'
-import { type Connection, type Decision, decide, type TierStep } from './decide.js'
+import { type Decision, decide, type TierStep } from './decide.js'
 import type { Facts } from './environment.js'
 import { formatCounted } from './format.js'
 import { factsOf, type KnownAddresses, knownAddresses } from './known-addresses.js'
@@ -121,14 +127,6 @@ const connectionOf = (
   if (service === undefined) return connectionAsked(source, destination, { ...question, protocol })
   const connection = connectionInWords(source, destination, service)
   return sourcePort === undefined ? connection : { ...connection, sourcePort }
-}
-
-/** @throws {Error} when it is not made of pairs of hex digits */
-export const readFrame = (hex: string): Uint8Array => {
-  const digits = hex.replace(/[\s:]/g, '')
-  if (!/^([0-9a-fA-F]{2})+$/.test(digits))
-    throw new Error('a frame is written as pairs of hex digits, beginning with its destination MAC')
-  return Uint8Array.from(digits.match(/../g)!, pair => Number.parseInt(pair, 16))
 }
 
 const answerOf = (resolved: Resolved, connection: Connection): RulesAnswer => {

@@ -1,6 +1,6 @@
 /** What must hold for any text at all: it is checked without a crash, and says the same when it is written anew. */
 import { check } from '../../../src/nfv/firewall/check.js'
-import { type Connection, decide } from '../../../src/nfv/firewall/decide.js'
+import { decide } from '../../../src/nfv/firewall/decide.js'
 import { noFacts } from '../../../src/nfv/firewall/environment.js'
 import { formatFile } from '../../../src/nfv/firewall/format.js'
 import { specOf, textOfSpec } from '../../../src/nfv/firewall/json.js'
@@ -8,6 +8,7 @@ import { loadText, type PolicyInput } from '../../../src/nfv/firewall/load.js'
 import { Parser } from '../../../src/nfv/firewall/parse.js'
 import { Resolver } from '../../../src/nfv/firewall/resolve.js'
 import type { Resolved } from '../../../src/nfv/firewall/resolved.js'
+import type { Connection } from '../../../src/pipeline/connection.js'
 import { type Dice, pick, randomConnection } from './random-policy.js'
 
 export interface Outcome {

@@ -2,12 +2,13 @@
 import t, { type Test } from 'tap'
 import type { Ip } from '../../../src/base/addresses.js'
 import { createCompiler } from '../../../src/nfv/firewall/compile.js'
-import { type Connection, decide } from '../../../src/nfv/firewall/decide.js'
+import { decide } from '../../../src/nfv/firewall/decide.js'
 import { noFacts } from '../../../src/nfv/firewall/environment.js'
 import { loadPolicy, loadText } from '../../../src/nfv/firewall/load.js'
 import { Parser } from '../../../src/nfv/firewall/parse.js'
 import { resolve } from '../../../src/nfv/firewall/resolve.js'
 import type { Resolved } from '../../../src/nfv/firewall/resolved.js'
+import type { Connection } from '../../../src/pipeline/connection.js'
 import { OneSwitch } from './one-switch.js'
 
 const policies = (...texts: string[]): Resolved =>

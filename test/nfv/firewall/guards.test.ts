@@ -2,8 +2,9 @@
 import t from 'tap'
 import type { Ip } from '../../../src/base/addresses.js'
 import { createCompiler } from '../../../src/nfv/firewall/compile.js'
-import { type Connection, decide } from '../../../src/nfv/firewall/decide.js'
+import { decide } from '../../../src/nfv/firewall/decide.js'
 import type { PlacedRule, Resolved } from '../../../src/nfv/firewall/resolved.js'
+import type { Connection } from '../../../src/pipeline/connection.js'
 import { answerOf, fieldsOf, OneSwitch } from './one-switch.js'
 import { randomConnection, randomPolicy, rulesOf, seeded } from './random-policy.js'
 

@@ -1,6 +1,6 @@
 /** One switch that runs the firewall's flows, with `forward` leading out of port 99; for tests of agreement. */
 import { type Ip, ipNumber } from '../../../src/base/addresses.js'
-import type { Connection } from '../../../src/nfv/firewall/decide.js'
+import type { Connection } from '../../../src/pipeline/connection.js'
 import { Conntrack } from '../../../src/pipeline/conntrack.js'
 import { evaluate, type Outcome, type RunRow, rowOfFlow } from '../../../src/pipeline/evaluate.js'
 import { FlowTable } from '../../../src/pipeline/flow-table.js'

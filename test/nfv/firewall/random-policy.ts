@@ -1,12 +1,13 @@
 /** Random policies and packets of a small world, so that rules overlap and packets hit; and what two answers differ in. */
 import { formatIpv4, formatIpv6 } from '../../../src/base/addresses.js'
 import { createCompiler } from '../../../src/nfv/firewall/compile.js'
-import { type Connection, type Decision, decide } from '../../../src/nfv/firewall/decide.js'
+import { type Decision, decide } from '../../../src/nfv/firewall/decide.js'
 import { noFacts } from '../../../src/nfv/firewall/environment.js'
 import { loadText } from '../../../src/nfv/firewall/load.js'
 import { Parser } from '../../../src/nfv/firewall/parse.js'
 import { resolve } from '../../../src/nfv/firewall/resolve.js'
 import { emptyBook, planZones } from '../../../src/nfv/firewall/timeout-zones.js'
+import type { Connection } from '../../../src/pipeline/connection.js'
 import { type Answer, OneSwitch } from './one-switch.js'
 
 /** Numbers that look random and are the same each time (mulberry32). */

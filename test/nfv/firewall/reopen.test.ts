@@ -2,8 +2,8 @@
 import t from 'tap'
 import type { Ip } from '../../../src/base/addresses.js'
 import { createCompiler } from '../../../src/nfv/firewall/compile.js'
-import type { Connection } from '../../../src/nfv/firewall/decide.js'
 import { emptyBook, planZones } from '../../../src/nfv/firewall/timeout-zones.js'
+import type { Connection } from '../../../src/pipeline/connection.js'
 import { fieldsOf, laterFieldsOf, OneSwitch, outPort, turned } from './one-switch.js'
 import { rulesOf } from './random-policy.js'
 

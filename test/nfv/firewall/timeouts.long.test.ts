@@ -3,7 +3,6 @@ import t from 'tap'
 import type { Ip } from '../../../src/base/addresses.js'
 import { createCompiler } from '../../../src/nfv/firewall/compile.js'
 import { formatComplaint } from '../../../src/nfv/firewall/complaint.js'
-import type { Connection } from '../../../src/nfv/firewall/decide.js'
 import { noFacts } from '../../../src/nfv/firewall/environment.js'
 import { formatFile } from '../../../src/nfv/firewall/format.js'
 import { specOf, textOfSpec } from '../../../src/nfv/firewall/json.js'
@@ -16,6 +15,7 @@ import {
   planZones,
   type TimeoutBook,
 } from '../../../src/nfv/firewall/timeout-zones.js'
+import type { Connection } from '../../../src/pipeline/connection.js'
 import type { Fields } from '../../../src/pipeline/packet.js'
 import { fieldsOf, laterFieldsOf, OneSwitch, outPort, turned } from './one-switch.js'
 import {

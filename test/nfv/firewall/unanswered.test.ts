@@ -2,7 +2,7 @@
 import t from 'tap'
 import type { Ip } from '../../../src/base/addresses.js'
 import { createCompiler } from '../../../src/nfv/firewall/compile.js'
-import type { Connection } from '../../../src/nfv/firewall/decide.js'
+import type { Connection } from '../../../src/pipeline/connection.js'
 import { answerOf, fieldsOf, OneSwitch } from './one-switch.js'
 import { rulesOf } from './random-policy.js'
 

@@ -4,9 +4,9 @@
  */
 import type { Cancel, Env } from '../../../base/env.js'
 import { listAll, type Op, type Store } from '../../../base/store.js'
+import type { Connection } from '../../../pipeline/connection.js'
+import { connectionOfFields } from '../../../pipeline/connection.js'
 import type { Fields } from '../../../pipeline/packet.js'
-import { connectionOfFields } from '../connection.js'
-import type { Connection } from '../decide.js'
 import type { Seen } from '../learn.js'
 
 interface Watch {

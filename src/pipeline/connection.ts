@@ -1,7 +1,18 @@
 /** The connection that a packet opens, from what a person asks or from the packet itself. */
-import { formatIpv4, formatIpv6, type Ip } from '../../base/addresses.js'
-import type { Fields } from '../../pipeline/packet.js'
-import type { Connection } from './decide.js'
+import { formatIpv4, formatIpv6, type Ip } from '../base/addresses.js'
+import type { Fields } from './packet.js'
+
+/** The packet that opens a connection. */
+export interface Connection {
+  readonly source: Ip
+  readonly destination: Ip
+  /** The IP protocol: 1 ICMP, 6 TCP, 17 UDP, 58 ICMPv6, ... */
+  readonly protocol: number
+  /** 0 where the protocol has no ports; for ICMP the type. */
+  readonly sourcePort: number
+  /** For ICMP the code. */
+  readonly destinationPort: number
+}
 
 /** Protocols by the word that people ask with; `icmp` of IPv6 is 58. */
 const numbers = { icmp: 1, tcp: 6, udp: 17, sctp: 132 } as const
@@ -53,3 +64,14 @@ export const connectionOfFields = (fields: Fields): Connection | undefined => {
 
 const addressOf = (v4: unknown, v6: unknown): Ip | undefined =>
   typeof v4 === 'number' ? formatIpv4(v4) : typeof v6 === 'bigint' ? formatIpv6(v6) : undefined
+
+/** `tcp from 10.1.0.2:40000 to 10.2.0.10:443` */
+export const connectionText = (one: Connection): string => {
+  const { source, destination, protocol, sourcePort, destinationPort } = one
+  const name = { 1: 'icmp', 6: 'tcp', 17: 'udp', 58: 'icmp6', 132: 'sctp' }[protocol]
+  const end = (ip: Ip, port: number) => (ip.includes(':') ? `[${ip}]:${port}` : `${ip}:${port}`)
+  if (protocol === 1 || protocol === 58)
+    return `${name} ${sourcePort}/${destinationPort} from ${source} to ${destination}`
+  if (name === undefined) return `proto ${protocol} from ${source} to ${destination}`
+  return `${name} from ${end(source, sourcePort)} to ${end(destination, destinationPort)}`
+}
