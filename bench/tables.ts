@@ -82,7 +82,7 @@ const once = async (
     portChanged: () => undefined,
     portRemoved: () => undefined,
     flowsTouched: () => undefined,
-    placeRemoved: () => undefined,
+    rowRemoved: () => undefined,
     closed: () => undefined,
   })
   const confirmed = (revision: number) => programmer.confirmed(revision, 60_000)

@@ -1,9 +1,9 @@
 /**
- * The controller: switches and topology below, policies above, programs between them.
+ * The controller: switches and topology below, network functions above, programs between them.
  *
  *     switches ── events ──> topology ──┐
  *                                       ├──> compile ──> programs ──> programmers ──> switches
- *     store ── policies ──> firewall ───┘
+ *     store ── wishes ──> functions ────┘
  *
  * Data flows one way. Everything that changes asks for a compile; compiles of one turn of the loop are one.
  */
@@ -11,40 +11,35 @@ import { EventEmitter } from 'node:events'
 import type { Dpid } from '../base/addresses.js'
 import type { Env } from '../base/env.js'
 import { Failure } from '../base/failures.js'
-import type { Kind } from '../base/kind.js'
 import type { Store } from '../base/store.js'
 import { inTurns } from '../base/turns.js'
-import { Admission } from '../nfv/firewall/admission/admission.js'
-import { Concerns } from '../nfv/firewall/concern.js'
-import { firewallPunts } from '../nfv/firewall/punts.js'
-import { Learning } from '../nfv/firewall/service/learning.js'
-import { PolicyKeeper } from '../nfv/firewall/service/policies.js'
-import { hitEvent } from '../nfv/firewall/service/policy-facts.js'
-import { RuleCounters } from '../nfv/firewall/service/rule-counters.js'
-import { SessionReader } from '../nfv/firewall/sessions/sessions.js'
 import type {
   DeclaredObject,
   FunctionHost,
+  Given,
   NetworkFunction,
   ObjectState,
   RunningFunction,
   View,
 } from '../nfv/function.js'
+import { isRuntimeOf } from '../nfv/function.js'
 import { functions } from '../nfv/functions.js'
+import type { Lack } from '../nfv/lack.js'
+import { lackState } from '../nfv/lack.js'
 import type { SwitchConnection } from '../openflow/index.js'
 import { LocalDaemons } from '../ovsdb/local-daemons.js'
 import type { Flow, OwnerKind, Section } from '../pipeline/program.js'
 import { tableName } from '../pipeline/tables.js'
 import { zonesOf } from '../pipeline/zones.js'
 import { createForwarding, floodGroup } from '../topology/forwarding/compile.js'
-import { hasEdge, type PortRef, type Topology } from '../topology/model.js'
+import type { PortRef, Topology } from '../topology/model.js'
 import { switchesNamed } from '../topology/names.js'
 import { type TopologyOptions, TopologyService } from '../topology/topology.js'
 import { ChecksumOffload, offloadText } from './checksum-offload.js'
 import { Journal } from './events.js'
 import { FactWriter, loadFacts } from './facts.js'
 import { HostPunts } from './host-punts.js'
-import { type Lack, lacking, lackState } from './lacking.js'
+import { lacking } from './lacking.js'
 import {
   formatNetworkId,
   type NetworkId,
@@ -53,7 +48,7 @@ import {
   readOwner,
 } from './program/owner.js'
 import { Programmer } from './program/programmer.js'
-import { Programs, sameWhereUnchanged } from './program/programs.js'
+import { Programs, sameWhereUnchanged, untracked } from './program/programs.js'
 import { PuntLimit, type PuntLimits, puntLimits } from './punt-limit.js'
 import { Punts } from './punts.js'
 import { type AttachedSwitch, attach } from './switches.js'
@@ -67,6 +62,8 @@ export interface ControllerOptions {
   readonly generationId: bigint
   /** Where daemons of Open vSwitch on this machine are found. */
   readonly openvswitch?: readonly string[]
+  /** What the operator said at the start; absent where nobody did. */
+  readonly given?: Given
   /** Usually the defaults. */
   readonly punts?: Partial<PuntLimits>
   /** Takes switches that hold rows of another store, or of one that is lost, without being told for each. */
@@ -86,7 +83,6 @@ const quickMillis = 5
 /** How long a link waits to join the broadcast tree for switches to confirm that others have left it. */
 const treeTimeoutMillis = 2_000
 const failedPauseMillis = 1_000
-const timedPollMillis = 20
 /** How long a packet waits for switches to learn its sender. */
 const programmedTimeoutMillis = 500
 
@@ -101,14 +97,6 @@ const networkOf = async (env: Env, store: Store): Promise<NetworkId> => {
   return made
 }
 
-/** Whose flows are what rules stand on. */
-const policyOwners: ReadonlySet<OwnerKind> = new Set([
-  'policy',
-  'base',
-  'switch',
-  'network',
-  'host',
-])
 const objectOwners: ReadonlySet<OwnerKind> = new Set([
   'base',
   'switch',
@@ -120,30 +108,12 @@ const objectOwners: ReadonlySet<OwnerKind> = new Set([
 interface ControllerEvents {
   /** Programs were compiled anew. */
   compiled: [revision: number]
-  /** A switch was adopted with the rows that it holds. */
-  adopted: []
-}
-
-/** What is loaded from the store before there is a controller. */
-interface Parts {
-  readonly policies: PolicyKeeper
-  readonly attached: Map<Dpid, AttachedSwitch>
-  readonly ruleCounters: RuleCounters
-  readonly learning: Learning
-  readonly network: NetworkId
 }
 
 /** A switch that holds rows of another store: it is connected, and nothing of it is changed. */
 export interface Stranger {
   readonly attached: AttachedSwitch
   readonly reason: string
-}
-
-/** A rule file that is not in force as it stands. */
-export interface FileTrouble {
-  readonly reason: string
-  /** It was given at the start. */
-  readonly isGiven: boolean
 }
 
 /** So long after a take-over another one may be of the same moment; so often it is looked again, each after a while. */
@@ -153,24 +123,13 @@ const raceLookMillis = 500
 
 export class Controller extends EventEmitter<ControllerEvents> {
   readonly store: Store
-  /** By path; absent when all is well. */
-  readonly fileTroubles = new Map<string, FileTrouble>()
-  /** Where a file is that a policy would have watched: rejects when it may not. Set by whoever watches. */
-  mayWatch: (path: string) => Promise<string> = async path => path
-  /** Writes a rule file that may be watched: rejects when it may not be. Set by whoever watches. */
-  writeRules: (path: string, text: string) => Promise<void> = async () => {}
   readonly journal: Journal
   readonly topology: TopologyService
-  readonly policies: PolicyKeeper
-  readonly ruleCounters: RuleCounters
-  readonly learning: Learning
-  readonly sessions: SessionReader
   readonly localDaemons: LocalDaemons
-  readonly admission: Admission
   readonly checksumOffload: ChecksumOffload
   readonly #env: Env
   readonly #options: ControllerOptions
-  readonly #attached: Map<Dpid, AttachedSwitch>
+  readonly #attached = new Map<Dpid, AttachedSwitch>()
   /** Those that have confirmed a program since they are here. */
   readonly #ready = new Set<Dpid>()
   readonly #programmers = new Map<Dpid, Programmer>()
@@ -186,11 +145,14 @@ export class Controller extends EventEmitter<ControllerEvents> {
   readonly #forwarding = createForwarding()
   /** Sections by switch, as they were compiled last. */
   readonly #forwardingNow = new Map<Dpid, readonly Section[]>()
-  readonly #punts: Punts
-  readonly #functions: readonly {
-    readonly kinds: readonly Kind[]
+  #punts = new Punts([])
+  /** The functions that it was built with. */
+  readonly list: readonly NetworkFunction[]
+  readonly #isRuntime: (cookie: bigint) => boolean
+  #functions: readonly {
+    readonly of: NetworkFunction
     readonly running: RunningFunction
-  }[]
+  }[] = []
   /** By kind: the revision that holds all objects of it. */
   readonly #declaredRevisions = new Map<string, number>()
   readonly #facts: FactWriter
@@ -204,34 +166,26 @@ export class Controller extends EventEmitter<ControllerEvents> {
   #waitingSoon: Promise<void> | undefined
   #isStopped = false
   #lastCompile = { endMillis: 0, tookMillis: 0 }
-  /** The revision in which the rules last changed; infinite while a change of theirs waits for its compile. */
-  #policyRevision = 0
   /** Those that have held a program of ours, in this life or an earlier one. */
   readonly #served = new Set<Dpid>()
   /** What switches know of connections is out of date: the next compile begins an epoch. */
   #isEpochOver = false
-  #firewall: readonly Section[] = []
   readonly #programsOf: Programs
-  readonly #concerns = new Concerns()
 
-  private constructor(
-    env: Env,
-    store: Store,
-    options: ControllerOptions,
-    { policies, attached, ruleCounters, learning, network }: Parts,
-  ) {
+  private constructor(env: Env, store: Store, options: ControllerOptions, network: NetworkId) {
     super()
     this.store = store
     this.#network = network
-    this.#programsOf = new Programs(ownerSection(network))
-    this.#attached = attached
-    this.ruleCounters = ruleCounters
-    this.learning = learning
+    this.list = options.functions ?? functions
+    this.#programsOf = new Programs([
+      ownerSection(network),
+      ...(this.list.some(({ tracks }) => tracks) ? [] : [untracked]),
+    ])
+    this.#isRuntime = isRuntimeOf(this.list)
     this.setMaxListeners(0)
     this.#env = env
     this.#options = options
     this.journal = new Journal(env.clock, env.log, Number(options.generationId))
-    this.policies = policies
     this.topology = new TopologyService(
       env,
       options.secret,
@@ -257,19 +211,6 @@ export class Controller extends EventEmitter<ControllerEvents> {
       options.topology,
     )
     this.localDaemons = new LocalDaemons(env, options.openvswitch ?? [])
-    this.sessions = new SessionReader(
-      env,
-      options.openvswitch ?? [],
-      () => this.topology.current,
-      policies,
-    )
-    this.admission = new Admission(env, {
-      rule: id => policies.rule(id),
-      switch: dpid => this.#attached.get(dpid as Dpid),
-      asItCame: (at, match, frame) => this.topology.asItCame(at, match, frame),
-      tell: event => this.journal.add(event),
-      countOnce: (ruleId, size) => this.ruleCounters.countOnce(ruleId, size),
-    })
     this.checksumOffload = new ChecksumOffload(env.clock, (at, mac) =>
       this.journal.add({
         kind: 'checksum-offload',
@@ -281,42 +222,13 @@ export class Controller extends EventEmitter<ControllerEvents> {
         ),
       }),
     )
-    const hosts = new HostPunts(env.clock, this.topology, {
-      reinject: (at, frame) => this.#attached.get(at.dpid)?.reinject(at.port, frame),
-      programmed: () => this.#programmedSoon(),
-    })
-    const ruled = firewallPunts(this.topology, {
-      send: (at, frame) => this.#send(at, frame),
-      answerOf: ruleId => policies.rule(ruleId)?.rule.answer,
-      mayLog: ruleId => this.admission.mayLog(ruleId),
-      learnt: fields => learning.note(fields),
-      asked: packet => this.admission.ask(packet),
-      opened: packet => this.admission.opened(packet),
-      invalid: (at, frame) => this.checksumOffload.look(at, frame),
-      ruleHit: (reason, ruleId, at, fields) =>
-        this.journal.add(hitEvent(reason, policies.rule(ruleId), ruleId, at, fields)),
-    })
-    this.#functions = (options.functions ?? functions).flatMap(each => {
-      const running = each.create?.(this.#functionHost())
-      return running === undefined ? [] : [{ kinds: each.kinds ?? [], running }]
-    })
-    this.#punts = new Punts([
-      hosts.handlers,
-      ruled,
-      ...this.#functions.flatMap(({ running }) => running.punts ?? []),
-    ])
     this.#facts = new FactWriter(store, env.log, this.topology.current)
   }
 
   /** Takes over what the store knows; nothing is sent before the first switch connects. */
   static async create(env: Env, store: Store, options: ControllerOptions): Promise<Controller> {
-    const policies = await PolicyKeeper.load(env, store)
-    const attached = new Map<Dpid, AttachedSwitch>()
-    const counters = await RuleCounters.load(env, store, () => [...attached.values()])
-    const learning = await Learning.load(env, store)
-    const network = await networkOf(env, store)
-    const parts = { policies, attached, ruleCounters: counters, learning, network }
-    const controller = new Controller(env, store, options, parts)
+    const controller = new Controller(env, store, options, await networkOf(env, store))
+    await controller.#createFunctions()
     const facts = await loadFacts(store)
     for (const { dpid } of facts.switches) controller.#served.add(dpid)
     controller.topology.restore(facts)
@@ -326,9 +238,32 @@ export class Controller extends EventEmitter<ControllerEvents> {
     return controller
   }
 
-  /** Milliseconds since 1970. */
-  get wallMillis(): number {
-    return this.#env.clock.wallMillis()
+  /** One after the other: what they load from the store is there when the first compile begins. */
+  async #createFunctions(): Promise<void> {
+    for (const each of this.list) {
+      const running = await each.create?.(this.#functionHost())
+      if (running) this.#functions = [...this.#functions, { of: each, running }]
+    }
+    const hosts = new HostPunts(this.#env.clock, this.topology, {
+      reinject: (at, frame) => this.#attached.get(at.dpid)?.reinject(at.port, frame),
+      programmed: () => this.#programmedSoon(),
+    })
+    this.#punts = new Punts([hosts.handlers, ...this.functions.flatMap(({ punts }) => punts ?? [])])
+  }
+
+  /** The network functions, as they run. */
+  get functions(): readonly RunningFunction[] {
+    return this.#functions.map(({ running }) => running)
+  }
+
+  /** A function by its name; undefined when the controller was built without it. */
+  running(name: string): RunningFunction | undefined {
+    return this.#functions.find(({ of }) => of.name === name)?.running
+  }
+
+  /** Waited for before the first switch is let in. */
+  async prepare(): Promise<void> {
+    for (const running of this.functions) await running.prepare?.()
   }
 
   get puntCounts(): Punts['counts'] {
@@ -346,11 +281,6 @@ export class Controller extends EventEmitter<ControllerEvents> {
   /** The revision that will hold what is known now. */
   get nextRevision(): number {
     return this.#asked
-  }
-
-  /** Switches that should have the rules as they are wanted and do not. */
-  lackingPolicies(): readonly Lack[] {
-    return this.#lacking(this.#policyRevision, policyOwners)
   }
 
   /** Switches that should have what was known at a revision, rules aside, and do not. */
@@ -377,41 +307,6 @@ export class Controller extends EventEmitter<ControllerEvents> {
     )
   }
 
-  /** Resolves when every switch that should have the rules has them or refuses them; false when not by then. */
-  async policiesInstalled(timeoutMillis: number): Promise<boolean> {
-    const endMillis = this.#env.clock.nowMillis() + timeoutMillis
-    if (!(await this.programmed(this.nextRevision, timeoutMillis))) return false
-    for (;;) {
-      if (this.lackingPolicies().every(({ kind }) => kind === 'refused')) return true
-      if (this.#env.clock.nowMillis() >= endMillis) return false
-      await new Promise<void>(resolve => this.#env.timers.after(timedPollMillis, resolve))
-    }
-  }
-
-  /** Connected switches with rules that do not know the timeouts of services: not yet, or since nothing reaches their databases. */
-  untimed(): { readonly pending: readonly string[]; readonly unreached: readonly string[] } {
-    const { setupOf = () => undefined } = this.#options
-    const isTimed = this.policies.timeouts.zones.length > 0
-    const switches = isTimed ? [...this.topology.current.switches.values()] : []
-    const names = (progress: 'pending' | undefined) =>
-      switches
-        .filter(self => this.#attached.has(self.dpid) && hasEdge(self))
-        .filter(({ dpid }) => setupOf(dpid) === progress)
-        .map(({ name }) => name)
-        .sort()
-    return { pending: names('pending'), unreached: names(undefined) }
-  }
-
-  /** Resolves to true when the databases that are reached hold the timeouts of services. */
-  async timed(timeoutMillis: number): Promise<boolean> {
-    const endMillis = this.#env.clock.nowMillis() + timeoutMillis
-    while (this.untimed().pending.length > 0) {
-      if (this.#env.clock.nowMillis() >= endMillis) return false
-      await new Promise<void>(resolve => this.#env.timers.after(timedPollMillis, resolve))
-    }
-    return true
-  }
-
   /** True when a switch has confirmed all that is known now. */
   isConfirmed(dpid: Dpid): boolean {
     return (this.#programmers.get(dpid)?.confirmedRevision ?? -1) >= this.nextRevision
@@ -435,7 +330,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
 
   /** What network functions show. */
   get views(): readonly View[] {
-    return this.#functions.flatMap(({ running }) => running.views ?? [])
+    return this.functions.flatMap(({ views }) => views ?? [])
   }
 
   /** Hands all objects of a kind to the function that brings it. */
@@ -453,31 +348,48 @@ export class Controller extends EventEmitter<ControllerEvents> {
   }
 
   #ownerOf(kind: string) {
-    return this.#functions.find(({ kinds }) => kinds.some(each => each.kind === kind))
+    return this.#functions.find(({ of }) => of.kinds?.some(each => each.kind === kind))
   }
 
   #functionHost(): FunctionHost {
-    const { clock, timers, random } = this.#env
+    const controller = this
     return {
-      clock,
-      timers,
-      random,
+      ...this.#env,
+      store: this.store,
       topology: this.topology,
+      ...(this.#options.given && { given: this.#options.given }),
+      openvswitch: this.#options.openvswitch ?? [],
+      get nextRevision() {
+        return controller.nextRevision
+      },
+      switch: dpid => this.#attached.get(dpid as Dpid),
+      switches: () => [...this.#attached.values()],
       changed: () => this.schedule(),
       tell: event => this.journal.add(event),
       send: (at, frame) => this.#send(at, frame),
       reinject: (at, frame) => this.#attached.get(at.dpid)?.reinject(at.port, frame),
+      invalid: (at, frame) => this.checksumOffload.look(at, frame),
       programmed: () => this.#programmedSoon(),
+      confirmed: (revision, timeoutMillis, dpid) =>
+        dpid === undefined
+          ? this.programmed(revision, timeoutMillis)
+          : this.#tookAll(dpid, revision, timeoutMillis),
+      lacking: (revision, owners) => this.#lacking(revision, owners),
+      setupOf: dpid => this.#options.setupOf?.(dpid),
     }
+  }
+
+  /** Whether a switch has confirmed a revision by then and refused nothing. */
+  async #tookAll(dpid: Dpid, revision: number, timeoutMillis: number): Promise<boolean> {
+    const programmer = this.#programmers.get(dpid)
+    if (programmer === undefined) return false
+    return (await programmer.confirmed(revision, timeoutMillis)) && programmer.refusals.size === 0
   }
 
   start(): void {
     this.topology.start()
-    this.ruleCounters.start()
-    for (const { running } of this.#functions) running.start?.()
-    this.policies.awaitConfirmation(this.topology.current)
+    for (const running of this.functions) running.start?.()
     this.#stops.push(
-      this.admission.start(),
       inTurns(
         this.#env.timers,
         driftPeriodMillis,
@@ -491,10 +403,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
     this.#isStopped = true
     this.topology.stop()
     for (const stop of this.#stops) stop()
-    for (const { running } of this.#functions) running.stop?.()
-    this.policies.stop()
-    await this.ruleCounters.stop()
-    await this.learning.close()
+    for (const running of this.functions) await running.stop?.()
     await this.#compiling
     await this.#facts.write(this.topology.current)
   }
@@ -513,7 +422,10 @@ export class Controller extends EventEmitter<ControllerEvents> {
       portChanged: report => this.topology.portChanged(dpid, report),
       portRemoved: number => this.topology.portRemoved(dpid, number),
       flowsTouched: rows => programmer.touched(rows),
-      placeRemoved: row => this.admission.removed(dpid, row),
+      rowRemoved: row => {
+        if (!this.#isRuntime(row.cookie)) programmer.touched([row])
+        else for (const running of this.functions) running.rowEnded?.(dpid, row)
+      },
       closed: reason => this.#switchClosed(dpid, attached, reason),
     })
     // A slave may look; nobody is displaced before it is known whose rows these are.
@@ -542,7 +454,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
     this.#strangers.delete(attached.dpid)
     this.journal.add({ kind: 'switch-adopted', dpid: attached.dpid, reason })
     this.#adopted.add(attached.dpid)
-    this.emit('adopted')
+    for (const running of this.functions) running.switchAdopted?.()
     await this.#takeOver(attached)
   }
 
@@ -580,7 +492,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
     }
     this.#tellNamesake(dpid, attached.name)
     if (connection.role === 'master') programmer.connect(attached, this.#networkFor(dpid))
-    void this.admission.connected(attached)
+    for (const running of this.functions) running.switchConnected?.(attached)
   }
 
   /** A name that several switches have means one of them in rules, which may not be the one that just came. */
@@ -629,24 +541,17 @@ export class Controller extends EventEmitter<ControllerEvents> {
   #listen(): void {
     this.topology.on('changed', () => {
       this.schedule()
-      for (const { running } of this.#functions) running.networkChanged?.()
+      for (const running of this.functions) running.networkChanged?.()
     })
     this.topology.on('event', event => {
       this.journal.add(event)
       if (event.kind !== 'switch-forgotten') return
-      this.ruleCounters.forget(String(event.dpid))
+      for (const running of this.functions) running.switchForgotten?.(event.dpid as Dpid)
       this.#served.delete(event.dpid as Dpid)
     })
     this.topology.on('moved', () => {
       this.#isEpochOver = true
     })
-    this.policies.on('changed', () => {
-      this.#policyRevision = Number.POSITIVE_INFINITY
-      this.schedule()
-    })
-    this.policies.on('event', event => this.journal.add(event))
-    this.learning.onChanged = () => this.policies.watch(this.learning.isOn)
-    this.learning.onChanged()
   }
 
   /** Until nothing more is asked for: what was learnt goes to disk, then into programs, then to the switches. */
@@ -678,25 +583,17 @@ export class Controller extends EventEmitter<ControllerEvents> {
 
   #compile(topology: Topology, target: number): void {
     const beganMillis = this.#env.clock.nowMillis()
-    if (this.#isEpochOver) this.policies.beginEpoch()
+    if (this.#isEpochOver) for (const running of this.functions) running.connectionsUncertain?.()
     this.#isEpochOver = false
-    const firewall = this.policies.compile(topology)
+    const sectionsOf = this.functions.map(running => running.compile(topology, target))
+    const isJudged = this.functions.some(running => running.isJudging)
     const programs = this.#programsOf.of(
       topology,
-      sameWhereUnchanged(
-        this.#forwardingNow,
-        this.#forwarding.compile(topology, this.policies.isInForce),
-      ),
-      [
-        this.#concerns.of(topology, firewall),
-        ...this.#functions.map(({ running }) => running.compile(topology)),
-      ],
+      sameWhereUnchanged(this.#forwardingNow, this.#forwarding.compile(topology, isJudged)),
+      sectionsOf,
     )
     this.#revision = target
     this.#programs = programs
-    if (firewall !== this.#firewall || this.#policyRevision > this.#revision)
-      this.#policyRevision = this.#revision
-    this.#firewall = firewall
     for (const dpid of this.#programmers.keys())
       if (!programs.has(dpid) && !this.#attached.has(dpid)) this.#programmers.delete(dpid)
     for (const [dpid, sections] of programs) {
@@ -709,19 +606,15 @@ export class Controller extends EventEmitter<ControllerEvents> {
   }
 
   #newProgrammer(dpid: Dpid): Programmer {
-    // Rows that are put anew count from nothing: what they have counted is read first.
-    const programmer = new Programmer(
-      this.#env,
-      dpid,
-      this.#options.functions ?? functions,
-      cookies => this.ruleCounters.readBefore(dpid, cookies),
-    )
+    const programmer = new Programmer(this.#env, dpid, this.list, async cookies => {
+      await Promise.all(this.functions.map(running => running.beforeRowsGo?.(dpid, cookies)))
+    })
     programmer.setMaxListeners(0)
     this.#programmers.set(dpid, programmer)
     programmer.on('confirmed', () => this.#confirmed(dpid))
     programmer.on('refused', refusal => {
       this.journal.add({ kind: 'flow-refused', dpid, ...refusal })
-      this.policies.refused(dpid, refusal)
+      for (const running of this.functions) running.refused?.(dpid, refusal)
     })
     programmer.on('drift', counts => this.journal.add({ kind: 'drift-repaired', dpid, ...counts }))
     programmer.on('foreign', ({ tableId, text }, more) =>
@@ -817,7 +710,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
     this.#programmers.get(dpid)?.disconnect()
     this.#attached.delete(dpid)
     this.#ready.delete(dpid)
-    this.admission.closed(dpid)
+    for (const running of this.functions) running.switchClosed?.(dpid)
     this.topology.switchDisconnected(dpid, reason)
     attached.connection.becomeSlave()
     this.#refuse(attached, reason)
@@ -828,7 +721,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
     if (this.#attached.get(dpid) !== attached) return
     this.#attached.delete(dpid)
     this.#ready.delete(dpid)
-    this.admission.closed(dpid)
+    for (const running of this.functions) running.switchClosed?.(dpid)
     this.#programmers.get(dpid)?.disconnect()
     this.topology.switchDisconnected(dpid, reason)
   }

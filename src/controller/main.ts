@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import type { Env, FolderLock } from '../base/env.js'
 import { Failure } from '../base/failures.js'
+import { noteLoss } from '../base/lost-store.js'
 import {
   controllersFolder,
   type Endpoints,
@@ -14,6 +15,7 @@ import { ProcessWatch } from '../base/process-figures.js'
 import { RateLimit } from '../base/rate-limit.js'
 import type { Store, StoreStatus } from '../base/store.js'
 import { wordsOf } from '../base/system-errors.js'
+import type { NetworkFunction, ZoneTimeouts } from '../nfv/function.js'
 import { functions } from '../nfv/functions.js'
 import { defaultDiscovery, fastDiscovery } from '../topology/discovery-options.js'
 import type { GuardLevel } from '../topology/guard-level.js'
@@ -22,13 +24,11 @@ import { Controller } from './controller.js'
 import { Declared } from './declared/declared.js'
 import { hostKind, intentKind, networkKind, portKind } from './declared/kinds.js'
 import { lockFolder } from './lock.js'
-import { holdLostStore, noteLoss } from './lost-store.js'
 import { Metrics, metricsRoutes } from './metrics/metrics.js'
 import { ObjectKeeper } from './objects/objects.js'
 import { auditRequests, auditRoutes } from './rest/audit-routes.js'
 import { eventRoutes } from './rest/event-routes.js'
 import { forgetRoutes } from './rest/forget-routes.js'
-import { learningRoutes } from './rest/learning-routes.js'
 import { type RestSettings, restAddress } from './rest/listeners.js'
 import { objectRoutes, type StatusOf } from './rest/object-routes.js'
 import { pathRoutes } from './rest/path-routes.js'
@@ -38,10 +38,8 @@ import { createRest } from './rest/server.js'
 import { tokenRoutes } from './rest/token-routes.js'
 import { Audit } from './rights/audit.js'
 import { Guard } from './rights/guard.js'
-import { rights, rightsOfViews } from './rights/rights.js'
+import { rightsOfViews, rightsWith } from './rights/rights.js'
 import { Tokens } from './rights/tokens.js'
-import { RuleWatcher } from './rule-watcher.js'
-import { ryuRoutes } from './ryu/routes.js'
 import { endpointOf, listening, openSouthbound, type SouthboundOptions } from './southbound.js'
 import { openStore } from './store/journal-store.js'
 import { dayMillis, SwitchAgeing, switchAgeingLimits } from './switch-ageing.js'
@@ -76,6 +74,8 @@ export interface RunOptions {
   readonly guard?: GuardLevel
   readonly variables: Readonly<Record<string, string | undefined>>
   readonly pid: number
+  /** Usually all there are. */
+  readonly functions?: readonly NetworkFunction[]
   /** For `/metrics`. */
   readonly version?: string
 }
@@ -153,7 +153,8 @@ const start = async (
   const starts = await countStart(env, store)
   const secret = await secretOf(env, options.data)
   const token = await tokenOf(env, options.data)
-  const kinds = functions.flatMap(each => each.kinds ?? [])
+  const list = options.functions ?? functions
+  const kinds = list.flatMap(each => each.kinds ?? [])
   const objects = await ObjectKeeper.load(env.timers, store, [
     switchKind,
     networkKind,
@@ -186,8 +187,16 @@ const start = async (
       declared.start()
       hand(made, new Set(kinds.map(({ kind }) => kind)))
     },
+    functions: list,
     secret,
     generationId: BigInt(starts),
+    given: {
+      data: options.data,
+      rules: options.rules,
+      ruleFolders: options.ruleFolders ?? [],
+      opens: options.opens === true,
+      adopts: options.adopts === true,
+    },
     openvswitch: options.openvswitch ?? [options.variables.OVS_RUNDIR ?? '/var/run/openvswitch'],
     ...(options.adopts && { adopts: true }),
     setupOf: dpid => setup.progressOf(dpid),
@@ -201,10 +210,7 @@ const start = async (
   objects.on('settled', changed => hand(controller, changed))
   tellOfStore(controller, store, damage)
   const setup = new SwitchSetup(env, objects, dpid =>
-    zonesOfSwitch(
-      controller.policies.timeouts,
-      controller.topology.current.switches.get(dpid)?.index,
-    ),
+    zonesOfSwitch(timeoutsOf(controller), controller.topology.current.switches.get(dpid)?.index),
   )
   followTimeouts(controller, setup)
   setup.on('state', (name, { state, reason }) =>
@@ -233,7 +239,7 @@ const start = async (
   const guard = new Guard({
     ...env,
     ...rest,
-    rights: { ...rights, ...rightsOfViews(controller.views) },
+    rights: { ...rightsWith(controller.list), ...rightsOfViews(controller.views) },
     firstToken: token,
     tokens,
     isProxied: rest.trustProxy !== undefined,
@@ -259,7 +265,7 @@ const start = async (
     eventRoutes(controller.journal, env.timers),
     forgetRoutes(controller),
     pathRoutes(controller),
-    learningRoutes(controller),
+    ...controller.functions.flatMap(running => running.routes ?? []),
     objectRoutes(objects, statusOf),
   ])
   undo.push(() => api.close())
@@ -268,25 +274,8 @@ const start = async (
       ? undefined
       : await serveRyu(env, controller, options.ryuFirewall)
   undo.push(async () => ryu?.close())
-  // Before the first switch comes: what it gets first are the rules as they are now.
-  const ownRules = join(options.data, 'rules')
-  await env.disk.makeFolder(ownRules).catch((error: unknown) => {
-    env.log.warn({ err: error }, 'the folder for rule files cannot be made')
-  })
-  const watcher = new RuleWatcher(env, controller, {
-    given: options.rules,
-    folders: [ownRules],
-    allowed: options.ruleFolders ?? [],
-    secret: options.data,
-    opens: options.opens === true,
-  })
-  controller.mayWatch = path => watcher.real(path)
-  controller.writeRules = (path, text) => watcher.write(path, text)
-  await watcher.start()
-  const isTold = options.opens === true || options.adopts === true
-  const storePath = join(options.data, 'store.mdb')
-  await holdLostStore(env, controller, storePath, isTold, () => watcher.closeOrOpen())
-  undo.push(async () => watcher.stop())
+  // What switches get first is what is wanted now.
+  await controller.prepare()
   const southbound = await openSouthbound(env, options.southbound, {
     switchConnected: connection => controller.switchConnected(connection),
     refused: info => controller.journal.add({ kind: 'connection-refused', ...info }),
@@ -318,21 +307,23 @@ const start = async (
 
 /** All that people have written and that may name a switch. */
 function* textsOf(controller: Controller, objects: ObjectKeeper): Generator<string> {
-  for (const { source, includes } of controller.policies.list()) {
-    yield source
-    yield* Object.values(includes ?? {})
-  }
+  for (const running of controller.functions) yield* running.texts?.() ?? []
   for (const kind of objects.kinds)
     for (const { name, spec } of objects.list(kind)) yield `${name} ${JSON.stringify(spec)}`
 }
 
-/** Databases are looked at again when services have other timeouts, or there are other switches to set them at. */
+const timeoutsOf = ({ functions }: Controller): readonly ZoneTimeouts[] =>
+  functions.flatMap(running => running.zoneTimeouts ?? [])
+
+/** Databases are looked at again when zones have other timeouts, or there are other switches to set them at. */
 const followTimeouts = (controller: Controller, setup: SwitchSetup): void => {
-  let told = { timeouts: controller.policies.timeouts, switches: 0 }
+  let told = { timeouts: timeoutsOf(controller), switches: 0 }
   controller.on('compiled', () => {
-    const { timeouts } = controller.policies
-    const switches = timeouts.zones.length === 0 ? 0 : controller.topology.current.switches.size
-    if (told.timeouts === timeouts && told.switches === switches) return
+    const timeouts = timeoutsOf(controller)
+    const isAny = timeouts.some(each => each.isAny)
+    const switches = isAny ? controller.topology.current.switches.size : 0
+    const isSame = timeouts.every((each, at) => each === told.timeouts[at])
+    if (isSame && told.switches === switches) return
     told = { timeouts, switches }
     setup.zonesChanged()
   })
@@ -345,7 +336,10 @@ const serveRyu = async (
   address: string,
 ): Promise<FastifyInstance> => {
   const endpoint = endpointOf(address, '--ryu-firewall', false)
-  const app = await createRest({ log: env.log, timers: env.timers }, [ryuRoutes(controller)])
+  const app = await createRest(
+    { log: env.log, timers: env.timers },
+    controller.functions.flatMap(running => running.sites?.ryuFirewall ?? []),
+  )
   await listening(() => app.listen(endpoint), address, '--ryu-firewall')
   return app
 }

@@ -1,12 +1,9 @@
 /** One connected switch, as the rest of the controller speaks to it. */
 
 import type { Dpid } from '../base/addresses.js'
-import type { AdmittingSwitch } from '../nfv/firewall/admission/admission.js'
-import { isPlaceCookie, placesRequest } from '../nfv/firewall/place-rows.js'
+import type { ConnectedSwitch, EndedRow } from '../nfv/function.js'
 import {
   BundleError,
-  ConnectionLost,
-  type FlowStats,
   type Message,
   monitorFlags,
   type PortDescription,
@@ -31,12 +28,12 @@ export interface SwitchHandlers {
   portRemoved(number: number): void
   /** Somebody else added, changed or removed rows; undefined: which ones is not known. */
   flowsTouched(rows: readonly TouchedRow[] | undefined): void
-  /** The row of a connection that was counted has ended. */
-  placeRemoved(row: TouchedRow & { readonly idleTimeout: number }): void
+  /** A row has ended, or somebody took it away. */
+  rowRemoved(row: EndedRow): void
   closed(reason: string): void
 }
 
-export interface AttachedSwitch extends SwitchChannel, AdmittingSwitch {
+export interface AttachedSwitch extends SwitchChannel, ConnectedSwitch {
   readonly dpid: Dpid
   readonly name: string
   readonly connection: SwitchConnection
@@ -52,14 +49,10 @@ export interface AttachedSwitch extends SwitchChannel, AdmittingSwitch {
   act(actions: readonly Action[], frame: Uint8Array, inPort?: number): void
   /** Packets of flows of hosts in table guard, by cookie. */
   hostPackets(): Promise<ReadonlyMap<bigint, bigint>>
-  /** Rows of rules with their counters, or those with one of these cookies; undefined when the connection ends before. */
-  ruleFlows(cookies?: readonly bigint[]): Promise<readonly FlowStats[] | undefined>
   /** How many octets each port has sent. */
   sentBytes(): Promise<readonly PortBytes[]>
   /** Asks to be told when somebody else changes rows; false when the switch cannot (ONF EXT-187). */
   watchFlows(): Promise<boolean>
-  /** Runs a frame through the pipeline as if it came in at the port. */
-  reinject(port: number, frame: Uint8Array): void
 }
 
 /** Hands a connection's events on, and gives the controller verbs instead of messages. */
@@ -72,10 +65,7 @@ export const attach = (connection: SwitchConnection, handlers: SwitchHandlers): 
     if (reason === 'delete') handlers.portRemoved(port.port)
     else handlers.portChanged(reportOf(port))
   })
-  connection.on('flow-removed', message => {
-    if (isPlaceCookie(message.cookie)) handlers.placeRemoved(message)
-    else handlers.flowsTouched([message])
-  })
+  connection.on('flow-removed', message => handlers.rowRemoved(message))
   connection.on('other-message', message => {
     if (message.kind === 'flow-monitor-resumed') handlers.flowsTouched(undefined)
     if (message.kind !== 'flow-monitor-reply') return
@@ -109,30 +99,14 @@ export const attach = (connection: SwitchConnection, handlers: SwitchHandlers): 
           packets.set(cookie, (packets.get(cookie) ?? 0n) + packetCount)
       return packets
     },
-    ruleFlows: async cookies => {
-      const asked: readonly Message[] = cookies?.map(rowsWithCookie) ?? [ruleRows]
-      try {
-        const replies = await Promise.all(asked.map(message => connection.request(message)))
-        return replies.flatMap(reply => (reply.kind === 'flow-stats-reply' ? reply.entries : []))
-      } catch (error) {
-        if (error instanceof ConnectionLost) return undefined
-        throw error
-      }
-    },
     sentBytes: async () => {
       const reply = await connection.request({ kind: 'port-stats-request' })
       if (reply.kind !== 'port-stats-reply') return []
       return reply.entries.map(({ port, txBytes }) => ({ port, bytes: txBytes }))
     },
-    reinject: (port, frame) => connection.send(giveBack(port, frame)),
+    reinject: (port, frame, ...marks) => connection.send(giveBack(port, frame, ...marks)),
     tell: messages => {
       for (const message of messages) connection.send(message)
-    },
-    admit: (port, ruleId, frame) =>
-      connection.send(giveBack(port, frame, load(registers.admitted, ruleId))),
-    places: async () => {
-      const reply = await connection.request(placesRequest)
-      return reply.kind === 'flow-stats-reply' ? reply.entries : []
     },
     request: message => connection.request(message),
     watchFlows: async () => {
@@ -167,18 +141,6 @@ const hostFlows: Message = {
   cookieMask: 0xffff_ffff_0000_0000n,
   match: {},
 }
-
-const ruleRows: Message = {
-  ...hostFlows,
-  tableId: 0xff,
-  cookie: cookieOf('policy', 0),
-}
-
-const rowsWithCookie = (cookie: bigint): Message => ({
-  ...ruleRows,
-  cookie,
-  cookieMask: 0xffff_ffff_ffff_ffffn,
-})
 
 /** A refused bundle is an answer; only a lost connection is a failure. */
 const refusalsOf = async (bundle: Promise<void>): Promise<readonly IndexedError[]> => {

@@ -2,9 +2,7 @@
 
 import { formatIpv4, formatMac, type Ip, parseMac, readIp } from '../base/addresses.js'
 import { Failure } from '../base/failures.js'
-import { connectionInWords } from '../nfv/firewall/asked.js'
-import { decide } from '../nfv/firewall/decide.js'
-import { type RulesAnswer, rulesAnswer } from '../nfv/firewall/trace-files.js'
+import type { Explained, Judge } from '../nfv/function.js'
 import type { Connection } from '../pipeline/connection.js'
 import {
   type Asked,
@@ -42,8 +40,9 @@ export interface TraceAnswer extends Explanation {
   /** What was asked, as it was understood. */
   readonly question: string
   readonly within?: string
-  readonly tiers?: RulesAnswer['tiers']
-  readonly audits?: RulesAnswer['audits']
+  /** And what else a function that judges says. */
+  readonly tiers?: unknown
+  readonly audits?: unknown
   readonly verified?: Verification
 }
 
@@ -53,7 +52,7 @@ export const trace = async (
   question: TraceQuestion,
 ): Promise<TraceAnswer> => {
   const topology = controller.topology.current
-  const start = startOf(topology, question)
+  const start = startOf(controller, question)
   const { fields } = start
   const text = questionText(topology, start)
   if ('because' in start)
@@ -108,16 +107,9 @@ const switchesOf = (controller: Controller) => {
   }
 }
 
-/** What the rules say of it; nothing of packets that they are not asked about. */
-const rulesOf = (
-  { policies: { resolved } }: Controller,
-  fields: Fields,
-): Pick<TraceAnswer, 'within' | 'tiers' | 'audits'> => {
-  const connection = connectionOfFields(fields)
-  if (resolved === undefined || connection === undefined) return {}
-  const { tiers, audits, within } = rulesAnswer(decide(resolved, connection))
-  return { tiers, ...(within && { within }), ...(audits.length > 0 && { audits }) }
-}
+/** What the functions that judge say of it; nothing of packets that they are not asked about. */
+const rulesOf = (controller: Controller, fields: Fields): Explained =>
+  Object.assign({}, ...controller.functions.map(({ judge }) => judge?.explain(fields) ?? {}))
 
 /** A packet and where it comes in; or why it never sets out. */
 type Start = Beginning & { readonly notes: readonly string[] } & (
@@ -125,7 +117,8 @@ type Start = Beginning & { readonly notes: readonly string[] } & (
     | { readonly because: string }
   )
 
-const startOf = (topology: Topology, question: TraceQuestion): Start => {
+const startOf = (controller: Controller, question: TraceQuestion): Start => {
+  const topology = controller.topology.current
   const { from, to, frame, at } = question
   if (frame !== undefined) return frameStart(topology, frame, at)
   if (
@@ -134,19 +127,30 @@ const startOf = (topology: Topology, question: TraceQuestion): Start => {
     (question.service ?? question.protocol) === undefined
   )
     throw new Failure('bad-request', { detail: 'Give from, to and protocol, or a frame.' })
-  return connectionStart(topology, { ...question, from, to })
+  return connectionStart(topology, { ...question, from, to }, wordsOf(controller))
+}
+
+type InWords = Judge['connection']
+
+/** Words are those of the function that judges. */
+const wordsOf = (controller: Controller): InWords => {
+  const judge = controller.functions.flatMap(running => running.judge ?? [])[0]
+  if (judge) return judge.connection
+  return () => {
+    throw new Error('Nothing here judges connections: give protocol and ports instead of service.')
+  }
 }
 
 type Ends = TraceQuestion & { readonly from: string; readonly to: string }
 
-const connectionStart = (topology: Topology, question: Ends): Start => {
+const connectionStart = (topology: Topology, question: Ends, inWords: InWords): Start => {
   const from = theHost(topology, question.from)
   if (from === undefined) throw new Failure('no-such-host', { name: question.from })
   const to = receiverNamed(topology, question.to, from)
   if (to === from && question.via === undefined)
     throw new Failure('bad-request', { detail: sameHost(question.from, question.to) })
   const { source, destination } = addresses(question, from, to)
-  const connection = connectionOfQuestion(question, source, destination)
+  const connection = connectionOfQuestion(question, inWords, source, destination)
   const via = question.via === undefined ? undefined : macNamed(topology, question.via, from)
   const next = nextHopOf(topology, from, { source, destination, to, via })
   const tag = membershipsOf(topology.networks).tagAt(from.at, from.network)
@@ -178,6 +182,7 @@ const macNamed = (topology: Topology, text: string, from: Host): number => {
 
 const connectionOfQuestion = (
   { service, protocol = 'icmp', sourcePort, destinationPort }: TraceQuestion,
+  inWords: InWords,
   source: Ip,
   destination: Ip,
 ): Connection => {
@@ -187,7 +192,7 @@ const connectionOfQuestion = (
       ...(sourcePort !== undefined && { sourcePort }),
       ...(destinationPort !== undefined && { destinationPort }),
     })
-  const connection = asDetail(() => connectionInWords(source, destination, service))
+  const connection = asDetail(() => inWords(source, destination, service))
   return sourcePort === undefined ? connection : { ...connection, sourcePort }
 }
 

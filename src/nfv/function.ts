@@ -2,15 +2,21 @@
  * What a network function is to the rest of sluice. The reconciler knows sections and what is said of them here; it
  * never asks whose they are.
  */
-import type { Clock, Random, Timers } from '../base/env.js'
+import type { Dpid, Ip } from '../base/addresses.js'
+import type { Env } from '../base/env.js'
 import type { Kind } from '../base/kind.js'
-import type { Message } from '../openflow/index.js'
-import type { Match } from '../openflow/values.js'
+import type { Store } from '../base/store.js'
+import type { Message, Reply } from '../openflow/index.js'
+import type { Action, Match } from '../openflow/values.js'
+import type { Connection } from '../pipeline/connection.js'
 import type { Fields } from '../pipeline/packet.js'
-import type { Flow, Section } from '../pipeline/program.js'
+import type { Flow, OwnerKind, Refusal, Section } from '../pipeline/program.js'
 import type { PuntReason } from '../pipeline/userdata.js'
 import type { PortRef, Switch, Topology } from '../topology/model.js'
 import type { NetworkEvent, TopologyService } from '../topology/topology.js'
+import type { Lack } from './lack.js'
+import type { Families, Sample } from './metrics.js'
+import type { Rights, Routes } from './requests.js'
 
 /** What is about to change on one switch, as far as functions look at it. */
 export interface RowChange {
@@ -57,12 +63,56 @@ export interface View {
   readonly items: () => readonly Readonly<Record<string, unknown>>[]
 }
 
+/** What the operator said at the start that functions may ask about. */
+export interface Given {
+  /** The data folder: what is below it is nobody's business but the controller's. */
+  readonly data: string
+  /** Rule files and folders whose edits are put in force as they come. */
+  readonly rules: readonly string[]
+  /** Folders below which policies may name rule files to be watched, besides those of `rules`. */
+  readonly ruleFolders: readonly string[]
+  /** What is missing or wrong at the start, and was never in force, leaves everything open. */
+  readonly opens: boolean
+  /** Switches that hold rows of another store are taken. */
+  readonly adopts: boolean
+}
+
+/** A connected switch. */
+export interface ConnectedSwitch {
+  readonly dpid: Dpid
+  /** @throws {ConnectionLost} when it goes before it answers @throws {SwitchError} when it refuses */
+  request(message: Message): Promise<Reply>
+  /** Sends messages to which there is no answer. */
+  tell(messages: readonly Message[]): void
+  /**
+   * Runs a frame through the pipeline as if it came in at the port now.
+   *
+   * @param marks what is true of it before the first table
+   */
+  reinject(port: number, frame: Uint8Array, ...marks: readonly Action[]): void
+}
+
+/** A row that a switch says is gone. */
+export interface EndedRow {
+  readonly tableId: number
+  readonly priority: number
+  readonly cookie: bigint
+  readonly match: Match
+  readonly idleTimeout: number
+}
+
 /** What a function works with. */
-export interface FunctionHost {
-  readonly clock: Clock
-  readonly timers: Timers
-  readonly random: Random
+export interface FunctionHost extends Env {
+  readonly store: Store
   readonly topology: TopologyService
+  /** Absent where nobody started a program, as in a test. */
+  readonly given?: Given
+  /** Control sockets of ovs-vswitchd on this machine, and folders that hold them. */
+  readonly openvswitch: readonly string[]
+  /** The revision that will hold what is known now. */
+  readonly nextRevision: number
+  switch(dpid: string): ConnectedSwitch | undefined
+  switches(): readonly ConnectedSwitch[]
   /** Asks for a compile at the end of this turn. */
   changed(): void
   tell(event: NetworkEvent): void
@@ -70,29 +120,96 @@ export interface FunctionHost {
   send(at: PortRef, frame: Uint8Array): void
   /** Gives a frame back to the pipeline of a switch, as if it came in at the port now. */
   reinject(at: PortRef, frame: Uint8Array): void
+  /** Conntrack took a TCP segment for invalid: its sender may leave checksums to a network card. */
+  invalid(at: PortRef, frame: Uint8Array): void
   /** Resolves when what is known now is in the switches, or they do not say so in time. */
   programmed(): Promise<void>
+  /** Whether every connected switch has confirmed a revision by then, or one switch has without refusing anything. */
+  confirmed(revision: number, timeoutMillis: number, dpid?: Dpid): Promise<boolean>
+  /** Switches that should have a revision and do not. @param owners whose refused flows count */
+  lacking(revision: number, owners: ReadonlySet<OwnerKind>): readonly Lack[]
+  /** Whether what only its database can set has been set at a switch; undefined when that is not reached. */
+  setupOf(dpid: Dpid): 'right' | 'pending' | undefined
+}
+
+/** How long connections may be silent in zones of a switch: what only its database can set. */
+export interface ZoneTimeouts {
+  readonly isAny: boolean
+  /** @param switchIndex the number that the topology gave the switch */
+  of(switchIndex: number): readonly { readonly zone: number; readonly seconds: number }[]
+}
+
+/** What a function that judges connections says of them, for `trace`. */
+export interface Judge {
+  /** What its rules say of a packet, beside the way that it takes; undefined when they are not asked about such packets. */
+  explain(fields: Fields): Explained | undefined
+  /** A connection in the words of the function's language. @throws {Error} with the right form when they are none */
+  connection(source: Ip, destination: Ip, words: string): Connection
+}
+
+export interface Explained {
+  /** What it allows only so many of, or only so fast. */
+  readonly within?: string
+  readonly [member: string]: unknown
 }
 
 /** A function while it runs. */
 export interface RunningFunction {
   readonly punts?: PuntHandlers
   readonly views?: readonly View[]
-  /** What its switches should hold: nothing is sent, and nothing else is looked at. */
-  compile(topology: Topology): SectionsOf
+  /** Its part of the API. */
+  readonly routes?: readonly Routes[]
+  /** Paths of other systems, each set for an address of its own. */
+  readonly sites?: Readonly<Record<string, Routes>>
+  /** Nothing that it cannot read may pass. */
+  readonly isJudging?: boolean
+  readonly judge?: Judge
+  /** Another object whenever they are others. */
+  readonly zoneTimeouts?: ZoneTimeouts
+  /**
+   * What its switches should hold: nothing is sent, and nothing else is looked at.
+   *
+   * @param revision that holds it
+   */
+  compile(topology: Topology, revision: number): SectionsOf
   /** Takes over all objects of one of its kinds; they replace those of before. */
   declare?(kind: string, objects: readonly DeclaredObject[]): void
   state?(kind: string, name: string): ObjectState | undefined
   /** Something of the network is another: a compile is asked for already. */
   networkChanged?(): void
+  /** What switches know of connections may be out of date; a compile follows. */
+  connectionsUncertain?(): void
+  switchConnected?(self: ConnectedSwitch): void
+  switchClosed?(dpid: Dpid): void
+  switchForgotten?(dpid: Dpid): void
+  /** The operator took a switch with rows of another store. */
+  switchAdopted?(): void
+  /** A row that the function had put while it runs is gone. */
+  rowEnded?(dpid: Dpid, row: EndedRow): void
+  /** Rows are about to go, with what they have counted; waited for. Never rejects. */
+  beforeRowsGo?(dpid: Dpid, cookies: ReadonlySet<bigint>): Promise<void>
+  /** A switch would not take a row; of anybody's. */
+  refused?(dpid: Dpid, refusal: Refusal): void
+  /** Why it does not do what is asked of it, a sentence each. */
+  notReady?(): readonly string[]
+  samples?(): Iterable<Sample>
+  /** What people have written that may name switches. */
+  texts?(): Iterable<string>
+  /** Waited for before the first switch is let in. */
+  prepare?(): Promise<void>
   start?(): void
-  stop?(): void
+  stop?(): void | Promise<void>
 }
 
 /** A network function: what holds for its rows, what people declare of it, and how it is made. */
 export interface NetworkFunction extends FunctionRows {
   readonly kinds?: readonly Kind[]
-  readonly create?: (host: FunctionHost) => RunningFunction
+  /** Who may use its routes. */
+  readonly rights?: Rights
+  readonly metrics?: Families
+  /** It brings what stands between `track` and `forward`; without such a function packets go from one to the other. */
+  readonly tracks?: boolean
+  readonly create?: (host: FunctionHost) => RunningFunction | Promise<RunningFunction>
 }
 
 /** The sections of a function for one switch: the same array as long as they are the same. */

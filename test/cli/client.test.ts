@@ -5,8 +5,8 @@ import t, { type Test } from 'tap'
 import { SimulatedEnv } from '../../src/base/simulated-env.js'
 import { Client } from '../../src/cli/client.js'
 import { formatColumns } from '../../src/cli/columns.js'
-import { waitSeconds } from '../../src/controller/rest/schemas.js'
 import { createRest } from '../../src/controller/rest/server.js'
+import { waitSeconds } from '../../src/nfv/request-schemas.js'
 
 /** A server that does this with each connection that has asked something. */
 const serving = async (t: Test, answer: (socket: Socket) => void): Promise<Client> => {

@@ -4,15 +4,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { type AuditContent, ChainCheck } from '../../src/base/audit-chain.js'
-import { CollectingLog } from '../../src/base/log.js'
-import { realEnv } from '../../src/base/real-env.js'
-import { Audit } from '../../src/controller/rights/audit.js'
 import {
   bounded,
   memberDifference,
   policyDifference,
   textDifference,
-} from '../../src/controller/rights/differences.js'
+} from '../../src/base/differences.js'
+import { CollectingLog } from '../../src/base/log.js'
+import { realEnv } from '../../src/base/real-env.js'
+import { Audit } from '../../src/controller/rights/audit.js'
 import { sluice } from '../cli/in-process.js'
 import { until } from '../until.js'
 import { office } from './office.js'

@@ -3,7 +3,9 @@
 import { CollectingLog } from '../../src/base/log.js'
 import { realEnv } from '../../src/base/real-env.js'
 import { Guard } from '../../src/controller/rights/guard.js'
-import { type Rights, rights } from '../../src/controller/rights/rights.js'
+import { rightsWith } from '../../src/controller/rights/rights.js'
+import { functions } from '../../src/nfv/functions.js'
+import type { Rights } from '../../src/nfv/requests.js'
 
 const env = realEnv(new CollectingLog())
 
@@ -14,5 +16,5 @@ export const guardOf = (firstToken: string, more: Rights = {}): Guard =>
     clock: env.clock,
     timers: { every: () => () => undefined },
     firstToken,
-    rights: { ...rights, ...more },
+    rights: { ...rightsWith(functions), ...more },
   })

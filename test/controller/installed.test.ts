@@ -2,13 +2,16 @@
  * `installed` is said when every switch that should have it has confirmed it, and not before: with a switch that is cut
  * off, hangs, refuses, or cannot be read; of policies and of every declared kind; and `/readyz` knows.
  */
+
 import t, { type Test } from 'tap'
 import { Declared } from '../../src/controller/declared/declared.js'
 import { hostKind, networkKind, portKind } from '../../src/controller/declared/kinds.js'
 import { ObjectKeeper } from '../../src/controller/objects/objects.js'
 import { notReady } from '../../src/controller/readiness.js'
-import { policyItem, switchItems } from '../../src/controller/rest/views.js'
+import { switchItems } from '../../src/controller/rest/views.js'
+import { policyItem } from '../../src/nfv/firewall/rest/policy-items.js'
 import type { SimulatedSwitch } from '../../src/sim/switch.js'
+import { firewallOf } from '../firewall-of.js'
 import { ring, switchesOf, Whole } from '../topology/whole.js'
 
 type Received = Parameters<SimulatedSwitch['received']>
@@ -60,7 +63,7 @@ const begin = async (t: Test) => {
   const { controller } = whole
   const apply = async (source: string) => {
     await whole.during(
-      controller.policies.apply([{ name: 'p', source }], controller.topology.current),
+      firewallOf(controller).policies.apply([{ name: 'p', source }], controller.topology.current),
     )
     await whole.env.advance(300)
   }
@@ -71,19 +74,22 @@ for (const [fault, { begin: fail, says }] of Object.entries(faults)) {
   t.test(`a policy is not installed while a switch is ${fault}`, async t => {
     const { whole, controller, apply } = await begin(t)
     await apply('default allow\n')
-    t.match(policyItem(controller, 'p'), { state: 'installed' })
+    t.match(policyItem(firewallOf(controller), 'p'), { state: 'installed' })
     t.same(notReady(controller), [])
     fail(whole.network.switches.get('s1')!)
     await whole.env.advance(8_000)
     await apply('default drop\n')
     for (const wait of [0, 10_000, 60_000]) {
       await whole.env.advance(wait)
-      const { state, reason } = policyItem(controller, 'p') as { state: string; reason?: string }
+      const { state, reason } = policyItem(firewallOf(controller), 'p') as {
+        state: string
+        reason?: string
+      }
       t.match(state, /^(pending|degraded|failed)$/, `${fault}, ${wait} ms later`)
       t.match(reason, says)
     }
     t.match(notReady(controller).join(), /not installed everywhere: switch s1/)
-    const wait = whole.during(controller.policiesInstalled(3_000))
+    const wait = whole.during(firewallOf(controller).installed(3_000))
     if (fault !== 'refusing') t.equal(await wait, false, 'who waits is not told otherwise')
     await wait
   })
@@ -124,17 +130,20 @@ t.test('a switch comes back, and has it; one that is forgotten need not have it'
   self.disconnect()
   await whole.env.advance(8_000)
   await apply('default drop\n')
-  t.match(policyItem(controller, 'p'), { state: 'degraded', reason: 's1 is not connected' })
+  t.match(policyItem(firewallOf(controller), 'p'), {
+    state: 'degraded',
+    reason: 's1 is not connected',
+  })
   self.connect({ host: '127.0.0.1', port: 6653 })
   await whole.env.advance(3_000)
-  t.match(policyItem(controller, 'p'), { state: 'installed' })
+  t.match(policyItem(firewallOf(controller), 'p'), { state: 'installed' })
   self.disconnect()
   await whole.env.advance(8_000)
   await apply('default allow\n')
-  t.match(policyItem(controller, 'p'), { state: 'degraded' })
+  t.match(policyItem(firewallOf(controller), 'p'), { state: 'degraded' })
   controller.topology.forget(self.dpid, 'by hand')
   await whole.env.advance(1_000)
-  t.match(policyItem(controller, 'p'), { state: 'installed' })
+  t.match(policyItem(firewallOf(controller), 'p'), { state: 'installed' })
   t.same(notReady(controller), [])
 })
 
@@ -143,7 +152,7 @@ t.test('with no switch that has it, it is pending', async t => {
   for (const self of whole.network.switches.values()) self.disconnect()
   await whole.env.advance(8_000)
   await apply('default drop\n')
-  t.match(policyItem(controller, 'p'), {
+  t.match(policyItem(firewallOf(controller), 'p'), {
     state: 'pending',
     reason: 's1 is not connected; s2 is not connected; s3 is not connected',
   })

@@ -1,14 +1,14 @@
 /** Figures for Prometheus: of every switch, link and rule, in its text format, and with an end. */
+
 import { readFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
-import {
-  families,
-  formatSamples,
-  maxSeries,
-  type Sample,
-} from '../../src/controller/metrics/families.js'
+import { familiesWith, formatSamples, maxSeries } from '../../src/controller/metrics/families.js'
+import { functions } from '../../src/nfv/functions.js'
+import type { Sample } from '../../src/nfv/metrics.js'
 import { until } from '../until.js'
 import { office } from './office.js'
+
+const families = familiesWith(functions)
 
 /** A strict reader of the format: each line is right, each series there once. */
 const read = (t: Test, text: string): ReadonlyMap<string, number> => {
@@ -66,7 +66,9 @@ t.test('a whole network, as it is', async t => {
 })
 
 t.test('what is told is in the table, what is in the table is told somewhere', async t => {
-  const source = readFileSync('src/controller/metrics/metrics.ts', 'utf8')
+  const source = ['src/controller/metrics/metrics.ts', 'src/nfv/firewall/metrics.ts']
+    .map(path => readFileSync(path, 'utf8'))
+    .join('\n')
   for (const name of Object.keys(families)) t.ok(source.includes(`'${name}'`), name)
   for (const path of ['contrib/prometheus/alerts.yaml', 'contrib/grafana/sluice.json'])
     for (const [name] of readFileSync(path, 'utf8').matchAll(/\bsluice_\w+/g))
@@ -74,11 +76,14 @@ t.test('what is told is in the table, what is in the table is told somewhere', a
 })
 
 t.test('names of people are quoted, and there is an end to how many', async t => {
-  const text = formatSamples([
-    ['sluice_switch_flows', 1, 'a"b\\c\nd', '1'],
-    ['sluice_rule_packets_total', 1, 'p', 'r'],
-    ['sluice_rule_packets_total', 2, 'p', 'r'],
-  ])
+  const text = formatSamples(
+    [
+      ['sluice_switch_flows', 1, 'a"b\\c\nd', '1'],
+      ['sluice_rule_packets_total', 1, 'p', 'r'],
+      ['sluice_rule_packets_total', 2, 'p', 'r'],
+    ],
+    families,
+  )
   t.match(text, 'sluice_switch_flows{switch="a\\"b\\\\c\\nd",dpid="1"} 1')
   t.match(text, 'sluice_rule_packets_total{policy="p",rule="r"} 3', 'added, not told twice')
   read(t, text)
@@ -86,9 +91,14 @@ t.test('names of people are quoted, and there is an end to how many', async t =>
     { length: maxSeries + 500 },
     (_, n): Sample => ['sluice_rule_bytes_total', 2, 'p', `r${n}`],
   )
-  const found = read(t, formatSamples(many))
+  const found = read(t, formatSamples(many, families))
   t.equal(found.size, maxSeries + 1)
   t.equal(found.get('sluice_rule_bytes_total{policy="(others)",rule="(others)"}'), 1_000)
   const gauges = many.map((_, n): Sample => ['sluice_switch_flows', 1, 's', `${n}`])
-  t.equal(read(t, formatSamples(gauges)).size, maxSeries)
+  t.equal(read(t, formatSamples(gauges, families)).size, maxSeries)
+  t.throws(
+    () => formatSamples([['sluice_nothing', 1]], families),
+    /no family/,
+    'a figure that nobody has declared',
+  )
 })

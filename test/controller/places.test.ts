@@ -28,11 +28,11 @@ class Desk {
     const dpid = `s${index}`
     this.told.set(dpid, [])
     return {
-      dpid,
+      dpid: dpid as Dpid,
       zone: zoneOf(index, slot),
       tell: (messages: readonly Message[]) => this.told.get(dpid)!.push(...messages),
-      admit: () => this.admitted.push(dpid),
-      places: async () => [],
+      reinject: () => this.admitted.push(dpid),
+      request: async () => ({ kind: 'flow-stats-reply', entries: [] }) as never,
     }
   })
   readonly admission = new Admission(realEnv(new CollectingLog()), {

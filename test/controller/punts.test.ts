@@ -1,4 +1,5 @@
 /** What a switch sends to the controller and gets back is not sent up for the same reason again. */
+
 import t from 'tap'
 import type { Ipv4, Ipv6 } from '../../src/base/addresses.js'
 import type { Action } from '../../src/openflow/values.js'
@@ -6,6 +7,7 @@ import { buildFrame } from '../../src/pipeline/build.js'
 import type { Flow } from '../../src/pipeline/program.js'
 import { registers } from '../../src/pipeline/registers.js'
 import { readUserdata, returnedReasons } from '../../src/pipeline/userdata.js'
+import { firewallOf } from '../firewall-of.js'
 import { dpidOf } from '../topology/networks.js'
 import { end, switchNames, Whole } from '../topology/whole.js'
 
@@ -22,7 +24,8 @@ const begin = async (source?: string) => {
   })
   for (const name of ['h1', 'h2']) whole.host(name).announce()
   await whole.env.advance(1_000)
-  const { policies, topology } = whole.controller
+  const { policies } = firewallOf(whole.controller)
+  const { topology } = whole.controller
   if (source !== undefined)
     await whole.during(policies.apply([{ name: 'p', source }], topology.current))
   await whole.env.advance(1_000)

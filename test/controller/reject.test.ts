@@ -1,8 +1,10 @@
 /** A rejected packet is answered in the network in which it came, where it came in. */
+
 import t from 'tap'
 import type { Ipv4 } from '../../src/base/addresses.js'
 import { buildFrame } from '../../src/pipeline/build.js'
 import { type Fields, readPacket } from '../../src/pipeline/packet.js'
+import { firewallOf } from '../firewall-of.js'
 import { dpidOf } from '../topology/networks.js'
 import { end, switchNames, tap, Whole } from '../topology/whole.js'
 
@@ -17,7 +19,8 @@ t.test('an answer has the tag of the question', async t => {
       { name: 'h2', mac: '02:00:00:00:00:0b' as never, ip: '10.0.0.11' as Ipv4, at: end('s1', 10) },
     ],
   })
-  const { policies, topology } = whole.controller
+  const { policies } = firewallOf(whole.controller)
+  const { topology } = whole.controller
   const at = (port: number) => ({ at: { dpid: dpidOf(1), port } })
   topology.declareNetworks([
     { number: 1, name: 'default' },

@@ -1,4 +1,5 @@
 /** Who may do what: every route of the router, with every role; and each guard, with what happens without it. */
+
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -11,19 +12,16 @@ import { askWeb, type TrustOptions } from '../../src/base/web-client.js'
 import { run } from '../../src/controller/main.js'
 import type { RestSettings } from '../../src/controller/rest/listeners.js'
 import { createRest } from '../../src/controller/rest/server.js'
-import {
-  isNamedBy,
-  rightOf,
-  rights,
-  rightsOfViews,
-  roles,
-} from '../../src/controller/rights/rights.js'
+import { rightOf, rightsOfViews, rightsWith, roles } from '../../src/controller/rights/rights.js'
 import { Tokens } from '../../src/controller/rights/tokens.js'
 import { MemoryStore } from '../../src/controller/store/memory-store.js'
+import { functions } from '../../src/nfv/functions.js'
+import { isNamedBy } from '../../src/nfv/requests.js'
 import { Authority } from '../certificates.js'
 import { until } from '../until.js'
 import { guardOf } from './first-token.js'
 
+const rights = rightsWith(functions)
 const folder = mkdtempSync(join(tmpdir(), 'sluice-rights-'))
 t.teardown(() => rmSync(folder, { recursive: true, force: true }))
 const ours = new Authority(folder, 'ours')

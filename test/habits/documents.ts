@@ -1,10 +1,11 @@
 /** Documents that are written from tables of the code. `npm run docs` writes them; a test fails when one is behind. */
 
 import { failures } from '../../src/base/failures.js'
-import { families, maxSeries } from '../../src/controller/metrics/families.js'
-import { rights, roles } from '../../src/controller/rights/rights.js'
+import { familiesWith, maxSeries } from '../../src/controller/metrics/families.js'
+import { rightsWith, roles } from '../../src/controller/rights/rights.js'
 import { grammar } from '../../src/nfv/firewall/grammar.js'
 import { policyDocument } from '../../src/nfv/firewall/schema.js'
+import { functions } from '../../src/nfv/functions.js'
 import { label, registers } from '../../src/pipeline/registers.js'
 import { tables } from '../../src/pipeline/tables.js'
 import { wireReference } from './wire-reference.js'
@@ -52,7 +53,7 @@ ${bitsOf(label)}
 
 const rightsPage = (): string => `# Who may do what
 
-Written from \`src/controller/rights/rights.ts\`; do not edit it here. How tokens and certificates are made: [service.md](service.md).
+Written from \`src/controller/rights/rights.ts\` and what network functions bring; do not edit it here. How tokens and certificates are made: [service.md](service.md).
 
 A role ${Object.entries(roles)
   .map(([name, what]) => `**${name}** ${what}`)
@@ -62,7 +63,7 @@ A role ${Object.entries(roles)
 
 ${table(
   ['route', ...Object.keys(roles)],
-  Object.entries(rights).map(([route, right]) => [
+  Object.entries(rightsWith(functions)).map(([route, right]) => [
     `\`${route}\``,
     ...Object.keys(roles).map(role =>
       right === 'public' ? 'everybody' : right.some(each => each === role) ? 'yes' : '',
@@ -73,11 +74,11 @@ ${table(
 
 const metricsPage = (): string => `# Metrics
 
-Written from \`src/controller/metrics/families.ts\`; do not edit it here. \`GET /metrics\` answers in the text format of Prometheus to whoever may read ([service.md](service.md)). Of one name there are ${maxSeries} series at most: counters that are more are added up under \`(others)\`, gauges are left out.
+Written from \`src/controller/metrics/families.ts\` and what network functions measure; do not edit it here. \`GET /metrics\` answers in the text format of Prometheus to whoever may read ([service.md](service.md)). Of one name there are ${maxSeries} series at most: counters that are more are added up under \`(others)\`, gauges are left out.
 
 ${table(
   ['name', 'type', 'labels', 'means'],
-  Object.entries(families).map(([name, { type, labels, help }]) => [
+  Object.entries(familiesWith(functions)).map(([name, { type, labels, help }]) => [
     `\`${name}\``,
     type,
     labels.join(', '),

@@ -7,9 +7,11 @@ import t from 'tap'
 import { mistakeText, schemaMistakes } from '../../src/base/schema-mistakes.js'
 import { configSchema } from '../../src/controller/config.js'
 import { hostKind, intentKind, networkKind, portKind } from '../../src/controller/declared/kinds.js'
-import * as rest from '../../src/controller/rest/schemas.js'
+import * as requests from '../../src/controller/rest/schemas.js'
 import { switchKind } from '../../src/controller/switch-setup/kind.js'
+import * as policies from '../../src/nfv/firewall/rest/schemas.js'
 import { functions } from '../../src/nfv/functions.js'
+import * as common from '../../src/nfv/request-schemas.js'
 
 interface Schema {
   readonly type?: string
@@ -20,6 +22,8 @@ interface Schema {
   readonly properties?: Readonly<Record<string, Schema>>
   readonly patternProperties?: Readonly<Record<string, Schema>>
 }
+
+const rest = { ...common, ...requests, ...policies }
 
 const schemas: Readonly<Record<string, unknown>> = {
   ...Object.fromEntries(Object.entries(rest).filter(([, each]) => typeof each === 'object')),

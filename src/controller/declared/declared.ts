@@ -4,6 +4,8 @@
  */
 
 import { type Dpid, formatMac, parseMac, readIp } from '../../base/addresses.js'
+import type { Lack } from '../../nfv/lack.js'
+import { lackState, lackText } from '../../nfv/lack.js'
 import type { Entry } from '../../topology/intents/entries.js'
 import type { Intent } from '../../topology/intents/intent.js'
 import {
@@ -17,7 +19,6 @@ import {
 import { portsNamed } from '../../topology/names.js'
 import type { DeclaredPort } from '../../topology/port-reports.js'
 import type { TopologyService } from '../../topology/topology.js'
-import { type Lack, lackState, lackText } from '../lacking.js'
 import type { ObjectKeeper, StoredObject } from '../objects/objects.js'
 import {
   type HostSpec,

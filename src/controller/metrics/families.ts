@@ -1,13 +1,10 @@
+import type { NetworkFunction } from '../../nfv/function.js'
+import type { Families, Family, Sample } from '../../nfv/metrics.js'
+
 /**
  * The metrics of `/metrics`, each with what it means; docs/metrics.md is written from this table, and what is not in it is
  * not served. Labels are of what the network has, and there is an end to how many: `maxSeries`.
  */
-export interface Family {
-  readonly type: 'counter' | 'gauge'
-  readonly help: string
-  readonly labels: readonly string[]
-}
-
 /** Of one family; what is more is added up under the label values `(others)` where adding makes sense, or left out. */
 export const maxSeries = 2_000
 
@@ -35,30 +32,25 @@ export const families = {
   sluice_link_round_trip_seconds:        { type: 'gauge',   labels: ['from', 'to'],     help: 'round trip of probes, from SWITCH:PORT to SWITCH:PORT' },
   sluice_link_utilisation_ratio:         { type: 'gauge',   labels: ['from', 'to'],     help: 'share of what the link can carry, 0 to 1, where it is known' },
   sluice_hosts:                          { type: 'gauge',   labels: [],                 help: 'hosts that are known' },
-  sluice_policies:                       { type: 'gauge',   labels: [],                 help: 'policies in force' },
-  sluice_rule_packets_total:             { type: 'counter', labels: ['policy', 'rule'], help: 'packets that asked and were decided by the rule' },
-  sluice_rule_bytes_total:               { type: 'counter', labels: ['policy', 'rule'], help: 'octets of these' },
   sluice_punts_total:                    { type: 'counter', labels: ['kind'],           help: 'packets that came up from switches and were looked at' },
   sluice_punts_dropped_total:            { type: 'counter', labels: ['kind'],           help: 'packets that came up beyond the limit of their switch, and were not' },
   sluice_api_requests_total:             { type: 'counter', labels: ['route', 'code'],  help: 'answers of the API by route and status (2xx, 4xx, 5xx)' },
   sluice_api_seconds_total:              { type: 'counter', labels: ['route'],          help: 'time from request to answer, added up' },
-} as const satisfies Readonly<Record<string, Family>>
+} as const satisfies Families
 
 export type FamilyName = keyof typeof families
 
-/** A value, with the values of the labels of its family in their order. */
-export type Sample = readonly [name: FamilyName, value: number, ...labels: readonly string[]]
-
 /** The text format of Prometheus, version 0.0.4. */
-export const formatSamples = (samples: Iterable<Sample>): string => {
-  const byFamily = new Map<FamilyName, Sample[]>()
+export const formatSamples = (samples: Iterable<Sample>, known: Families): string => {
+  const byFamily = new Map<string, Sample[]>()
   for (const sample of samples) {
+    if (!Object.hasOwn(known, sample[0])) throw new TypeError(`no family ${sample[0]}`)
     const list = byFamily.get(sample[0])
     if (list) list.push(sample)
     else byFamily.set(sample[0], [sample])
   }
   const parts: string[] = []
-  for (const [name, family] of Object.entries(families) as [FamilyName, Family][]) {
+  for (const [name, family] of Object.entries(known)) {
     const list = bounded(family, byFamily.get(name) ?? [])
     if (list.length === 0) continue
     parts.push(`# HELP ${name} ${escaped(family.help)}`, `# TYPE ${name} ${family.type}`)
@@ -72,7 +64,7 @@ export const formatSamples = (samples: Iterable<Sample>): string => {
 
 /** Of two with the same labels the values are added: a scrape with one of them twice would be refused as a whole. */
 const bounded = ({ type, labels }: Family, samples: readonly Sample[]): readonly Sample[] => {
-  const merged = new Map<string, [FamilyName, number, ...string[]]>()
+  const merged = new Map<string, [string, number, ...string[]]>()
   const others = labels.map(() => '(others)')
   for (const [name, value, ...values] of samples) {
     const key = JSON.stringify(values)
@@ -89,3 +81,7 @@ const bounded = ({ type, labels }: Family, samples: readonly Sample[]): readonly
 
 const escaped = (text: string): string => text.replaceAll('\\', '\\\\').replaceAll('\n', '\\n')
 const quoted = (text: string): string => escaped(text).replaceAll('"', '\\"')
+
+/** With what functions measure. */
+export const familiesWith = (list: readonly Pick<NetworkFunction, 'metrics'>[]): Families =>
+  Object.assign({ ...families }, ...list.map(each => each.metrics))

@@ -2,10 +2,11 @@
 import type { FastifyInstance } from 'fastify'
 import type { Clock } from '../../base/env.js'
 import type { ProcessWatch } from '../../base/process-figures.js'
+import type { Families, Sample } from '../../nfv/metrics.js'
 import type { Controller } from '../controller.js'
 import { notReady } from '../readiness.js'
 import { linkItems, switchItems } from '../rest/views.js'
-import { type FamilyName, formatSamples, type Sample } from './families.js'
+import { type FamilyName, familiesWith, formatSamples } from './families.js'
 
 export class Metrics {
   readonly #controller: Controller
@@ -15,7 +16,10 @@ export class Metrics {
   readonly #requests = new Map<string, number>()
   readonly #seconds = new Map<string, number>()
 
+  readonly #families: Families
+
   constructor(controller: Controller, watch: Pick<ProcessWatch, 'figures'>, version: string) {
+    this.#families = familiesWith(controller.list)
     this.#controller = controller
     this.#watch = watch
     this.#version = version
@@ -38,11 +42,11 @@ export class Metrics {
   }
 
   text(): string {
-    return formatSamples(this.#samples())
+    return formatSamples(this.#samples(), this.#families)
   }
 
   *#samples(): Generator<Sample> {
-    const { store, topology, policies, puntCounts } = this.#controller
+    const { store, topology, puntCounts } = this.#controller
     yield ['sluice_build_info', 1, this.#version]
     yield ['sluice_ready', notReady(this.#controller).length === 0 ? 1 : 0]
     yield* this.#process()
@@ -53,12 +57,7 @@ export class Metrics {
     yield* this.#switches()
     yield* this.#links()
     yield ['sluice_hosts', topology.current.hosts.size]
-    yield ['sluice_policies', policies.list().length]
-    for (const { rule } of policies.rules()) {
-      const count = this.#controller.ruleCounters.get(rule.id)
-      yield ['sluice_rule_packets_total', count?.hits ?? 0, rule.policy, rule.name]
-      yield ['sluice_rule_bytes_total', count?.bytes ?? 0, rule.policy, rule.name]
-    }
+    for (const running of this.#controller.functions) yield* running.samples?.() ?? []
     for (const [kind, { taken, dropped }] of puntCounts) {
       yield ['sluice_punts_total', taken, kind]
       yield ['sluice_punts_dropped_total', dropped, kind]
@@ -70,7 +69,7 @@ export class Metrics {
     yield* counted('sluice_api_seconds_total', this.#seconds)
   }
 
-  *#process(): Generator<Sample> {
+  *#process(): Generator<Sample<FamilyName>> {
     const { cpuSeconds, residentBytes, heapBytes, delays } = this.#watch.figures
     yield ['sluice_process_cpu_seconds_total', cpuSeconds]
     yield ['sluice_process_resident_bytes', residentBytes]
@@ -80,7 +79,7 @@ export class Metrics {
     yield ['sluice_event_loop_delay_seconds', delays.worst, '1']
   }
 
-  *#switches(): Generator<Sample> {
+  *#switches(): Generator<Sample<FamilyName>> {
     const states = ['installed', 'pending', 'degraded', 'not-master', 'not-adopted', 'disconnected']
     const byState = new Map(states.map(state => [state, 0]))
     for (const each of switchItems(this.#controller)) {
@@ -100,7 +99,7 @@ export class Metrics {
     yield* counted('sluice_switches', byState)
   }
 
-  *#links(): Generator<Sample> {
+  *#links(): Generator<Sample<FamilyName>> {
     const links = linkItems(this.#controller)
     yield ['sluice_links', links.length]
     for (const { from, to, rttMillis, utilisation } of links) {
@@ -127,6 +126,9 @@ const add = (counts: Map<string, number>, key: string, more: number): void => {
   counts.set(key, (counts.get(key) ?? 0) + more)
 }
 
-function* counted(name: FamilyName, counts: ReadonlyMap<string, number>): Generator<Sample> {
+function* counted(
+  name: FamilyName,
+  counts: ReadonlyMap<string, number>,
+): Generator<Sample<FamilyName>> {
   for (const [key, count] of counts) yield [name, count, key]
 }

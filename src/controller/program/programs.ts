@@ -2,7 +2,7 @@
 import type { Dpid } from '../../base/addresses.js'
 import { areSame } from '../../base/same.js'
 import type { SectionsOf } from '../../nfv/function.js'
-import type { Section } from '../../pipeline/program.js'
+import { flow, type Section, section } from '../../pipeline/program.js'
 import type { Topology } from '../../topology/model.js'
 
 /** The array of before for every switch whose sections are all the same, so that nothing is compared again. */
@@ -18,19 +18,29 @@ export const sameWhereUnchanged = (
   return before
 }
 
+/** Where no function tracks connections. */
+export const untracked: Section = section('untracked', {
+  flows: [
+    flow('track', 0, {}, { goto: 'forward' }, 'nothing here judges connections', {
+      kind: 'base',
+      name: 'untracked',
+    }),
+  ],
+})
+
 interface Combined {
   readonly added: readonly (readonly Section[])[]
   readonly program: readonly Section[]
 }
 
 export class Programs {
-  /** Before everything else on every switch: whose rows these are. */
-  readonly #owner: Section
+  /** Before everything else on every switch. */
+  readonly #fixed: readonly Section[]
   /** By the sections of forwarding. */
   readonly #combined = new WeakMap<readonly Section[], Combined>()
 
-  constructor(owner: Section) {
-    this.#owner = owner
+  constructor(fixed: readonly Section[]) {
+    this.#fixed = fixed
   }
 
   of(
@@ -44,7 +54,7 @@ export class Programs {
       const added = self === undefined ? [] : functions.map(sectionsOf => sectionsOf(self))
       const known = this.#combined.get(sections)
       const isSame = known !== undefined && areSame(known.added, added)
-      const program = isSame ? known.program : [this.#owner, ...sections, ...added.flat()]
+      const program = isSame ? known.program : [...this.#fixed, ...sections, ...added.flat()]
       if (!isSame) this.#combined.set(sections, { added, program })
       programs.set(dpid, program)
     }

@@ -1,18 +1,16 @@
 /** The audit log, for those who may see it; and the hook that writes it. */
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import Type, { type Static } from 'typebox'
+import { bounded } from '../../base/differences.js'
 import type { Clock, Timers } from '../../base/env.js'
 import { RateLimit } from '../../base/rate-limit.js'
 import type { Audit } from '../rights/audit.js'
-import { bounded } from '../rights/differences.js'
 import { callerAddress } from '../rights/guard.js'
 
 declare module 'fastify' {
   interface FastifyRequest {
     /** What the request changed, for the audit log. */
     difference: unknown
-    /** Writes it down; absent where there is no log, or nothing is to be changed. */
-    noteChange: ((difference: unknown, status: number) => Promise<void>) | undefined
     isNoted: boolean
     /** The code of the failure that it was answered with. */
     failure: string | undefined
@@ -56,15 +54,16 @@ export const auditRoutes =
     )
   }
 
-/** Questions that are a POST only because they have a body. */
-const questions = new Set(['/api/v1/trace', '/api/v1/plan'])
-
 /** Whether it asks for a change; what only tries, where that can be asked for, does not. */
 const isChange = ({ method, routeOptions, query }: FastifyRequest): boolean =>
   method !== 'GET' &&
   method !== 'HEAD' &&
-  !questions.has(routeOptions.url ?? '') &&
+  !isQuestion(routeOptions.schema) &&
   !(knowsDryRun(routeOptions.schema) && (query as { dryRun?: string }).dryRun === 'true')
+
+/** A POST only because it has a body. */
+const isQuestion = (schema: unknown): boolean =>
+  ((schema ?? {}) as { tags?: readonly string[] }).tags?.includes('reading') === true
 
 const knowsDryRun = (schema: unknown): boolean => {
   const { querystring } = (schema ?? {}) as { querystring?: { properties?: object } }
@@ -171,12 +170,3 @@ export const auditRequests = (app: FastifyInstance, audit: Audit, hooks: AuditHo
 }
 
 const pathOf = ({ url }: FastifyRequest): string => url.split('?')[0]!.slice(0, 300)
-
-/** Writes down what a request has changed, before its answer waits for anything. @param status of the answer */
-export const noteChange = async (
-  request: Pick<FastifyRequest, 'noteChange'>,
-  difference: unknown,
-  status = 200,
-): Promise<void> => {
-  await request.noteChange?.(difference, status)
-}

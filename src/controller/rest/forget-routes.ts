@@ -2,9 +2,9 @@
 import type { FastifyInstance } from 'fastify'
 import Type, { type Static } from 'typebox'
 import { Failure } from '../../base/failures.js'
+import { noteChange } from '../../nfv/requests.js'
 import { theSwitch } from '../../topology/names.js'
 import type { Controller } from '../controller.js'
-import { noteChange } from './audit-routes.js'
 
 const nameParams = Type.Object(
   { name: Type.String({ minLength: 1, maxLength: 256 }) },

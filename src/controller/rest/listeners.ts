@@ -9,7 +9,7 @@ import type { Env } from '../../base/env.js'
 import { Failure } from '../../base/failures.js'
 import { formatEndpoint, isLoopback } from '../../base/places.js'
 import { checkWebTls, createWebServer, type WebServer, type WebTls } from '../../base/web-server.js'
-import type { Role } from '../rights/rights.js'
+import type { Role } from '../../nfv/requests.js'
 import { secretFiles } from '../secret-files.js'
 import { endpointOf, listening } from '../southbound.js'
 

@@ -1,8 +1,11 @@
 /** Routes of declared objects: the same few for every kind. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import Type, { type Static } from 'typebox'
+import { memberDifference } from '../../base/differences.js'
 import { Failure } from '../../base/failures.js'
 import type { Kind } from '../../base/kind.js'
+import { nameForm, waitSeconds } from '../../nfv/request-schemas.js'
+import { noteChange } from '../../nfv/requests.js'
 import {
   type Change,
   type Expectation,
@@ -10,9 +13,6 @@ import {
   type ObjectKeeper,
   type StoredObject,
 } from '../objects/objects.js'
-import { memberDifference } from '../rights/differences.js'
-import { noteChange } from './audit-routes.js'
-import { nameForm, waitSeconds } from './schemas.js'
 
 /** What is true of an object, kept by whoever brings it about; undefined: nobody does yet. */
 export type StatusOf = (

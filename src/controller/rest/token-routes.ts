@@ -2,10 +2,10 @@
 import type { FastifyInstance } from 'fastify'
 import Type, { type Static } from 'typebox'
 import { policyNamePattern } from '../../base/rule-file-names.js'
+import { nameForm, nameParams } from '../../nfv/request-schemas.js'
+import { noteChange } from '../../nfv/requests.js'
 import { roleSchema } from '../rights/rights.js'
 import type { Token, Tokens } from '../rights/tokens.js'
-import { noteChange } from './audit-routes.js'
-import { nameForm, nameParams } from './schemas.js'
 
 const day = 86_400_000
 const unitMillis: Readonly<Record<string, number>> = { s: 1e3, m: 60e3, h: 3600e3, d: day }

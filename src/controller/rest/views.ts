@@ -1,12 +1,6 @@
 /** What the API shows of the controller's objects; the shapes that scripts rely on. */
 
 import type { Dpid } from '../../base/addresses.js'
-import { type BuiltInRule, builtInRules } from '../../nfv/firewall/built-in.js'
-import { formatCounted } from '../../nfv/firewall/format.js'
-import { lintHits, type Remark } from '../../nfv/firewall/lint/index.js'
-import type { ResolvedRule } from '../../nfv/firewall/resolved.js'
-import type { Policy } from '../../nfv/firewall/service/policy.js'
-import { isShort } from '../../nfv/firewall/timeout-zones.js'
 import { ConnectionLost, formatFlow, type ReceivedOf, unreadableOf } from '../../openflow/index.js'
 import { ports as reserved } from '../../openflow/values.js'
 import { canonicalFlow, flowKey } from '../../pipeline/canonical.js'
@@ -15,9 +9,7 @@ import { tableName } from '../../pipeline/tables.js'
 import { type Link, type PortRef, type Switch, switchesInOrder } from '../../topology/model.js'
 import { offloadText } from '../checksum-offload.js'
 import type { Controller, Stranger } from '../controller.js'
-import { type Lack, lackState } from '../lacking.js'
 import { unreadableFlow } from '../program/unreadable.js'
-import { policyOfFile } from '../rule-watcher.js'
 
 export const switchItems = (controller: Controller) => [
   ...switchesInOrder(controller.topology.current).map(self => switchItem(controller, self)),
@@ -141,88 +133,6 @@ export const hostItems = (controller: Controller) =>
     network: host.network,
   }))
 
-/** @param lacks switches without the rules; asked for once where there are many policies */
-export const policyItem = (
-  controller: Controller,
-  name: string,
-  lacks = controller.lackingPolicies(),
-) => {
-  const policy = controller.policies.get(name)
-  const { unconfirmed } = controller.policies.history
-  const waits =
-    unconfirmed !== undefined &&
-    controller.policies.history.get(unconfirmed.number).changes.some(each => each.name === name)
-  const refusals = controller.policies.refusalsOf(name)
-  return {
-    kind: 'Policy',
-    name,
-    order: policy.order,
-    ...(refusals[0]
-      ? { state: 'failed', reason: `${refusals[0].error}: ${refusals[0].request}` }
-      : withTrouble(controller, policy, policyState(controller, name, lacks))),
-    rules: controller.policies.ruleCount(name),
-    generation: controller.policies.generation,
-    changed: policy.changed,
-    ...(waits && { unconfirmedUntil: new Date(unconfirmed.deadlineMillis).toISOString() }),
-    ...(policy.file !== undefined && { file: policy.file }),
-    ...(policy.watch && { watch: true }),
-  }
-}
-
-/** What is in force may not be what its file says any more. */
-const withTrouble = (
-  controller: Controller,
-  { file }: Policy,
-  state: { state: string; reason?: string },
-): { state: string; reason?: string } => {
-  const trouble = file === undefined ? undefined : controller.fileTroubles.get(file)
-  if (trouble === undefined) return state
-  const reason = `what the file says now is not in force: ${trouble.reason.split('\n')[0]}`
-  return { ...state, reason: state.reason === undefined ? reason : `${state.reason}; ${reason}` }
-}
-
-/** Rule files of which nothing was ever in force. */
-export const troubledFiles = (controller: Controller) => {
-  const { fileTroubles, policies } = controller
-  const known = new Set(policies.list().map(policy => policy.file))
-  return [...fileTroubles]
-    .filter(([file]) => !known.has(file))
-    .map(([file, { reason }]) => ({
-      kind: 'Policy',
-      name: policyOfFile(file),
-      state: 'failed',
-      reason: `${reason.split('\n')[0]}${policies.closedBecause === undefined ? '' : '; everything is denied meanwhile'}`,
-      rules: 0,
-      file,
-    }))
-}
-
-/** Of a policy of which no switch has refused anything. */
-const policyState = (
-  controller: Controller,
-  name: string,
-  lacks: readonly Lack[],
-): { state: string; reason?: string } => {
-  const lack = lackState(lacks, controller.topology.current.switches.size)
-  if (lack) return lack
-  if (!controller.policies.hasTimeouts(name)) return { state: 'installed' }
-  const { pending, unreached } = controller.untimed()
-  if (unreached.length > 0)
-    return {
-      state: 'degraded',
-      reason: `timeouts of services are not set at ${unreached.join(', ')}, since no kind Switch reaches the database`,
-    }
-  if (isShort(controller.policies.timeouts))
-    return {
-      state: 'degraded',
-      reason:
-        'not every network has room for every timeout of services: a switch has 63 zones for networks and timeouts in them',
-    }
-  return pending.length === 0
-    ? { state: 'installed' }
-    : { state: 'pending', reason: `timeouts of services are on their way to ${pending.join(', ')}` }
-}
-
 /** Rows as the switches hold them now, with counters, and with what we know of each. */
 export const flowItems = async (controller: Controller, name: string | undefined) => {
   const chosen = [...controller.topology.current.switches.values()].filter(
@@ -291,100 +201,5 @@ const readFlows = async (
   } catch (error) {
     if (error instanceof ConnectionLost) return undefined
     throw error
-  }
-}
-
-/**
- * Rules with what they decided, over all switches, edits and restarts; and how many sessions each has let in, when
- * asked for and where that can be read.
- */
-export const ruleItems = async (controller: Controller, wantsSessions: boolean) => {
-  await controller.ruleCounters.read()
-  const lineOf = linesOf(controller)
-  const sessions = wantsSessions ? await sessionCounts(controller) : undefined
-  const rules = controller.policies.rules().map(({ rule, file, line }) => {
-    const count = controller.ruleCounters.get(rule.id)
-    return {
-      policy: rule.policy,
-      tier: rule.tier,
-      name: rule.name,
-      id: rule.id,
-      verb: rule.verb,
-      ...withinOf(rule),
-      file,
-      line,
-      isDefault: rule.isDefault,
-      text: lineOf(rule.policy, file, line),
-      packets: count?.hits ?? 0,
-      bytes: count?.bytes ?? 0,
-      ...(sessions && { sessions: sessions.get(`${rule.policy}/${rule.name}`) ?? 0 }),
-      ...(count && { lastHit: new Date(count.lastHitMillis).toISOString() }),
-    }
-  })
-  return [...builtInRules.map(builtInItem), ...rules]
-}
-
-const withinOf = (rule: ResolvedRule) => {
-  const within = formatCounted(rule)
-  return within === undefined ? {} : { within }
-}
-
-/** They pass before any rule is asked, and are not counted. */
-const builtInItem = ({ name, text }: BuiltInRule) => ({
-  policy: 'built-in',
-  name,
-  verb: 'allow-stateless',
-  file: 'built-in',
-  line: 0,
-  text,
-})
-
-/** By `policy/rule`; undefined where no switch can be asked. */
-const sessionCounts = async (
-  controller: Controller,
-): Promise<ReadonlyMap<string, number> | undefined> => {
-  const { items, unread } = await controller.sessions.read()
-  if (items.length === 0 && unread.length > 0) return undefined
-  const counts = new Map<string, number>()
-  for (const { policy, rule } of items) {
-    const key = `${policy}/${rule}`
-    counts.set(key, (counts.get(key) ?? 0) + 1)
-  }
-  return counts
-}
-
-/**
- * Doubts about the rules in force: what reading them shows, and what their counters do.
- *
- * @param sinceMillis for how long rules that are told must have decided nothing
- */
-export const remarkItems = async (
-  controller: Controller,
-  sinceMillis: number,
-): Promise<readonly Remark[]> => {
-  const { policies, ruleCounters, topology } = controller
-  const { resolved } = policies
-  if (resolved === undefined) return []
-  await ruleCounters.read()
-  const changed = new Map(policies.list().map(policy => [policy.name, policy.changed]))
-  return [
-    ...(await policies.remarks(topology.current)),
-    ...lintHits(
-      resolved,
-      rule => ruleCounters.get(rule.id)?.hits ?? 0,
-      policy => changed.get(policy),
-      controller.wallMillis - sinceMillis,
-    ),
-  ]
-}
-
-/** Lines as they are written; each file is cut once. */
-const linesOf = (controller: Controller) => {
-  const files = new Map<string, readonly string[]>()
-  return (policy: string, file: string, line: number): string | undefined => {
-    const key = `${policy} ${file}`
-    const lines = files.get(key) ?? controller.policies.textOf(policy, file)?.split('\n') ?? []
-    files.set(key, lines)
-    return lines[line - 1]?.trim()
   }
 }

@@ -3,33 +3,16 @@
  *
  *     token, certificate, or nobody ── known? ── not too often? ── role in the table? ── policy in scope?
  */
+
 import { timingSafeEqual } from 'node:crypto'
 import type { FastifyRequest } from 'fastify'
 import { readIp } from '../../base/addresses.js'
 import type { Clock, Timers } from '../../base/env.js'
 import { Failure } from '../../base/failures.js'
 import { RateLimit } from '../../base/rate-limit.js'
-import { isNamedBy, type Right, type Rights, type Role, rightOf } from './rights.js'
+import type { Identity, Right, Rights, Role } from '../../nfv/requests.js'
+import { rightOf } from './rights.js'
 import { firstName, hashOf, type Tokens } from './tokens.js'
-
-/** Who asks, as it was proven. */
-export interface Identity {
-  readonly name: string
-  readonly role: Role
-  /** By what: the token of the data folder, a named token, a certificate; or nothing, on this machine. */
-  readonly how: 'first-token' | 'token' | 'certificate' | 'nothing'
-  /** Names and patterns of policies that may be changed; absent: all. */
-  readonly policies?: readonly string[]
-  /** False when it was revoked or has ended since. */
-  isGood(): boolean
-}
-
-declare module 'fastify' {
-  interface FastifyRequest {
-    /** Absent on public routes that somebody unknown asks. */
-    identity: Identity | undefined
-  }
-}
 
 /** Never with the token: what is wrong by a letter is still a secret. */
 export interface TokenAttempt {
@@ -229,16 +212,3 @@ const isAddress = (text: string): boolean =>
 /** A proxy that nobody told of hands on requests of others, and they are not on this machine. */
 const isHandedOn = ({ headers }: FastifyRequest): boolean =>
   ['x-forwarded-for', 'forwarded', 'via', 'x-real-ip'].some(name => headers[name] !== undefined)
-
-/** @throws {Failure} `out-of-scope` when a token is for other policies */
-export const mustBeInScope = (identity: Identity | undefined, names: readonly string[]): void => {
-  const patterns = identity?.policies
-  if (patterns === undefined) return
-  const other = names.find(name => !isNamedBy(patterns, name))
-  if (other !== undefined)
-    throw new Failure('out-of-scope', {
-      token: identity?.name,
-      name: other,
-      policies: patterns.join(', '),
-    })
-}

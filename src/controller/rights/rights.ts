@@ -2,7 +2,17 @@
  * Who may do what: the one table of routes and roles. A route that is not in it does not start, so whoever adds one
  * decides here who may use it. docs/rights.md is written from it.
  */
+
 import Type, { type Static } from 'typebox'
+import type { NetworkFunction } from '../../nfv/function.js'
+import {
+  admins,
+  everybody,
+  operators,
+  type Right,
+  type Rights,
+  type Role,
+} from '../../nfv/requests.js'
 
 export const roles = {
   viewer: 'reads everything but tokens and the audit log',
@@ -10,9 +20,7 @@ export const roles = {
   operator:
     'reads, and changes switches, networks, hosts, ports, intents; forgets what is gone, adopts',
   admin: 'may do everything, tokens and the audit log too',
-} as const
-
-export type Role = keyof typeof roles
+} as const satisfies Readonly<Record<Role, string>>
 
 export const roleSchema = Type.Union(
   [Type.Literal('viewer'), Type.Literal('author'), Type.Literal('operator'), Type.Literal('admin')],
@@ -20,18 +28,6 @@ export const roleSchema = Type.Union(
 )
 
 export type RoleName = Static<typeof roleSchema>
-
-const everybody = ['viewer', 'author', 'operator', 'admin'] as const
-const authors = ['author', 'admin'] as const
-const operators = ['operator', 'admin'] as const
-const workers = ['author', 'operator', 'admin'] as const
-const admins = ['admin'] as const
-
-/** Those who may; `public` is whoever can reach it, without a token. */
-export type Right = readonly Role[] | 'public'
-
-/** By method and path, as the router has them. */
-export type Rights = Readonly<Record<string, Right>>
 
 // biome-ignore format: a table
 export const rights: Rights = {
@@ -48,14 +44,7 @@ export const rights: Rights = {
   'GET /api/v1/hosts':                   everybody,
   'GET /api/v1/flows':                   everybody,
   'GET /api/v1/views':                   everybody,
-  'GET /api/v1/rules':                   everybody,
-  'GET /api/v1/remarks':                 everybody,
-  'GET /api/v1/sessions':                everybody,
   'GET /api/v1/drift':                   everybody,
-  'GET /api/v1/policies':                everybody,
-  'GET /api/v1/policies/:name':          everybody,
-  'GET /api/v1/history':                 everybody,
-  'GET /api/v1/learning':                everybody,
   'GET /api/v1/paths':                   everybody,
   'GET /api/v1/paths/all':               everybody,
   'GET /api/v1/events':                  everybody,
@@ -65,16 +54,6 @@ export const rights: Rights = {
   'GET /api/v1/objects/:kind/:name':     everybody,
   // Questions that are a POST only because they have a body.
   'POST /api/v1/trace':                  everybody,
-  'POST /api/v1/plan':                   everybody,
-
-  'POST /api/v1/policies':               authors,
-  'PUT /api/v1/policies/:name':          authors,
-  'DELETE /api/v1/policies/:name':       authors,
-  'POST /api/v1/history/confirm':        authors,
-  'POST /api/v1/history/undo':           authors,
-
-  'POST /api/v1/learning':               workers,
-  'DELETE /api/v1/learning':             workers,
 
   'POST /api/v1/switches/:name/adopt':   operators,
   'DELETE /api/v1/switches/:name':       operators,
@@ -90,6 +69,10 @@ export const rights: Rights = {
   'DELETE /api/v1/tokens/:name':         admins,
 }
 
+/** With the routes that functions bring. */
+export const rightsWith = (list: readonly Pick<NetworkFunction, 'rights'>[]): Rights =>
+  Object.assign({ ...rights }, ...list.map(each => each.rights))
+
 /** What functions show is for everybody who may read, whatever it is. */
 export const rightsOfViews = (views: readonly { readonly name: string }[]): Rights =>
   Object.fromEntries(views.map(({ name }) => [`GET /api/v1/${name}`, everybody]))
@@ -98,19 +81,3 @@ export const rightsOfViews = (views: readonly { readonly name: string }[]): Righ
 export const rightOf = (table: Rights, method: string, path: string): Right | undefined =>
   table[`${method} ${path}`] ??
   table[`${method} ${path.replace(/^(\/api\/v1\/objects)\/[^/:]+/, '$1/:kind')}`]
-
-/** @returns whether a name is one of those that patterns mean, where `*` is any characters */
-export const isNamedBy = (patterns: readonly string[], name: string): boolean =>
-  patterns.some(pattern => {
-    const parts = pattern.split('*')
-    const [first = '', last = ''] = [parts[0], parts.at(-1)]
-    if (parts.length === 1) return name === pattern
-    if (!name.startsWith(first) || !name.endsWith(last)) return false
-    let at = first.length
-    for (const part of parts.slice(1, -1)) {
-      const found = name.indexOf(part, at)
-      if (found < 0) return false
-      at = found + part.length
-    }
-    return at <= name.length - last.length
-  })

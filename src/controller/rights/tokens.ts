@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import type { Env } from '../../base/env.js'
 import { Failure } from '../../base/failures.js'
 import { listAll, type Store } from '../../base/store.js'
-import type { Role } from './rights.js'
+import type { Role } from '../../nfv/requests.js'
 
 /** As it is kept. */
 export interface Token {

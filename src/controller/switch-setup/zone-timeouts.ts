@@ -1,8 +1,7 @@
 /** Timeouts that services have, as zones of the switches that a database holds. Pure. */
 import type { Dpid } from '../../base/addresses.js'
-import type { TimeoutBook } from '../../nfv/firewall/timeout-zones.js'
+import type { ZoneTimeouts } from '../../nfv/function.js'
 import type { Replica } from '../../ovsdb/replica.js'
-import { zoneOf } from '../../pipeline/zones.js'
 import type { SwitchSpec, ZoneSpec } from './spec.js'
 
 type Zones = Readonly<Record<string, ZoneSpec>>
@@ -19,15 +18,17 @@ const timeoutsOf = (seconds: number) => ({
 })
 
 /** @param switchIndex undefined while the switch is not known, and has no connections of ours */
-export const zonesOfSwitch = (book: TimeoutBook, switchIndex: number | undefined): Zones =>
+export const zonesOfSwitch = (
+  all: readonly ZoneTimeouts[],
+  switchIndex: number | undefined,
+): Zones =>
   Object.fromEntries(
     switchIndex === undefined
       ? []
-      : book.zones.flatMap(({ seconds, slots }) =>
-          Object.values(slots).map(slot => [
-            zoneOf(switchIndex, slot),
-            { timeouts: timeoutsOf(seconds) },
-          ]),
+      : all.flatMap(each =>
+          each
+            .of(switchIndex)
+            .map(({ zone, seconds }) => [zone, { timeouts: timeoutsOf(seconds) }]),
         ),
   )
 

@@ -1,4 +1,5 @@
 /** Hosts that say they are the router, or somebody of another network; and what becomes of rejected senders. */
+
 import t from 'tap'
 import {
   formatIpv6,
@@ -14,6 +15,7 @@ import { readPacket } from '../../../src/pipeline/packet.js'
 import type { NetworkSpec } from '../../../src/sim/network.js'
 import { linkLocalOf } from '../../../src/topology/gateway-claims.js'
 import { controllerMac } from '../../../src/topology/host-frames.js'
+import { firewallOf } from '../../firewall-of.js'
 import { end, switchNames, tap, Whole } from '../../topology/whole.js'
 
 const [s1, s2] = switchNames(2)
@@ -79,7 +81,8 @@ const ping = async (whole: Whole, from: string, to: Ip) =>
   (await whole.during(whole.host(from).probe(to, { timeoutMillis: 3_500 }))).result
 
 const apply = async (whole: Whole, source: string) => {
-  const { policies, topology } = whole.controller
+  const { policies } = firewallOf(whole.controller)
+  const { topology } = whole.controller
   await whole.during(policies.apply([{ name: 'p', order: 100, source }], topology.current))
   await whole.env.advance(500)
 }

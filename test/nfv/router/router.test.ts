@@ -1,4 +1,5 @@
 /** Networks that a router of ours joins, on simulated switches: what passes, what is judged, what is answered. */
+
 import t from 'tap'
 import {
   formatIpv4,
@@ -15,6 +16,7 @@ import { readPacket } from '../../../src/pipeline/packet.js'
 import type { ConnectError } from '../../../src/sim/host.js'
 import type { NetworkSpec } from '../../../src/sim/network.js'
 import type { PathsAnswer } from '../../../src/topology/paths/answer.js'
+import { firewallOf } from '../../firewall-of.js'
 import { end, switchNames, tap, Whole } from '../../topology/whole.js'
 
 const v4 = (text: string) => text as Ipv4
@@ -103,7 +105,7 @@ t.test('what is routed is judged by the rules, once and in both directions', asy
   const { controller } = whole
   const rules = 'default drop\nweb: allow tcp 80 from 10.1.0.0/24 to 10.2.0.0/24\n'
   await whole.during(
-    controller.policies.apply(
+    firewallOf(controller).policies.apply(
       [{ name: 'p', order: 100, source: rules }],
       controller.topology.current,
     ),
@@ -173,7 +175,7 @@ t.test('a router that comes or goes leaves connections within a network alone', 
   const { controller } = whole
   const rules = 'default drop\nweb: allow tcp 80 from 10.2.0.1 to 10.2.0.2\n'
   await whole.during(
-    controller.policies.apply(
+    firewallOf(controller).policies.apply(
       [{ name: 'p', order: 100, source: rules }],
       controller.topology.current,
     ),
@@ -210,7 +212,7 @@ t.test('connections that a rule counts are counted across networks, too', async 
   const { controller } = whole
   const rules = 'default drop\nfew: allow tcp 80 from 10.1.0.0/24 max 2 connections\n'
   await whole.during(
-    controller.policies.apply(
+    firewallOf(controller).policies.apply(
       [{ name: 'p', order: 100, source: rules }],
       controller.topology.current,
     ),
@@ -229,7 +231,7 @@ t.test('services with a timeout are found in their zone from both networks', asy
   const rules =
     'default drop\nservice slow = tcp 80 timeout 2h\nservice other = tcp 81 timeout 3h\nslow: allow slow, other, tcp 82 from 10.1.0.0/24\n'
   await whole.during(
-    controller.policies.apply(
+    firewallOf(controller).policies.apply(
       [{ name: 'p', order: 100, source: rules }],
       controller.topology.current,
     ),

@@ -1,7 +1,9 @@
 /** Hosts on a segment that is not ours between two of our switches send nothing past the rules, to one or to all. */
+
 import t from 'tap'
 import type { Ipv4 } from '../../../src/base/addresses.js'
 import { buildFrame } from '../../../src/pipeline/build.js'
+import { firewallOf } from '../../firewall-of.js'
 import { OurStreet } from './street.js'
 
 const marker = Buffer.from('past the rules')
@@ -46,7 +48,7 @@ const heard = async (source: string): Promise<Record<string, string>> => {
   await ours.env.advance(2_000)
   const { controller } = ours.whole
   await ours.whole.during(
-    controller.policies.apply([{ name: 'p', source }], controller.topology.current),
+    firewallOf(controller).policies.apply([{ name: 'p', source }], controller.topology.current),
   )
   await ours.env.advance(2_000)
   for (const from of ['m', 'a'])

@@ -7,21 +7,22 @@
  *     packet-in (opened) ─> the place is no more half-open        flow-removed ─> the place is free
  */
 import type { Cancel, Env } from '../../../base/env.js'
-import type { FlowStats, Message } from '../../../openflow/index.js'
+import type { FlowStats } from '../../../openflow/index.js'
 import type { Match } from '../../../openflow/values.js'
 import { ctState } from '../../../openflow/values.js'
 import { finishChecksums } from '../../../pipeline/finish.js'
 import { fragBits, readPacket } from '../../../pipeline/packet.js'
-import { readLabel, registers } from '../../../pipeline/registers.js'
+import { load, readLabel, registers } from '../../../pipeline/registers.js'
 import type { PortRef } from '../../../topology/model.js'
 import type { NetworkEvent } from '../../../topology/topology.js'
-import type { PuntedPacket } from '../../function.js'
+import type { ConnectedSwitch, PuntedPacket } from '../../function.js'
 import {
   type CountedConnection,
   countedOf,
   finSeconds,
   placeKey,
   placeRows,
+  placesRequest,
   plainNumber,
   readPlace,
   removePlace,
@@ -31,18 +32,9 @@ import { maxCap } from '../rule.js'
 import { isHalfOpen, Places } from './places.js'
 import { Rates } from './rates.js'
 
-/** What admission needs of a connected switch. */
-export interface AdmittingSwitch {
-  readonly dpid: string
-  tell(messages: readonly Message[]): void
-  /** Runs a frame through the pipeline as if it came in at the port now, admitted by the rule. */
-  admit(port: number, ruleId: number, frame: Uint8Array): void
-  places(): Promise<readonly FlowStats[]>
-}
-
 export interface AdmissionOutput {
   rule(id: number): PlacedRule | undefined
-  switch(dpid: string): AdmittingSwitch | undefined
+  switch(dpid: string): ConnectedSwitch | undefined
   /** The frame as it was at the port. */
   asItCame(at: PortRef, match: Match, frame: Uint8Array): Uint8Array
   tell(event: NetworkEvent): void
@@ -95,12 +87,12 @@ export class Admission {
   }
 
   /** Asks a switch that has come which places it holds. */
-  async connected(self: AdmittingSwitch): Promise<void> {
+  async connected(self: ConnectedSwitch): Promise<void> {
     const { dpid } = self
     const isHere = () => this.#output.switch(dpid) === self
     this.#ready.delete(dpid)
     try {
-      const rows = await self.places()
+      const rows = await placesOf(self)
       if (!isHere()) return
       const found = rows.flatMap(row => readPlace(row) ?? [])
       this.places.replace(
@@ -154,7 +146,11 @@ export class Admission {
     const whole = finishChecksums(packet.frame)
     if (hasAskedRules(packet.match, ruleId)) this.#output.countOnce(ruleId, whole.length)
     const { at, match } = packet
-    self.admit(at.port, ruleId, this.#output.asItCame(at, match, whole))
+    self.reinject(
+      at.port,
+      this.#output.asItCame(at, match, whole),
+      load(registers.admitted, ruleId),
+    )
   }
 
   /** The handshake of a connection is done. */
@@ -232,7 +228,7 @@ export class Admission {
   }
 
   #place(
-    self: AdmittingSwitch,
+    self: ConnectedSwitch,
     one: CountedConnection,
     rule: ResolvedRule,
     isHalfOpen: boolean,
@@ -282,4 +278,9 @@ export class Admission {
       more: told?.more ?? 0,
     })
   }
+}
+
+const placesOf = async (self: ConnectedSwitch): Promise<readonly FlowStats[]> => {
+  const reply = await self.request(placesRequest)
+  return reply.kind === 'flow-stats-reply' ? reply.entries : []
 }

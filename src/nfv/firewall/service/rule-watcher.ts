@@ -7,13 +7,15 @@
  * chosen otherwise: nobody knows what it would have denied.
  */
 import { basename, dirname, join, resolve } from 'node:path'
-import type { Cancel, Env } from '../base/env.js'
-import { Failure } from '../base/failures.js'
-import { isRuleFileName, passedByBecause, policyNameOf } from '../base/rule-file-names.js'
-import { wordsOf } from '../base/system-errors.js'
-import type { Policy, PolicyWish } from '../nfv/firewall/service/policy.js'
-import { RuleFolders } from '../nfv/firewall/service/rule-files.js'
-import type { Controller } from './controller.js'
+import type { Cancel } from '../../../base/env.js'
+import { Failure } from '../../../base/failures.js'
+import { isRuleFileName, passedByBecause, policyNameOf } from '../../../base/rule-file-names.js'
+import { wordsOf } from '../../../base/system-errors.js'
+import type { FunctionHost, Given } from '../../function.js'
+import type { FileTroubles } from './file-troubles.js'
+import type { PolicyKeeper } from './policies.js'
+import type { Policy, PolicyWish } from './policy.js'
+import { RuleFolders } from './rule-files.js'
 
 /** So long nothing may have changed. */
 const quietMillis = 1_000
@@ -23,17 +25,10 @@ const pollMillis = 2_000
 /** How long the start waits for files that were written just before. */
 const startMillis = 5_000
 
-export interface RuleWatcherOptions {
-  /** Files and folders given at the start. */
-  readonly given: readonly string[]
-  /** Folders whose files are watched when there are any. */
-  readonly folders: readonly string[]
-  /** Folders below which a policy may name a file to be watched. */
-  readonly allowed: readonly string[]
-  /** The data folder: no rule file is in it, but in what was named by itself. */
-  readonly secret: string
-  /** A given file that is missing or wrong, and was never in force, closes nothing. */
-  readonly opens: boolean
+/** Where files go. */
+export interface WatchedPolicies {
+  readonly policies: PolicyKeeper
+  readonly files: FileTroubles
 }
 
 /** What a file is, to see whether it is another one now. */
@@ -48,11 +43,11 @@ interface Pending {
 }
 
 export class RuleWatcher {
-  readonly #env: Env
-  readonly #controller: Controller
+  readonly #host: FunctionHost
+  readonly #watched: WatchedPolicies
   readonly #given: readonly string[]
-  readonly #folders: readonly string[]
-  readonly #files: RuleFolders
+  readonly #own: string
+  readonly #onDisk: RuleFolders
   readonly #opens: boolean
   readonly #watches = new Map<string, Cancel>()
   /** As each was when it was read, whatever came of it. */
@@ -65,45 +60,49 @@ export class RuleWatcher {
   #cancelPoll: Cancel | undefined
   #running: Promise<void> = Promise.resolve()
 
-  constructor(env: Env, controller: Controller, options: RuleWatcherOptions) {
-    this.#env = env
-    this.#controller = controller
-    this.#given = options.given.map(path => resolve(path))
-    this.#folders = options.folders.map(path => resolve(path))
-    this.#opens = options.opens
-    this.#files = new RuleFolders(
-      env.disk,
+  /** The folder `rules` in the data folder is watched as well. No other rule file is in the data folder, but what was named by itself. */
+  constructor(host: FunctionHost, watched: WatchedPolicies, given: Given) {
+    this.#host = host
+    this.#watched = watched
+    this.#given = given.rules.map(path => resolve(path))
+    this.#own = resolve(given.data, 'rules')
+    this.#opens = given.opens
+    this.#onDisk = new RuleFolders(
+      host.disk,
       [
         ...this.#given.flatMap(path => (path.endsWith('.rules') ? [path, dirname(path)] : [path])),
-        ...this.#folders,
-        ...options.allowed,
+        this.#own,
+        ...given.ruleFolders,
       ],
-      options.secret,
+      given.data,
     )
   }
 
   /** @returns where it really is @throws {Failure} when a policy may not have this file watched */
   real(path: string): Promise<string> {
-    return this.#files.real(resolve(path))
+    return this.#onDisk.real(resolve(path))
   }
 
   /** Writes the text of a rule file. @throws {Failure} when it may not be watched, or cannot be written */
   write(path: string, text: string): Promise<void> {
-    return this.#files.write(resolve(path), text)
+    return this.#onDisk.write(resolve(path), text)
   }
 
   /** Resolves when the files have been read, those that were written a moment ago too. */
   async start(): Promise<void> {
-    const endMillis = this.#env.clock.nowMillis() + startMillis
+    await this.#host.disk.makeFolder(this.#own).catch((error: unknown) => {
+      this.#host.log.warn({ err: error }, 'the folder for rule files cannot be made')
+    })
+    const endMillis = this.#host.clock.nowMillis() + startMillis
     await this.#look()
-    while (this.#pending.size > 0 && this.#env.clock.nowMillis() < endMillis) {
-      await new Promise<void>(done => this.#env.timers.after(lookMillis, done))
+    while (this.#pending.size > 0 && this.#host.clock.nowMillis() < endMillis) {
+      await new Promise<void>(done => this.#host.timers.after(lookMillis, done))
       await this.#look()
     }
     await this.#tellMissing()
-    this.#controller.policies.on('changed', () => this.#watchAll())
+    this.#watched.policies.on('changed', () => this.#watchAll())
     this.#watchAll()
-    this.#cancelPoll = this.#env.timers.every(pollMillis, () => this.#touched(0))
+    this.#cancelPoll = this.#host.timers.every(pollMillis, () => this.#touched(0))
     if (this.#pending.size > 0) this.#touched(lookMillis)
   }
 
@@ -115,17 +114,17 @@ export class RuleWatcher {
   }
 
   #watchAll(): void {
-    for (const path of new Set([...this.#given, ...this.#folders, ...this.#applied()]))
+    for (const path of new Set([...this.#given, this.#own, ...this.#applied()]))
       if (!this.#watches.has(path))
         this.#watches.set(
           path,
-          this.#env.disk.watch(path, () => this.#touched(0)),
+          this.#host.disk.watch(path, () => this.#touched(0)),
         )
   }
 
   #touched(afterMillis: number): void {
     if (this.#cancelLook) return
-    this.#cancelLook = this.#env.timers.after(afterMillis, () => {
+    this.#cancelLook = this.#host.timers.after(afterMillis, () => {
       this.#cancelLook = undefined
       this.#running = this.#running.then(() => this.#again())
     })
@@ -160,7 +159,7 @@ export class RuleWatcher {
       return undefined
     }
     if (!this.#isQuiet(file, look)) return undefined
-    const { wish, files } = await this.#files.read(file)
+    const { wish, files } = await this.#onDisk.read(file)
     this.#included.set(file, files.slice(1))
     const after = await this.#signatureOf(file)
     // With what it includes, or since it was written while it was read, it may not be quiet after all.
@@ -181,10 +180,10 @@ export class RuleWatcher {
   }
 
   #isQuiet(file: string, { signature, changedMillis }: Look): boolean {
-    const now = this.#env.clock.nowMillis()
+    const now = this.#host.clock.nowMillis()
     const known = this.#pending.get(file)
     if (known?.signature !== signature) {
-      const age = Math.max(0, this.#env.clock.wallMillis() - changedMillis)
+      const age = Math.max(0, this.#host.clock.wallMillis() - changedMillis)
       this.#pending.set(file, { signature, sinceMillis: now - age })
     }
     return now - this.#pending.get(file)!.sinceMillis >= quietMillis
@@ -192,7 +191,7 @@ export class RuleWatcher {
 
   async #signatureOf(file: string): Promise<Look | undefined> {
     const files = [file, ...(this.#included.get(file) ?? [])]
-    const found = await Promise.all(files.map(each => this.#env.disk.stat(each)))
+    const found = await Promise.all(files.map(each => this.#host.disk.stat(each)))
     if (found[0] === undefined) return undefined
     return {
       signature: found.map(each => each && [each.id, each.size, each.changedMillis].join()).join(),
@@ -209,11 +208,11 @@ export class RuleWatcher {
   }
 
   async #tryApply(wishes: readonly PolicyWish[]): Promise<unknown> {
-    const { policies, topology } = this.#controller
+    const { policies } = this.#watched
     try {
       const why = `${wishes.map(wish => wish.file).join(', ')} was saved`
-      await policies.apply(wishes, topology.current, undefined, { why })
-      for (const wish of wishes) this.#controller.fileTroubles.delete(wish.file!)
+      await policies.apply(wishes, this.#host.topology.current, undefined, { why })
+      for (const wish of wishes) this.#watched.files.delete(wish.file!)
       this.closeOrOpen()
       return undefined
     } catch (error) {
@@ -229,10 +228,10 @@ export class RuleWatcher {
   }
 
   #trouble(file: string, reason: string, complaints = [`${file}: ${reason}`]): void {
-    const { fileTroubles, journal } = this.#controller
-    if (fileTroubles.get(file)?.reason === reason) return
-    fileTroubles.set(file, { reason, isGiven: this.#isGiven(file) })
-    journal.add({ kind: 'rules-refused', file, complaints })
+    const { files } = this.#watched
+    if (files.get(file)?.reason === reason) return
+    files.set(file, { reason, isGiven: this.#isGiven(file) })
+    this.#host.tell({ kind: 'rules-refused', file, complaints })
     this.closeOrOpen()
   }
 
@@ -243,13 +242,13 @@ export class RuleWatcher {
   /** What was given at the start and brought nothing. */
   async #tellMissing(): Promise<void> {
     for (const path of this.#given) {
-      const isRead = [...this.#read.keys(), ...this.#controller.fileTroubles.keys()].some(
+      const isRead = [...this.#read.keys(), ...this.#watched.files.keys()].some(
         file => file === path || dirname(file) === path,
       )
       if (!isRead && !this.#pending.has(path))
         this.#trouble(
           path,
-          (await this.#env.disk.stat(path).catch(() => undefined)) === undefined
+          (await this.#host.disk.stat(path).catch(() => undefined)) === undefined
             ? 'there is no such file or folder'
             : 'there is no rule file in it',
         )
@@ -258,8 +257,8 @@ export class RuleWatcher {
 
   /** Closes everything while something that was given at the start has never been in force, and opens it again. */
   closeOrOpen(): void {
-    const { policies, fileTroubles } = this.#controller
-    const unknown = [...fileTroubles].find(
+    const { policies, files } = this.#watched
+    const unknown = [...files].find(
       ([file, { isGiven }]) => isGiven && !policies.list().some(each => isOf(each, file)),
     )
     policies.close(
@@ -271,7 +270,7 @@ export class RuleWatcher {
 
   #applied(): string[] {
     return (
-      this.#controller.policies
+      this.#watched.policies
         .list()
         // A file puts the policy of its own name in force, and none may do so for another.
         .filter(({ watch, file, name }) => watch && file && policyOfFile(file) === name)
@@ -281,9 +280,9 @@ export class RuleWatcher {
 
   async #list(): Promise<Set<string>> {
     const files: string[] = []
-    for (const path of [...this.#given, ...this.#folders])
+    for (const path of [...this.#given, this.#own])
       try {
-        const found = await this.#env.disk.stat(path)
+        const found = await this.#host.disk.stat(path)
         if (found?.isFolder) files.push(...(await this.#listFolder(path)))
         else if (found) files.push(path)
       } catch (error) {
@@ -293,17 +292,17 @@ export class RuleWatcher {
   }
 
   async #listFolder(folder: string): Promise<string[]> {
-    const names = await this.#env.disk.list(folder)
+    const names = await this.#host.disk.list(folder)
     for (const name of names) {
       const reason = passedByBecause(name)
       const path = join(folder, name)
       if (reason === undefined || this.#passedBy.has(path)) continue
       this.#passedBy.add(path)
-      this.#controller.journal.add({ kind: 'rule-file-passed-by', file: path, reason })
+      this.#host.tell({ kind: 'rule-file-passed-by', file: path, reason })
     }
     const rules = names.filter(isRuleFileName).map(name => join(folder, name))
     // What was given is told when it is there again.
-    if (rules.length > 0) this.#controller.fileTroubles.delete(folder)
+    if (rules.length > 0) this.#watched.files.delete(folder)
     return rules
   }
 }

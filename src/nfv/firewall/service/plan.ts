@@ -1,10 +1,10 @@
 /** What applying policies would change, in rules and in flows of each switch; nothing is sent. */
 
-import type { PolicyWish } from '../nfv/firewall/service/policy.js'
-import type { FlowChanges, PlanAnswer } from '../nfv/firewall/service/policy-work.js'
-import type { Unread } from '../nfv/firewall/sessions/sessions.js'
-import { switchesInOrder } from '../topology/model.js'
-import type { Controller } from './controller.js'
+import { switchesInOrder } from '../../../topology/model.js'
+import type { Unread } from '../sessions/sessions.js'
+import type { PolicyWish } from './policy.js'
+import type { FlowChanges, PlanAnswer } from './policy-work.js'
+import type { Firewall } from './service.js'
 
 export interface Plan {
   readonly changes: PlanAnswer['changes']
@@ -15,12 +15,12 @@ export interface Plan {
 
 /** @throws {Failure} `bad-rules` when the policies have mistakes; `too-much-work`; `busy` */
 export const plan = async (
-  controller: Controller,
+  { host, sessions, policies }: Pick<Firewall, 'host' | 'sessions' | 'policies'>,
   wishes: readonly PolicyWish[],
 ): Promise<Plan> => {
-  const topology = controller.topology.current
-  const { items, unread } = await controller.sessions.read()
-  const answer = await controller.policies.preview(wishes, topology, items)
+  const topology = host.topology.current
+  const { items, unread } = await sessions.read()
+  const answer = await policies.preview(wishes, topology, items)
   return {
     sessions: { ...answer.sessions, unread },
     changes: answer.changes,

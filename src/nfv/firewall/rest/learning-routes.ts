@@ -1,12 +1,12 @@
 /** Watching what is used, and the rules that would allow it. */
 import type { FastifyInstance } from 'fastify'
 import Type, { type Static } from 'typebox'
-import { Environment } from '../../nfv/firewall/environment.js'
-import { type KnownZone, type LearnContext, proposeRules } from '../../nfv/firewall/learn.js'
-import { helpedPorts } from '../../nfv/firewall/resolved.js'
-import type { LearningStatus } from '../../nfv/firewall/service/learning.js'
-import type { Controller } from '../controller.js'
-import { noteChange } from './audit-routes.js'
+import { noteChange } from '../../requests.js'
+import { Environment } from '../environment.js'
+import { type KnownZone, type LearnContext, proposeRules } from '../learn.js'
+import { helpedPorts } from '../resolved.js'
+import type { LearningStatus } from '../service/learning.js'
+import type { Firewall } from '../service/service.js'
 
 const startBody = Type.Object(
   {
@@ -22,13 +22,13 @@ const startBody = Type.Object(
 const security = [{ token: [] }]
 
 export const learningRoutes =
-  (controller: Controller) =>
+  (firewall: Firewall) =>
   (app: FastifyInstance): void => {
-    const { learning } = controller
+    const { learning } = firewall
     app.get(
       '/api/v1/learning',
       { schema: { summary: 'what was seen, as a rule file', tags: ['reading'] } },
-      async () => answer(controller),
+      async () => answer(firewall),
     )
     app.post<{ Body: Static<typeof startBody> }>(
       '/api/v1/learning',
@@ -43,7 +43,7 @@ export const learningRoutes =
       async request => {
         await learning.start(request.body.seconds)
         await noteChange(request, { watches: request.body.seconds })
-        return answer(controller)
+        return answer(firewall)
       },
     )
     app.delete(
@@ -52,13 +52,13 @@ export const learningRoutes =
       async request => {
         await learning.stop()
         await noteChange(request, { watches: 0 })
-        return answer(controller)
+        return answer(firewall)
       },
     )
   }
 
-const answer = (controller: Controller) => {
-  const status = controller.learning.status()
+const answer = (firewall: Firewall) => {
+  const status = firewall.learning.status()
   if (status === undefined) return { state: 'none' }
   const { isOn, seen, left, sinceMillis, untilMillis } = status
   return {
@@ -68,33 +68,33 @@ const answer = (controller: Controller) => {
     connections: seen.reduce((total, one) => total + one.count, 0),
     kinds: seen.length,
     left,
-    rules: proposeRules(seen, contextOf(controller, status)),
+    rules: proposeRules(seen, contextOf(firewall, status)),
   }
 }
 
 const contextOf = (
-  controller: Controller,
+  firewall: Firewall,
   { sinceMillis, watchedMillis }: LearningStatus,
 ): LearnContext => {
-  const { topology, policies } = controller
+  const { host, policies } = firewall
   const names = new Map(
-    [...topology.current.hosts.values()].flatMap(host =>
+    [...host.topology.current.hosts.values()].flatMap(host =>
       host.name === undefined ? [] : host.ips.map(ip => [ip, host.name!] as const),
     ),
   )
   return {
     sinceMillis,
     untilMillis: watchedMillis,
-    zones: zonesOf(controller),
+    zones: zonesOf(firewall),
     helped: policies.resolved ? helpedPorts(policies.resolved.tiers) : [],
     hostOf: ip => names.get(ip),
   }
 }
 
 /** Those that are made of addresses alone, so that the file that takes them over needs nothing else. */
-const zonesOf = (controller: Controller): KnownZone[] => {
-  const { policies, topology } = controller
-  const facts = policies.facts(topology.current)
+const zonesOf = (firewall: Firewall): KnownZone[] => {
+  const { policies, host } = firewall
+  const facts = policies.facts(host.topology.current)
   return policies.inputs().flatMap(({ loaded }) => {
     const environment = new Environment(loaded.lines, facts)
     return loaded.lines.flatMap(line => {

@@ -1,10 +1,10 @@
 /** Policies as the API takes and gives them: as the text of a rule file, or as its statements. */
 import type { Static } from 'typebox'
-import { Failure } from '../../base/failures.js'
-import { specOf, textOfSpec } from '../../nfv/firewall/json.js'
-import { parse } from '../../nfv/firewall/parse.js'
-import type { PolicySpec } from '../../nfv/firewall/schema.js'
-import type { PolicyWish } from '../../nfv/firewall/service/policy.js'
+import { Failure } from '../../../base/failures.js'
+import { specOf, textOfSpec } from '../json.js'
+import { parse } from '../parse.js'
+import type { PolicySpec } from '../schema.js'
+import type { PolicyWish } from '../service/policy.js'
 import type { policyBody } from './schemas.js'
 
 type Body = Static<typeof policyBody>

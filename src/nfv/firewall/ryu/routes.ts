@@ -1,34 +1,34 @@
 /** The paths of Ryu's `rest_firewall`. Bodies are JSON whatever their type says, as curl sends them. */
 import type { FastifyInstance } from 'fastify'
-import type { Controller } from '../controller.js'
+import type { Firewall } from '../service/service.js'
 import { Refusal, RyuFirewall } from './firewall.js'
 
 type Where = { Params: { switch: string; vlan?: string } }
 type Body = { Body: Readonly<Record<string, unknown>> | undefined }
 
 export const ryuRoutes =
-  (controller: Controller) =>
+  (firewall: Firewall) =>
   (app: FastifyInstance): void => {
-    const firewall = new RyuFirewall(controller)
+    const ryu = new RyuFirewall(firewall)
     takeAnyBody(app)
     answerRefusals(app)
-    app.get('/firewall/module/status', async () => firewall.status())
-    app.get('/firewall/log/status', async () => firewall.logStatus())
+    app.get('/firewall/module/status', async () => ryu.status())
+    app.get('/firewall/log/status', async () => ryu.logStatus())
     for (const [path, what] of [
       ['module', 'enabled'],
       ['log', 'logging'],
     ] as const)
       for (const word of ['enable', 'disable'] as const)
         app.put<Where>(`/firewall/${path}/${word}/:switch`, async ({ params }) =>
-          firewall.turn(what, word === 'enable', params.switch),
+          ryu.turn(what, word === 'enable', params.switch),
         )
     for (const path of ['/firewall/rules/:switch', '/firewall/rules/:switch/:vlan']) {
-      app.get<Where>(path, async ({ params }) => firewall.rules(params.switch, vlanOf(params.vlan)))
+      app.get<Where>(path, async ({ params }) => ryu.rules(params.switch, vlanOf(params.vlan)))
       app.post<Where & Body>(path, async ({ params, body }) =>
-        firewall.add(params.switch, vlanOf(params.vlan), body ?? {}),
+        ryu.add(params.switch, vlanOf(params.vlan), body ?? {}),
       )
       app.delete<Where & Body>(path, async ({ params, body }) =>
-        firewall.delete(params.switch, vlanOf(params.vlan), body ?? {}),
+        ryu.delete(params.switch, vlanOf(params.vlan), body ?? {}),
       )
     }
   }

@@ -5,7 +5,7 @@
  *     # ryu {"enabled":[...],"logging":[...],"last":{...}}
  *     r1.0000000000000001: allow icmp from ... to ...  # ryu {"switch":...,"rule_id":1,...}
  */
-import { formatCidr, parseCidr, parseMac } from '../../base/addresses.js'
+import { formatCidr, parseCidr, parseMac } from '../../../base/addresses.js'
 
 export const policyName = 'ryu-firewall'
 

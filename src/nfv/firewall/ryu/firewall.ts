@@ -1,6 +1,6 @@
 /** The commands of Ryu's firewall, on a policy of ours; replies are shaped and worded as scripts expect them. */
-import type { Dpid } from '../../base/addresses.js'
-import type { Controller } from '../controller.js'
+import type { Dpid } from '../../../base/addresses.js'
+import type { Firewall } from '../service/service.js'
 import {
   policyName,
   type RyuRule,
@@ -22,11 +22,11 @@ export interface CommandResult {
 type Vlan = number | 'all'
 
 export class RyuFirewall {
-  readonly #controller: Controller
+  readonly #firewall: Firewall
   #turn: Promise<unknown> = Promise.resolve()
 
-  constructor(controller: Controller) {
-    this.#controller = controller
+  constructor(firewall: Firewall) {
+    this.#firewall = firewall
   }
 
   status(): object[] {
@@ -114,13 +114,13 @@ export class RyuFirewall {
   }
 
   get #state(): RyuState {
-    const { policies } = this.#controller
+    const { policies } = this.#firewall
     return readState(policies.list().find(policy => policy.name === policyName)?.source)
   }
 
   /** Dpids in their order. @throws {Refusal} when it is no switch that is known */
   #switches(switchId: string): string[] {
-    const known = [...this.#controller.topology.current.switches.keys()].sort()
+    const known = [...this.#firewall.host.topology.current.switches.keys()].sort()
     if (switchId === 'all') return known
     if (!/^[0-9a-f]{16}$/i.test(switchId)) throw new Refusal('Invalid switchID.')
     const dpid = known.find(each => each === switchId.toLowerCase())
@@ -131,7 +131,7 @@ export class RyuFirewall {
   /** Those that can be told something now; as in Ryu, the others are not changed. @throws {Refusal} for one that is absent */
   #connected(switchId: string): { chosen: string[]; absent: string[] } {
     const meant = this.#switches(switchId)
-    const isThere = (dpid: string) => this.#controller.attached(dpid as Dpid) !== undefined
+    const isThere = (dpid: string) => this.#firewall.host.switch(dpid) !== undefined
     const absent = meant.filter(dpid => !isThere(dpid))
     if (switchId !== 'all' && absent.length > 0) throw new Refusal(notConnected(switchId))
     return { chosen: meant.filter(isThere), absent }
@@ -143,8 +143,9 @@ export class RyuFirewall {
     replies: readonly Reply[],
     absent: readonly string[],
   ): Promise<Reply[]> {
-    const { policies, topology } = this.#controller
-    const { networks } = topology.current
+    const { policies, host } = this.#firewall
+    const topology = host.topology.current
+    const { networks } = topology
     const networkOf = (vlan: number) =>
       networks.find(each => each.number === vlan || each.ports?.some(port => port.vlan === vlan))
         ?.name
@@ -153,14 +154,12 @@ export class RyuFirewall {
         throw new Refusal(`no network has the VLAN ${vlan}: declare a Network first`)
     const source = writePolicy(state, this.#switches('all'), networkOf)
     const wish = { name: policyName, source, order: 1_000_000 }
-    await policies.apply([wish], topology.current, undefined, { why: "Ryu's firewall paths" })
-    const controller = this.#controller
-    const revision = controller.nextRevision
+    await policies.apply([wish], topology, undefined, { why: "Ryu's firewall paths" })
+    const revision = host.nextRevision
     const told = replies.map(async reply => {
-      const programmer = controller.programmer(reply.switch_id as Dpid)
-      const isThere = controller.attached(reply.switch_id as Dpid) !== undefined
+      const dpid = reply.switch_id as Dpid
       const isConfirmed =
-        isThere && (await programmer?.confirmed(revision, confirmMillis)) && !isRefused(programmer)
+        host.switch(dpid) !== undefined && (await host.confirmed(revision, confirmMillis, dpid))
       return isConfirmed ? reply : unconfirmed(reply)
     })
     return [
@@ -193,9 +192,6 @@ const notConnected = (switchId: string): string =>
 
 /** How long a reply waits for the switch. */
 const confirmMillis = 10_000
-
-const isRefused = (programmer: { readonly refusals: ReadonlyMap<string, unknown> } | undefined) =>
-  (programmer?.refusals.size ?? 0) > 0
 
 /** What the switch has not confirmed is no success; it is kept, and sent again. */
 const unconfirmed = ({ switch_id, command_result }: Reply): Reply => {
