@@ -546,8 +546,8 @@ export class Controller extends EventEmitter<ControllerEvents> {
     this.topology.on('event', event => {
       this.journal.add(event)
       if (event.kind !== 'switch-forgotten') return
-      for (const running of this.functions) running.switchForgotten?.(event.dpid as Dpid)
-      this.#served.delete(event.dpid as Dpid)
+      for (const running of this.functions) running.switchForgotten?.(event.dpid)
+      this.#served.delete(event.dpid)
     })
     this.topology.on('moved', () => {
       this.#isEpochOver = true

@@ -1,36 +1,23 @@
 /** What happened, numbered, kept for a while, told to whoever listens. */
 import { EventEmitter } from 'node:events'
 import type { Clock } from '../base/env.js'
+import { eventKinds, type NetworkEvent } from '../base/events.js'
 import type { Log } from '../base/log.js'
-import type { NetworkEvent } from '../topology/topology.js'
 
-export interface JournalEntry extends NetworkEvent {
+/** What any event is, whatever is known of its kind. */
+export interface Told {
+  readonly kind: string
+}
+
+export interface JournalEntry extends Told {
   /** Grows by one with each event; behind a restart it goes on from a higher number. */
   readonly sequence: number
   /** ISO 8601, for people. */
   readonly time: string
+  readonly [member: string]: unknown
 }
 
 const kept = 10_000
-
-/** Kinds of events that are more than the life of the network, and how loud they are in the log. */
-const levels: Readonly<Record<string, 'warn' | 'error'>> = {
-  'audit-lost': 'error',
-  'audit-dropped': 'warn',
-  'checksum-offload': 'warn',
-  'router-address-in-use': 'warn',
-  'foreign-flow': 'warn',
-  'mastership-lost': 'warn',
-  'name-ambiguous': 'warn',
-  'rules-refused': 'error',
-  'store-damaged': 'error',
-  'store-lost': 'error',
-  'store-read-only': 'error',
-  'switch-not-adopted': 'error',
-  'token-refused': 'warn',
-  'request-refused': 'warn',
-  'trace-mismatch': 'error',
-}
 
 /** Who speaks: of rules each one by itself. */
 const speakerOf = (entry: JournalEntry): string => `${entry.kind} ${entry.policy} ${entry.rule}`
@@ -66,7 +53,10 @@ const shareOf = (counts: readonly number[], size: number): number => {
 /** Between two starts of the controller, so that numbers go on: more events than a life has. */
 export const numbersOfLife = 10_000_000_000
 
-export class Journal extends EventEmitter<{ event: [entry: JournalEntry] }> {
+/** @typeParam Event what may be told: usually what the table of kinds has */
+export class Journal<Event extends Told = NetworkEvent> extends EventEmitter<{
+  event: [entry: JournalEntry]
+}> {
   readonly #clock: Clock
   readonly #log: Log
   /** The number before the first of this life. */
@@ -84,16 +74,18 @@ export class Journal extends EventEmitter<{ event: [entry: JournalEntry] }> {
     this.setMaxListeners(0)
   }
 
-  add(event: NetworkEvent): void {
+  add(event: Event): void {
+    const sequence = ++this.#sequence
+    const time = new Date(this.#clock.wallMillis()).toISOString()
     const entry: JournalEntry = {
-      sequence: ++this.#sequence,
-      time: new Date(this.#clock.wallMillis()).toISOString(),
-      ...event,
+      sequence,
+      time,
+      ...(event as Told & Readonly<Record<string, unknown>>),
     }
     this.#entries.push(entry)
     if (this.#entries.length > kept * 1.1) this.#entries = fairly(this.#entries, kept)
     const { kind, ...fields } = event
-    this.#log[levels[kind] ?? 'info'](fields, kind.replaceAll('-', ' '))
+    this.#log[eventKinds.get(kind)?.level ?? 'info'](fields, kind.replaceAll('-', ' '))
     this.emit('event', entry)
   }
 

@@ -26,7 +26,7 @@ import { hostKind, intentKind, networkKind, portKind } from './declared/kinds.js
 import { lockFolder } from './lock.js'
 import { Metrics, metricsRoutes } from './metrics/metrics.js'
 import { ObjectKeeper } from './objects/objects.js'
-import { auditRequests, auditRoutes } from './rest/audit-routes.js'
+import { auditRequests, auditRoutes, type RefusedRequest } from './rest/audit-routes.js'
 import { eventRoutes } from './rest/event-routes.js'
 import { forgetRoutes } from './rest/forget-routes.js'
 import { type RestSettings, restAddress } from './rest/listeners.js'
@@ -37,7 +37,7 @@ import { endpointsOf, serveRest } from './rest/serve.js'
 import { createRest } from './rest/server.js'
 import { tokenRoutes } from './rest/token-routes.js'
 import { Audit } from './rights/audit.js'
-import { Guard } from './rights/guard.js'
+import { Guard, type TokenAttempt } from './rights/guard.js'
 import { rightsOfViews, rightsWith } from './rights/rights.js'
 import { Tokens } from './rights/tokens.js'
 import { endpointOf, listening, openSouthbound, type SouthboundOptions } from './southbound.js'
@@ -243,7 +243,7 @@ const start = async (
     firstToken: token,
     tokens,
     isProxied: rest.trustProxy !== undefined,
-    refused: toldSometimes(env, (attempt: object) =>
+    refused: toldSometimes(env, (attempt: TokenAttempt & More) =>
       controller.journal.add({ kind: 'token-refused', ...attempt }),
     ),
   })
@@ -251,7 +251,7 @@ const start = async (
   undo.push(async () => watch.stop())
   const metrics = new Metrics(controller, watch, options.version ?? 'unknown')
   const hook = (app: FastifyInstance) => {
-    const leftOut = toldSometimes(env, told =>
+    const leftOut = toldSometimes(env, (told: RefusedRequest & More) =>
       controller.journal.add({ kind: 'request-refused', ...told }),
     )
     auditRequests(app, audit, { ...env, leftOut })
@@ -347,8 +347,16 @@ const serveRyu = async (
 const attemptsPerSecond = 1
 const attemptsAtOnce = 5
 
+/** How many were not told before. */
+interface More {
+  readonly more?: number
+}
+
 /** Whoever guesses or is refused leaves a trace, and floods nothing: what is left out is counted. */
-const toldSometimes = (env: Env, tell: (attempt: object) => void): ((attempt: object) => void) => {
+const toldSometimes = <Attempt extends object>(
+  env: Env,
+  tell: (attempt: Attempt & More) => void,
+): ((attempt: Attempt) => void) => {
   const limit = new RateLimit(env.clock, attemptsPerSecond, attemptsAtOnce)
   let leftOut = 0
   return attempt => {

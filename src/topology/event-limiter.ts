@@ -1,10 +1,9 @@
 /** Events that an attacker can cause at will: the first of a kind is told at once, the others as a number. */
 import type { Env } from '../base/env.js'
+import type { EventNamed } from '../base/events.js'
 
-export interface LimitedEvent {
-  readonly kind: string
-  readonly [detail: string]: unknown
-}
+/** Those that say how often they were left out. */
+export type LimitedEvent = EventNamed<'ports-limited' | 'probe-refused' | 'host-refused'>
 
 const pauseMillis = 5_000
 /** Kinds of events that are remembered at once; one more clears what has no count. */

@@ -2,8 +2,10 @@
  * The links as they are used: directions that discovery has seen, in pairs, with what was measured and declared
  * of them. A link is used when both its directions are proven; one that flaps is the last choice for a while.
  */
+
 import type { Dpid } from '../base/addresses.js'
 import type { Env } from '../base/env.js'
+import type { EventNamed } from '../base/events.js'
 import { Flaps } from './flaps.js'
 import { dampedCost, isSamePort, type Link, type PortRef, portKey } from './model.js'
 
@@ -17,18 +19,9 @@ export interface DeclaredLink {
   readonly peer?: PortRef
 }
 
-export interface LinkEvent {
-  readonly kind:
-    | 'link-up'
-    | 'link-down'
-    | 'link-one-way'
-    | 'link-miswired'
-    | 'link-damped'
-    | 'link-released'
-  readonly from: PortRef
-  readonly to: PortRef
-  readonly reason?: string
-}
+export type LinkEvent = EventNamed<
+  'link-up' | 'link-down' | 'link-one-way' | 'link-miswired' | 'link-damped' | 'link-released'
+>
 
 /** A way back that does not come within this time is missing. */
 const oneWayMillis = 3_000

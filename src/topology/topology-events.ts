@@ -1,13 +1,9 @@
 /** What the topology tells, and how it is made. */
+import type { NetworkEvent } from '../base/events.js'
 import type { DiscoveryOptions } from './discovery.js'
 import type { HostOptions } from './hosts.js'
 import type { Lease } from './leases.js'
 import type { Host, Link, MulticastGroup, MulticastRouter, Switch } from './model.js'
-
-export interface NetworkEvent {
-  readonly kind: string
-  readonly [detail: string]: unknown
-}
 
 export interface TopologyEvents {
   /** `current` is another now; asked for when it is needed. */

@@ -74,7 +74,7 @@ import { Teacher } from './teacher.js'
 import type { TopologyEvents, TopologyFacts, TopologyOptions } from './topology-events.js'
 import { TreeKeeper } from './tree-keeper.js'
 
-export type { NetworkEvent, TopologyEvents, TopologyOptions } from './topology-events.js'
+export type { TopologyEvents, TopologyOptions } from './topology-events.js'
 
 /** Measures are latency and use of links, and leases: whoever looks sees them, nothing is compiled for them. */
 type Part = 'switches' | 'links' | 'hosts' | 'tree' | 'intents' | 'measures'
@@ -776,7 +776,11 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
     if (before !== undefined && before !== host.at.dpid) this.emit('moved', host)
   }
 
-  #hostsChanged(kind: string, host: Host, reason?: string): void {
+  #hostsChanged(
+    kind: `host-${'learnt' | 'changed' | 'moved' | 'gone'}`,
+    host: Host,
+    reason?: string,
+  ): void {
     this.#changed('hosts')
     this.emit('event', {
       kind,

@@ -3,16 +3,18 @@ import { type AddressInfo, connect } from 'node:net'
 import t, { type Test } from 'tap'
 import WebSocket from 'ws'
 import { SimulatedEnv } from '../../src/base/simulated-env.js'
-import { Journal } from '../../src/controller/events.js'
+import { Journal, type Told } from '../../src/controller/events.js'
 import { Callers, callerLimits } from '../../src/controller/rest/callers.js'
 import { eventRoutes, heartbeatMillis } from '../../src/controller/rest/event-routes.js'
 import { createRest } from '../../src/controller/rest/server.js'
 import { until } from '../until.js'
 
+type Event = Told & { readonly [member: string]: unknown }
+
 /** Real sockets under a clock of our own. */
 const serve = async (t: Test, life = 1) => {
   const env = new SimulatedEnv()
-  const journal = new Journal(env.clock, env.log, life)
+  const journal = new Journal<Event>(env.clock, env.log, life)
   const app = await createRest({ log: env.log, timers: env.timers }, [
     eventRoutes(journal, env.timers),
   ])
@@ -145,7 +147,7 @@ t.test('a WebSocket is asked whether it lives, and goes on behind a number too',
 
 t.test('only streams are streams: no other request takes their places', async t => {
   const env = new SimulatedEnv()
-  const journal = new Journal(env.clock, env.log, 1)
+  const journal = new Journal<Event>(env.clock, env.log, 1)
   const callers = new Callers(env.log, { ...callerLimits, streams: 2 })
   const app = await createRest({ log: env.log, timers: env.timers, callers }, [
     eventRoutes(journal, env.timers),

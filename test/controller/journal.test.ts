@@ -1,14 +1,16 @@
 /** The journal keeps what happened for a while, and a flood of one hides no other. */
 import { pino } from 'pino'
 import t from 'tap'
-import { fairly, Journal, type JournalEntry } from '../../src/controller/events.js'
+import { fairly, Journal, type JournalEntry, type Told } from '../../src/controller/events.js'
+
+type Event = Told & { readonly [member: string]: unknown }
 
 const clock = { nowMillis: () => 0, wallMillis: () => 0 }
-const journal = () => new Journal(clock, pino({ level: 'silent' }))
+const journal = () => new Journal<Event>(clock, pino({ level: 'silent' }))
 
 const sequences = (entries: readonly JournalEntry[]) => entries.map(each => each.sequence)
 
-const all = (from: Journal): JournalEntry[] => {
+const all = (from: Journal<Event>): JournalEntry[] => {
   const found: JournalEntry[] = []
   for (;;) {
     const page = from.since(found.at(-1)?.sequence ?? 0)
@@ -49,7 +51,7 @@ t.test('who has little keeps all of it, the others share what is left', async t 
 
 t.test('numbers go on behind a restart, and what is missing is told, never left out', async t => {
   const life = (count: number, starts: number) => {
-    const one = new Journal(clock, pino({ level: 'silent' }), starts)
+    const one = new Journal<Event>(clock, pino({ level: 'silent' }), starts)
     for (let n = 0; n < count; n++) one.add({ kind: 'link-up' })
     return one
   }
@@ -78,7 +80,7 @@ t.test('random floods: whoever follows misses nothing without being told', async
     seed = (seed * 1_103_515_245 + 12_345) % 2 ** 31
     return Math.floor((seed / 2 ** 31) * below)
   }
-  const one = new Journal(clock, pino({ level: 'silent' }), 1)
+  const one = new Journal<Event>(clock, pino({ level: 'silent' }), 1)
   const had = new Set<number>()
   let after = one.last
   let told = 0

@@ -1,5 +1,6 @@
 /** Documents that are written from tables of the code. `npm run docs` writes them; a test fails when one is behind. */
 
+import { eventKinds } from '../../src/base/events.js'
 import { failures } from '../../src/base/failures.js'
 import { familiesWith, maxSeries } from '../../src/controller/metrics/families.js'
 import { rightsWith, roles } from '../../src/controller/rights/rights.js'
@@ -87,6 +88,26 @@ ${table(
 )}
 `
 
+const eventsPage = (): string => `# Kinds of events
+
+Written from \`src/base/events.ts\` and what network functions declare; do not edit it here. How they are read: [events.md](events.md).
+
+Every event has \`sequence\`, \`time\` and \`kind\`. Behind a member is what it holds; with \`?\` it may be absent. A \`port\` is \`{dpid, port}\`.
+
+${table(
+  ['kind', 'level', 'what happened', 'members'],
+  [...eventKinds].map(([kind, { level, means, has }]) => [
+    `\`${kind}\``,
+    level,
+    means,
+    Object.entries(has)
+      .map(([name, word]) => `\`${name}\` ${word}`)
+      .join(', '),
+  ]),
+)}
+| \`gap\` | | events are missing here: [events.md](events.md) | \`after\` number, \`reason\` text |
+`
+
 const failuresPage = (): string => `# Failures
 
 Written from \`src/base/failures.ts\`; do not edit it here. The API answers them as \`application/problem+json\` (RFC 9457) with \`type\` \`urn:sluice:failure:CODE\`.
@@ -102,6 +123,7 @@ const json = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`
 /** By path in the repository. */
 export const documents: Readonly<Record<string, () => string>> = {
   'docs/pipeline.md': pipeline,
+  'docs/event-kinds.md': eventsPage,
   'docs/failures.md': failuresPage,
   'docs/rights.md': rightsPage,
   'docs/metrics.md': metricsPage,

@@ -4,6 +4,7 @@
  * line is on disk. `audit.head` beside them says where the oldest line that is kept begins, and which was the last, at
  * most a second ago: lines that are taken from either end are missed.
  */
+
 import { EventEmitter } from 'node:events'
 import { join } from 'node:path'
 import {
@@ -16,10 +17,11 @@ import {
   hashOfNothing,
 } from '../../base/audit-chain.js'
 import type { Env, JournalFile } from '../../base/env.js'
+import type { EventNamed } from '../../base/events.js'
 import { wordsOf } from '../../base/system-errors.js'
 
 export interface AuditEvents {
-  event: [event: { readonly kind: string; readonly [member: string]: unknown }]
+  event: [event: EventNamed<'audit-lost' | 'audit-writable' | 'audit-dropped'>]
 }
 
 export interface AuditVerdict {

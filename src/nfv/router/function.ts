@@ -17,6 +17,7 @@ import type {
 } from '../function.js'
 import { type Address, formatAddress, linkLocalOf } from './addresses.js'
 import { Advertiser } from './advertiser.js'
+import './events.js'
 import { type RouterSpec, routerKind } from './kind.js'
 import { gatewaysOf, type Router, resolveRouters } from './model.js'
 import { NeighbourSearch, type WaitingPacket } from './neighbours.js'

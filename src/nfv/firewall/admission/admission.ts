@@ -7,6 +7,7 @@
  *     packet-in (opened) ─> the place is no more half-open        flow-removed ─> the place is free
  */
 import type { Cancel, Env } from '../../../base/env.js'
+import type { NetworkEvent } from '../../../base/events.js'
 import type { FlowStats } from '../../../openflow/index.js'
 import type { Match } from '../../../openflow/values.js'
 import { ctState } from '../../../openflow/values.js'
@@ -14,7 +15,6 @@ import { finishChecksums } from '../../../pipeline/finish.js'
 import { fragBits, readPacket } from '../../../pipeline/packet.js'
 import { load, readLabel, registers } from '../../../pipeline/registers.js'
 import type { PortRef } from '../../../topology/model.js'
-import type { NetworkEvent } from '../../../topology/topology.js'
 import type { ConnectedSwitch, PuntedPacket } from '../../function.js'
 import {
   type CountedConnection,

@@ -4,11 +4,11 @@
  */
 import { EventEmitter } from 'node:events'
 import type { Cancel, Env } from '../../../base/env.js'
+import type { NetworkEvent } from '../../../base/events.js'
 import { Failure } from '../../../base/failures.js'
 import { listAll, type Op, type Store } from '../../../base/store.js'
 import type { Refusal, Section } from '../../../pipeline/program.js'
 import type { Topology } from '../../../topology/model.js'
-import type { NetworkEvent } from '../../../topology/topology.js'
 import { createCompiler } from '../compile.js'
 import type { Facts } from '../environment.js'
 import { type Limits, maxMistakes, noLimits, quickLimits } from '../limits.js'

@@ -1,9 +1,9 @@
 /** What rules ask of the network: names in rule files, and addresses of a packet in events. */
 import { type Cidr, formatIpv4, formatIpv6, type Ip, parseCidr } from '../../../base/addresses.js'
+import type { NetworkEvent } from '../../../base/events.js'
 import type { Fields } from '../../../pipeline/packet.js'
 import { type PortRef, portKey, type Topology } from '../../../topology/model.js'
 import { hostsNamed, portsNamed, switchesNamed } from '../../../topology/names.js'
-import type { NetworkEvent } from '../../../topology/topology.js'
 import { formatComplaint } from '../complaint.js'
 import type { Facts } from '../environment.js'
 import type { PlacedRule } from '../resolved.js'
