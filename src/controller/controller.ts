@@ -333,22 +333,27 @@ export class Controller extends EventEmitter<ControllerEvents> {
     return this.functions.flatMap(({ views }) => views ?? [])
   }
 
-  /** Hands all objects of a kind to the function that brings it. */
+  /** Hands all objects of a kind to the function that brings it, and to those that read it. */
   declare(kind: string, objects: readonly DeclaredObject[]): void {
-    this.#ownerOf(kind)?.running.declare?.(kind, objects)
+    for (const { running } of this.#concernedBy(kind)) running.declare?.(kind, objects)
     this.#declaredRevisions.set(kind, this.nextRevision)
   }
 
   /** What is true of an object of a function: `installed` when every switch that should have it has confirmed it. */
   stateOf(kind: string, name: string): ObjectState | ReturnType<typeof lackState> {
-    const state = this.#ownerOf(kind)?.running.state?.(kind, name)
+    const states = this.#concernedBy(kind).flatMap(
+      ({ running }) => running.state?.(kind, name) ?? [],
+    )
+    const state = states.find(each => each.state !== 'installed') ?? states[0]
     if (state?.state !== 'installed') return state
     const lacks = this.lackingObjects(this.#declaredRevisions.get(kind) ?? 0)
     return lackState(lacks, this.topology.current.switches.size) ?? state
   }
 
-  #ownerOf(kind: string) {
-    return this.#functions.find(({ of }) => of.kinds?.some(each => each.kind === kind))
+  #concernedBy(kind: string) {
+    return this.#functions.filter(
+      ({ of }) => of.kinds?.some(each => each.kind === kind) || of.reads?.includes(kind),
+    )
   }
 
   #functionHost(): FunctionHost {

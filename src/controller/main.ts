@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
 import type { Env, FolderLock } from '../base/env.js'
 import { Failure } from '../base/failures.js'
+import { withMembers } from '../base/kind.js'
 import { noteLoss } from '../base/lost-store.js'
 import {
   controllersFolder,
@@ -154,15 +155,16 @@ const start = async (
   const secret = await secretOf(env, options.data)
   const token = await tokenOf(env, options.data)
   const list = options.functions ?? functions
-  const kinds = list.flatMap(each => each.kinds ?? [])
-  const objects = await ObjectKeeper.load(env.timers, store, [
-    switchKind,
-    networkKind,
-    hostKind,
-    portKind,
-    intentKind,
-    ...kinds,
-  ])
+  const members = list.flatMap(each => each.members ?? [])
+  const all = [
+    ...[switchKind, networkKind, hostKind, portKind, intentKind],
+    ...list.flatMap(each => each.kinds ?? []),
+  ].map(kind => withMembers(kind, members))
+  const objects = await ObjectKeeper.load(env.timers, store, all)
+  const handed = new Set(
+    list.flatMap(each => [...(each.kinds ?? []).map(({ kind }) => kind), ...(each.reads ?? [])]),
+  )
+  const kinds = all.filter(({ kind }) => handed.has(kind))
   const hand = (to: Controller, changed: ReadonlySet<string>) => {
     for (const kind of kinds)
       if (changed.has(kind.kind))
@@ -229,8 +231,7 @@ const start = async (
     kind === switchKind.kind
       ? { ...(setup.status(name) ?? { state: 'pending' }) }
       : {
-          ...(declared?.status(kind, name) ??
-            controller.stateOf(kind, name) ?? { state: 'pending' }),
+          ...worse(declared?.status(kind, name), controller.stateOf(kind, name)),
         }
   const tokens = await Tokens.load(env, store)
   const audit = await Audit.open(env, options.data)
@@ -304,6 +305,12 @@ const start = async (
   env.log.info({ rest: endpoints.restUrls, openflow: endpoints.openflow }, 'ready')
   return { endpoints, store, routes: guard.routes, reload, stop }
 }
+
+type State = { readonly state: string; readonly reason?: string }
+
+/** An object is as far as whoever has not come as far says. */
+const worse = (own: State | undefined, more: State | undefined): State =>
+  (own !== undefined && own.state !== 'installed' ? own : (more ?? own)) ?? { state: 'pending' }
 
 /** All that people have written and that may name a switch. */
 function* textsOf(controller: Controller, objects: ObjectKeeper): Generator<string> {

@@ -5,7 +5,7 @@
 import type { Dpid, Ip } from '../base/addresses.js'
 import type { Env } from '../base/env.js'
 import type { NetworkEvent } from '../base/events.js'
-import type { Kind } from '../base/kind.js'
+import type { Kind, KindMember } from '../base/kind.js'
 import type { Store } from '../base/store.js'
 import type { Message, Reply } from '../openflow/index.js'
 import type { Action, Match } from '../openflow/values.js'
@@ -205,6 +205,10 @@ export interface RunningFunction {
 /** A network function: what holds for its rows, what people declare of it, and how it is made. */
 export interface NetworkFunction extends FunctionRows {
   readonly kinds?: readonly Kind[]
+  /** What people say to it in objects of other kinds. */
+  readonly members?: readonly KindMember[]
+  /** Other kinds of which it is handed all objects, too. */
+  readonly reads?: readonly string[]
   /** Who may use its routes. */
   readonly rights?: Rights
   readonly metrics?: Families
@@ -254,8 +258,10 @@ export const puntKinds = [
   'openings',
   'probes',
   'routed',
+  'addresses',
+  'names',
 ] as const
-/** packets teach or look for somebody; questions were answered by the switch; openings are connections that are counted; probes are frames of discovery; routed are what a router cannot pass on by itself */
+/** packets teach or look for somebody; questions were answered by the switch; openings are connections that are counted; probes are frames of discovery; routed are what a router cannot pass on by itself; addresses and names are asked for by DHCP and DNS */
 export type PuntKind = (typeof puntKinds)[number]
 
 /** What is done with packets that come up for one reason. */

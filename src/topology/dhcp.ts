@@ -4,6 +4,7 @@
  */
 import { formatIpv4, formatIpv6, formatMac, type Ip, type Mac } from '../base/addresses.js'
 import type { Packet } from '../pipeline/packet.js'
+import { type DhcpOptions, dhcpOption, readDhcp } from './dhcp-message.js'
 
 const ports = { server: 67, client: 68, serverIpv6: 547, clientIpv6: 546 } as const
 
@@ -18,7 +19,7 @@ export interface GivenAddress {
 /** The name in a client's DHCP message: option 12 (RFC 2132), or option 39 of DHCPv6 (RFC 4704). */
 export const reportedNameOf = (frame: Uint8Array, packet: Packet): string | undefined => {
   const body = frame.subarray(packet.payload)
-  if (packet.fields.udp_src === ports.client) return cleanName(dhcpOptions(body).get(12))
+  if (packet.fields.udp_src === ports.client) return nameOf(readDhcp(body, 1)?.options)
   if (packet.fields.udp_src === ports.clientIpv6) return cleanName(fullName(body))
   return undefined
 }
@@ -33,39 +34,15 @@ export const givenAddresses = (frame: Uint8Array, packet: Packet): readonly Give
   return []
 }
 
-const magicCookie = 0x63825363
-const acknowledgement = 5
-
-/** op (1) hardware type (1) its size (1) ... yiaddr at 16, chaddr at 28, options at 240. */
 const acknowledged = (body: Uint8Array): readonly GivenAddress[] => {
-  const options = dhcpOptions(body)
-  const kind = options.get(53)
-  const time = options.get(51)
-  const isEthernet = body[0] === 2 && body[1] === 1 && body[2] === 6
-  if (!isEthernet || kind?.[0] !== acknowledgement || time?.length !== 4) return []
-  const view = viewOf(body)
-  const yours = view.getUint32(16)
-  const mac = view.getUint16(28) * 0x100000000 + view.getUint32(30)
-  if (yours === 0 || mac === 0) return []
+  const message = readDhcp(body, 2)
+  const time = message?.options.get(dhcpOption.leaseTime)
+  if (message?.type !== 'ack' || time?.length !== 4) return []
+  const { hardwareType, hardware, yours } = message
+  if (hardwareType !== 1 || hardware.length !== 6 || yours === 0) return []
+  const mac = viewOf(hardware).getUint16(0) * 0x100000000 + viewOf(hardware).getUint32(2)
+  if (mac === 0) return []
   return [{ mac: formatMac(mac), ip: formatIpv4(yours), seconds: viewOf(time).getUint32(0) }]
-}
-
-/** By code; the first of each. */
-const dhcpOptions = (body: Uint8Array): ReadonlyMap<number, Uint8Array> => {
-  const options = new Map<number, Uint8Array>()
-  if (body.length < 240 || viewOf(body).getUint32(236) !== magicCookie) return options
-  for (let at = 240; at + 1 < body.length && body[at] !== 255; ) {
-    const code = body[at]!
-    if (code === 0) {
-      at++
-      continue
-    }
-    const end = at + 2 + body[at + 1]!
-    if (end > body.length) break
-    if (!options.has(code)) options.set(code, body.subarray(at + 2, end))
-    at = end
-  }
-  return options
 }
 
 const reply = 7
@@ -109,6 +86,14 @@ const fullName = (body: Uint8Array): Uint8Array | undefined => {
   const name = options6(body.subarray(4)).find(([code]) => code === 39)?.[1]
   if (name === undefined || name.length < 2) return undefined
   return name.subarray(2, 2 + name[1]!)
+}
+
+/** What a client calls itself: its host name, or the first label of its full name (RFC 4702), as text or as labels. */
+export const nameOf = (options: DhcpOptions | undefined): string | undefined => {
+  const full = options?.get(dhcpOption.fqdn)
+  const isLabels = full !== undefined && full.length > 3 && (full[0]! & 4) !== 0
+  const label = isLabels ? full.subarray(4, 4 + full[3]!) : full?.subarray(3)
+  return cleanName(options?.get(dhcpOption.hostName)) ?? cleanName(label)
 }
 
 /** Letters, digits and hyphens of a host's name; undefined when it is none. */

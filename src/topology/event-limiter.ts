@@ -10,11 +10,11 @@ const pauseMillis = 5_000
 const maxKinds = 10_000
 
 export class EventLimiter {
-  readonly #env: Env
+  readonly #env: Pick<Env, 'clock'>
   readonly #tell: (event: LimitedEvent) => void
   readonly #held = new Map<string, { event: LimitedEvent; count: number; untilMillis: number }>()
 
-  constructor(env: Env, tell: (event: LimitedEvent) => void) {
+  constructor(env: Pick<Env, 'clock'>, tell: (event: LimitedEvent) => void) {
     this.#env = env
     this.#tell = tell
   }

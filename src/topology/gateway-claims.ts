@@ -1,12 +1,22 @@
 /** What hosts cannot be where a router of ours is. */
 import { type Cidr, type Ip, ipNumber, type Mac, macNumber } from '../base/addresses.js'
-import type { Gateway } from './model.js'
+import type { Gateway, Station } from './model.js'
 
 /** `fe80::` with the interface identifier of a MAC, RFC 4291 appendix A. */
 export const linkLocalOf = (mac: number): bigint => {
   const value = BigInt(mac)
   const upper = (value >> 24n) ^ 0x020000n
   return (0xfe80n << 112n) | (upper << 40n) | (0xfffen << 24n) | (value & 0xffffffn)
+}
+
+/** Why no host of a network can have the address: a station of ours has it. */
+export const isOfStation = (
+  stations: readonly Station[],
+  network: number,
+  ip: Ip,
+): string | undefined => {
+  const own = stations.find(each => each.network === network && each.ips.includes(ip))
+  return own && `${ip} is the address of ${own.what}`
 }
 
 /** Why no host can have the MAC. */

@@ -159,6 +159,9 @@ const rarp = 0x8035
 /** Ours to ask with: locally administered, never a host's. */
 export const controllerMac = 0x02534c000001
 
+/** Of servers of ours where no router of ours is. */
+export const stationMac: Mac = formatMac(0x02534c000002)
+
 const arpQuestion = (to: number, ip: number): Uint8Array =>
   buildFrame({
     eth_dst: to,

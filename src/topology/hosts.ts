@@ -191,9 +191,10 @@ export class HostTracker extends EventEmitter<HostEvents> {
     return false
   }
 
-  /** The address is a router's now. */
-  takeAway(network: number, ip: Ip): void {
-    for (const holder of [...this.#table.holdersOf(network, ip)]) this.#release(holder, ip)
+  /** The address is a router's now; or a server has taken it back from a host, unless people have declared it there. */
+  takeAway(network: number, ip: Ip, from?: Mac): void {
+    for (const holder of [...this.#table.holdersOf(network, ip)])
+      if (from === undefined || (holder.mac === from && !holder.isPinned)) this.#release(holder, ip)
   }
 
   #learn(claim: Claim): boolean {

@@ -1,6 +1,7 @@
 /**
- * Addresses that a DHCP server has given to somebody, as heard from ports that are declared for one. While a lease runs
- * its address is its holder's, also when the holder is silent; then it is like any other.
+ * Addresses that a DHCP server has given to somebody: ours, or one at a port that is declared for it. While a lease runs
+ * its address is its holder's, also when the holder is silent; then it is like any other. It runs by the monotonic clock:
+ * the clock of the wall counts only over a restart.
  */
 import type { Ip, Mac } from '../base/addresses.js'
 import type { Clock } from '../base/env.js'
@@ -19,6 +20,8 @@ const maxLeases = 100_000
 export class LeaseBook {
   readonly #clock: Clock
   readonly #byKey = new Map<string, Lease>()
+  /** By key, monotonic. */
+  readonly #endMillis = new Map<string, number>()
   #snapshot: ReadonlyMap<string, Lease> | undefined
 
   constructor(clock: Clock) {
@@ -32,7 +35,12 @@ export class LeaseBook {
   }
 
   restore(leases: Iterable<Lease>): void {
-    for (const lease of leases) this.#byKey.set(keyOf(lease.network, lease.ip), lease)
+    for (const lease of leases) {
+      const key = keyOf(lease.network, lease.ip)
+      this.#byKey.set(key, lease)
+      const leftMillis = lease.untilMillis - this.#clock.wallMillis()
+      this.#endMillis.set(key, this.#clock.nowMillis() + leftMillis)
+    }
     this.#snapshot = undefined
   }
 
@@ -42,20 +50,25 @@ export class LeaseBook {
     if (!this.#byKey.has(key) && this.#byKey.size >= maxLeases) return
     const untilMillis = this.#clock.wallMillis() + seconds * 1_000
     this.#byKey.set(key, { network, ip, mac, untilMillis })
+    this.#endMillis.set(key, this.#clock.nowMillis() + seconds * 1_000)
     this.#snapshot = undefined
   }
 
   /** Whose it is as long as the lease runs. */
   holderOf(network: number, ip: Ip): Mac | undefined {
-    const lease = this.#byKey.get(keyOf(network, ip))
-    return lease && lease.untilMillis > this.#clock.wallMillis() ? lease.mac : undefined
+    const key = keyOf(network, ip)
+    const isOver = (this.#endMillis.get(key) ?? 0) <= this.#clock.nowMillis()
+    return isOver ? undefined : this.#byKey.get(key)?.mac
   }
 
   /** Forgets those that are over. True when there were any. */
   tick(): boolean {
-    const now = this.#clock.wallMillis()
-    const over = [...this.#byKey].filter(([, lease]) => lease.untilMillis <= now)
-    for (const [key] of over) this.#byKey.delete(key)
+    const now = this.#clock.nowMillis()
+    const over = [...this.#endMillis].filter(([, end]) => end <= now)
+    for (const [key] of over) {
+      this.#byKey.delete(key)
+      this.#endMillis.delete(key)
+    }
     if (over.length > 0) this.#snapshot = undefined
     return over.length > 0
   }

@@ -113,6 +113,15 @@ export interface Gateway {
   readonly addresses: readonly Cidr[]
 }
 
+/** An address that sluice itself has in a network, where no router of ours has one. */
+export interface Station {
+  readonly network: number
+  readonly mac: Mac
+  readonly ips: readonly Ip[]
+  /** For people: `the DHCP server`. */
+  readonly what: string
+}
+
 export interface NetworkPort {
   readonly at: PortRef
   /** The tag of its frames at this port; absent: none (an access port). */

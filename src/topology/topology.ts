@@ -29,11 +29,11 @@ import { Discovery, defaultDiscovery } from './discovery.js'
 import { EventLimiter } from './event-limiter.js'
 import { endTowards, segmentAt } from './foreign-segment.js'
 import { fabricVlan } from './forwarding/tags.js'
-import { isBeyond, notItsAddress, notItsMac } from './gateway-claims.js'
+import { isBeyond, isOfStation, notItsAddress, notItsMac } from './gateway-claims.js'
 import { guardAt } from './guard.js'
 import type { GuardLevel } from './guard-level.js'
 import { HostAgeing } from './host-ageing.js'
-import { announcementOf, claimOf, placeAnnouncement } from './host-frames.js'
+import { announcementOf, claimOf, placeAnnouncement, stationMac } from './host-frames.js'
 import { defaultHosts, HostTracker } from './hosts.js'
 import type { Intent } from './intents/intent.js'
 import { IntentKeeper } from './intents/keeper.js'
@@ -56,6 +56,7 @@ import {
   portKey,
   portOfKey,
   type Service,
+  type Station,
   type Switch,
   type Topology,
 } from './model.js'
@@ -108,6 +109,8 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
   readonly #teacher: Teacher
   readonly #cancels: Cancel[] = []
   #declaredPorts: ReadonlyMap<string, DeclaredPort> = new Map()
+  /** By who has declared them. */
+  readonly #stations = new Map<string, readonly Station[]>()
   #memberships: Memberships = membershipsOf(emptyTopology.networks)
   readonly #switches = new SwitchBook()
   /** The last snapshot, and what of it is behind. */
@@ -184,9 +187,12 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
         isUp: at => this.#switches.isUp(at),
         isRoaming: at => this.#declaredPorts.get(portKey(at))?.role === 'roaming',
         guardAt: (at, network) => guardAt(this.#topology, at, network),
-        notItsMac: mac => notItsMac(this.#topology.gateways, mac),
+        notItsMac: mac =>
+          notItsMac(this.#topology.gateways, mac) ??
+          (mac === stationMac ? 'the MAC is ours' : undefined),
         notItsAddress: (network, ip, at) =>
           notItsAddress(this.#topology.gateways, network, ip) ??
+          isOfStation([...this.#stations.values()].flat(), network, ip) ??
           (this.#isUplink(at) ? isBeyond(this.#topology.gateways, network, ip) : undefined),
       },
       options.hosts,
@@ -310,6 +316,23 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
       if (known !== undefined) this.#tracker.forget(known, 'its MAC is that of a router')
     }
     this.#forgetBeyond()
+  }
+
+  /** Takes over the addresses that a function of ours has in networks: no host has them. */
+  declareStations(owner: string, stations: readonly Station[]): void {
+    this.#stations.set(owner, stations)
+    for (const { network, ips } of stations)
+      for (const ip of ips) this.#tracker.takeAway(network, ip)
+  }
+
+  /**
+   * A server of ours gave an address to a host; with no time left it has taken it back, and the host has it no more: when
+   * it uses it all the same, it says so by its answers.
+   */
+  leased(network: number, mac: Mac, ip: Ip, seconds: number): void {
+    this.#tracker.lease(network, mac, ip, seconds)
+    if (seconds === 0) this.#tracker.takeAway(network, ip, mac)
+    this.#stale.measures = true
   }
 
   /** Takes over the networks; the first is the one of ports that none names. */
