@@ -1,9 +1,14 @@
 /** The network functions of this controller, one line each. */
+import { dhcpFunction } from './dhcp/function.js'
 import { firewallFunction } from './firewall/function.js'
 import { isRuntimeOf, type NetworkFunction } from './function.js'
 import { routerFunction } from './router/function.js'
 
-export const functions: readonly NetworkFunction[] = [firewallFunction, routerFunction]
+export const functions: readonly NetworkFunction[] = [
+  firewallFunction,
+  routerFunction,
+  dhcpFunction,
+]
 
 /** Whether a function puts and removes rows with this cookie at run time: they are no part of a program, and no drift. */
 export const isRuntime = isRuntimeOf(functions)

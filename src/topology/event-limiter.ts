@@ -1,9 +1,10 @@
 /** Events that an attacker can cause at will: the first of a kind is told at once, the others as a number. */
 import type { Env } from '../base/env.js'
-import type { EventNamed } from '../base/events.js'
+import type { NetworkEvent } from '../base/events.js'
 
 /** Those that say how often they were left out. */
-export type LimitedEvent = EventNamed<'ports-limited' | 'probe-refused' | 'host-refused'>
+export type LimitedEvent = WithCount<NetworkEvent>
+type WithCount<E> = E extends unknown ? ('timesMore' extends keyof E ? E : never) : never
 
 const pauseMillis = 5_000
 /** Kinds of events that are remembered at once; one more clears what has no count. */
