@@ -166,8 +166,10 @@ const declaredAddresses = async (cli: Cli, paths: readonly string[]): Promise<st
     if (!isObjectFile(path) && !(await isFolder(path))) continue
     for (const { kind, name, spec } of await readObjectFiles(cli.disk, path)) {
       const { ips = [], subnets = [] } = (spec ?? {}) as Readonly<Record<string, string[]>>
+      const { mac } = (spec ?? {}) as { readonly mac?: string }
       const addresses = kind === 'Host' ? ips : kind === 'Network' ? subnets : []
       found.push(...addresses.map(address => `${name}=${address}`))
+      if (kind === 'Host' && mac !== undefined) found.push(...ips.map(ip => `${mac}=${ip}`))
     }
   }
   return found

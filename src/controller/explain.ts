@@ -620,6 +620,7 @@ export const fieldsOf = (
     ...(tag !== undefined && { vlan_vid: 0x1000 | tag, vlan_pcp: 0 }),
     nw_ttl: connection.protocol === 58 ? usualHops(connection.sourcePort) : 64,
     ip_frag: 0,
+    ...(connection.dscp !== undefined && { ip_dscp: connection.dscp }),
     ...(typeof source === 'number'
       ? { eth_type: 0x0800, ip_src: source, ip_dst: destination }
       : { eth_type: 0x86dd, ipv6_src: source, ipv6_dst: destination }),

@@ -12,6 +12,8 @@ export interface Connection {
   readonly sourcePort: number
   /** For ICMP the code. */
   readonly destinationPort: number
+  /** Code point of the packet; absent: 0. Only stateless rules look at it. */
+  readonly dscp?: number
 }
 
 /** Protocols by the word that people ask with; `icmp` of IPv6 is 58. */
@@ -53,12 +55,14 @@ export const connectionOfFields = (fields: Fields): Connection | undefined => {
     const found = names.map(name => fields[name]).find(value => value !== undefined)
     return typeof found === 'number' ? found : 0
   }
+  const dscp = first('ip_dscp')
   return {
     source,
     destination,
     protocol: first('ip_proto'),
     sourcePort: first('tcp_src', 'udp_src', 'sctp_src', 'icmp_type', 'icmpv6_type'),
     destinationPort: first('tcp_dst', 'udp_dst', 'sctp_dst', 'icmp_code', 'icmpv6_code'),
+    ...(dscp !== 0 && { dscp }),
   }
 }
 

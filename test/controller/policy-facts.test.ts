@@ -3,6 +3,7 @@ import t from 'tap'
 import { parseCidr } from '../../src/base/addresses.js'
 import { complaintsOf } from '../../src/base/kind.js'
 import { networkKind } from '../../src/controller/declared/kinds.js'
+import { readMacPrefix } from '../../src/nfv/firewall/mac-prefix.js'
 import { factsOf } from '../../src/nfv/firewall/service/policy-facts.js'
 import { emptyTopology, type Host, type Topology } from '../../src/topology/model.js'
 
@@ -48,6 +49,14 @@ t.test('a host by its name and by its MAC', async t => {
   t.same(facts.hostAddresses('web1'), ['10.2.0.1', 'fd00::1'])
   t.same(facts.hostAddresses('02:00:00:00:00:01'), ['10.0.0.1'])
   t.equal(facts.hostAddresses('nobody'), undefined)
+})
+
+t.test('a MAC, or the beginning of one, means the addresses of who has it', async t => {
+  const addresses = (text: string) => facts.macAddresses!(readMacPrefix(text)!)
+  t.same(addresses('02-00-00-00-00-02'), ['10.2.0.1', 'fd00::1'])
+  t.same(addresses('02:00:00:00:00:02/47'), ['10.2.0.1', 'fd00::1', '10.2.0.2'])
+  t.same(addresses('02:00:00:00:00:00/24')?.length, 4)
+  t.equal(addresses('00:1b:21:00:00:00/24'), undefined)
 })
 
 t.test('a subnet that is none is refused with its place', async t => {

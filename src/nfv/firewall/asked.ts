@@ -3,6 +3,7 @@ import type { Ip } from '../../base/addresses.js'
 import type { Connection } from '../../pipeline/connection.js'
 import { anySourcePort } from '../../pipeline/connection.js'
 import { connectionOf } from './check.js'
+import { takeCodePoint } from './dscp.js'
 import { LineReader, Mistake, tokenize } from './line-reader.js'
 import { takePacket } from './parse-test.js'
 import type { ServiceMember } from './rule.js'
@@ -16,10 +17,13 @@ const examples = 'write for example tcp 443, udp 53, icmp echo-request or proto 
  */
 export const connectionInWords = (source: Ip, destination: Ip, words: string): Connection => {
   const isIpv6 = source.includes(':')
-  const service = readPacketWords(isIpv6 ? words.replace(/^\s*icmp(?=\s|$)/, 'icmp6') : words)
+  const { service, dscp } = readPacketWords(
+    isIpv6 ? words.replace(/^\s*icmp(?=\s|$)/, 'icmp6') : words,
+  )
   if (service.kind === 'icmp' && (service.version === 6) !== isIpv6)
     throw new Error(`${words} does not go between ${source} and ${destination}: write icmp`)
-  return connectionOf(source, destination, withSource(service))
+  const connection = connectionOf(source, destination, withSource(service))
+  return dscp === undefined ? connection : { ...connection, dscp }
 }
 
 const withSource = (service: ServiceMember): ServiceMember =>
@@ -27,7 +31,7 @@ const withSource = (service: ServiceMember): ServiceMember =>
     ? { ...service, sourcePorts: [{ from: anySourcePort, to: anySourcePort }] }
     : service
 
-const readPacketWords = (words: string): ServiceMember => {
+const readPacketWords = (words: string): { service: ServiceMember; dscp: number | undefined } => {
   const [, protocol, port] = /^\s*(tcp|udp|sctp)\s*[/:]\s*(\d+)\s*$/i.exec(words) ?? []
   if (protocol !== undefined)
     throw new Error(`"${words}" is no packet; write ${protocol.toLowerCase()} ${port}`)
@@ -40,8 +44,9 @@ const readPacketWords = (words: string): ServiceMember => {
   try {
     const reader = new LineReader(tokenize(words), words.length)
     const service = takePacket(reader)
+    const dscp = reader.skip('dscp') ? takeCodePoint(reader) : undefined
     if (!reader.isAtEnd) throw new Mistake(0, 0, `"${words}" is more than one packet`, examples)
-    return service
+    return { service, dscp }
   } catch (error) {
     if (error instanceof Mistake)
       throw new Error(`${error.message.replace('a test speaks of', 'a trace is of')}; ${examples}`)

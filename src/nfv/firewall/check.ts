@@ -231,7 +231,10 @@ const runTest = (times: Times, line: Line<Test>, facts: Facts): TestResult | Rul
     )
   }
   const { resolved, when } = times.at(test.at)
-  const decision = decide(resolved, connectionOf(ends[0]!, ends[1]!, test.service))
+  const decision = decide(resolved, {
+    ...connectionOf(ends[0]!, ends[1]!, test.service),
+    ...(test.dscp !== undefined && { dscp: test.dscp }),
+  })
   const isRule =
     test.by === undefined || test.by === (decision.byDefault ? 'default' : decision.rule)
   return {

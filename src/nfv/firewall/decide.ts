@@ -56,6 +56,7 @@ export const decide = (resolved: Resolved, connection: Connection): Decision => 
   const speaks = ({ rule }: PlacedRule) =>
     isIn(rule.from, source) &&
     isIn(rule.to, destination) &&
+    (rule.dscp === undefined || rule.dscp.includes(connection.dscp ?? 0)) &&
     rule.terms.some(term => fits(term, connection, source))
   const heard = new Set<string>()
   const end = (placed: PlacedRule) => decision(placed, tierTrail, audits)

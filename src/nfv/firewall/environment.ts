@@ -12,6 +12,7 @@ import {
 } from './address-set.js'
 import { complaintAt, didYouMean, Mistakes } from './complaint.js'
 import { Budget, counted, maxPortRanges, noLimits } from './limits.js'
+import { type MacPrefix, readMacPrefix } from './mac-prefix.js'
 import { everyPort, joinPorts, subtractPorts } from './ports.js'
 import type { Term, TimedService } from './resolved.js'
 import {
@@ -36,6 +37,8 @@ export interface Facts {
   portAddresses(port: string): readonly Ip[] | undefined
   /** Dpids of all switches with the name in `SWITCH:PORT`, the one that is meant first; absent: not known. */
   switchesMeant?(port: string): readonly string[]
+  /** Of all hosts whose MAC begins so; absent: not known. */
+  macAddresses?(prefix: MacPrefix): readonly Ip[] | undefined
   hasChain(name: string): boolean
   /** True away from any network, where no name can be known. */
   readonly isOffline?: boolean
@@ -173,10 +176,15 @@ export class Environment {
     return this.#once(`${kind} ${name}`, () => {
       if (kind === 'network') return union((this.#facts.networkSubnets(name) ?? []).map(setOfCidr))
       if (kind === 'vlan') return union((this.#facts.vlanSubnets?.(name) ?? []).map(setOfCidr))
-      const addresses =
-        kind === 'host' ? this.#facts.hostAddresses(name) : this.#facts.portAddresses(name)
-      return union((addresses ?? []).map(setOfAddress))
+      return union((this.#addresses(kind, name) ?? []).map(setOfAddress))
     })
+  }
+
+  #addresses(kind: 'host' | 'port' | 'mac', name: string): readonly Ip[] | undefined {
+    if (kind === 'host') return this.#facts.hostAddresses(name)
+    if (kind === 'port') return this.#facts.portAddresses(name)
+    // What is read from a file is one.
+    return this.#facts.macAddresses?.(readMacPrefix(name)!)
   }
 
   /** The addresses of a selection that stands in `line`. */

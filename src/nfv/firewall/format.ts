@@ -1,5 +1,6 @@
 /** Statements to text: the one way to write each, comments kept. `parse(format(x))` means what `x` means. */
 import { formatCidr, formatIpv4, formatIpv6 } from '../../base/addresses.js'
+import { dscpWord } from './dscp.js'
 import { isBare, readsTwice } from './parse-parts.js'
 import {
   days,
@@ -69,7 +70,7 @@ export const formatStatement = (statement: Statement, section?: Section): string
     }
     case 'test': {
       const by = statement.by === undefined ? '' : ` by ${statement.by}`
-      const packet = `${formatMember(statement.from)} -> ${formatMember(statement.to)} ${formatService(statement.service)}`
+      const packet = `${formatMember(statement.from)} -> ${formatMember(statement.to)} ${formatService(statement.service)}${formatDscp(statement.dscp)}`
       const at = statement.at === undefined ? '' : ` at ${formatMoment(statement.at)}`
       return `test "${statement.title}" ${packet} ${statement.verdict}${by}${at}`
     }
@@ -91,11 +92,14 @@ export const formatRuleBody = (rule: Rule, section?: Section): string => {
   const until = rule.until === undefined ? '' : ` until ${formatUntil(rule.until)}`
   const schedule = rule.schedule ? ` schedule ${formatSchedule(rule.schedule)}` : ''
   const head = `${verb} ${formatServices(rule.services)}${formatEnds(rule.from, rule.to, section)}`
-  return `${head}${formatAnswer(rule.answer)}${via}${counted}${until}${schedule}${rule.log === section?.log ? '' : formatLog(rule.log)}`
+  return `${head}${formatAnswer(rule.answer)}${formatDscp(rule.dscp)}${via}${counted}${until}${schedule}${rule.log === section?.log ? '' : formatLog(rule.log)}`
 }
 
 const formatAnswer = (answer: RejectCode | undefined): string =>
   answer === undefined ? '' : ` with ${answer}`
+
+const formatDscp = (points: number | readonly number[] | undefined): string =>
+  points === undefined ? '' : ` dscp ${[points].flat().map(dscpWord).join(', ')}`
 
 const countedParts = ({ limit, caps = [] }: Pick<Rule, 'limit' | 'caps'>): string[] => {
   const each = (isPerSource: boolean) => (isPerSource ? ' per source' : '')

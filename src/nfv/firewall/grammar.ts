@@ -42,6 +42,7 @@ const options = [
   'helper',
   'timeout',
   'with',
+  'dscp',
   'by',
   'at',
 ]

@@ -2,6 +2,7 @@
  * Statements to JSON and back. Addresses, services, rates and times are the same words as in a rule file, and are
  * read by the same reader: whatever a rule file refuses, this refuses too.
  */
+import { dscpWord, takeCodePoint } from './dscp.js'
 import { formatMember, formatRate, formatSchedule, formatService } from './format.js'
 import { LineReader, Mistake, tokenize } from './line-reader.js'
 import { takeMember, takeSchedule, takeService, takeSpan } from './parse-parts.js'
@@ -83,10 +84,17 @@ const objectOf = (statement: Line['statement'], section: Section | undefined): S
     case 'let':
       return { kind: 'let', name: statement.name, value: statement.value }
     case 'test': {
-      const { title, from, to, service, verdict, by, at } = statement
+      const { title, from, to, service, dscp, verdict, by, at } = statement
       const packet = { from: formatMember(from), to: formatMember(to) }
       const more = { verdict, ...(by !== undefined && { by }), ...(at && { at: formatMoment(at) }) }
-      return { kind: 'test', title, ...packet, service: formatService(service), ...more }
+      return {
+        kind: 'test',
+        title,
+        ...packet,
+        service: formatService(service),
+        ...(dscp !== undefined && { dscp: dscpWord(dscp) }),
+        ...more,
+      }
     }
     case 'end':
     case 'file-audit':
@@ -103,6 +111,7 @@ const ruleObject = (rule: Rule, section: Section | undefined): RuleObject => ({
   services: rule.services.map(formatService),
   ...ends(rule, section),
   ...(rule.answer && { answer: rule.answer }),
+  ...(rule.dscp && { dscp: rule.dscp.map(dscpWord) }),
   ...(rule.log && rule.log !== section?.log && { log: logObject(rule.log) }),
   ...(rule.limit && {
     limit: {
@@ -206,7 +215,7 @@ class Piece {
         const by = statement.by === undefined ? '' : ` by ${this.#word('by', statement.by)}`
         const { at: moment } = statement
         const at = moment === undefined ? '' : ` at ${this.#part('at', moment, takeMoment)}`
-        return `test "${statement.title}" ${from} -> ${to} ${service} ${statement.verdict}${by}${at}`
+        return `test "${statement.title}" ${from} -> ${to} ${service}${this.#dscp(statement.dscp)} ${statement.verdict}${by}${at}`
       }
       case 'file-audit':
         return 'file audit'
@@ -227,7 +236,7 @@ class Piece {
         ? ''
         : ` schedule ${this.#part('schedule', rule.schedule, takeSchedule)}`
     const verb = `${rule.audit ? 'audit ' : ''}${rule.verb}`
-    const head = `${name}${verb} ${this.#services('services', rule.services)}${this.#ends(rule)}${withAnswer(rule)}`
+    const head = `${name}${verb} ${this.#services('services', rule.services)}${this.#ends(rule)}${withAnswer(rule)}${this.#dscp(rule.dscp)}`
     return `${head}${via}${limit}${caps}${until}${schedule}${this.#log(rule.log)}`
   }
 
@@ -246,6 +255,12 @@ class Piece {
 
   #services(path: string, texts: readonly string[]): string {
     return texts.map((text, at) => this.#part(`${path}[${at}]`, text, takeService)).join(', ')
+  }
+
+  #dscp(texts: string | readonly string[] | undefined): string {
+    if (texts === undefined) return ''
+    const points = [texts].flat().map(text => this.#part('dscp', text, takeCodePoint))
+    return ` dscp ${points.join(', ')}`
   }
 
   #timeout(text: string | undefined): string {

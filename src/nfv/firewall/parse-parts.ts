@@ -3,6 +3,7 @@ import { ipv4Mask, parseCidr, parseIpv4, parseIpv6 } from '../../base/addresses.
 import { didYouMean } from './complaint.js'
 import { maxNameLength } from './limits.js'
 import type { LineReader, Token } from './line-reader.js'
+import { readMacPrefix } from './mac-prefix.js'
 import { everyPort, subtractPorts } from './ports.js'
 import {
   type Cap,
@@ -29,7 +30,7 @@ import { icmp6Types, icmpTypes, ipProtocols, reserved } from './words.js'
 
 const namePattern = /^[A-Za-z_][\w.-]*$/
 const memberHint =
-  'write an address, a CIDR, a range, "host NAME", "network NAME", "vlan NUMBER", "port SWITCH:NUMBER", a zone or "any"'
+  'write an address, a CIDR, a range, "host NAME", "network NAME", "vlan NUMBER", "port SWITCH:NUMBER", "mac PREFIX", a zone or "any"'
 const serviceHint =
   'write for example "tcp 443", "udp 53", "icmp echo-request", "proto gre", a service or "any"'
 
@@ -75,12 +76,18 @@ export const takeMember = (reader: LineReader): Member => {
   if (word === 'any') return { kind: 'any' }
   const kind = memberKinds.find(each => each === word)
   if (kind !== undefined) {
-    const what = kind === 'vlan' ? 'number' : 'name'
+    const what = kind === 'vlan' ? 'number' : kind === 'mac' ? 'bits' : 'name'
     const name = reader.word(`the ${what} of the ${kind}`, memberHint)
     if (kind === 'port' && !/^[^:]+:(\w+|\*)$/.test(name.text))
       reader.fail(`"${name.text}" is no port`, 'write the switch and its port: port s2:4', name)
     if (kind === 'vlan' && !(/^[1-9]\d{0,3}$/.test(name.text) && Number(name.text) <= 4094))
       reader.fail(`"${name.text}" is no VLAN`, 'a VLAN is a number from 1 to 4094: vlan 100', name)
+    if (kind === 'mac' && readMacPrefix(name.text) === undefined)
+      reader.fail(
+        `"${name.text}" is no MAC, nor the beginning of one`,
+        'write mac 00:1b:21:0a:0b:0c, or for all that begin so: mac 00:1b:21:00:00:00/24',
+        name,
+      )
     return { kind, name: name.text, at: name.at }
   }
   if (reserved.has(word)) reader.fail(`"${word}" is no address or zone`, memberHint, token)

@@ -1,5 +1,6 @@
 /** `test "title" 10.1.0.7 -> 10.2.0.10 tcp 443 allow by RULE at TIME`: a question to the rules, and the answer that is meant. */
 import { didYouMean } from './complaint.js'
+import { takeCodePoint } from './dscp.js'
 import type { LineReader } from './line-reader.js'
 import { takeMember, takeService, takeTimeZone } from './parse-parts.js'
 import type { Moment, Test } from './rule.js'
@@ -14,6 +15,7 @@ export const takeTest = (reader: LineReader): Test => {
   if (arrow.text !== '->') reader.fail('"->" is expected here', testHint, arrow)
   const to = takeOne(reader)
   const service = takePacket(reader)
+  const dscp = reader.skip('dscp') ? takeCodePoint(reader) : undefined
   const token = reader.word('the verdict', testHint)
   const verdict = (['allow', 'drop', 'reject'] as const).find(word => word === token.text)
   if (verdict === undefined)
@@ -30,6 +32,7 @@ export const takeTest = (reader: LineReader): Test => {
     from,
     to,
     service,
+    ...(dscp !== undefined && { dscp }),
     verdict,
     ...(by !== undefined && { by }),
     ...(at && { at }),

@@ -6,18 +6,19 @@
  *     zone      = 'zone' NAME '=' selection
  *     service   = 'service' NAME '=' services ['timeout' SPAN]
  *     rule      = [NAME ':'] ['audit'] verb services ['from' selection] ['to' selection] option*
- *     option    = 'with' CODE | 'log' ['new'] [RATE] [TEXT] | 'limit' RATE ['per' 'source'] | 'via' NAME
+ *     option    = 'with' CODE | 'dscp' POINT (',' POINT)* | 'log' ['new'] [RATE] [TEXT] | 'limit' RATE ['per' 'source'] | 'via' NAME
  *               | 'max' COUNT ('connections' | 'half-open') ['per' 'source']
  *               | 'until' DATE | 'schedule' DAYS TIMES [TIME-ZONE]
  *     default   = 'default' verb ['from' selection] ['to' selection] ['with' CODE] ['log' ...]
  *     selection = member (',' member)* ['except' member (',' member)*]
- *     test      = 'test' TEXT member '->' member service verdict ['by' NAME] ['at' TIME [TIME-ZONE]]
+ *     test      = 'test' TEXT member '->' member service ['dscp' POINT] verdict ['by' NAME] ['at' TIME [TIME-ZONE]]
  *     section   = 'section' ['from' selection] ['to' selection] ['log' ...] | 'end'
  *     also      = 'include' TEXT | 'tier' NAME ['audit'] | 'file' 'audit' | 'let' NAME '=' words
  *
  * `$NAME` anywhere is read as the words that `let NAME = ...` gave it further up in the same file.
  */
 import { complaintAt, didYouMean, noMoreTime } from './complaint.js'
+import { takeDscp } from './dscp.js'
 import { Budget, counted, maxMistakes } from './limits.js'
 import {
   endsInComma,
@@ -391,13 +392,25 @@ const replaced = (tokens: readonly Token[], named: Variables, most: number): rea
 
 const isVariable = (token: Token): boolean => token.kind === 'word' && token.text.startsWith('$')
 
-const options = ['from', 'to', 'except', 'with', 'log', 'limit', 'max', 'via', 'until', 'schedule']
+const options = [
+  'from',
+  'to',
+  'except',
+  'with',
+  'dscp',
+  'log',
+  'limit',
+  'max',
+  'via',
+  'until',
+  'schedule',
+]
 
 const failAtRest = (reader: LineReader, statement: Statement): never => {
   const token = reader.peek()!
   const [words, otherwise] =
     statement.kind === 'rule'
-      ? [options, 'after the addresses come with, log, limit, max, via, until and schedule']
+      ? [options, 'after the addresses come with, dscp, log, limit, max, via, until and schedule']
       : statement.kind === 'default'
         ? [
             ['from', 'to', 'except', 'with', 'log'],
@@ -407,7 +420,7 @@ const failAtRest = (reader: LineReader, statement: Statement): never => {
   const isWritten = words.includes(token.text)
   const hint =
     token.text === 'timeout'
-      ? 'a timeout belongs to a service with a name: service ssh = tcp 22 timeout 8h'
+      ? 'a timeout belongs to the ports of a service, whoever uses them: service ssh = tcp 22 timeout 8h'
       : isWritten
         ? `"${token.text}" stands further to the left: from, to, then the rest`
         : didYouMean(token.text, words, otherwise)
@@ -533,7 +546,11 @@ const takeRule = (reader: LineReader, first: Token): Rule => {
     services,
     from,
     to,
-    ...takeOptions(reader, verb === 'allow' && !isAudit, verb === 'reject' && !isAudit),
+    ...takeOptions(reader, {
+      admits: verb === 'allow' && !isAudit,
+      answers: verb === 'reject' && !isAudit,
+      isStateless: verb === 'allow-stateless' && !isAudit,
+    }),
   }
 }
 
@@ -557,13 +574,21 @@ const takeEnds = (reader: LineReader): { from: Selection; to: Selection } => {
   return { from, to }
 }
 
-type Options = Pick<Rule, 'answer' | 'log' | 'limit' | 'caps' | 'via' | 'until' | 'schedule'>
+type Options = Pick<
+  Rule,
+  'answer' | 'dscp' | 'log' | 'limit' | 'caps' | 'via' | 'until' | 'schedule'
+>
 
-/**
- * @param admits whether the rule lets connections in that can be counted
- * @param answers whether it tells the sender
- */
-const takeOptions = (reader: LineReader, admits: boolean, answers: boolean): Options => {
+interface Verdict {
+  /** Whether the rule lets connections in that can be counted. */
+  readonly admits: boolean
+  /** Whether it tells the sender. */
+  readonly answers: boolean
+  /** Whether each packet asks it. */
+  readonly isStateless: boolean
+}
+
+const takeOptions = (reader: LineReader, { admits, answers, isStateless }: Verdict): Options => {
   const found: { -readonly [key in keyof Options]: Options[key] } = {}
   const once = (key: keyof Options) => {
     if (found[key] !== undefined)
@@ -573,6 +598,9 @@ const takeOptions = (reader: LineReader, admits: boolean, answers: boolean): Opt
     if (reader.skip('with')) {
       once('answer')
       found.answer = takeAnswer(reader, answers)
+    } else if (reader.skip('dscp')) {
+      once('dscp')
+      found.dscp = takeDscp(reader, isStateless)
     } else if (reader.skip('log')) {
       once('log')
       found.log = takeLog(reader)

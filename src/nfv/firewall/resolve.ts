@@ -395,6 +395,7 @@ class PolicyResolver {
       to: this.memo.environment.select(statement.to, line, uses),
       terms: rule ? this.memo.environment.terms(rule.services, line, uses) : [{}],
       ...(statement.answer && { answer: statement.answer }),
+      ...(rule?.dscp && { dscp: rule.dscp }),
       ...(statement.log && { log: statement.log }),
       ...(rule?.limit && { limit: rule.limit }),
       ...(rule?.caps && { caps: rule.caps }),

@@ -48,6 +48,8 @@ export interface ResolvedRule {
   readonly from: AddressSet
   readonly to: AddressSet
   readonly terms: readonly Term[]
+  /** Code points of its packets; absent: any. Only stateless rules have some. */
+  readonly dscp?: readonly number[]
   /** What a rejected sender is told; no verdict depends on it. */
   readonly answer?: RejectCode
   readonly log?: LogWish

@@ -6,7 +6,7 @@ import type { PlacedRule, ResolvedRule } from './resolved.js'
 
 export const withDigest = (rule: Omit<ResolvedRule, 'digest'>): ResolvedRule => {
   const verb = `${rule.isAudit ? 'audit ' : ''}${rule.auditIn ?? ''}${rule.verb} via ${rule.via ?? ''}`
-  const content = `${rule.id} ${rule.tier} ${verb} ${contentOf(rule.terms)} ${contentOf(rule.from)} ${contentOf(rule.to)}${admissionOf(rule)}`
+  const content = `${rule.id} ${rule.tier} ${verb} ${contentOf(rule.terms)} ${contentOf(rule.from)} ${contentOf(rule.to)}${rule.dscp ? ` dscp ${rule.dscp.join()}` : ''}${admissionOf(rule)}`
   return { ...rule, digest: [hash32(content), hash32(`${content} again`)] }
 }
 

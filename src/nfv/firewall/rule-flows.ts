@@ -57,6 +57,7 @@ export const ruleFlows = (rule: ResolvedRule, placement: Placement): Flow[] =>
 
 const blocksOf = (rule: ResolvedRule, placement: Placement): Block[] => {
   const audit = auditDimension(placement.auditNumber)
+  const dscp = rule.dscp?.map((point): Match => ({ ip_dscp: point })) ?? [{}]
   const base: Match = placement.isStateless
     ? {}
     : { ct_state: isTracked, ...fileMatch(placement.fileBit), ...pieceMatch(rule) }
@@ -68,7 +69,7 @@ const blocksOf = (rule: ResolvedRule, placement: Placement): Block[] => {
     const services = unique(terms.flatMap(term => termMatches(term, version, placement)))
     const common = version === undefined ? base : { ...base, eth_type: ipVersions[version] }
     const conjunction = version === 6 ? (rule.id ^ 0x80000000) >>> 0 : rule.id
-    const dimensions = [...sets, services, audit]
+    const dimensions = [...sets, services, dscp, audit]
     if (dimensions.every(d => d.length > 0)) blocks.push({ common, dimensions, conjunction })
   }
   if (isShared)
@@ -104,7 +105,7 @@ export const flowCount = (rule: ResolvedRule, most: number, classes?: PortClasse
     for (const term of rule.terms)
       if (version === undefined || (term.version ?? version) === version)
         services += termCount(term, isUntracked ? undefined : classes)
-    const wide = [...ends, services, times]
+    const wide = [...ends, services, rule.dscp?.length ?? 1, times]
     const product = wide.reduce((count, one) => count * one, 1)
     return Math.min(
       product,

@@ -37,8 +37,8 @@ export type Member =
     }
   | (Spot & { readonly kind: 'zone' | MemberKind; readonly name: string })
 
-/** What the network knows the addresses of. A VLAN is named by its number. */
-export const memberKinds = ['host', 'network', 'vlan', 'port'] as const
+/** What the network knows the addresses of. A VLAN is named by its number, a MAC as `readMacPrefix` reads it. */
+export const memberKinds = ['host', 'network', 'vlan', 'port', 'mac'] as const
 export type MemberKind = (typeof memberKinds)[number]
 
 /** All of `of`, without what is also in `except`. */
@@ -132,6 +132,8 @@ export interface Rule {
   readonly to: Selection
   /** Of `reject`; absent: a reset for TCP, `admin-prohibited` for the rest. */
   readonly answer?: RejectCode
+  /** Of `allow-stateless`: code points of its packets, sorted; absent: any. */
+  readonly dscp?: readonly number[]
   readonly log?: LogWish
   readonly limit?: Limit
   /** At most one of each kind. */
@@ -167,6 +169,8 @@ export interface Test {
   readonly from: Member
   readonly to: Member
   readonly service: ServiceMember
+  /** Of the packet; absent: 0. */
+  readonly dscp?: number
   readonly verdict: 'allow' | 'drop' | 'reject'
   /** The rule that must have decided, or `default`. */
   readonly by?: string

@@ -15,7 +15,7 @@ const quoted = (description: string) =>
 
 const member = Type.String({
   description:
-    'an address, a CIDR, a range, "host NAME", "network NAME", "vlan NUMBER", "port SWITCH:NUMBER", a zone or "any"',
+    'an address, a CIDR, a range, "host NAME", "network NAME", "vlan NUMBER", "port SWITCH:NUMBER", "mac PREFIX", a zone or "any"',
   examples: ['10.1.0.0/16', 'host web1', 'office'],
 })
 const members = Type.Array(member, { minItems: 1 })
@@ -90,6 +90,12 @@ const rule = statement('rule', {
   from: Type.Optional(selection),
   to: Type.Optional(selection),
   answer,
+  dscp: Type.Optional(
+    Type.Array(Type.String({ examples: ['ef', '10'] }), {
+      minItems: 1,
+      description: 'code points of the packets of "allow-stateless"',
+    }),
+  ),
   log: Type.Optional(log),
   limit: Type.Optional(limit),
   max: Type.Optional(Type.Array(cap, { minItems: 1 })),
@@ -105,6 +111,7 @@ const test = statement('test', {
   from: member,
   to: member,
   service: Type.String({ examples: ['tcp 443'] }),
+  dscp: Type.Optional(Type.String({ description: 'of the packet; absent: 0', examples: ['ef'] })),
   verdict: words(verdicts, 'what the rules must say'),
   by: Type.Optional(Type.String({ description: 'the rule that must decide, or "default"' })),
   at: Type.Optional(

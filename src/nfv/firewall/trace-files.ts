@@ -16,6 +16,7 @@ import { type Decision, decide, type TierStep } from './decide.js'
 import type { Facts } from './environment.js'
 import { formatCounted } from './format.js'
 import { factsOf, type KnownAddresses, knownAddresses } from './known-addresses.js'
+import { formatMacPrefix } from './mac-prefix.js'
 import { resolve } from './resolve.js'
 import type { Resolved } from './resolved.js'
 import { tiers as tierNames } from './rule.js'
@@ -150,6 +151,7 @@ const listening = (addresses: KnownAddresses, nowMillis: number) => {
     networkSubnets: name => known.networkSubnets(name) ?? note('network', name),
     vlanSubnets: number => known.vlanSubnets?.(number) ?? note('vlan', number),
     portAddresses: name => known.portAddresses(name) ?? note('port', name),
+    macAddresses: prefix => known.macAddresses?.(prefix) ?? note('mac', formatMacPrefix(prefix)),
   }
   return { facts, unknown }
 }

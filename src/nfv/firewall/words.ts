@@ -39,7 +39,7 @@ export const protocolWord = (number: number): string => protocolWords.get(number
 /** Words with a meaning of their own: no zone, service or rule may be called so. */
 // biome-ignore format: a list
 export const reserved: ReadonlySet<string> = new Set([
-  'any', 'host', 'network', 'vlan', 'port', 'except', 'from', 'to', 'via', 'log', 'limit', 'max', 'let', 'file', 'helper', 'timeout', 'until', 'schedule', 'source',
+  'any', 'host', 'network', 'vlan', 'port', 'mac', 'except', 'from', 'to', 'via', 'log', 'limit', 'max', 'let', 'file', 'helper', 'timeout', 'dscp', 'until', 'schedule', 'source',
   'tcp', 'udp', 'sctp', 'icmp', 'icmp6', 'proto', 'zone', 'service', 'include', 'default', 'tier', 'test', 'by',
   'allow', 'allow-stateless', 'drop', 'reject', 'pass', 'audit', 'per', 'new', 'all', 'sample', 'with',
 ])

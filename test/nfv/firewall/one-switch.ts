@@ -105,7 +105,7 @@ const tableNameOf = (id: number): string => names.get(id) ?? ''
 
 /** The fields of the packet that opens a connection. */
 export const fieldsOf = (connection: Connection): Fields => {
-  const { protocol, sourcePort, destinationPort } = connection
+  const { protocol, sourcePort, destinationPort, dscp = 0 } = connection
   const isV4 = !connection.source.includes(':')
   const [source, destination] = [connection.source, connection.destination].map((ip: Ip) =>
     ipNumber(ip),
@@ -113,7 +113,7 @@ export const fieldsOf = (connection: Connection): Fields => {
   const ends = isV4
     ? { eth_type: 0x800, ip_src: source!, ip_dst: destination! }
     : { eth_type: 0x86dd, ipv6_src: source!, ipv6_dst: destination! }
-  const fields: Fields = { ...ends, ip_proto: protocol, ip_frag: 0, vlan_vid: 0 }
+  const fields: Fields = { ...ends, ip_proto: protocol, ip_frag: 0, vlan_vid: 0, ip_dscp: dscp }
   if (protocol === 6)
     return { ...fields, tcp_src: sourcePort, tcp_dst: destinationPort, tcp_flags: 2 }
   if (protocol === 17) return { ...fields, udp_src: sourcePort, udp_dst: destinationPort }

@@ -211,7 +211,7 @@ did you mean "log"?`,
     `x.rules:1:22: an address or zone is missing
   allow any from any to
                        ^
-write an address, a CIDR, a range, "host NAME", "network NAME", "vlan NUMBER", "port SWITCH:NUMBER", a zone or "any"`,
+write an address, a CIDR, a range, "host NAME", "network NAME", "vlan NUMBER", "port SWITCH:NUMBER", "mac PREFIX", a zone or "any"`,
   ],
   [
     'mail: reject tcp 25 log "no mail',
@@ -267,7 +267,7 @@ write an address or "host NAME"`,
     `x.rules:1:12: "eighty" is not expected here
   \tallow tcp eighty from any to any
   \t          ^~~~~~
-after the addresses come with, log, limit, max, via, until and schedule`,
+after the addresses come with, dscp, log, limit, max, via, until and schedule`,
   ],
 ]
 

@@ -111,9 +111,9 @@ export const randomPolicy = (dice: Dice): string => {
         verbs.filter(word => isFit(word, tier)),
       )
       const log = dice(4) === 0 ? ' log' : ''
-      lines.push(
-        `${verb} ${pick(dice, services)} from ${selection(dice)} to ${selection(dice)}${log}`,
-      )
+      const ends = `from ${selection(dice)} to ${selection(dice)}`
+      const dscp = verb === 'allow-stateless' && dice(3) === 0 ? ' dscp ef, 0' : ''
+      lines.push(`${verb} ${pick(dice, services)} ${ends}${dscp}${log}`)
     }
   }
   return `${lines.join('\n')}\n`
@@ -125,7 +125,7 @@ export const randomConnection = (dice: Dice): Connection => {
   const isV4 = dice(3) > 0
   const ip = () =>
     isV4 ? formatIpv4(0x0a000000 + dice(9)) : formatIpv6((0xfdn << 120n) + BigInt(dice(9)))
-  const ends = { source: ip(), destination: ip() }
+  const ends = { source: ip(), destination: ip(), dscp: pick(dice, [0, 0, 46, 10]) }
   const kind = dice(8)
   if (kind === 0) return { ...ends, protocol: 47, sourcePort: 0, destinationPort: 0 }
   if (kind === 1)

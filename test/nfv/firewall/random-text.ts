@@ -2,14 +2,14 @@
 import { type Dice, pick } from './random-policy.js'
 
 const addresses =
-  '10.0.0.1 10.0.0.0/8 10.0.0.1-10.0.0.9 0.0.0.0/0 fd00::1 fd00::/8 ::/0 fd00::1-fd00::9 any near far both host|web1 network|ops port|s1:3 port|s1:*'.split(
+  '10.0.0.1 10.0.0.0/8 10.0.0.1-10.0.0.9 0.0.0.0/0 fd00::1 fd00::/8 ::/0 fd00::1-fd00::9 any near far both host|web1 network|ops port|s1:3 port|s1:* mac|02:00:00:00:00:0a mac|00:1b:21:00:00:00/24'.split(
     ' ',
   )
 const ports = '80 443 1-1023 1024-65535 0-79 53 21 65535'.split(' ')
 const verbs =
   'allow allow allow drop drop reject pass allow-stateless audit|drop audit|reject audit'.split(' ')
 const wrong =
-  'tcp , = "x" -> : # $calm $none 10.0.0.300 10.0.0.1/33 65536 0 080 except from to by at limit log via ids constructor __proto__ 10.0.0.1/8 any-any ß 9/m'.split(
+  'tcp , = "x" -> : # $calm $none 10.0.0.300 10.0.0.1/33 65536 0 080 mac dscp except from to by at limit log via ids constructor __proto__ 10.0.0.1/8 any-any ß 9/m'.split(
     ' ',
   )
 
@@ -52,7 +52,7 @@ const services = (dice: Dice): string => several(dice, () => service(dice))
 const log = (dice: Dice): string =>
   pick(dice, [' log', ' log 10/minute', ' log "a; b"', ' log new 5/h "x"'])
 
-const options = (dice: Dice): string => {
+const options = (dice: Dice, isStateless: boolean): string => {
   const found: string[] = []
   const maybe = (words: readonly string[]) => {
     if (often(dice, 8)) found.push(pick(dice, words))
@@ -62,6 +62,8 @@ const options = (dice: Dice): string => {
   maybe(['limit 10/minute', 'limit $calm', 'limit 10/s per source'])
   maybe(['max 5 connections', 'max 5 half-open per source', 'max 9 connections per source'])
   maybe(['via ids'])
+  if (isStateless ? often(dice, 3) : often(dice, 40))
+    found.push(pick(dice, ['dscp ef', 'dscp 10, cs0, 63', 'dscp 0']))
   return found.map(each => ` ${each}`).join('') + (often(dice, 5) ? log(dice) : '')
 }
 
@@ -71,8 +73,11 @@ const ends = (dice: Dice): string =>
 const answer = (dice: Dice): string =>
   often(dice, 20) ? ` with ${pick(dice, ['port-unreachable', 'net-unreachable', 'reset'])}` : ''
 
-const rule = (dice: Dice, at: number): string =>
-  `${often(dice, 2) ? `r${often(dice, 9) ? 1 : at}: ` : ''}${text(pick(dice, verbs))} ${services(dice)}${ends(dice)}${answer(dice)}${options(dice)}`
+const rule = (dice: Dice, at: number): string => {
+  const verb = text(pick(dice, verbs))
+  const name = often(dice, 2) ? `r${often(dice, 9) ? 1 : at}: ` : ''
+  return `${name}${verb} ${services(dice)}${ends(dice)}${answer(dice)}${options(dice, verb === 'allow-stateless')}`
+}
 
 const test = (dice: Dice): string => {
   const one = () =>
@@ -81,7 +86,7 @@ const test = (dice: Dice): string => {
     ? ` at ${pick(dice, ['2027-03-01T09:00 Europe/Berlin', '2027-06-01T23:10Z'])}`
     : ''
   const by = often(dice, 4) ? ` by ${pick(dice, ['r1', 'default'])}` : ''
-  return `test "t" ${one()} -> ${one()} ${pick(dice, ['tcp 80', 'udp 53', 'icmp echo-request', 'proto gre'])} ${pick(dice, ['allow', 'drop', 'reject'])}${by}${when}`
+  return `test "t" ${one()} -> ${one()} ${pick(dice, ['tcp 80', 'udp 53', 'icmp echo-request', 'proto gre'])}${often(dice, 6) ? ' dscp ef' : ''} ${pick(dice, ['allow', 'drop', 'reject'])}${by}${when}`
 }
 
 const statement = (dice: Dice, at: number): string => {

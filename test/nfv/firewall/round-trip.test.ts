@@ -51,12 +51,16 @@ const named = fc
 const portMember = fc
   .tuple(name, fc.oneof(octet.map(String), fc.constant('*')))
   .map(([text, number]): Member => ({ kind: 'port', name: `${text}:${number}` }))
+const macMember = fc
+  .constantFrom('02:00:00:00:00:0a', '00:1b:21:00:00:00/24', '0200.0000.000b')
+  .map((text): Member => ({ kind: 'mac', name: text }))
 const member: fc.Arbitrary<Member> = fc.oneof(
   cidr4,
   range4,
   cidr6,
   named,
   portMember,
+  macMember,
   fc.constant<Member>({ kind: 'any' }),
 )
 const members = fc.array(member, { minLength: 1, maxLength: 4 })
@@ -161,6 +165,15 @@ const countingRule = fc
   )
   .map(([rule, counts]) => ({ ...rule, ...counts, verb: 'allow' as const, isAudit: false }))
 
+const statelessRule = fc
+  .tuple(plainRule, fc.uniqueArray(fc.nat({ max: 63 }), { minLength: 1, maxLength: 3 }))
+  .map(([rule, points]) => ({
+    ...rule,
+    verb: 'allow-stateless' as const,
+    isAudit: false,
+    dscp: points.sort((a, b) => a - b),
+  }))
+
 const one = fc.oneof(
   cidr4.map((each): Member => {
     const { cidr } = each as Extract<Member, { kind: 'cidr' }>
@@ -184,6 +197,7 @@ const moment = fc
 const statement = fc.oneof(
   plainRule,
   countingRule,
+  statelessRule,
   fc.record(
     { kind: fc.constant('default' as const), verb: verdict, from: side, to: side, log },
     { requiredKeys: ['kind', 'verb', 'from', 'to'] },
@@ -218,6 +232,7 @@ const statement = fc.oneof(
           sourcePorts: [],
         }),
       ),
+      dscp: fc.nat({ max: 63 }),
       verdict,
       by: name,
       at: moment,

@@ -69,7 +69,7 @@ t.test('what cannot have one is refused with its place', async t => {
     ['service s = tcp 22 timeout 366d', /"366d" is no time/],
     ['service s = tcp 22 timeout 50d', /"50d" is no time\n.*49 days at most/],
     ['service s = tcp 22 timeout', /a time/],
-    ['allow tcp 22 timeout 8h', /a timeout belongs to a service with a name/],
+    ['allow tcp 22 timeout 8h', /a timeout belongs to the ports of a service/],
     [
       'service s = tcp 20-30 timeout 5s\nservice r = tcp 22 timeout 6s',
       /^a.rules:2:20: a tcp port of it has another timeout already\n5s by a.rules:1/,

@@ -1,11 +1,19 @@
 /** What rules ask of the network: names in rule files, and addresses of a packet in events. */
-import { type Cidr, formatIpv4, formatIpv6, type Ip, parseCidr } from '../../../base/addresses.js'
+import {
+  type Cidr,
+  formatIpv4,
+  formatIpv6,
+  type Ip,
+  macNumber,
+  parseCidr,
+} from '../../../base/addresses.js'
 import type { NetworkEvent } from '../../../base/events.js'
 import type { Fields } from '../../../pipeline/packet.js'
 import { type PortRef, portKey, type Topology } from '../../../topology/model.js'
 import { hostsNamed, portsNamed, switchesNamed } from '../../../topology/names.js'
 import { formatComplaint } from '../complaint.js'
 import type { Facts } from '../environment.js'
+import { hasPrefix, type MacPrefix } from '../mac-prefix.js'
 import type { PlacedRule } from '../resolved.js'
 import type { RuleError } from '../rule.js'
 
@@ -26,9 +34,15 @@ export const factsOf = (topology: Network, nowMillis: number): Facts => ({
   portAddresses: port => portAddresses(topology, port),
   switchesMeant: port =>
     switchesNamed(topology, port.slice(0, port.lastIndexOf(':'))).map(({ dpid }) => dpid),
+  macAddresses: prefix => macAddresses(topology, prefix),
   hasChain: () => false,
   nowMillis,
 })
+
+const macAddresses = (topology: Network, prefix: MacPrefix): readonly Ip[] | undefined => {
+  const found = [...topology.hosts.values()].filter(({ mac }) => hasPrefix(macNumber(mac), prefix))
+  return found.length === 0 ? undefined : found.flatMap(host => host.ips)
+}
 
 /** Those that are declared, else each address of the hosts that are in it now. */
 const subnetsOf = (
