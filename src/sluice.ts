@@ -242,7 +242,7 @@ const addImport = (program: Command, exit: (code: number) => void): void => {
     .description('write a rule file from the rules of another firewall; needs no controller')
     .argument(
       '<format>',
-      'iptables (iptables-save, ip6tables-save), nft (nft list ruleset, with -j or without), kubernetes (NetworkPolicy with pods), openstack (security groups with ports), faucet (faucet.yaml)',
+      'iptables (iptables-save, ip6tables-save), nft (nft list ruleset, with -j or without), kubernetes (NetworkPolicy with pods), openstack (security groups with ports), faucet (faucet.yaml), pf (pf.conf), config.xml (of pfSense and OPNsense)',
     )
     .argument('<file>', 'what to read; - is standard input')
     .option(

@@ -25,6 +25,8 @@ export interface Ruleset {
   readonly unseen: 'accept' | 'drop'
   /** A host's own rules say nothing of what others do. */
   readonly isOfHost: boolean
+  /** What is let in brings its answers back, without a rule that says so. */
+  readonly keepsState?: true
 }
 
 const versions = [4, 6] as const
@@ -53,7 +55,7 @@ export const writeChains = (writer: RuleWriter, ruleset: Ruleset): void => {
       writer.take(placeKey(place))
       writer.info(place, `${remark}: ${text}`)
     }
-  if (isStateless(ruleset, placed))
+  if (ruleset.keepsState === undefined && isStateless(ruleset, placed))
     writer.info(
       { line: 0 },
       'no rule of it is about running connections: here the answers to what may be opened pass as well',
