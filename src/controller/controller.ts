@@ -234,7 +234,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
     controller.topology.restore(facts)
     controller.#listen()
     options.declare?.(controller)
-    controller.#compile(controller.topology.current, controller.#asked)
+    controller.#compile(controller.topology.step(), controller.#asked)
     return controller
   }
 
@@ -565,7 +565,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
       await this.#pace()
       const target = this.#asked
       this.#waitingSoon = undefined
-      const topology = this.topology.current
+      const topology = this.topology.step()
       await this.#facts.write(topology)
       try {
         this.#compile(topology, target)

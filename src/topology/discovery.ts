@@ -102,24 +102,27 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
     this.#probe(dpid, added)
   }
 
-  /** Stops watching: the port went down, or its switch has gone (which by itself takes no link away). */
-  forget(at: PortRef, reason: string | undefined): void {
+  /**
+   * Stops watching. Nothing is said of its links: whoever knows that the port is gone takes them away.
+   *
+   * @param isGone the port went down; otherwise its switch cannot be reached, which by itself takes no link away
+   */
+  forget(at: PortRef, isGone: boolean): void {
     const watched = this.#watched.at(at)
     if (watched === undefined) {
-      if (reason !== undefined) this.#leaveSegment(at)
+      if (isGone) this.#leaveSegment(at)
       return
     }
     const { peer } = watched
     this.#watched.remove(watched.key)
-    if (reason === undefined) {
+    if (!isGone) {
       // What carries a segment goes on doing so.
       if (watched.kind === 'unknown') this.#leaveSegment(at)
       else this.#segments.hold(at)
       return this.#doubtPeer(peer)
     }
-    if (watched.link) this.emit('link-lost', watched.link, reason)
     for (const other of this.#watched.values())
-      if (other.link && isSamePort(other.link.to, at)) this.#lose(other, reason)
+      if (other.link && isSamePort(other.link.to, at)) this.#unlink(other)
     this.#leaveSegment(at)
   }
 
@@ -428,13 +431,17 @@ export class Discovery extends EventEmitter<DiscoveryEvents> {
     return groups
   }
 
-  #lose(watched: Watched, reason: string): void {
-    const link = watched.link
-    if (link === undefined) return
+  #unlink(watched: Watched): void {
     watched.link = undefined
     this.#watched.version++
     watched.doubtCount = 0
     this.#watched.wake(watched)
+  }
+
+  #lose(watched: Watched, reason: string): void {
+    const link = watched.link
+    if (link === undefined) return
+    this.#unlink(watched)
     this.emit('link-lost', link, reason)
     if (reason === silence) {
       this.#segments.lost(link.from, link.to)

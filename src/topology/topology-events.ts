@@ -6,7 +6,7 @@ import type { Lease } from './leases.js'
 import type { Host, Link, MulticastGroup, MulticastRouter, Switch } from './model.js'
 
 export interface TopologyEvents {
-  /** `current` is another now; asked for when it is needed. */
+  /** `current` is another now, and there is a step to make. */
   changed: []
   event: [event: NetworkEvent]
   /** A host is at another switch now. */

@@ -78,7 +78,7 @@ import { TreeKeeper } from './tree-keeper.js'
 export type { TopologyEvents, TopologyOptions } from './topology-events.js'
 
 /** Measures are latency and use of links, and leases: whoever looks sees them, nothing is compiled for them. */
-type Part = 'switches' | 'links' | 'hosts' | 'tree' | 'intents' | 'measures'
+type Part = 'switches' | 'links' | 'hosts' | 'measures'
 
 /** Hosts that are gone and remembered. */
 const maxLeft = 4_096
@@ -116,6 +116,8 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
   /** The last snapshot, and what of it is behind. */
   #topology: Topology = emptyTopology
   #stale: { [part in Part]?: boolean } = {}
+  /** What the next step has to look at. */
+  #behind: { tree?: boolean; intents?: boolean } = {}
   readonly #seeker: Seeker
   readonly #spreads: RateLimit
 
@@ -165,11 +167,11 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
     )
     this.#treeKeeper = new TreeKeeper({
       programmed: () => output.programmed(),
-      again: () => this.#changed('tree'),
+      again: () => this.#stepAgain({ tree: true }),
     })
     this.#intents = new IntentKeeper({
       confirmed: dpid => output.confirmed(dpid),
-      again: () => this.#changed('intents'),
+      again: () => this.#stepAgain({ intents: true }),
     })
     this.#tracker = new HostTracker(
       env,
@@ -221,10 +223,13 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
     this.#listen()
   }
 
-  /** The network as it is known now; the same object until something changes. */
+  /**
+   * The network as it is known now; the same object until something changes. Reading it does nothing: the tree and the
+   * entries of intents are those of the last `step`.
+   */
   get current(): Topology {
-    const { switches, links, hosts, tree, intents, measures } = this.#stale
-    if (!switches && !links && !hosts && !tree && !intents && !measures) return this.#topology
+    const { switches, links, hosts, measures } = this.#stale
+    if (!switches && !links && !hosts && !measures) return this.#topology
     this.#stale = {}
     this.#topology = {
       ...this.#topology,
@@ -236,15 +241,29 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
       ...(hosts && { hosts: this.#tracker.table.snapshot() }),
       ...(measures && { leases: this.#tracker.leases.all }),
     }
-    if (switches || links || tree) {
-      const next = this.#treeKeeper.next(this.#topology)
-      if (next !== this.#topology.tree) this.#topology = { ...this.#topology, tree: next }
-    }
-    if (switches || links || hosts || intents) {
-      const laid = this.#intents.next(this.#topology)
-      if (laid !== this.#topology.laid) this.#topology = { ...this.#topology, laid }
-    }
     return this.#topology
+  }
+
+  /**
+   * What follows from the network as it is known now: the next tree, and where intents lead next. Both go by way of
+   * states that switches must have confirmed, so a step may begin to wait for them, and asks for another when they have.
+   *
+   * @returns what is to be compiled
+   */
+  step(): Topology {
+    const { tree, intents } = this.#behind
+    this.#behind = {}
+    let topology = this.current
+    if (tree) {
+      const next = this.#treeKeeper.next(topology)
+      if (next !== topology.tree) topology = { ...topology, tree: next }
+    }
+    if (intents) {
+      const laid = this.#intents.next(topology)
+      if (laid !== topology.laid) topology = { ...topology, laid }
+    }
+    this.#topology = topology
+    return topology
   }
 
   start(): void {
@@ -362,7 +381,7 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
 
   /** Takes over the paths that people ask for. */
   declareIntents(intents: readonly Intent[]): void {
-    this.#stale.intents = true
+    this.#behind.intents = true
     this.#set({ intents })
   }
 
@@ -504,6 +523,7 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
       tree: new Set(facts.tree),
     }
     this.#stale = { switches: true, links: true, hosts: true }
+    this.#behind = { tree: true, intents: true }
     this.emit('changed')
   }
 
@@ -525,7 +545,7 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
     const gone = [...(known?.ports.values() ?? [])]
       .filter(port => !ports.get(port.number)?.isUp)
       .map(port => ({ dpid, port: port.number }))
-    for (const at of gone) this.#discovery.forget(at, 'port down')
+    for (const at of gone) this.#discovery.forget(at, true)
     const { index, isReused } =
       known === undefined ? this.#switches.newIndex() : { index: known.index, isReused: false }
     this.#putSwitch({ dpid, name, index, isConnected: true, ports })
@@ -552,7 +572,7 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
   switchDisconnected(dpid: Dpid, reason: string): void {
     const known = this.#switches.get(dpid)
     if (known === undefined || !known.isConnected) return
-    for (const port of known.ports.keys()) this.#discovery.forget({ dpid, port }, undefined)
+    for (const port of known.ports.keys()) this.#discovery.forget({ dpid, port }, false)
     this.#putSwitch({ ...known, isConnected: false })
     this.emit('event', { kind: 'switch-disconnected', dpid, name: known.name, reason })
   }
@@ -568,8 +588,8 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
     if (known === undefined || known.isConnected) return false
     for (const host of [...this.#tracker.table.all()])
       if (host.at.dpid === dpid) this.#tracker.forget(host, 'its switch is forgotten')
-    for (const port of known.ports.keys()) this.#discovery.forget({ dpid, port }, reason)
-    if (this.#book.switchLost(dpid, 'its switch is forgotten')) this.#takeLinks()
+    for (const port of known.ports.keys()) this.#discovery.forget({ dpid, port }, true)
+    if (this.#book.switchLost(dpid, reason)) this.#takeLinks()
     if (this.#multicast.forgetSwitch(dpid)) this.#takeGroups()
     this.#meter.forget(dpid)
     this.#switches.delete(dpid)
@@ -779,7 +799,7 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
   }
 
   #portDown(at: PortRef, name: string): void {
-    this.#discovery.forget(at, 'port down')
+    this.#discovery.forget(at, true)
     if (this.#book.portLost(at, 'port down')) this.#takeLinks()
     if (this.#multicast.forgetPort(at)) this.#takeGroups()
     this.#tracker.forgetPort(at, 'its port is down')
@@ -822,6 +842,12 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
   /** Changes of one turn make one snapshot: it is taken when somebody looks. */
   #changed(part: Exclude<Part, 'measures'>): void {
     this.#stale[part] = true
+    if (part !== 'hosts') this.#behind.tree = true
+    this.#stepAgain({ intents: true })
+  }
+
+  #stepAgain(behind: { tree?: boolean; intents?: boolean }): void {
+    Object.assign(this.#behind, behind)
     this.emit('changed')
   }
 

@@ -31,7 +31,7 @@ const itsLinks = [
   'lost 3:1 to 2:2: probes stopped coming',
 ]
 const loseController = (wires: Wires, node: number) => {
-  for (const port of [1, 2]) wires.discovery.forget(at(`${node}:${port}`), undefined)
+  for (const port of [1, 2]) wires.discovery.forget(at(`${node}:${port}`), false)
 }
 
 for (const [how, options, millis] of [

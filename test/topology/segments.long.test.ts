@@ -39,7 +39,7 @@ class Scene {
     this.plugged.delete(end)
     this.wires.cut(end)
     this.wires.segment(...this.plugged)
-    this.wires.discovery.forget(at(end), 'port down')
+    this.wires.discovery.forget(at(end), true)
     this.kinds.delete(portKey(at(end)))
   }
 
@@ -123,8 +123,7 @@ t.test('a switch that is away goes on carrying', async t => {
   scene.plug('2:1')
   await wires.env.advance(1_000)
   t.same(scene.carrying(), ['1:1'])
-  for (const port of [1, 9])
-    wires.discovery.forget({ dpid: at('1:1').dpid as Dpid, port }, undefined)
+  for (const port of [1, 9]) wires.discovery.forget({ dpid: at('1:1').dpid as Dpid, port }, false)
   await wires.env.advance(60_000)
   t.same(scene.carrying(), ['1:1'], 'nothing else is opened')
 })
