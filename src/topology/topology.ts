@@ -162,8 +162,16 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
     this.#multicast = new MulticastTable(env.clock)
     this.#listeners = new Listeners(
       env.timers,
-      () => ({ switches: this.#switches.values(), networks: this.#topology.networks }),
-      (dpid, network, frame) => output.flood(dpid, network, frame),
+      () => ({
+        switches: this.#switches.values(),
+        networks: this.#topology.networks,
+        links: this.#book.links,
+      }),
+      {
+        flood: (dpid, network, frame) => output.flood(dpid, network, frame),
+        send: (at, network, frame) =>
+          output.send(at.dpid, [{ port: at.port, frame: this.tagged(at, network, frame) }]),
+      },
     )
     this.#treeKeeper = new TreeKeeper({
       programmed: () => output.programmed(),

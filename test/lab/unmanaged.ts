@@ -44,7 +44,7 @@ export const putBridge = async (
   await ip(`netns add ${here}`)
   for (const each of ['all', 'default'])
     await inside(here, `sysctl -qw net.ipv6.conf.${each}.disable_ipv6=1`)
-  await ip(`-n ${here} link add br0 type bridge mcast_snooping 0`)
+  await ip(`-n ${here} link add br0 type bridge`)
   await ip(`-n ${here} link set br0 up`)
   for (const [index, { mac, name, ips }] of hosts.entries()) {
     const namespace = rig.hostNamespace(name)

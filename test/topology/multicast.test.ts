@@ -174,6 +174,26 @@ t.test('after a restart the listeners are asked at once, of IPv4 and of IPv6', a
   await whole.stop()
 })
 
+t.test('who snoops hears that routers are behind our ports, octet by octet (RFC 4286)', async t => {
+  const whole = await Whole.start(ring(3))
+  const frames = tap(whole.network, 'h3')
+  await whole.env.advance(12_000)
+  const texts = frames.map(frame => Buffer.from(frame).toString('hex'))
+  const igmp = [
+    '01005e00006a02534c0000010800',
+    '4500001c000040000102997600000000e000006a',
+    '307dcf03007d0002',
+  ]
+  const mld = [
+    '33330000006a02534c00000186dd',
+    '6000000000100001fe8000000000000000534cfffe000001ff02000000000000000000000000006a',
+    '3a00050200000100',
+    '977d1e7f007d0002',
+  ]
+  for (const octets of [igmp, mld]) t.ok(texts.includes(octets.join('')), octets.join(''))
+  await whole.stop()
+})
+
 t.test('our own questions teach no host, wherever they come back', async t => {
   for (const query of [igmpQuery(), mldQuery()])
     t.equal(claimOf(readPacket(query).fields, at('1:1'), 1), undefined)

@@ -117,3 +117,24 @@ for (const guard of ['default', 'strict'] as const)
     t.same(place(), { dpid: dpidOf(3), port: 10 }, 'who gives it up loses it')
     await ours.stop()
   })
+
+t.test(
+  'an unmanaged switch between two of ours hears from both that routers are there',
+  async t => {
+    const ours = await OurStreet.start('default', false)
+    const heard = new Map<string, Set<number>>()
+    const receive = ours.unmanaged.receive.bind(ours.unmanaged)
+    ours.unmanaged.receive = (port, frame) => {
+      const to = hex(frame).slice(0, 12)
+      heard.set(to, (heard.get(to) ?? new Set()).add(port))
+      receive(port, frame)
+    }
+    ours.setUplink(0, true)
+    ours.setUplink(1, true)
+    await ours.env.advance(130_000)
+    t.equal(ours.whole.controller.topology.current.links.size, 2, 'it joins them')
+    for (const group of ['01005e00006a', '33330000006a'])
+      t.equal(heard.get(group)?.size, 2, `${group} comes from both`)
+    await ours.stop()
+  },
+)
