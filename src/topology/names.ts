@@ -66,8 +66,17 @@ export const portsNamed = (topology: Named, text: string): readonly PortRef[] =>
 
 const portsOf = (self: Switch, word: string): PortRef[] =>
   [...self.ports.values()]
-    .filter(port => word === '*' || port.name === word || String(port.number) === word)
+    .filter(
+      port =>
+        word === '*' ||
+        port.name === word ||
+        String(port.number) === word ||
+        (word === 'LOCAL' && port.number === localPort),
+    )
     .map(port => ({ dpid: self.dpid, port: port.number }))
+
+/** A switch's own port, as `ovs-ofctl` names it. */
+const localPort = 0xfffffffe
 
 /** @throws {Failure} `ambiguous` */
 export const theHost = (topology: Named, text: string): Host | undefined => {

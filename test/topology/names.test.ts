@@ -134,6 +134,14 @@ t.test(
     const port = [...first!.ports.values()][0]!
     t.same(thePort(topology, `s1:${port.number}`), { dpid: dpidOf(1), port: port.number })
     t.same(thePort(topology, `s1:${port.name}`), { dpid: dpidOf(1), port: port.number })
+    const own = { ...port, number: 0xfffffffe, name: 'br0' }
+    const withOwn = { ...first!, ports: new Map([[own.number, own]]) }
+    t.same(
+      thePort({ ...topology, switches: new Map([[first!.dpid, withOwn]]) }, 's1:LOCAL'),
+      { dpid: dpidOf(1), port: own.number },
+      'as ovs-ofctl names it',
+    )
+    t.throws(() => thePort(topology, 's1:LOCAL'), /s1 has no port LOCAL/)
     t.equal(portsNamed(topology, 's1:*').length, first!.ports.size)
     t.throws(() => thePort(topology, 's1:77'), /s1 has no port 77/)
     t.throws(() => thePort(topology, 's9:1'), { code: 'no-such-switch' })
