@@ -4,24 +4,16 @@ import type { Store } from './store.js'
 
 const key = '/meta/store-lost'
 
-/** Notes the loss in the new store, before anything else is written there. */
-export const noteLoss = (env: Pick<Env, 'log'>, store: Store): Promise<void> =>
-  write(env, store, true)
+/** Notes the loss in the new store. */
+export const noteOfLoss = { op: 'put', key, value: true } as const
 
-/** What cannot be written is read again at the next start, and then denies too much rather than too little. */
-const write = async (env: Pick<Env, 'log'>, store: Store, isLost: boolean): Promise<void> => {
+/** It is known now what holds in the place of what was lost. What cannot be written denies too much at the next start. */
+export const noteFound = async (env: Pick<Env, 'log'>, store: Store): Promise<void> => {
   try {
-    const op = isLost
-      ? ({ op: 'put', key, value: true } as const)
-      : ({ op: 'delete', key } as const)
-    await store.txn({ if: [], then: [op] })
+    await store.txn({ if: [], then: [{ op: 'delete', key }] })
   } catch (error) {
-    env.log.error({ err: error }, 'the store cannot be written: whether it was lost is not noted')
+    env.log.error({ err: error }, 'the store cannot be written: that it was lost stays noted')
   }
 }
-
-/** It is known now what holds in the place of what was lost. */
-export const noteFound = (env: Pick<Env, 'log'>, store: Store): Promise<void> =>
-  write(env, store, false)
 
 export const isLost = async (store: Store): Promise<boolean> => (await store.get(key)) !== undefined

@@ -4,7 +4,7 @@ import type { FastifyInstance } from 'fastify'
 import type { Env, FolderLock } from '../base/env.js'
 import { Failure } from '../base/failures.js'
 import { withMembers } from '../base/kind.js'
-import { noteLoss } from '../base/lost-store.js'
+import { noteOfLoss } from '../base/lost-store.js'
 import {
   controllersFolder,
   type Endpoints,
@@ -128,10 +128,12 @@ const tellOfStore = (controller: Controller, store: Store, damage: string | unde
 }
 
 /** How often it was started, this time included; a switch that has seen a higher number says so. */
-const countStart = async (env: Env, store: Store): Promise<number> => {
+/** @param isLost there was another store before this one: that is noted with the first start, or neither is */
+const countStart = async (env: Env, store: Store, isLost: boolean): Promise<number> => {
   const starts = ((await store.get(startsKey))?.value as number | undefined) ?? 0
   try {
-    await store.txn({ if: [], then: [{ op: 'put', key: startsKey, value: starts + 1 }] })
+    const count = { op: 'put', key: startsKey, value: starts + 1 } as const
+    await store.txn({ if: [], then: isLost ? [count, noteOfLoss] : [count] })
   } catch (error) {
     env.log.error({ err: error }, 'the store cannot be written; sluice goes on with what is in it')
   }
@@ -150,8 +152,8 @@ const start = async (
   undo.push(() => store.close())
   // The keys are made behind the first start that is counted: they are older than this store.
   const hasKeys = (await env.disk.stat(discoveryKey(options.data))) !== undefined
-  if (hasKeys && (await store.get(startsKey)) === undefined) await noteLoss(env, store)
-  const starts = await countStart(env, store)
+  const isLost = hasKeys && (await store.get(startsKey)) === undefined
+  const starts = await countStart(env, store, isLost)
   const secret = await secretOf(env, options.data)
   const token = await tokenOf(env, options.data)
   const list = options.functions ?? functions
@@ -196,6 +198,7 @@ const start = async (
       data: options.data,
       rules: options.rules,
       ruleFolders: options.ruleFolders ?? [],
+      isLost,
       opens: options.opens === true,
       adopts: options.adopts === true,
     },

@@ -72,6 +72,8 @@ export interface Given {
   readonly rules: readonly string[]
   /** Folders below which policies may name rule files to be watched, besides those of `rules`. */
   readonly ruleFolders: readonly string[]
+  /** This start has found that the store was lost: what could not be noted on a full disk is so all the same. */
+  readonly isLost: boolean
   /** What is missing or wrong at the start, and was never in force, leaves everything open. */
   readonly opens: boolean
   /** Switches that hold rows of another store are taken. */

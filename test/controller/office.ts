@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import type { Dpid, Ipv4, Mac } from '../../src/base/addresses.js'
+import type { Disk, JournalFile } from '../../src/base/env.js'
 import { CollectingLog } from '../../src/base/log.js'
 import { realEnv } from '../../src/base/real-env.js'
 import { listAll } from '../../src/base/store.js'
@@ -43,6 +44,8 @@ export interface OfficeOptions {
   /** Serve the paths of Ryu's firewall. */
   readonly ryuFirewall?: boolean
   readonly guard?: GuardLevel
+  /** Stands between the controller and the files of its store. */
+  readonly journal?: (file: JournalFile) => JournalFile
 }
 
 export const lab = loadLab('office')
@@ -72,7 +75,15 @@ const officeNetwork: NetworkSpec = {
 
 export const office = async (t: Test, options: OfficeOptions = {}): Promise<Office> => {
   const log = new CollectingLog()
-  const env = realEnv(log)
+  const real = realEnv(log)
+  const { journal = (file: JournalFile) => file } = options
+  const disk: Disk = Object.create(real.disk, {
+    openJournal: {
+      value: async (...where: Parameters<Disk['openJournal']>) =>
+        journal(await real.disk.openJournal(...where)),
+    },
+  })
+  const env = { ...real, disk }
   const data = mkdtempSync(join(tmpdir(), 'sluice-test-'))
   const start = (
     openflow: string,

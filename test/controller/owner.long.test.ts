@@ -2,6 +2,7 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
+import type { JournalFile } from '../../src/base/env.js'
 import { cookieNamespace, cookieNamespaceMask } from '../../src/pipeline/program.js'
 import { tableId } from '../../src/pipeline/tables.js'
 import { until } from '../until.js'
@@ -109,6 +110,38 @@ t.test(
     t.same(await eventsOf(at, 'store-lost'), [], 'it is over')
   },
 )
+
+t.test('a store that is lost opens nothing, though a full disk takes no note of it', async t => {
+  let isFull = false
+  const full = Object.assign(new Error('no space left on device'), { code: 'ENOSPC' })
+  const journal = (file: JournalFile): JournalFile =>
+    Object.create(file, {
+      write: {
+        value: async (bytes: Uint8Array, offset: number) => {
+          if (isFull && Buffer.from(bytes).includes('/meta/starts')) throw full
+          return file.write(bytes, offset)
+        },
+      },
+    })
+  const at = await office(t, { journal })
+  await at.call('PUT', '/api/v1/policies/p?wait=installed', closed)
+  await at.restart(() => {
+    loseStore(at)()
+    for (const { name } of at.network.switches)
+      at.net
+        .switch(name)
+        .datapath.apply({ ...deleteMark, tableId: 0xff })
+        .keep()
+    isFull = true
+  })
+  await settled(at)
+  t.notOk(await reach(at), 'it is no new network')
+  t.equal((await eventsOf(at, 'store-lost')).length, 1)
+  isFull = false
+  await at.restart()
+  await settled(at)
+  t.notOk(await reach(at), 'nor at the next start')
+})
 
 t.test('a switch that connects anew is left alone still; --adopt takes it', async t => {
   const at = await office(t)

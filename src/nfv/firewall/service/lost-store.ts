@@ -24,11 +24,12 @@ interface Loser {
  */
 export const holdLostStore = async (
   { host, policies, files }: Loser,
-  { data, opens, adopts }: Given,
+  given: Given,
   settle: () => void,
 ): Promise<() => void> => {
   const nothing = () => {}
-  if (!(await isLost(host.store))) return nothing
+  const { data, opens, adopts } = given
+  if (!given.isLost && !(await isLost(host.store))) return nothing
   if (opens || adopts || policies.list().length > 0) {
     await noteFound(host, host.store)
     return nothing
