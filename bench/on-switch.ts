@@ -126,7 +126,8 @@ const install = async (world: World, name: string, rules: string): Promise<void>
 
 /** A watched file is written; until the switch has confirmed the next generation. */
 const saves = async ({ controller }: World, lines: string[]): Promise<number[]> => {
-  const file = join(controller.data, 'bench.rules')
+  // The one place in the data folder from which files may be watched.
+  const file = join(controller.data, 'rules', 'bench.rules')
   const text = () => lines.join('\n') + own
   writeFileSync(file, text())
   const wish = { name: 'bench', source: text(), file, watch: true }

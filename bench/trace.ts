@@ -2,9 +2,9 @@
  * `sluice trace` against `ofproto/trace` of real switches, row by row, in the office lab. Needs root.
  *
  *     npm run bench -- trace [ROUNDS] [FLOWS] [SEED]      default 99 random rule sets and the lab's own, 100 flows each
- *     npm run bench -- trace packets sim|netns [ROUNDS] [PACKETS] [SEED] [ring|segment]
- *         beside what packets do, with networks, rows of others, groups; default 40 rule sets, 50 packets each, in a ring
- *         of switches; or where an unmanaged switch with hosts joins them
+ *     npm run bench -- trace packets sim|netns [ROUNDS] [PACKETS] [SEED] [ring|routed|segment]
+ *         beside what packets do, with networks, rows of others, groups, pieces; default 40 rule sets, 50 packets each, in a
+ *         ring of switches; where a router of ours joins their networks; or where an unmanaged switch with hosts joins them
  */
 import { pino } from 'pino'
 import { realEnv } from '../src/base/real-env.js'

@@ -27,7 +27,9 @@ export const nextHopOf = (topology: Topology, from: Host, asked: Destination): N
   if (via !== undefined) return { mac: formatMac(via), notes: viaNotes(topology, from, via, to) }
   const group = groupMac(topology, from, destination)
   if (group !== undefined) return { mac: formatMac(group), notes: [] }
-  const gateway = topology.gateways.find(({ network }) => network === from.network)
+  const gateway = topology.gateways.find(
+    each => each.network === from.network && speaksVersionOf(each, destination),
+  )
   if (gateway !== undefined) {
     const isNear = isOnLink(gateway, destination)
     if (!isNear || isOwn(gateway, destination)) return { mac: gateway.mac, notes: [] }
@@ -120,6 +122,10 @@ const subnetsOf = ({ networks }: Topology, { network }: Host, version: 4 | 6) =>
     .map(text => parseCidr(text))
     .filter(cidr => cidr !== undefined)
     .filter(cidr => cidr.version === version)
+
+/** A router with IPv4 addresses only is nobody's gateway in IPv6. */
+const speaksVersionOf = ({ addresses }: Gateway, destination: Ip): boolean =>
+  addresses.some(({ address }) => typeof address === typeof ipNumber(destination))
 
 /** Whether hosts reach it without the router of their network. */
 const isOnLink = ({ addresses }: Gateway, destination: Ip): boolean =>

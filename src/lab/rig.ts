@@ -45,6 +45,11 @@ export class Rig {
     await Promise.all([...this.switches.values()].map(each => this.#bridge(each, openflowPort)))
   }
 
+  /** The namespace of a switch. */
+  switchNamespace(name: string): string {
+    return `sl${this.#id}s-${name}`
+  }
+
   /** The namespace of a host. */
   hostNamespace(name: string): string {
     return `sl${this.#id}h-${name}`
@@ -56,7 +61,7 @@ export class Rig {
 
   /** Cuts or mends a link by the carrier of one of its ends. */
   async setLink(link: LinkSpec, isUp: boolean): Promise<void> {
-    const namespace = this.#switchNamespace(link.a.name)
+    const namespace = this.switchNamespace(link.a.name)
     await sh(
       'ip',
       '-n',
@@ -87,7 +92,7 @@ export class Rig {
 
   async #setCarrier(name: string, state: 'up' | 'down'): Promise<void> {
     for (const port of portsOf(this.#spec, name))
-      await sh('ip', '-n', this.#switchNamespace(name), 'link', 'set', portName(name, port), state)
+      await sh('ip', '-n', this.switchNamespace(name), 'link', 'set', portName(name, port), state)
   }
 
   /** `ovs-appctl` of one switch. */
@@ -113,14 +118,10 @@ export class Rig {
     await clear(this.#ledgerPath)
   }
 
-  #switchNamespace(name: string): string {
-    return `sl${this.#id}s-${name}`
-  }
-
   async #startSwitch(spec: SwitchSpec, isTso: boolean): Promise<void> {
     const place = await startOvs(
       this.#ledger,
-      this.#switchNamespace(spec.name),
+      this.switchNamespace(spec.name),
       isTso,
       this.#daemons,
     )
@@ -166,7 +167,7 @@ export class Rig {
   /** An interface of a host, with its other end at a port of a switch. */
   async #plug(namespace: string, device: string, at: End, isTso: boolean): Promise<void> {
     const port = portName(at.name, at.port)
-    const switchNamespace = this.#switchNamespace(at.name)
+    const switchNamespace = this.switchNamespace(at.name)
     const line = `link add ${port} netns ${switchNamespace} type veth peer name ${device} netns ${namespace}`
     await sh('ip', ...line.split(' '))
     if (!isTso) await this.#offloadsOff(namespace, device)
@@ -180,7 +181,7 @@ export class Rig {
   async #wire(link: LinkSpec, isTso: boolean): Promise<void> {
     const a = portName(link.a.name, link.a.port)
     const b = portName(link.b.name, link.b.port)
-    const [inA, inB] = [this.#switchNamespace(link.a.name), this.#switchNamespace(link.b.name)]
+    const [inA, inB] = [this.switchNamespace(link.a.name), this.switchNamespace(link.b.name)]
     await sh('ip', 'link', 'add', a, 'netns', inA, 'type', 'veth', 'peer', 'name', b, 'netns', inB)
     for (const [namespace, device] of [
       [inA, a],

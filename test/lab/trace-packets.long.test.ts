@@ -4,7 +4,7 @@ import t, { type Test } from 'tap'
 import { realEnv } from '../../src/base/real-env.js'
 import { ensurePackages, isRoot, ovsNeeds } from '../../src/lab/install.js'
 import { comparePackets, type PacketComparison } from './trace-packets.js'
-import { segment } from './trace-scenes.js'
+import { routed, segment } from './trace-scenes.js'
 
 const env = realEnv(pino({ level: 'silent' }))
 const seed = Number(process.env.SLUICE_SEED ?? 20_261_130)
@@ -30,6 +30,19 @@ t.test(
   async t => {
     await ensurePackages(ovsNeeds, text => t.comment(text))
     judge(t, await comparePackets(env, 'netns', seed, 4, 50), 200)
+  },
+)
+
+t.test('where a router of ours joins the networks', { timeout: 240_000 }, async t => {
+  judge(t, await comparePackets(env, 'sim', seed, 8, 50, routed), 400)
+})
+
+t.test(
+  'where a router of ours joins the networks of Open vSwitch',
+  { skip: isRoot() ? false : 'it needs root for network namespaces', timeout: 240_000 },
+  async t => {
+    await ensurePackages(ovsNeeds, text => t.comment(text))
+    judge(t, await comparePackets(env, 'netns', seed, 4, 50, routed), 200)
   },
 )
 

@@ -1,14 +1,14 @@
 /**
  * What `sluice trace` says beside what packets do: random packets of random senders in a ring of three switches with
- * networks by ports and by tags, a router, and rows and groups of somebody else, or in a network with an unmanaged switch
- * in its middle, under random rules. Every packet is asked about, sent, and looked for at every host: it must arrive where trace says, and nowhere else.
+ * networks by ports and by tags, routers of somebody else and of ours, and rows and groups of somebody else, or in a network
+ * with an unmanaged switch in its middle, under random rules; some are datagrams in pieces, and one host is a switch's own machine. Every packet is asked about, sent, and looked for at every host: it must arrive where trace says, and nowhere else.
  */
 
 import type { Env } from '../../src/base/env.js'
 import type { ControllerProcess } from '../../src/lab/controller-process.js'
 import type { HostSpec } from '../../src/lab/lab-spec.js'
 import { withLab } from '../../src/lab/main.js'
-import { sleep } from '../../src/lab/shell.js'
+import { sh, sleep } from '../../src/lab/shell.js'
 import type { NetnsStage } from '../../src/lab/stages/netns.js'
 import { SimStage } from '../../src/lab/stages/sim.js'
 import {
@@ -23,10 +23,10 @@ import { until } from '../until.js'
 import { frameOf, icmp, other, type Payload, packetOf, tcp, udp } from './against-linux/frames.js'
 import { RawHost } from './against-linux/raw.js'
 import { type Dice, dice, pick } from './against-linux/rules.js'
-import { networkOf, ring, type Scene, segment } from './trace-scenes.js'
+import { localHost, networkOf, ring, routed, type Scene, segment } from './trace-scenes.js'
 import { hostsNamed, putBridge, putSimulated } from './unmanaged.js'
 
-export const scenes: Readonly<Record<string, Scene>> = { ring, segment }
+export const scenes: Readonly<Record<string, Scene>> = { ring, segment, routed }
 
 interface Place {
   readonly switch: string
@@ -147,41 +147,86 @@ interface Case {
   readonly sender: string
   readonly version: 4 | 6
   readonly kind: string
-  /** Undefined where the sender asks in vain for a neighbour, and sends nothing. */
-  frame(id: number): string | undefined
+  /** None where the sender asks in vain for a neighbour, and sends nothing; several where it is in pieces. */
+  frames(id: number): readonly string[]
+  /** The same question, where addresses of it are known no more: a row of somebody else has kept an answer from us. */
+  readonly asFrame: Readonly<Record<string, unknown>> | undefined
+  /** Addresses that the question speaks of. */
+  readonly speaksOf: readonly string[]
 }
 
-const caseOf = (roll: Dice, { spec: { hosts }, unmanaged }: Scene, number: number): Case => {
+const caseOf = (
+  roll: Dice,
+  { spec: { hosts }, unmanaged, gateways }: Scene,
+  number: number,
+  hasPieces: boolean,
+): Case => {
   const version = roll(4) === 0 ? 6 : 4
   const able = hosts.filter(host => hasAddress(host, version))
   const from = pick(roll, able)
   const isBehind = unmanaged.includes(from.name)
-  const { service, payload } = packet(roll, number, version)
-  const gw = hosts.find(({ name }) => name === 'gw')!
-  const goal = goalOf(roll, from, able, gw, version)
-  const bytes = (id: number) =>
+  const one = packet(roll, number, version)
+  const goal = goalOf(roll, from, able, gateways, version)
+  const isInPieces = hasPieces && !goal.asFrame && goal.kind !== 'group' && roll(8) === 0
+  const { service, payload } = isInPieces ? datagram(number) : one
+  const bytes = (id: number, piece?: Piece) =>
     packetOf(
       {
         from: placeOf(from, version),
         to: { ...placeOf(from, version), [`ip${version}`]: goal.address },
         payload,
+        ...(piece && { piece }),
       },
       version,
       id,
     )
   const { mac } = goal
-  const frame = (id: number) =>
-    mac && tagged(frameOf(bytes(id), from.mac, mac), goal.tag ?? from.vlan)
-  const asked = goal.asFrame
-    ? { frame: frame(0), ...(!isBehind && { at: `${from.at.name}:${from.at.port}` }) }
-    : {
-        from: pick(roll, [from.name, addressOf(from, version), from.mac.toUpperCase()]),
-        to: goal.address,
-        service,
-        ...(goal.via && { via: goal.via }),
-      }
-  return { question: asked, sender: from.name, version, kind: goal.kind, frame }
+  const frames = (id: number) =>
+    mac === undefined
+      ? []
+      : (isInPieces ? pieces : [undefined]).map(piece =>
+          tagged(frameOf(bytes(id, piece), from.mac, mac), goal.tag ?? from.vlan),
+        )
+  const [frame] = frames(0)
+  const inFrame =
+    frame === undefined ? undefined : { frame, ...(!isBehind && { at: portText(from) }) }
+  const names = [addressOf(from, version), from.mac.toUpperCase()]
+  const named = {
+    // Nobody has named a switch's own machine.
+    from: pick(roll, from.at.port === localPort ? names : [from.name, ...names]),
+    to: goal.address,
+    service,
+    ...(goal.via && { via: goal.via }),
+  }
+  return {
+    question: (goal.asFrame && inFrame) || named,
+    asFrame: inFrame,
+    speaksOf: [addressOf(from, version), goal.address],
+    sender: from.name,
+    version,
+    kind: isInPieces ? `${goal.kind}, in pieces` : goal.kind,
+    frames,
+  }
 }
+
+type Piece = readonly [offset: number, length: number, more: boolean]
+
+/** Open vSwitch takes first pieces of 1,280 octets and more. */
+const pieces: readonly Piece[] = [
+  [0, 1_280, true],
+  [1_280, 408, false],
+]
+
+/** To a port that no row of somebody else speaks of: of later pieces a switch does not know it. */
+const datagram = (number: number) => {
+  const [source, port] = [1_024 + (number % 60_000), 7_000 + (number % 50)] as const
+  return { service: `udp ${port} source ${source}`, payload: udp([source, port], 1_680) }
+}
+
+const portText = ({ at }: HostSpec): string =>
+  `${at.name}:${at.port === localPort ? 'LOCAL' : at.port}`
+
+const localPort = 0xfffffffe
 
 /** Where a packet goes: what the sender would put into its frame. */
 interface Goal {
@@ -198,7 +243,7 @@ const goalOf = (
   roll: Dice,
   from: HostSpec,
   able: readonly HostSpec[],
-  gw: HostSpec,
+  gateways: Scene['gateways'],
   version: 4 | 6,
 ): Goal => {
   const to = pick(
@@ -206,8 +251,9 @@ const goalOf = (
     able.filter(host => host !== from),
   )
   const network = networkOf[from.name]!
-  // Whose gateway is known; the others have nobody to ask.
-  const far = network === 'default' && from !== gw ? gw.mac : undefined
+  // A host that is a router itself has nobody to ask.
+  const gateway = gateways[version][network]
+  const far = from.mac === gateway ? undefined : gateway
   const known = (): Goal => {
     const isNear = networkOf[to.name] === network
     const mac = isNear ? to.mac : far
@@ -264,7 +310,7 @@ const goalOf = (
         kind: 'via',
         address: version === 4 ? '198.51.100.4' : '2001:db8::4',
         mac: via.mac,
-        via: via.name,
+        via: via.at.port === localPort ? via.mac : via.name,
       }
     },
   ]
@@ -430,10 +476,25 @@ class NetnsWorld implements World {
       this.#unplug = await putBridge(this.#stage, hostsNamed(spec, unmanaged))
     for (const { name } of spec.hosts) {
       // Their kernels answer for their addresses, and may answer what arrives: with identifications of their own.
-      const host = new RawHost(this.#stage.enter(name), unmanaged.includes(name))
+      const host = new RawHost(this.#stage.enter(name), { isUntagged: unmanaged.includes(name) })
       this.#hosts.set(name, host)
       await host.ready
     }
+  }
+
+  /** A switch's own machine takes part, by the port that every switch has for it. */
+  async addLocal(at: string): Promise<HostSpec> {
+    const namespace = this.#stage.rig.switchNamespace(at)
+    const inside = ['netns', 'exec', namespace]
+    const address = await sh('ip', ...inside, 'cat', `/sys/class/net/${at}/address`)
+    const host = localHost(at, address.trim())
+    await sh('ip', '-n', namespace, 'link', 'set', at, 'up')
+    for (const each of host.ips)
+      await sh('ip', ...`-n ${namespace} addr add ${each} dev ${at}`.split(' '))
+    const raw = new RawHost(['ip', ...inside], { device: at })
+    this.#hosts.set(host.name, raw)
+    await raw.ready
+    return host
   }
 
   send(host: string, frame: string): void {
@@ -503,8 +564,13 @@ export const comparePackets = async (
         ? new SimWorld(env, stage, scene)
         : new NetnsWorld(stage as NetnsStage, scene)
     try {
-      if (world instanceof NetnsWorld) await world.open()
-      const story = new Story(controller, world, scene, stageName === 'netns', dice(seed))
+      const hosts = [...scene.spec.hosts]
+      if (world instanceof NetnsWorld) {
+        await world.open()
+        hosts.push(await world.addLocal('s2'))
+      }
+      const whole = { ...scene, spec: { ...scene.spec, hosts } }
+      const story = new Story(controller, world, whole, stageName === 'netns', dice(seed))
       await story.meet()
       return await story.tell(rounds, count)
     } finally {
@@ -544,7 +610,7 @@ class Story {
 
   /** Until every address is known: they are announced, RFC 5227 section 3 and RFC 4861 section 7.2.6. */
   async meet(): Promise<void> {
-    const isJoined = this.#scene.unmanaged.length > 0
+    const isJoined = this.#number === 0 && this.#scene.unmanaged.length > 0
     if (isJoined) await this.#joined()
     const wanted = this.#hosts.flatMap(({ ips }) => ips).length
     for (let tries = 0; tries < 50; tries++) {
@@ -573,6 +639,7 @@ class Story {
 
   async tell(rounds: number, count: number): Promise<PacketComparison> {
     for (let round = 0; round < rounds; round++) {
+      await this.meet()
       const source = randomRules(this.#roll)
       await this.#controller.send('PUT', '/api/v1/policies/trace?wait=installed', { source })
       // What NORMAL sends to the unmanaged switch without a tag makes hosts of other networks known there.
@@ -594,7 +661,9 @@ class Story {
   }
 
   async #batch(count: number, context: string): Promise<void> {
-    let cases = Array.from({ length: count }, () => caseOf(this.#roll, this.#scene, this.#number++))
+    let cases = Array.from({ length: count }, () =>
+      caseOf(this.#roll, this.#scene, this.#number++, this.#isReal),
+    )
     for (const { kind } of cases) this.#kinds[kind] = (this.#kinds[kind] ?? 0) + 1
     // A machine that is busy loses packets: what differs is asked and sent again.
     for (let tries = 0; cases.length > 0; tries++) {
@@ -618,15 +687,17 @@ class Story {
   async #tell(cases: readonly Case[]) {
     const told: { one: Case; answer: Answer; seen: readonly string[]; isSame: boolean }[] = []
     const sent: { one: Case; answer: Answer; id: number }[] = []
+    const isLost = await this.#lost()
     for (const one of cases) {
+      // Senders still know where to send: what they send is asked about as it is.
+      const question = (one.speaksOf.some(isLost) && one.asFrame) || one.question
       const answer = await this.#controller.send<Answer>('POST', '/api/v1/trace', {
-        ...one.question,
+        ...question,
         ...(this.#isReal && { verify: true }),
       })
       const id = firstId + (this.#id++ % 40_000)
       this.#world.forget()
-      const frame = one.frame(id)
-      if (frame !== undefined) this.#world.send(one.sender, frame)
+      for (const frame of one.frames(id)) this.#world.send(one.sender, frame)
       // On simulated switches one after the other: their connections have no identifications.
       if (!this.#isReal) await sleep(3)
       sent.push({ one, answer, id })
@@ -635,19 +706,29 @@ class Story {
     for (const { one, answer, id } of sent) {
       const seen = this.#world.seen(one.version, id).toSorted()
       const isProven = (answer.verified?.mismatches ?? []).length === 0
-      const isSame =
-        isProven && (answer.verdict === 'unknown' || this.#isAsTold(answer, one.sender, seen))
+      const isSame = isProven && (answer.verdict === 'unknown' || this.#isAsTold(answer, one, seen))
       told.push({ one, answer, seen, isSame })
     }
     return told
   }
 
+  /** Whether an address is a host's that is not known any more: a row of somebody else may drop the answer to our question for it. */
+  async #lost(): Promise<(ip: string) => boolean> {
+    const { items } = await this.#controller.get<{ items: { ips: string[] }[] }>('/api/v1/hosts')
+    const known = new Set(items.flatMap(({ ips }) => ips))
+    const all = this.#hosts.flatMap(({ ips }) => ips.map(ip => ip.split('/')[0]!))
+    return ip => all.includes(ip) && !known.has(ip)
+  }
+
   /** Exactly the hosts that were told; at least those, where trace says that it does not know of another copy. */
-  #isAsTold(answer: Answer, sender: string, seen: readonly string[]): boolean {
+  #isAsTold(answer: Answer, { sender, kind }: Case, seen: readonly string[]): boolean {
     const expected = this.#expectedOf(answer, sender)
-    return answer.notes.some(note => note.startsWith('of another copy: '))
-      ? expected.every(name => seen.includes(name))
-      : expected.join() === seen.join()
+    const { unmanaged } = this.#scene
+    // A bridge that snoops keeps what is for a group from hosts on it that have not asked for it.
+    const mayMiss = (name: string) => this.#isReal && kind === 'group' && unmanaged.includes(name)
+    if (!expected.every(name => seen.includes(name) || mayMiss(name))) return false
+    const hasMore = answer.notes.some(note => note.startsWith('of another copy: '))
+    return hasMore || seen.every(name => expected.includes(name))
   }
 
   /** Hosts that should see it. */

@@ -24,9 +24,12 @@ export class RawHost {
   readonly #seen = new Set<string>()
   readonly ready: Promise<void>
 
-  /** @param isUntagged it takes no VLANs */
-  constructor(enter: readonly string[], isUntagged = false) {
-    const begin = [...enter, '/usr/bin/python3', script, 'eth0']
+  /**
+   * @param device its interface
+   * @param isUntagged it takes no VLANs
+   */
+  constructor(enter: readonly string[], { device = 'eth0', isUntagged = false } = {}) {
+    const begin = [...enter, '/usr/bin/python3', script, device]
     const [command = '', ...words] = isUntagged ? [...begin, 'untagged'] : begin
     this.#child = start(command, words, { stdio: ['pipe', 'pipe', 'inherit'] })
     this.ready = new Promise((resolve, reject) => {

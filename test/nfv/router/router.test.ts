@@ -50,7 +50,7 @@ const spec = {
   ],
 }
 
-const started = async (): Promise<Whole> => {
+const started = async (router: object = spec): Promise<Whole> => {
   const whole = await Whole.start(network)
   const { topology } = whole.controller
   const [s1, s2] = switchNames(2)
@@ -62,7 +62,7 @@ const started = async (): Promise<Whole> => {
       ports: [{ at: { dpid: s1!.dpid, port: 11 } }, { at: { dpid: s2!.dpid, port: 11 } }],
     },
   ])
-  whole.controller.declare('Router', [{ name: 'main', spec }])
+  whole.controller.declare('Router', [{ name: 'main', spec: router }])
   await whole.env.advance(1_000)
   return whole
 }
@@ -129,6 +129,19 @@ t.test('what is routed is judged by the rules, once and in both directions', asy
     trace(controller, { from: '10.2.0.1', to: '10.1.0.2', service: 'tcp 80' }),
   )
   t.match(denied, { verdict: 'dropped', rule: { name: 'default' } })
+  await whole.stop()
+})
+
+t.test("a router of IPv4 is nobody's gateway in IPv6", async t => {
+  const whole = await started({
+    interfaces: [{ network: 'default', addresses: ['10.1.0.254/24'] }],
+  })
+  for (const to of ['10.1.0.1', 'fd00:1::1'] as Ip[]) t.equal(await ping(whole, 'bob', to), 'open')
+  for (const from of ['10.1.0.2', 'fd00:1::2']) {
+    const to = from.includes(':') ? 'fd00:1::1' : '10.1.0.1'
+    const answer = await whole.during(trace(whole.controller, { from, to, service: 'icmp' }))
+    t.equal(answer.verdict, 'delivered', answer.because)
+  }
   await whole.stop()
 })
 
