@@ -381,6 +381,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
           : this.#tookAll(dpid, revision, timeoutMillis),
       lacking: (revision, owners) => this.#lacking(revision, owners),
       setupOf: dpid => this.#options.setupOf?.(dpid),
+      nat: () => this.#functions.flatMap(({ running }) => running.nat?.() ?? []),
     }
   }
 

@@ -15,6 +15,7 @@ import type { Flow, OwnerKind, Refusal, Section } from '../pipeline/program.js'
 import type { PuntReason } from '../pipeline/userdata.js'
 import type { PortRef, Switch, Topology } from '../topology/model.js'
 import type { TopologyService } from '../topology/topology.js'
+import type { ResolvedNat } from './firewall/resolved.js'
 import type { Lack } from './lack.js'
 import type { Families, Sample } from './metrics.js'
 import type { Rights, Routes } from './requests.js'
@@ -133,6 +134,8 @@ export interface FunctionHost extends Env {
   lacking(revision: number, owners: ReadonlySet<OwnerKind>): readonly Lack[]
   /** Whether what only its database can set has been set at a switch; undefined when that is not reached. */
   setupOf(dpid: Dpid): 'right' | 'pending' | undefined
+  /** Translation of addresses that people ask for, in the order of asking. */
+  nat(): readonly ResolvedNat[]
 }
 
 /** How long connections may be silent in zones of a switch: what only its database can set. */
@@ -169,6 +172,8 @@ export interface RunningFunction {
   readonly judge?: Judge
   /** Another object whenever they are others. */
   readonly zoneTimeouts?: ZoneTimeouts
+  /** Translation of addresses that people ask of it, in the order of asking. */
+  nat?(): readonly ResolvedNat[]
   /**
    * What its switches should hold: nothing is sent, and nothing else is looked at.
    *

@@ -2,11 +2,13 @@
 import { dhcpFunction } from './dhcp/function.js'
 import { firewallFunction } from './firewall/function.js'
 import { isRuntimeOf, type NetworkFunction } from './function.js'
+import { natFunction } from './nat/function.js'
 import { routerFunction } from './router/function.js'
 
 export const functions: readonly NetworkFunction[] = [
   firewallFunction,
   routerFunction,
+  natFunction,
   dhcpFunction,
 ]
 

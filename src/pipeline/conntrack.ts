@@ -6,8 +6,11 @@
  * new until a reply has come; a lone ACK or RST is new as well; SYN+ACK, FIN first and unsolicited
  * echo replies are invalid; an ICMP error about a known connection is related. SYN and SYN+ACK with another number than
  * their connection began with are invalid, but carry its label and mark; of other segments the numbers are not looked at.
+ * Addresses are translated as `nat` says (nat.ts); what is quoted by an ICMP error is not, nor are identifiers of ICMP told
+ * apart: two hosts that ask the same one by ping have one connection.
  */
-import { ctState, type FieldValue } from '../openflow/values.js'
+import { ctState, type FieldValue, type NatAction } from '../openflow/values.js'
+import { applyNat, type NatChoice, type NatTuple, translations } from './nat.js'
 import { etherTypes, type Fields, ipProtocols, type Packet } from './packet.js'
 
 export interface Connection {
@@ -25,15 +28,11 @@ export interface Connection {
   isClosing: boolean
   /** TCP: the numbers that both directions began with, as far as they were seen. */
   readonly began: { request?: number; reply?: number }
+  /** How a packet of who opened it leaves; absent: as it came. */
+  readonly nat?: NatChoice
 }
 
-interface Tuple {
-  readonly source: FieldValue
-  readonly destination: FieldValue
-  readonly protocol: number
-  readonly sourcePort: number
-  readonly destinationPort: number
-}
+type Tuple = NatTuple
 
 const tcpFlags = { fin: 1, syn: 2, rst: 4, ack: 16 } as const
 
@@ -41,12 +40,15 @@ export class Conntrack {
   readonly #byKey = new Map<string, { connection: Connection; isReply: boolean }>()
 
   /** Looks the packet up in a zone and writes ct_state, ct_zone, ct_mark, ct_label and the original tuple. */
-  track(zone: number, packet: Packet): void {
+  track(zone: number, packet: Packet, translates = false): void {
     const { fields } = packet
     clearCt(fields)
     fields.ct_zone = zone
     const found = this.#find(zone, packet)
     fields.ct_state = ctState.trk | found.state
+    const { connection, isReply = false } = found
+    if (connection) packet.tracked = { zone, connection, isReply }
+    else delete packet.tracked
     if (found.connection) {
       fields.ct_mark = found.connection.mark
       fields.ct_label = found.connection.label
@@ -54,6 +56,8 @@ export class Conntrack {
     const original = found.connection ?? (found.state & ctState.new ? tupleOf(fields) : undefined)
     // Of what is invalid the tuple cannot be matched.
     if (original && !(found.state & ctState.inv)) writeOriginal(fields, original)
+    if (translates && connection && !(found.state & ctState.inv))
+      applyNat(packet, connection, connection.nat, isReply)
   }
 
   /**
@@ -63,10 +67,10 @@ export class Conntrack {
   commit(
     zone: number,
     packet: Packet,
-    change: { mark?: number; label?: bigint; isForced?: boolean },
+    change: { mark?: number; label?: bigint; isForced?: boolean; nat?: NatAction },
   ): void {
     const { fields } = packet
-    let { state, connection, isReply } = this.#find(zone, packet)
+    let { state, connection, isReply } = this.#known(zone, packet) ?? this.#find(zone, packet)
     if (change.isForced && connection && isReply && !(state & ctState.rel)) {
       this.#forget(connection)
       connection = undefined
@@ -76,13 +80,34 @@ export class Conntrack {
     if (connection === undefined) {
       const tuple = tupleOf(fields)
       if (tuple === undefined || state & ctState.inv) return
+      const nat = change.nat?.type === undefined ? undefined : this.#choose(zone, tuple, change.nat)
+      // No address or port is free: nothing is kept, and the packet goes on as it is.
+      if (nat === 'exhausted') return
       const [began, ends] = [beganOf(packet), { hasReply: false, isClosing: false }]
-      connection = { ...tuple, zone, mark: 0, label: 0n, ...ends, began }
+      connection = { ...tuple, zone, mark: 0, label: 0n, ...ends, began, ...(nat && { nat }) }
       this.#byKey.set(keyOf(zone, tuple), { connection, isReply: false })
-      this.#byKey.set(keyOf(zone, reverse(tuple)), { connection, isReply: true })
+      this.#byKey.set(keyOf(zone, reverse(nat?.tuple ?? tuple)), { connection, isReply: true })
+      packet.tracked = { zone, connection, isReply: false }
     }
+    if (change.nat && !(Number(fields.ct_state) & (ctState.snat | ctState.dnat)))
+      applyNat(packet, connection, connection.nat, isReply === true)
     if (change.mark !== undefined) connection.mark = change.mark
     if (change.label !== undefined) connection.label = change.label
+  }
+
+  /** The connection that a packet was found to be of in this zone, whatever was done to its addresses since. */
+  #known(zone: number, { tracked, fields }: Packet) {
+    if (tracked?.zone !== zone || fields.ct_zone !== zone) return undefined
+    const connection = tracked.connection as Connection
+    if (this.#byKey.get(keyOf(zone, connection))?.connection !== connection) return undefined
+    return { state: Number(fields.ct_state), connection, isReply: tracked.isReply }
+  }
+
+  /** The first translation whose answers nobody else waits for. */
+  #choose(zone: number, tuple: Tuple, nat: NatAction): NatChoice | 'exhausted' {
+    for (const choice of translations(tuple, nat))
+      if (!this.#byKey.has(keyOf(zone, reverse(choice.tuple)))) return choice
+    return 'exhausted'
   }
 
   list(): Connection[] {
@@ -119,18 +144,21 @@ export class Conntrack {
     return { state: connection.hasReply ? ctState.est : ctState.new, ...known }
   }
 
-  #related(zone: number, quoted: Packet): { state: number; connection?: Connection } {
+  #related(
+    zone: number,
+    quoted: Packet,
+  ): { state: number; connection?: Connection; isReply?: boolean } {
     const tuple = tupleOf(quoted.fields)
-    const known = tuple && this.#byKey.get(keyOf(zone, tuple))
+    // The error travels against the packet it quotes, which is seen as it left: the answer to it is known.
+    const known = tuple && this.#byKey.get(keyOf(zone, reverse(tuple)))
     if (!known) return { state: ctState.inv }
-    // The error travels against the packet it quotes.
-    const state = known.isReply ? ctState.rel : ctState.rel | ctState.rpl
-    return { state, connection: known.connection }
+    const state = known.isReply ? ctState.rel | ctState.rpl : ctState.rel
+    return { state, ...known }
   }
 
   #forget(connection: Connection): void {
     this.#byKey.delete(keyOf(connection.zone, connection))
-    this.#byKey.delete(keyOf(connection.zone, reverse(connection)))
+    this.#byKey.delete(keyOf(connection.zone, reverse(connection.nat?.tuple ?? connection)))
   }
 }
 

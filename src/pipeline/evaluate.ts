@@ -410,8 +410,7 @@ class Run implements Outcome {
     // A packet that comes to commit untracked is looked up by the same action.
     const zoneBefore = fork.fields.ct_zone
     if (!action.commit || fork.fields.ct_state === undefined || zoneBefore !== zone)
-      this.#view.conntrack.track(zone, fork)
-    if (action.nat) this.unmodelled.push('nat')
+      this.#view.conntrack.track(zone, fork, action.nat !== undefined)
     if (action.commit) this.#commit(zone, fork, action, row)
     if (action.table !== undefined) {
       this.ctStates.push(Number(fork.fields.ct_state))
@@ -430,6 +429,7 @@ class Run implements Outcome {
     this.apply(action.exec ?? [], row)
     this.#view.conntrack.commit(zone, fork, {
       ...(action.force && { isForced: true }),
+      ...(action.nat && { nat: action.nat }),
       ...(fork.fields.ct_mark !== mark && { mark: Number(fork.fields.ct_mark) }),
       ...(fork.fields.ct_label !== label && { label: BigInt(fork.fields.ct_label ?? 0) }),
     })

@@ -25,6 +25,15 @@ export interface Packet {
   readonly quoted?: Packet
   /** Of a TCP segment; no flow can match it. */
   readonly sequence?: number
+  /** What connection tracking has found last, and where: kept while the packet is in the switch. */
+  tracked?: Tracked
+}
+
+/** A connection that was found in a zone, and the direction of the packet in it. */
+export interface Tracked {
+  readonly zone: number
+  readonly connection: object
+  readonly isReply: boolean
 }
 
 /** A tag as `push_vlan` leaves it under the one that it puts on. */

@@ -17,9 +17,17 @@
  *     reg9   [0..7] which zones the connection may be in       [8..15] how many of them were looked into
  *            [16..21] routing domain of the router that passes the packet on      [22..27] network in which it came to the router
  *            28 it leaves by the port where it came in
+ *            29 the translation of its destination is undone      30 another switch has let it in: so says its label
+ *            31 whether it is translated as it should be was looked at
+ *     reg10  [0..13] what its source becomes                     [14..27] where what is published leads
+ *            28 its destination was looked at                     29 its connection was looked up before it was routed
+ *            30 what its source becomes was looked up             31 it came to a published address
  *     reg12  next hop, IPv4; with reg13 to reg15 next hop, IPv6
+ *     reg13  [0..15] before that: conntrack zone of what is published
  *
  *     ct_label  [0..15] generation · [16..47] rule · [48..63] chain · [64..79] instance · [80] decided elsewhere
+ *               [81] came to a published address · [82..95] what its source has become
+ *               in the zone of what is published: [0..13] where it leads
  *     ct_mark   [0] a SYN that conntrack called invalid was let past
  *               of what is decided elsewhere the generation is not that of rules: it is the epoch, see `nfv/firewall/tables.ts`
  */
@@ -60,8 +68,18 @@ export const registers = {
   router:      bits('reg9', 16, 6),
   entered:     bits('reg9', 22, 6),
   turnsBack:   bits('reg9', 28, 1),
+  undone:      bits('reg9', 29, 1),
+  elsewhere:   bits('reg9', 30, 1),
+  settled:     bits('reg9', 31, 1),
+  translated:  bits('reg10', 0, 14),
+  published:   bits('reg10', 14, 14),
+  inward:      bits('reg10', 28, 1),
+  found:       bits('reg10', 29, 1),
+  outward:     bits('reg10', 30, 1),
+  led:         bits('reg10', 31, 1),
   route:       bits('reg11', 0, 32),
   nextHop:     bits('reg12', 0, 32),
+  publishedZone: bits('reg13', 0, 16),
 } as const
 
 // biome-ignore format: a table
@@ -71,6 +89,9 @@ export const label = {
   chain:       bits('ct_label', 48, 16),
   instance:    bits('ct_label', 64, 16),
   elsewhere:   bits('ct_label', 80, 1),
+  led:         bits('ct_label', 81, 1),
+  translated:  bits('ct_label', 82, 14),
+  published:   bits('ct_label', 0, 14),
 } as const
 
 /**
@@ -101,7 +122,8 @@ export const networkEntered = ({ reg0, reg9 }: Match): number =>
 /** Whether a router of ours passes the packet on, by what the switch says of it. */
 export const isRouted = ({ reg9 }: Match): boolean => partOf(reg9, registers.entered) !== 0
 
-const partOf = (value: Match['reg0'], { offset, size }: Subfield): number =>
+/** Some bits of a register as a switch says it. */
+export const partOf = (value: Match['reg0'], { offset, size }: Subfield): number =>
   Number(
     (BigInt(typeof value === 'object' ? value.value : (value ?? 0)) >> BigInt(offset)) &
       ((1n << BigInt(size)) - 1n),

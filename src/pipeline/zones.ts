@@ -18,6 +18,10 @@ export const zoneOf = (switchIndex: number, slot: number): number =>
 /** The slot of a zone. */
 export const slotIn = (zone: number): number => zone >>> offset
 
+/** What is published has one zone for a switch; 1 to 3 are those of datagrams in pieces and of reopened connections. */
+export const publishedZoneOf = (switchIndex: number): number =>
+  4 + (switchIndex % (2 ** offset - 4))
+
 /** Every zone of a switch. */
 export const zonesOf = (switchIndex: number): readonly number[] =>
   Array.from({ length: lastSlot }, (_, index) => zoneOf(switchIndex, index + 1))

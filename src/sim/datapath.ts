@@ -24,6 +24,7 @@ import {
 import { type Connection, Conntrack } from '../pipeline/conntrack.js'
 import { evaluate, type Outcome, type SwitchView, type ToController } from '../pipeline/evaluate.js'
 import { type Fields, readPacket } from '../pipeline/packet.js'
+import { rewriteFrame } from '../pipeline/rewrite.js'
 import { checkActions, checkInstructions, type Known } from './action-checks.js'
 import { Change } from './change.js'
 import { checkTable, type FlowEntry, Flows } from './flows.js'
@@ -31,7 +32,6 @@ import { Groups } from './groups.js'
 import { Meters } from './meters.js'
 import { describePort, type PortEntry, type PortOptions, Ports } from './ports.js'
 import { Refusal } from './refusal.js'
-import { rewriteFrame } from './rewrite.js'
 
 export interface PacketToController {
   readonly frame: Uint8Array
@@ -167,7 +167,7 @@ export class Datapath {
       connection =>
         (zone === undefined || connection.zone === zone) &&
         isTuple(connection, original) &&
-        isTuple(turned(connection), reply),
+        isTuple(turned(connection.nat?.tuple ?? connection), reply),
     )
   }
 

@@ -23,6 +23,7 @@ import type { Match } from '../openflow/values.js'
 import type { CarrierName } from '../pipeline/carriers.js'
 import { type Fields, readPacket } from '../pipeline/packet.js'
 import { isRouted, networkEntered } from '../pipeline/registers.js'
+import { rewriteFrame } from '../pipeline/rewrite.js'
 import { unrouted } from '../pipeline/unrouted.js'
 import type { PuntReason } from '../pipeline/userdata.js'
 import { Discovery, defaultDiscovery } from './discovery.js'
@@ -91,6 +92,13 @@ export interface WayBack {
   readonly to: number
 }
 
+/** The address and the port that a sender has asked for. */
+export interface AskedFor {
+  readonly address: number | bigint
+  /** Absent: the one that it has now. */
+  readonly port?: number
+}
+
 export class TopologyService extends EventEmitter<TopologyEvents> {
   readonly #env: Env
   readonly #output: SwitchOutput
@@ -108,6 +116,7 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
   readonly #listeners: Listeners
   readonly #teacher: Teacher
   readonly #cancels: Cancel[] = []
+  #askedFor: ((match: Match) => AskedFor | undefined) | undefined
   #declaredPorts: ReadonlyMap<string, DeclaredPort> = new Map()
   /** By who has declared them. */
   readonly #stations = new Map<string, readonly Station[]>()
@@ -454,8 +463,29 @@ export class TopologyService extends EventEmitter<TopologyEvents> {
     )
   }
 
+  /** The frame of a packet-in to the address that its sender asked for: what is published leads to another one. */
+  asAddressed(match: Match, frame: Uint8Array): Uint8Array {
+    const asked = this.#askedFor?.(match)
+    if (asked === undefined) return frame
+    const packet = readPacket(frame)
+    const { fields } = packet
+    const { address, port } = asked
+    return rewriteFrame(frame, packet, {
+      ...fields,
+      ...(typeof address === 'number' ? { ip_dst: address } : { ipv6_dst: address }),
+      ...(port !== undefined && fields.tcp_dst !== undefined && { tcp_dst: port }),
+      ...(port !== undefined && fields.udp_dst !== undefined && { udp_dst: port }),
+    })
+  }
+
+  /** Who translates destinations tells what was asked for, by what the switch says of a packet. */
+  translateBack(askedFor: (match: Match) => AskedFor | undefined): void {
+    this.#askedFor = askedFor
+  }
+
   /** The frame of a packet-in as it was at the port: before a router of ours has passed it on. */
-  asItCame(at: PortRef, match: Match, frame: Uint8Array): Uint8Array {
+  asItCame(at: PortRef, match: Match, whole: Uint8Array): Uint8Array {
+    const frame = this.asAddressed(match, whole)
     const network = networkEntered(match)
     const gateway = this.#topology.gateways.find(each => each.network === network)
     const isBack = isRouted(match) && gateway !== undefined

@@ -9,6 +9,7 @@ import type { Facts } from './environment.js'
 import { counted, type IsOver, limits, maxTestMoments, maxTestSteps, maxTests } from './limits.js'
 import { formatRemark, lint, type Remark } from './lint/index.js'
 import type { PolicyInput } from './load.js'
+import { published } from './nat/resolve-nat.js'
 import { Resolver } from './resolve.js'
 import type { Resolved } from './resolved.js'
 import {
@@ -231,10 +232,12 @@ const runTest = (times: Times, line: Line<Test>, facts: Facts): TestResult | Rul
     )
   }
   const { resolved, when } = times.at(test.at)
-  const decision = decide(resolved, {
+  const asked = {
     ...connectionOf(ends[0]!, ends[1]!, test.service),
     ...(test.dscp !== undefined && { dscp: test.dscp }),
-  })
+  }
+  const { connection } = published(resolved.nat ?? [], asked)
+  const decision = decide(resolved, connection)
   const isRule =
     test.by === undefined || test.by === (decision.byDefault ? 'default' : decision.rule)
   return {

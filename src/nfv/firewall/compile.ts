@@ -15,6 +15,7 @@ import {
 import type { TableName } from '../../pipeline/tables.js'
 import { admissionMisses, admissionRows } from './admission.js'
 import { carrierSection } from './carriers.js'
+import { translationRows } from './nat/translation-rows.js'
 import { unkeptRows } from './pieces.js'
 import { portFlows } from './port-flows.js'
 import {
@@ -140,14 +141,19 @@ export class Compiler {
   ): Section[] {
     const isTimed = book.zones.length > 0
     const run = new Compilation(resolved, { generation, epoch }, isTimed, this.#memory)
-    const around = this.#pipeline(generation, epoch, isTimed)
+    const around = this.#pipeline(generation, epoch, isTimed, resolved.nat !== undefined)
     const isShut = resolved.last.rule.verb !== 'allow'
     const unread = isShut ? [carrierSection] : []
     return [...around, ...unread, ...this.#timeouts(book), ...run.sections()]
   }
 
-  #pipeline(generation: number, epoch: number, isTimed: boolean): readonly Section[] {
-    const key = `${generation} ${epoch} ${isTimed}`
+  #pipeline(
+    generation: number,
+    epoch: number,
+    isTimed: boolean,
+    isTranslated: boolean,
+  ): readonly Section[] {
+    const key = `${generation} ${epoch} ${isTimed} ${isTranslated}`
     const known = this.#memory.pipeline
     if (known?.key === key) return known.sections
     const sections = [
@@ -156,6 +162,9 @@ export class Compiler {
         meters: [invalidMeter],
       }),
       section('firewall/reopen', { flows: reopenRows(generation, epoch) }),
+      ...(isTranslated
+        ? [section('firewall/translation', { flows: translationRows(generation, epoch) })]
+        : []),
     ]
     this.#memory.pipeline = { key, sections }
     return sections

@@ -1,6 +1,7 @@
 /** Statements to text: the one way to write each, comments kept. `parse(format(x))` means what `x` means. */
 import { formatCidr, formatIpv4, formatIpv6 } from '../../base/addresses.js'
 import { dscpWord } from './dscp.js'
+import { formatNat } from './nat/format-nat.js'
 import { isBare, readsTwice } from './parse-parts.js'
 import {
   days,
@@ -68,6 +69,8 @@ export const formatStatement = (statement: Statement, section?: Section): string
       const ends = isWhole ? '' : formatEnds(statement.from, statement.to)
       return `default ${statement.verb}${ends}${formatAnswer(statement.answer)}${formatLog(statement.log)}`
     }
+    case 'nat':
+      return formatNat(statement, natParts)
     case 'test': {
       const by = statement.by === undefined ? '' : ` by ${statement.by}`
       const packet = `${formatMember(statement.from)} -> ${formatMember(statement.to)} ${formatService(statement.service)}${formatDscp(statement.dscp)}`
@@ -77,6 +80,13 @@ export const formatStatement = (statement: Statement, section?: Section): string
     case 'rule':
       return `${statement.name === undefined ? '' : `${statement.name}: `}${formatRuleBody(statement, section)}`
   }
+}
+
+/** What statements of address translation share with rules. */
+export const natParts = {
+  selection: (selection: Selection): string => formatSelection(selection),
+  services: (members: readonly ServiceMember[]): string => formatServices(members),
+  member: (member: Member): string => formatMember(member),
 }
 
 const formatTimeout = (seconds: number | undefined): string =>

@@ -1,5 +1,5 @@
 /** The rule language for editors: a TextMate grammar, made from the words that the parser knows. */
-import { days, memberKinds, rejectCodes, tiers, transports, verbs } from './rule.js'
+import { days, memberKinds, natActions, rejectCodes, tiers, transports, verbs } from './rule.js'
 import { icmp6Types, icmpTypes, ipProtocols } from './words.js'
 
 interface Pattern {
@@ -23,6 +23,7 @@ const statements = [
   'end',
   'test',
   'let',
+  'nat',
   'file',
 ]
 const options = [
@@ -45,6 +46,8 @@ const options = [
   'dscp',
   'by',
   'at',
+  'out',
+  'ports',
 ]
 const rate = '\\d+/(?:s|second|m|minute|h|hour)'
 const address = '(?:\\d{1,3}(?:\\.\\d{1,3}){3}|[0-9a-fA-F]*:[0-9a-fA-F:.]*:[0-9a-fA-F:.]*)'
@@ -57,6 +60,7 @@ const patterns: readonly Pattern[] = [
   { name: 'entity.name.function', match: whole('[A-Za-z_][\\w.-]*:') },
   { name: 'keyword.declaration', match: `^\\s*${oneOf(statements)}` },
   { name: 'keyword.control', match: oneOf([...verbs, 'audit']) },
+  { name: 'support.function.translation', match: oneOf(natActions.filter(word => word.length > 6)) },
   { name: 'constant.language.tier', match: oneOf(tiers) },
   { name: 'keyword.other', match: oneOf(options) },
   { name: 'storage.type.member', match: oneOf(memberKinds) },

@@ -3,8 +3,10 @@
  * read by the same reader: whatever a rule file refuses, this refuses too.
  */
 import { dscpWord, takeCodePoint } from './dscp.js'
-import { formatMember, formatRate, formatSchedule, formatService } from './format.js'
+import { formatMember, formatRate, formatSchedule, formatService, natParts } from './format.js'
 import { LineReader, Mistake, tokenize } from './line-reader.js'
+import { formatAddresses, formatTarget } from './nat/format-nat.js'
+import { takeAddresses, takeNatPorts, takeNatTarget } from './nat/parse-nat.js'
 import { takeMember, takeSchedule, takeService, takeSpan } from './parse-parts.js'
 import { takeMoment } from './parse-test.js'
 import {
@@ -12,12 +14,14 @@ import {
   type Line,
   type LogWish,
   type Member,
+  type Nat,
   type Rule,
   type Section,
   type Selection,
 } from './rule.js'
 import type {
   LogObject,
+  NatObject,
   PolicySpec,
   RuleObject,
   SelectionObject,
@@ -96,10 +100,26 @@ const objectOf = (statement: Line['statement'], section: Section | undefined): S
         ...more,
       }
     }
+    case 'nat':
+      return natObject(statement)
     case 'end':
     case 'file-audit':
     case 'blank':
       return { kind: statement.kind }
+  }
+}
+
+const natObject = (nat: Nat): NatObject => {
+  const { action, services, out, at, ports, target } = nat
+  return {
+    kind: 'nat',
+    action,
+    ...(services && { services: services.map(formatService) }),
+    ...ends(nat),
+    ...(out && { out: out.name }),
+    ...(at && { at: formatAddresses(at) }),
+    ...(ports && { ports: `${ports.from}-${ports.to}` }),
+    ...(target && { target: formatTarget(target, natParts) }),
   }
 }
 
@@ -217,11 +237,36 @@ class Piece {
         const at = moment === undefined ? '' : ` at ${this.#part('at', moment, takeMoment)}`
         return `test "${statement.title}" ${from} -> ${to} ${service}${this.#dscp(statement.dscp)} ${statement.verdict}${by}${at}`
       }
+      case 'nat':
+        return this.#nat(statement)
       case 'file-audit':
         return 'file audit'
       case 'blank':
         return ''
     }
+  }
+
+  /** In the order of words; whether they belong together is for the reader of the text to say. */
+  #nat(nat: NatObject): string {
+    const { action, services, from, to, out, at, ports, target } = nat
+    const part = (
+      path: string,
+      word: string,
+      text: string | undefined,
+      take: (reader: LineReader) => unknown,
+    ) =>
+      text === undefined ? '' : `${word === '' ? '' : ` ${word}`} ${this.#part(path, text, take)}`
+    const published = (word: string) => part('at', word, at, takeAddresses)
+    const where = (word: string) => part('target', word, target, takeNatTarget)
+    const what = services === undefined ? '' : ` ${this.#services('services', services)}`
+    const network = part('out', 'out', out, reader => reader.word('a word', 'write one word'))
+    const source = `${this.#ends({ ...(from && { from }), ...(to && { to }) })}${network}${part('ports', 'ports', ports, takeNatPorts)}`
+    if (action === 'source') return `nat source${published('')}${source}`
+    if (action === 'one-to-one') return `nat one-to-one${published('')}${where('')}${source}`
+    if (action === 'masquerade' || at === undefined)
+      return `nat ${action}${what}${source}${where('to')}`
+    const ends = this.#ends({ ...(from && { from }) })
+    return `nat ${action}${what}${ends}${published('at')}${where('to')}`
   }
 
   #rule(rule: RuleObject): string {

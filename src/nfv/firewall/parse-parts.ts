@@ -300,7 +300,8 @@ const withHelper = (reader: LineReader, member: Ports): Ports => {
 /** Open vSwitch reads connections to no other. */
 const ftpPort = 21
 
-const takePorts = (reader: LineReader): PortRange[] => {
+/** Ports and ranges of them, as many as there are. */
+export const takePorts = (reader: LineReader): PortRange[] => {
   const ports: PortRange[] = []
   while (/^\d/.test(reader.peek()?.text ?? '') && reader.peek()?.kind === 'word') {
     const token = reader.word('a port', '')
@@ -374,7 +375,8 @@ const takeSourcePorts = (reader: LineReader): PortRange[] => {
 const takeIcmp = (reader: LineReader, version: 4 | 6): ServiceMember => {
   const words = version === 4 ? icmpTypes : icmp6Types
   const token = reader.peek()
-  if (token?.kind !== 'word' || reserved.has(token.text)) return { kind: 'icmp', version }
+  if (token?.kind !== 'word' || reserved.has(token.text) || token.text === 'at')
+    return { kind: 'icmp', version }
   reader.word('a type', '')
   const [typeText = '', codeText] = token.text.split('/')
   const type = wordOf(words, typeText) ?? takeOctet(typeText)

@@ -12,6 +12,7 @@
  *     default   = 'default' verb ['from' selection] ['to' selection] ['with' CODE] ['log' ...]
  *     selection = member (',' member)* ['except' member (',' member)*]
  *     test      = 'test' TEXT member '->' member service ['dscp' POINT] verdict ['by' NAME] ['at' TIME [TIME-ZONE]]
+ *     nat       = 'nat' ...: nat/parse-nat.ts
  *     section   = 'section' ['from' selection] ['to' selection] ['log' ...] | 'end'
  *     also      = 'include' TEXT | 'tier' NAME ['audit'] | 'file' 'audit' | 'let' NAME '=' words
  *
@@ -29,6 +30,7 @@ import {
   tokenize,
   tooLong,
 } from './line-reader.js'
+import { takeNat } from './nat/parse-nat.js'
 import { OldLines } from './old-lines.js'
 import {
   checkName,
@@ -406,6 +408,8 @@ const options = [
   'schedule',
 ]
 
+const natOptions = ['from', 'to', 'except', 'at', 'out', 'ports']
+
 const failAtRest = (reader: LineReader, statement: Statement): never => {
   const token = reader.peek()!
   const [words, otherwise] =
@@ -416,7 +420,9 @@ const failAtRest = (reader: LineReader, statement: Statement): never => {
             ['from', 'to', 'except', 'with', 'log'],
             'after the addresses of a default come with and log, and no more',
           ]
-        : [[], 'one statement a line; a comment begins with #']
+        : statement.kind === 'nat'
+          ? [natOptions, 'from, to, out and ports stand in this order: docs/rules.md, nat']
+          : [[], 'one statement a line; a comment begins with #']
   const isWritten = words.includes(token.text)
   const hint =
     token.text === 'timeout'
@@ -430,7 +436,7 @@ const failAtRest = (reader: LineReader, statement: Statement): never => {
 const takeStatement = (reader: LineReader): Statement => {
   const first = reader.word(
     'a statement',
-    'begin with a verb, a name, zone, service, let, default, tier, section, file, include or test',
+    'begin with a verb, a name, zone, service, let, default, tier, section, nat, file, include or test',
   )
   switch (first.text) {
     case 'zone': {
@@ -464,6 +470,8 @@ const takeStatement = (reader: LineReader): Statement => {
       return takeLet(reader)
     case 'default':
       return takeDefault(reader)
+    case 'nat':
+      return takeNat(reader)
     case 'test':
       return takeTest(reader)
     default:
@@ -561,6 +569,7 @@ const statements = [
   'default',
   'tier',
   'section',
+  'nat',
   'file',
   'include',
   'test',

@@ -13,6 +13,7 @@ import { formatRuleBody } from './format.js'
 import { Guards } from './guards.js'
 import { Budget, Effort, type Limits, limits, maxGuardSteps, noLimits } from './limits.js'
 import type { PolicyInput } from './load.js'
+import { NatResolver, natDigest } from './nat/resolve-nat.js'
 import { Ids, mix, mixTwo, PolicyMemo, type RuleMemo } from './resolve-memo.js'
 import {
   helpedPorts,
@@ -58,6 +59,7 @@ export class Resolver {
     const ordered = [...policies].sort((a, b) => a.order - b.order || (a.name < b.name ? -1 : 1))
     const budget = new Budget(most)
     const parts: PolicyResolver[] = []
+    const nat = new NatResolver()
     let isLate = false
     for (const policy of ordered) {
       const before = this.#memos.get(policy.name)
@@ -68,6 +70,7 @@ export class Resolver {
         yield
       }
       memos.set(policy.name, part.memo)
+      if (!isAuditedFile(policy)) nat.add(policy.name, policy.loaded.lines, part.memo.environment)
       complaints.push(...policy.loaded.complaints, ...part.complaints)
       parts.push(part)
       if (!isLate) continue
@@ -112,17 +115,22 @@ export class Resolver {
       .flatMap(part => part.memo.environment.timedServices())
     const timeouts = resolveTimeouts(timed, timed.length > 0 ? helpedPorts(lists) : [])
     complaints.push(...timeouts.complaints)
+    nat.check()
+    complaints.push(...nat.complaints)
+    const translates = nat.list.length > 0 && { nat: nat.list }
+    const hash = hashOf(
+      parts.flatMap(part => part.lanes),
+      [...behind, last],
+    )
     return {
       tiers: lists,
+      ...translates,
       timeouts: timeouts.timeouts,
       stateless,
       last,
       complaints: complaints.sort(inOrder),
       ...((isCut || excess.length > 0) && { isCut: true }),
-      hash: hashOf(
-        parts.flatMap(part => part.lanes),
-        [...behind, last],
-      ),
+      hash: translates ? `${hash} ${hash32(natDigest(nat.list)).toString(16)}` : hash,
       ...(changes.length > 0 && { nextChangeMillis: changes.reduce((a, b) => Math.min(a, b)) }),
     }
   }

@@ -2,11 +2,13 @@
 import type { AddressSet } from './address-set.js'
 import { joinPorts } from './ports.js'
 import {
+  type AddressRange,
   type Cap,
   type Helper,
   type Limit,
   type Line,
   type LogWish,
+  type NatAction,
   type PortRange,
   type RejectCode,
   type RuleError,
@@ -67,6 +69,26 @@ export interface PlacedRule {
   readonly line: number
 }
 
+/** A statement where it stands, in the order of asking. */
+export interface ResolvedNat {
+  readonly policy: string
+  readonly file: string
+  readonly line: number
+  /** The statement as it is written. */
+  readonly text: string
+  readonly action: NatAction
+  readonly from: AddressSet
+  readonly to: AddressSet
+  /** The network by which they leave, by name; absent: any. */
+  readonly out?: string
+  readonly at?: AddressRange
+  /** Those that connections get outside. */
+  readonly ports: PortRange
+  /** What is published, or is not. */
+  readonly terms?: readonly Term[]
+  readonly target?: { readonly addresses: AddressSet; readonly port?: number }
+}
+
 export interface Resolved {
   /** Four lists; in each the first rule that matches wins. */
   readonly tiers: readonly (readonly PlacedRule[])[]
@@ -76,6 +98,8 @@ export interface Resolved {
   readonly last: PlacedRule
   /** How long connections may be silent, by their ports; empty: as the network has it. */
   readonly timeouts: readonly Timeout[]
+  /** Translation of addresses, in the order of asking; absent: none is asked for. */
+  readonly nat?: readonly ResolvedNat[]
   readonly complaints: readonly RuleError[]
   /** There was too much to look at: some of it is missing. */
   readonly isCut?: true

@@ -186,6 +186,49 @@ export interface Moment {
   readonly timeZone: string
 }
 
+export const natActions = ['masquerade', 'source', 'forward', 'one-to-one', 'none'] as const
+export type NatAction = (typeof natActions)[number]
+
+/** One address, or the first and the last of several. */
+export interface AddressRange {
+  readonly version: 4 | 6
+  readonly first: number | bigint
+  readonly last: number | bigint
+}
+
+/** Where connections to a published address go. */
+export interface NatTarget {
+  /** One address, or a host by its name. */
+  readonly member: Member
+  /** Absent: the port that was asked for. */
+  readonly port?: number
+}
+
+/**
+ * Translates addresses. Source: `masquerade`, `source`, and `none` without an address; destination: `forward`, and `none`
+ * with one; `one-to-one` is both. The first that matches wins, of each of the two separately.
+ */
+export interface Nat {
+  readonly kind: 'nat'
+  readonly action: NatAction
+  /** Of `forward`, and of `none` with an address: what is published, or is not. */
+  readonly services?: readonly ServiceMember[]
+  /** Who opens the connection. */
+  readonly from: Selection
+  /** With whom, of source statements. */
+  readonly to: Selection
+  /** The network by which it leaves. */
+  readonly out?: Spot & { readonly name: string }
+  /** Of `source` what is taken, of the others the address that is published; `masquerade` takes the router's own. */
+  readonly at?: AddressRange
+  /** Those that connections get outside; absent: the usual ones. */
+  readonly ports?: PortRange
+  readonly target?: NatTarget
+}
+
+/** Ports that translated connections get where nothing else is said: those of Linux for its own connections. */
+export const usualNatPorts: PortRange = { from: 32_768, to: 60_999 }
+
 export type Statement =
   | {
       readonly kind: 'zone'
@@ -210,6 +253,7 @@ export type Statement =
   | { readonly kind: 'let'; readonly name: string; readonly value: string }
   | Default
   | Rule
+  | Nat
   | Test
   /** An empty line, or one with a comment only. */
   | { readonly kind: 'blank' }

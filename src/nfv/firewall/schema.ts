@@ -3,7 +3,7 @@
  * line. For REST, editors and validation. `json.ts` makes it from statements and back.
  */
 import { Type } from 'typebox'
-import { maxCap, rejectCodes, tiers, verbs } from './rule.js'
+import { maxCap, natActions, rejectCodes, tiers, verbs } from './rule.js'
 
 const words = <const T extends readonly string[]>(list: T, description: string) =>
   Type.Enum([...list], { description })
@@ -122,6 +122,35 @@ const test = statement('test', {
   ),
 })
 
+const nat = statement('nat', {
+  action: words(
+    natActions,
+    'masquerade, source: whom packets come from, outside · forward: what is published · one-to-one: both · none: what stays as it is',
+  ),
+  services: Type.Optional(services),
+  from: Type.Optional(selection),
+  to: Type.Optional(selection),
+  out: Type.Optional(Type.String({ description: 'the network by which they leave' })),
+  at: Type.Optional(
+    Type.String({
+      description: 'the address outside; of source a pool of them as well',
+      examples: ['203.0.113.10', '198.51.100.7-198.51.100.10'],
+    }),
+  ),
+  ports: Type.Optional(
+    Type.String({
+      description: 'ports that connections get outside',
+      examples: ['40000-60999'],
+    }),
+  ),
+  target: Type.Optional(
+    Type.String({
+      description: 'where what is published leads',
+      examples: ['10.2.0.10:8443', '[fd00:2::10]:8443', 'host web1'],
+    }),
+  ),
+})
+
 const name = Type.String({ pattern: namePattern, title: nameForm })
 
 const statements = Type.Union([
@@ -155,6 +184,7 @@ const statements = Type.Union([
     to: Type.Optional(selection),
     log: Type.Optional(log),
   }),
+  nat,
   statement('end', {}),
   statement('file-audit', {}),
   statement('let', {
@@ -191,4 +221,5 @@ export type PolicySpec = Type.Static<typeof policySpec>
 export type StatementObject = Type.Static<typeof statements>
 export type SelectionObject = Type.Static<typeof selection>
 export type LogObject = Type.Static<typeof log>
+export type NatObject = Type.Static<typeof nat>
 export type RuleObject = Type.Static<typeof rule>

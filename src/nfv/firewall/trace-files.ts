@@ -17,6 +17,7 @@ import type { Facts } from './environment.js'
 import { formatCounted } from './format.js'
 import { factsOf, type KnownAddresses, knownAddresses } from './known-addresses.js'
 import { formatMacPrefix } from './mac-prefix.js'
+import { published } from './nat/resolve-nat.js'
 import { resolve } from './resolve.js'
 import type { Resolved } from './resolved.js'
 import { tiers as tierNames } from './rule.js'
@@ -100,7 +101,7 @@ export const traceFiles = async (
   }
   return {
     question: connectionText(connection),
-    ...answerOf(resolved, connection),
+    ...answerOf(resolved, published(resolved.nat ?? [], connection).connection),
     unknown: [...unknown].sort(),
   }
 }

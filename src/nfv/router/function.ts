@@ -2,7 +2,7 @@
 import { formatMac, macNumber } from '../../base/addresses.js'
 import { type IcmpError, icmpErrorOf, rejectionOf } from '../../pipeline/answers.js'
 import { etherTypes, ipProtocols, readPacket } from '../../pipeline/packet.js'
-import { networkEntered } from '../../pipeline/registers.js'
+import { networkEntered, partOf, registers } from '../../pipeline/registers.js'
 import { type Gateway, hostKey, type Network, type Topology } from '../../topology/model.js'
 import type {
   DeclaredObject,
@@ -63,13 +63,20 @@ class Routers implements RunningFunction {
       addressed: of(packet => this.#addressed(packet)),
       neighbour: of(packet => {
         const hop = nextHopOf(packet)
-        if (hop !== undefined) this.#search.wait(packet.value, hop, waiting(packet))
+        if (hop !== undefined) this.#search.wait(packet.value, hop, this.#asAddressed(packet))
       }),
       solicited: of(({ at, value, fields }) => {
         const mac = Number(fields.eth_src ?? 0)
         this.#advertiser.answer(at, value, { mac, ip: BigInt(fields.ipv6_src ?? 0) })
       }),
     }
+  }
+
+  /** A packet to what is published waits as it came; an answer to a translated connection cannot, and is asked for again. */
+  #asAddressed(packet: PuntedPacket): WaitingPacket {
+    const isAnswer = partOf(packet.match.reg10, registers.found) === 1
+    const frame = isAnswer ? none : this.#host.topology.asAddressed(packet.match, packet.frame)
+    return { ...waiting(packet), frame }
   }
 
   compile(topology: Topology): SectionsOf {
@@ -192,6 +199,8 @@ const waiting = ({ at, value, match, frame }: PuntedPacket): WaitingPacket => ({
   network: networkEntered(match) || value,
   frame,
 })
+
+const none = new Uint8Array()
 
 /** What the switch has put into the registers of the next hop. */
 const nextHopOf = ({

@@ -11,6 +11,7 @@ export interface WaitingPacket {
   readonly at: PortRef
   /** The network in which it came in. */
   readonly network: number
+  /** Empty when it is not to wait. */
   readonly frame: Uint8Array
 }
 
@@ -86,7 +87,7 @@ export class NeighbourSearch {
     if (this.#searches.get(key) !== search) return
     if (search.asked >= questions) {
       this.#searches.delete(key)
-      for (const packet of search.packets) this.#unreachable(packet)
+      for (const packet of search.packets) if (isWaiting(packet)) this.#unreachable(packet)
       return
     }
     search.asked++
@@ -95,7 +96,7 @@ export class NeighbourSearch {
   }
 
   #giveBack(packets: readonly WaitingPacket[]): void {
-    const frames = packets.map(({ at, network, frame }) => ({
+    const frames = packets.filter(isWaiting).map(({ at, network, frame }) => ({
       at,
       frame: this.#host.topology.tagged(at, network, finishChecksums(frame)),
     }))
@@ -104,3 +105,5 @@ export class NeighbourSearch {
     })
   }
 }
+
+const isWaiting = ({ frame }: WaitingPacket): boolean => frame.length > 0

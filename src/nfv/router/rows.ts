@@ -57,7 +57,7 @@ const limits = {
 
 export type RouterPunt = keyof typeof limits
 
-const punt = (reason: RouterPunt, network: number, octets = 0xffff): Action => ({
+export const punt = (reason: RouterPunt, network: number, octets = 0xffff): Action => ({
   kind: 'controller',
   maxLength: octets,
   userdata: writeUserdata(reason, network),
@@ -73,14 +73,18 @@ const meters: readonly Meter[] = Object.values(limits).map(([number, rate, becau
 }))
 
 /** Enough of a packet for what an error quotes of it. */
-const quotedOctets = 1_500
+export const quotedOctets = 1_500
 const groupBit = { value: 0x010000000000, mask: 0x010000000000 }
-const whole = (field: Subfield['field'], size: number): Subfield => ({ field, offset: 0, size })
-const ethTypes = { 4: etherTypes.ipv4, 6: etherTypes.ipv6 } as const
-const destinations = { 4: 'ip_dst', 6: 'ipv6_dst' } as const
+export const whole = (field: Subfield['field'], size: number): Subfield => ({
+  field,
+  offset: 0,
+  size,
+})
+export const ethTypes = { 4: etherTypes.ipv4, 6: etherTypes.ipv6 } as const
+export const destinations = { 4: 'ip_dst', 6: 'ipv6_dst' } as const
 export const sources = { 4: 'ip_src', 6: 'ipv6_src' } as const
-const sizes = { 4: 32, 6: 128 } as const
-const versions = [4, 6] as const
+export const sizes = { 4: 32, 6: 128 } as const
+export const versions = [4, 6] as const
 
 /** A match of an address, or of a prefix. */
 const prefix = (
@@ -130,7 +134,9 @@ const hopIsDestination = (version: 4 | 6): Action[] =>
 export const inNetwork = (network: number): Match => ({
   reg0: bitsEqual([registers.network, network]),
 })
-const ofRouter = ({ domain }: Router): Match => ({ reg9: bitsEqual([registers.router, domain]) })
+export const ofRouter = ({ domain }: Pick<Router, 'domain'>): Match => ({
+  reg9: bitsEqual([registers.router, domain]),
+})
 
 type Then = { readonly actions?: readonly Action[]; readonly goto?: TableName }
 
@@ -252,7 +258,12 @@ export const sharedSection = (router: Router, isKnown: (hop: NextHop) => boolean
   })
 }
 
-type RowMaker = (
+/** What of an interface says where it is. */
+export interface Placed {
+  readonly network: { readonly number: number }
+}
+
+export type RowMaker = (
   table: TableName,
   priority: number,
   match: Match,
@@ -344,7 +355,7 @@ const subnetsOf = (addresses: readonly Address[]): readonly Cidr[] => [
 ]
 
 /** Its connections are in a zone of their own network or of the first one that the router joins: both directions agree. */
-const routedBy = ({ domain }: Router): Action[] => [
+export const routedBy = ({ domain }: Pick<Router, 'domain'>): Action[] => [
   load(registers.router, domain),
   load(registers.zoneSlot, slotOf(domain)),
 ]
@@ -470,8 +481,8 @@ const addressedRows = (
 }
 
 /** Nobody else says that an address of the router is at his MAC. */
-const claimRows = (
-  { network }: RouterInterface,
+export const claimRows = (
+  { network }: Placed,
   { version, value }: Address,
   row: RowMaker,
 ): Flow[] => {
@@ -489,9 +500,9 @@ const claimRows = (
 }
 
 /** Whoever asks, also for whether the address is free: the router has it. */
-const arpRow = (
-  router: Router,
-  { network }: RouterInterface,
+export const arpRow = (
+  router: Pick<Router, 'mac' | 'name'>,
+  { network }: Placed,
   { value }: Address,
   row: RowMaker,
 ): Flow => {
@@ -518,9 +529,9 @@ const arpRow = (
  * A solicitation becomes an advertisement of a router, RFC 4861 section 4.4; one from nobody, which asks whether the
  * address is free, is answered to all (section 7.2.4).
  */
-const neighbourRows = (
-  router: Router,
-  { network }: RouterInterface,
+export const neighbourRows = (
+  router: Pick<Router, 'mac' | 'name'>,
+  { network }: Placed,
   ip: bigint,
   row: RowMaker,
 ): Flow[] => {

@@ -8,10 +8,12 @@ import { specOf, textOfSpec } from '../../../src/nfv/firewall/json.js'
 import { parse } from '../../../src/nfv/firewall/parse.js'
 import { readsTwice } from '../../../src/nfv/firewall/parse-parts.js'
 import {
+  type AddressRange,
   type Cap,
   days,
   type Line,
   type Member,
+  type Nat,
   type Selection,
   type ServiceMember,
   type Statement,
@@ -194,8 +196,100 @@ const moment = fc
     timeZone,
   }))
 
+const address = (value: number): AddressRange => ({ version: 4, first: value, last: value })
+const own = fc.oneof(
+  fc.nat({ max: 0xffffffff }).map(address),
+  fc
+    .bigInt({ min: 2n, max: 2n ** 128n - 1n })
+    .map((value): AddressRange => ({ version: 6, first: value, last: value })),
+)
+const pool = fc
+  .tuple(fc.nat({ max: 0xfffffe00 }), fc.nat({ max: 255 }))
+  .map(([first, more]): AddressRange => ({ version: 4, first, last: first + more }))
+const lone = fc.oneof(
+  one,
+  fc
+    .bigInt({ min: 2n, max: 2n ** 128n - 1n })
+    .map((value): Member => ({ kind: 'cidr', cidr: { version: 6, address: value, length: 128 } })),
+)
+const higher = fc
+  .tuple(fc.integer({ min: 1_024, max: 65_535 }), fc.integer({ min: 1_024, max: 65_535 }))
+  .map(([a, b]) => ({ from: Math.min(a, b), to: Math.max(a, b) }))
+const anybody = { of: [{ kind: 'any' as const }], except: [] }
+const onePort = port
+  .filter(number => number > 0)
+  .map((number): ServiceMember[] => [
+    { kind: 'ports', transport: 'udp', ports: [{ from: number, to: number }], sourcePorts: [] },
+  ])
+const nat: fc.Arbitrary<Nat> = fc.oneof(
+  fc.record(
+    {
+      kind: fc.constant('nat' as const),
+      action: fc.constant('masquerade' as const),
+      from: side,
+      to: side,
+      out: name.map(text => ({ name: text })),
+      ports: higher,
+    },
+    { requiredKeys: ['kind', 'action', 'from', 'to', 'out'] },
+  ),
+  fc.record({
+    kind: fc.constant('nat' as const),
+    action: fc.constant('source' as const),
+    at: pool,
+    from: side,
+    to: side,
+    out: name.map(text => ({ name: text })),
+  }),
+  fc.record({
+    kind: fc.constant('nat' as const),
+    action: fc.constant('forward' as const),
+    services,
+    from: side,
+    to: fc.constant(anybody),
+    at: own,
+    target: lone.map(each => ({ member: each })),
+  }),
+  fc.record({
+    kind: fc.constant('nat' as const),
+    action: fc.constant('forward' as const),
+    services: onePort,
+    from: side,
+    to: fc.constant(anybody),
+    at: own,
+    target: fc.record({ member: lone, port: port.filter(number => number > 0) }),
+  }),
+  fc.record({
+    kind: fc.constant('nat' as const),
+    action: fc.constant('one-to-one' as const),
+    from: fc.constant(anybody),
+    to: fc.constant(anybody),
+    at: own,
+    target: lone.map(each => ({ member: each })),
+  }),
+  fc.record(
+    {
+      kind: fc.constant('nat' as const),
+      action: fc.constant('none' as const),
+      from: side,
+      to: side,
+      out: name.map(text => ({ name: text })),
+    },
+    { requiredKeys: ['kind', 'action', 'from', 'to'] },
+  ),
+  fc.record({
+    kind: fc.constant('nat' as const),
+    action: fc.constant('none' as const),
+    services,
+    from: side,
+    to: fc.constant(anybody),
+    at: own,
+  }),
+)
+
 const statement = fc.oneof(
   plainRule,
+  nat,
   countingRule,
   statelessRule,
   fc.record(

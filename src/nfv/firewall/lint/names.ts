@@ -32,7 +32,8 @@ const lintRule = (line: Line, rule: Rule, facts: Facts): Remark[] => {
 
 const membersOf = ({ statement }: Line): readonly Member[] => {
   if (statement.kind === 'zone') return [...statement.members.of, ...statement.members.except]
-  if (statement.kind !== 'rule' && statement.kind !== 'default') return []
+  if (statement.kind !== 'rule' && statement.kind !== 'default' && statement.kind !== 'nat')
+    return []
   return [statement.from, statement.to].flatMap(({ of, except }) => [...of, ...except])
 }
 
@@ -70,6 +71,7 @@ const usedNames = (lines: readonly Line[]): ReadonlySet<string> => {
     // Its timeout is that of the ports, whoever lets them in.
     if (statement.kind === 'service' && statement.timeout) used.add(`service ${statement.name}`)
     if (statement.kind === 'rule') services(statement.services)
+    if (statement.kind === 'nat') services(statement.services ?? [])
   }
   return used
 }

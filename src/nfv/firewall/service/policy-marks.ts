@@ -69,7 +69,7 @@ export class PolicyMarks {
 
   /** Should it not be kept: after a restart some connections are asked about once more. */
   beginEpoch(): void {
-    const epoch = (this.#now.epoch % last) + 1
+    const epoch = nextEpoch(this.#now.epoch)
     this.#now = { ...this.#now, epoch }
     this.#put(epochKey, epoch, 'the epoch could not be kept')
   }
@@ -80,6 +80,8 @@ export class PolicyMarks {
     this.#now = marks
     if (marks.stamp !== before.stamp)
       this.#put(stampKey, marks.stamp, 'the generation could not be kept')
+    if (marks.epoch !== before.epoch)
+      this.#put(epochKey, marks.epoch, 'the epoch could not be kept')
     if (marks.timeouts !== before.timeouts)
       this.#put(timeoutsKey, marks.timeouts, 'the zones of timeouts could not be kept')
   }
@@ -97,7 +99,8 @@ export const nextMarks = (
   resolved: Resolved,
   networks: Topology['networks'],
 ): Marks => ({
-  epoch,
+  // What another switch has let in here is translated here: by new statements it is looked at anew.
+  epoch: natOf(stamp.hash) === natOf(resolved.hash) || stamp.hash === '' ? epoch : nextEpoch(epoch),
   stamp: nextStamp(stamp, resolved.hash),
   timeouts: planZones(
     timeouts,
@@ -110,6 +113,11 @@ export const nextMarks = (
     ),
   ),
 })
+
+const nextEpoch = (epoch: number): number => (epoch % last) + 1
+
+/** The part of a hash that is of address translation. */
+const natOf = (hash: string): string | undefined => hash.split(' ')[1]
 
 /** Other rules, another generation: running sessions are asked again. Skips 0, which no session carries. */
 const nextStamp = (stamp: Stamp, hash: string): Stamp =>

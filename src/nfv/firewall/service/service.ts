@@ -24,7 +24,9 @@ import { connectionInWords } from '../asked.js'
 import { Concerns } from '../concern.js'
 import { decide } from '../decide.js'
 import { type FirewallSample, firewallSamples } from '../metrics.js'
+import { published } from '../nat/resolve-nat.js'
 import { firewallPunts } from '../punts.js'
+import type { ResolvedNat } from '../resolved.js'
 import { SessionReader } from '../sessions/sessions.js'
 import type { TimeoutBook } from '../timeout-zones.js'
 import { rulesAnswer } from '../trace-files.js'
@@ -123,7 +125,9 @@ export class Firewall implements RunningFunction {
     const { resolved } = this.policies
     const connection = connectionOfFields(fields)
     if (resolved === undefined || connection === undefined) return undefined
-    const { tiers, audits, within } = rulesAnswer(decide(resolved, connection))
+    const { tiers, audits, within } = rulesAnswer(
+      decide(resolved, published(resolved.nat ?? [], connection).connection),
+    )
     return { tiers, ...(within && { within }), ...(audits.length > 0 && { audits }) }
   }
 
@@ -131,6 +135,10 @@ export class Firewall implements RunningFunction {
     const book = this.policies.timeouts
     if (this.#timeouts?.book !== book) this.#timeouts = { book, zones: zonesOf(book) }
     return this.#timeouts.zones
+  }
+
+  nat(): readonly ResolvedNat[] {
+    return this.policies.resolved?.nat ?? []
   }
 
   compile(topology: Topology, revision: number): SectionsOf {

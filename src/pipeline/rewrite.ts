@@ -6,7 +6,7 @@
  */
 import type { FieldName } from '../openflow/oxm.js'
 import type { FieldValue } from '../openflow/values.js'
-import { etherTypes, type Fields, ipProtocols, type Packet, type Tag } from '../pipeline/packet.js'
+import { etherTypes, type Fields, ipProtocols, type Packet, type Tag } from './packet.js'
 
 /**
  * @param packet what the frame was read as
