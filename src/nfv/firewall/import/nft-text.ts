@@ -14,7 +14,7 @@ interface Token {
   readonly line: number
 }
 
-const signs = /^(==|!=|<=|>=|[{};,=<>&|()])/
+const signs = /^(==|!=|<=|>=|[{};,=!<>&|()])/
 
 const tokenize = (text: string): Token[] => {
   const tokens: Token[] = []
@@ -549,7 +549,8 @@ const payloadOf = (protocol: string): Json => ({ payload: { protocol } })
 
 /** Values that are computed in many words. */
 const computed = new Set(['numgen', 'jhash', 'symhash', 'fib', 'osf', 'socket', 'ipsec'])
-const comparisons = new Set(['==', '!=', '<', '>', '<=', '>='])
+/** `!`: none of these bits. */
+const comparisons = new Set(['==', '!=', '<', '>', '<=', '>=', '!'])
 
 class Statements {
   comment: string | undefined

@@ -521,10 +521,11 @@ class Reader {
     const [[kind, what] = ['', {}]] = Object.entries(left)
     const field = (what ?? {}) as Json
     const values = this.#elements(right, rule)
-    const isNot = op === '!='
+    // `ct state ! established,related`: none of these bits.
+    const isNot = op === '!=' || op === '!'
     if (op === '<' || op === '>' || op === '<=' || op === '>=')
       return this.#ordered(condition, kind, field, op, values)
-    if (!['==', '!=', 'in'].includes(op)) throw new NotUnderstood(`the comparison ${op}`)
+    if (!['==', '!=', 'in', '!'].includes(op)) throw new NotUnderstood(`the comparison ${op}`)
     if (
       kind === '&' ||
       (kind === 'payload' && field.protocol === 'tcp' && field.field === 'flags')
@@ -608,13 +609,13 @@ class Reader {
     const masked = mask === undefined ? allFlags : flagsOf(mask)
     const seen = masked & flagBits.syn!
     // A list of flags asks for any of them, unless it is compared; a set has alternatives.
-    const isAny = op === 'in' || (mask === undefined && op === '==' && Array.isArray(right))
+    const isAny = op === 'in' || op === '!' || (mask === undefined && op === '==' && Array.isArray(right))
     const { set } = (typeof right === 'object' && right !== null ? right : {}) as Json
     const wanted = Array.isArray(set) || isNamed(right) ? values : [right]
     const isMet = isAny
       ? (seen & flagsOf(right)) !== 0
       : wanted.some(value => flagsOf(value) === seen)
-    if (isMet === (op === '!=')) condition.never()
+    if (isMet === (op === '!=' || op === '!')) condition.never()
   }
 
   /** As `meta protocol`, where it is IP or ARP; a frame with a tag may be anything. */
