@@ -22,6 +22,7 @@ import {
   transports,
 } from './rule.js'
 import { formatMoment } from './times.js'
+import { whyNot } from './why-not.js'
 
 export interface TestResult {
   readonly file: string
@@ -31,6 +32,8 @@ export interface TestResult {
   readonly expected: string
   /** What the rules say, with the rule and its place. */
   readonly seen: string
+  /** Why the rule that was expected did not decide. */
+  readonly because?: string
   /** When it was asked: `at 2027-03-01T09:00 UTC`, or with every schedule on; absent where no rule has a schedule or an end. */
   readonly when?: string
 }
@@ -188,7 +191,7 @@ export const formatReport = (
       .filter(test => !test.passed)
       .map(
         test =>
-          `${test.file}:${test.line}: test "${test.title}" fails\n  expected ${test.expected}; the rules say ${test.seen}${test.when === undefined ? '' : `, ${test.when}`}`,
+          `${test.file}:${test.line}: test "${test.title}" fails\n  expected ${test.expected}; the rules say ${test.seen}${test.when === undefined ? '' : `, ${test.when}`}${test.because === undefined ? '' : `\n  ${test.because}`}`,
       ),
   ]
   return [...parts, summary(report, remarks.length)].join('\n\n')
@@ -240,6 +243,8 @@ const runTest = (times: Times, line: Line<Test>, facts: Facts): TestResult | Rul
   const decision = decide(resolved, connection)
   const isRule =
     test.by === undefined || test.by === (decision.byDefault ? 'default' : decision.rule)
+  const because =
+    isRule || test.by === undefined ? undefined : whyNot(resolved, test.by, connection)
   return {
     file: line.file,
     line: line.line,
@@ -247,6 +252,7 @@ const runTest = (times: Times, line: Line<Test>, facts: Facts): TestResult | Rul
     passed: decision.verdict === test.verdict && isRule,
     expected: `${test.verdict}${test.by === undefined ? '' : ` by ${test.by}`}`,
     seen: describe(decision),
+    ...(because !== undefined && { because }),
     ...(when !== undefined && { when }),
   }
 }

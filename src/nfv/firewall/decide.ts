@@ -5,7 +5,14 @@
 import { ipNumber } from '../../base/addresses.js'
 import type { Connection } from '../../pipeline/connection.js'
 import { type AddressSet, contains } from './address-set.js'
-import { isSameAudit, isStateless, type PlacedRule, type Resolved, type Term } from './resolved.js'
+import {
+  isSameAudit,
+  isStateless,
+  type PlacedRule,
+  type Resolved,
+  type ResolvedRule,
+  type Term,
+} from './resolved.js'
 import {
   type Cap,
   type Limit,
@@ -54,10 +61,7 @@ export const decide = (resolved: Resolved, connection: Connection): Decision => 
   const source = ipNumber(connection.source)
   const destination = ipNumber(connection.destination)
   const speaks = ({ rule }: PlacedRule) =>
-    isIn(rule.from, source) &&
-    isIn(rule.to, destination) &&
-    (rule.dscp === undefined || rule.dscp.includes(connection.dscp ?? 0)) &&
-    rule.terms.some(term => fits(term, connection, source))
+    isIn(rule.from, source) && isIn(rule.to, destination) && isOfService(rule, connection, source)
   const heard = new Set<string>()
   const end = (placed: PlacedRule) => decision(placed, tierTrail, audits)
 
@@ -104,6 +108,24 @@ const stepOf = (tier: TierName, spoke: PlacedRule | undefined): TierStep => {
   const { rule, file, line } = spoke
   return { tier, rule: rule.name, verb: rule.verb, policy: rule.policy, file, line }
 }
+
+/** Which parts of a rule match, each for itself. */
+export const partsMatched = (rule: ResolvedRule, connection: Connection) => {
+  const source = ipNumber(connection.source)
+  return {
+    isFrom: isIn(rule.from, source),
+    isTo: isIn(rule.to, ipNumber(connection.destination)),
+    isService: isOfService(rule, connection, source),
+  }
+}
+
+const isOfService = (
+  { dscp, terms }: ResolvedRule,
+  connection: Connection,
+  source: number | bigint,
+): boolean =>
+  (dscp === undefined || dscp.includes(connection.dscp ?? 0)) &&
+  terms.some(term => fits(term, connection, source))
 
 const isIn = (set: AddressSet, address: number | bigint): boolean =>
   typeof address === 'number' ? contains(set.v4, address) : contains(set.v6, address)

@@ -68,3 +68,31 @@ test "not b" 10.3.0.1  -> host web2 tcp 81 drop by default
   await t.rejects(textOf(rules, noon, ['web1']), /"web1" names no address/)
   await t.rejects(textOf(rules, noon, ['web1=10.2.0.300']), /names no address/)
 })
+
+t.test('a test that fails says why the rule that it names did not decide', async t => {
+  const said = async (question: string, rest = '') => {
+    const rules = `default drop
+zone labs = 10.1.80.0/21
+tier admin
+close: drop any to 10.9.0.0/16
+tier main
+web:   allow tcp 80, 443 from labs to 10.2.0.0/16, 10.9.0.0/16
+try:   audit drop tcp 25
+guest: allow tcp 22 until 2026-06-30
+test "t" ${question} ${rest}
+`
+    return (await textOf(rules, noon)).split('\n').find(line => /^ {2}("|no rule)/.test(line))
+  }
+  // biome-ignore format: a table
+  const rows: readonly (readonly [question: string, because: string | undefined])[] = [
+    ['10.1.88.4 -> 10.2.0.1 tcp 443 allow by web', '  "web" (p.rules:6) does not have 10.1.88.4 in its "from"'],
+    ['10.1.80.4 -> 10.3.0.1 tcp 443 allow by web', '  "web" (p.rules:6) does not have 10.3.0.1 in its "to"'],
+    ['10.1.80.4 -> 10.2.0.1 tcp 22 allow by web', '  "web" (p.rules:6) is about other services'],
+    ['10.1.80.4 -> 10.9.0.1 tcp 80 allow by web', '  "web" (p.rules:6) would match, and is asked after it'],
+    ['10.1.80.4 -> 10.2.0.1 tcp 25 drop by try', '  "try" is audited: it decides nothing'],
+    ['10.1.80.4 -> 10.2.0.1 tcp 80 allow by wbe', '  no rule in force is named "wbe"'],
+    ['10.1.80.4 -> 10.2.0.1 tcp 22 allow by guest at 2026-07-01T00:00Z', '  no rule in force is named "guest"'],
+    ['10.1.80.4 -> 10.2.0.1 tcp 80 drop by default', undefined],
+  ]
+  for (const [question, because] of rows) t.equal(await said(question), because, question)
+})

@@ -609,7 +609,8 @@ class Reader {
     const masked = mask === undefined ? allFlags : flagsOf(mask)
     const seen = masked & flagBits.syn!
     // A list of flags asks for any of them, unless it is compared; a set has alternatives.
-    const isAny = op === 'in' || op === '!' || (mask === undefined && op === '==' && Array.isArray(right))
+    const isAny =
+      op === 'in' || op === '!' || (mask === undefined && op === '==' && Array.isArray(right))
     const { set } = (typeof right === 'object' && right !== null ? right : {}) as Json
     const wanted = Array.isArray(set) || isNamed(right) ? values : [right]
     const isMet = isAny
