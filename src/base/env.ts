@@ -66,6 +66,19 @@ export interface Net {
   /** Sockets and files that the process may have open. */
   readonly maxDescriptors: number
   connect(to: Address): Promise<Connection>
+  /**
+   * A socket for datagrams with one peer, from a port that the kernel chooses at random; what others send is not heard.
+   *
+   * @throws when there is no way to it
+   */
+  openUdp(to: { readonly host: string; readonly port: number }): Promise<UdpSocket>
+}
+
+/** Handlers are set once, before the first turn of the loop. Errors of the network are silence. */
+export interface UdpSocket {
+  send(bytes: Uint8Array): void
+  onMessage(handler: (bytes: Uint8Array) => void): void
+  close(): void
 }
 
 export interface Listener {

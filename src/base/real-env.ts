@@ -1,6 +1,7 @@
 /** The world as it is: the only file of `src/` that touches the clock, timers, randomness, sockets and disk. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
+import { createSocket } from 'node:dgram'
 import {
   constants,
   type FSWatcher,
@@ -39,6 +40,7 @@ import type {
   Random,
   Timers,
   TlsOptions,
+  UdpSocket,
 } from './env.js'
 import { Handshakes } from './handshakes.js'
 import type { Log } from './log.js'
@@ -259,6 +261,7 @@ const realNet: Net = {
         }),
     }
   },
+  openUdp: to => openUdp(to),
   connect(to) {
     const secure = 'port' in to ? to.tls : undefined
     const target = 'path' in to ? { path: to.path } : { host: to.host, port: to.port }
@@ -280,6 +283,30 @@ const realNet: Net = {
       })
     })
   },
+}
+
+/** Linux chooses the port at random when a socket is connected. */
+const openUdp: Net['openUdp'] = to => {
+  const socket = createSocket(to.host.includes(':') ? 'udp6' : 'udp4')
+  let isClosed = false
+  return new Promise<UdpSocket>((resolve, reject) => {
+    socket.once('error', reject)
+    socket.connect(to.port, to.host, () => {
+      socket.off('error', reject)
+      // Nobody listens there, or the way is gone: whoever waits has a time for that.
+      socket.on('error', () => undefined)
+      resolve({
+        send: bytes => {
+          if (!isClosed) socket.send(bytes, () => undefined)
+        },
+        onMessage: handler => void socket.on('message', handler),
+        close: () => {
+          if (!isClosed) socket.close()
+          isClosed = true
+        },
+      })
+    })
+  })
 }
 
 const disk: Disk = {

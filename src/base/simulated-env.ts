@@ -18,6 +18,7 @@ import type {
   Net,
   Random,
   Timers,
+  UdpSocket,
   Workers,
 } from './env.js'
 import { CollectingLog, type Log } from './log.js'
@@ -250,6 +251,41 @@ export class SimulatedNet implements Net {
       close: async () => {
         this.#listeners.delete(key)
         for (const link of mine) link.far.destroy()
+      },
+    }
+  }
+
+  readonly #udp = new Map<
+    string,
+    (bytes: Uint8Array, answer: (bytes: Uint8Array) => void) => void
+  >()
+
+  /** Hears datagrams for an address, and may answer each. */
+  listenUdp(
+    at: { readonly host: string; readonly port: number },
+    heard: (bytes: Uint8Array, answer: (bytes: Uint8Array) => void) => void,
+  ): void {
+    this.#udp.set(keyOf(at), heard)
+  }
+
+  async openUdp(to: { readonly host: string; readonly port: number }): Promise<UdpSocket> {
+    const { timers, latencyMillis } = this.#options
+    let handler: (bytes: Uint8Array) => void = () => undefined
+    let isClosed = false
+    const answer = (bytes: Uint8Array) =>
+      void timers.after(latencyMillis, () => {
+        if (!isClosed) handler(bytes)
+      })
+    return {
+      send: bytes =>
+        void timers.after(latencyMillis, () => {
+          if (!isClosed) this.#udp.get(keyOf(to))?.(bytes, answer)
+        }),
+      onMessage: heard => {
+        handler = heard
+      },
+      close: () => {
+        isClosed = true
       },
     }
   }

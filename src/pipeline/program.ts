@@ -90,7 +90,7 @@ export const isOurMeter = (id: number): boolean => id >= 0x1000 && id <= 0xffff
 // biome-ignore format: a table
 const groupKinds = { egress: 0, flood: 1, intent: 2, chain: 3, multicast: 4, share: 5, floodPart: 6, multicastPart: 7 } as const
 // biome-ignore format: a table
-const meterKinds = { teach: 0x1000, seek: 0x2000, log: 0x3000, reject: 0x4000, rule: 0x5000, discover: 0x6000, learn: 0x7000, admit: 0x8000, asked: 0x9000, invalid: 0xa000, router: 0xb000, nat: 0xc000, dhcp: 0xd000 } as const
+const meterKinds = { teach: 0x1000, seek: 0x2000, log: 0x3000, reject: 0x4000, rule: 0x5000, discover: 0x6000, learn: 0x7000, admit: 0x8000, asked: 0x9000, invalid: 0xa000, router: 0xb000, nat: 0xc000, dhcp: 0xd000, dns: 0xe000 } as const
 
 // biome-ignore format: a table
 export const ownerNumbers = {

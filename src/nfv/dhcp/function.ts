@@ -31,6 +31,13 @@ import { LeaseWriter } from './writer.js'
 
 const tickMillis = 5_000
 
+interface Wish {
+  readonly name: string
+  readonly spec: DhcpSpec
+  /** Of the network's own name server, where it has one. */
+  readonly zone: string | undefined
+}
+
 class Dhcp implements RunningFunction {
   readonly #host: FunctionHost
   readonly #book: LeaseBook
@@ -38,7 +45,7 @@ class Dhcp implements RunningFunction {
   readonly #server: DhcpServer
   readonly #sections = new DhcpSections()
   readonly #limiter: EventLimiter
-  #wishes: readonly { readonly name: string; readonly spec: DhcpSpec }[] = []
+  #wishes: readonly Wish[] = []
   #hosts: readonly DeclaredHost[] = []
   #served: readonly Served[] = []
   #states: ReadonlyMap<string, ObjectState> = new Map()
@@ -86,8 +93,8 @@ class Dhcp implements RunningFunction {
     if (kind === 'Host') this.#hosts = objects.map(declaredHost)
     else
       this.#wishes = objects.flatMap(({ name, spec }) => {
-        const { dhcp } = spec as { dhcp?: DhcpSpec }
-        return dhcp === undefined ? [] : [{ name, spec: dhcp }]
+        const { dhcp, dns } = spec as { dhcp?: DhcpSpec; dns?: { zone: string } }
+        return dhcp === undefined ? [] : [{ name, spec: dhcp, zone: dns?.zone }]
       })
     this.#resolve()
   }
@@ -150,10 +157,10 @@ class Dhcp implements RunningFunction {
     if (known === this.#resolved) return
     this.#resolved = known
     const states = new Map<string, ObjectState>()
-    this.#served = this.#wishes.flatMap(({ name, spec }) => {
+    this.#served = this.#wishes.flatMap(({ name, spec, zone }) => {
       const network = networks.find(each => each.name === name)
       if (network === undefined) return []
-      const found = resolveDhcp(spec, network, gateways, this.#hosts)
+      const found = resolveDhcp(spec, network, gateways, this.#hosts, zone)
       if (typeof found === 'string') {
         states.set(name, { state: 'failed', reason: `dhcp: ${found}` })
         return []

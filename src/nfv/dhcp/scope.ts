@@ -83,13 +83,16 @@ export interface DeclaredHost {
 
 const usualLeaseSeconds = 12 * 3_600
 
-/** @returns what is served, or why nothing is */
+/**
+ * @param zone of the network's own name server, which clients are told of unless people say otherwise
+ * @returns what is served, or why nothing is
+ */
 export const resolveDhcp = (
   spec: DhcpSpec,
   network: Network,
   gateways: readonly Gateway[],
   hosts: readonly DeclaredHost[],
-  dnsOf: (network: number) => number | undefined = () => undefined,
+  zone?: string,
 ): Served | string => {
   const gateway = gateways.find(each => each.network === network.number)
   const ranges = rangesOf(spec.range)
@@ -113,9 +116,9 @@ export const resolveDhcp = (
         ? [server.ip]
         : []
       : [spec.router].flat().map(each => parseIpv4(each)!)
-  const dns = spec.dns?.map(each => parseIpv4(each)!) ?? [dnsOf(network.number) ?? []].flat()
+  const dns = spec.dns?.map(each => parseIpv4(each)!) ?? (zone === undefined ? [] : [server.ip])
   const main: Scope = {
-    ...scopeOf(network.number, subnet, ranges, spec, routers, dns),
+    ...scopeOf(network.number, subnet, ranges, withDomain(spec, zone), routers, dns),
     kept: new Set([
       server.ip,
       ...own,
@@ -137,6 +140,11 @@ export const resolveDhcp = (
   const perPort = spec.perPort ?? Math.max(fewest, Math.floor(count / 2))
   return { network, server, scopes: [main, ...relayed], reserved, perPort }
 }
+
+const withDomain = (spec: DhcpSpec, zone: string | undefined): DhcpSpec =>
+  zone === undefined || spec.options?.domain !== undefined
+    ? spec
+    : { ...spec, options: { ...spec.options, domain: zone } }
 
 /** A small range is one port's as a whole: there is nothing to divide. */
 const fewest = 8
