@@ -12,6 +12,7 @@ import type { Dpid } from '../base/addresses.js'
 import type { Env } from '../base/env.js'
 import { Failure } from '../base/failures.js'
 import type { Store } from '../base/store.js'
+import { wordsOf } from '../base/system-errors.js'
 import { inTurns } from '../base/turns.js'
 import type {
   DeclaredObject,
@@ -164,7 +165,9 @@ export class Controller extends EventEmitter<ControllerEvents> {
   #compiling: Promise<void> | undefined
   /** Packets that wait for what the next compile brings to the switches. */
   #waitingSoon: Promise<void> | undefined
+  #isStarted = false
   #isStopped = false
+  #compileTrouble: string | undefined
   #lastCompile = { endMillis: 0, tookMillis: 0 }
   /** Those that have held a program of ours, in this life or an earlier one. */
   readonly #served = new Set<Dpid>()
@@ -249,6 +252,18 @@ export class Controller extends EventEmitter<ControllerEvents> {
       programmed: () => this.#programmedSoon(),
     })
     this.#punts = new Punts([hosts.handlers, ...this.functions.flatMap(({ punts }) => punts ?? [])])
+  }
+
+  /** Why nothing is sent to switches at all, a sentence each; none when all is well. */
+  get troubles(): readonly string[] {
+    return [
+      ...(this.#isStarted ? [] : ['the controller is starting: no switch is let in yet']),
+      ...(this.#compileTrouble === undefined
+        ? []
+        : [
+            `what is wanted now cannot be compiled, and switches keep what they hold: ${this.#compileTrouble}`,
+          ]),
+    ]
   }
 
   /** The network functions, as they run. */
@@ -393,6 +408,7 @@ export class Controller extends EventEmitter<ControllerEvents> {
   }
 
   start(): void {
+    this.#isStarted = true
     this.topology.start()
     for (const running of this.functions) running.start?.()
     this.#stops.push(
@@ -570,7 +586,9 @@ export class Controller extends EventEmitter<ControllerEvents> {
       await this.#facts.write(topology)
       try {
         this.#compile(topology, target)
+        this.#compileTrouble = undefined
       } catch (error) {
+        this.#compileTrouble = wordsOf(error)
         this.#env.log.error({ err: error }, 'a compile failed; the switches keep what they hold')
         await new Promise<void>(resolve => this.#env.timers.after(failedPauseMillis, resolve))
       }

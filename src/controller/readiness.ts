@@ -5,6 +5,7 @@ import { switchesInOrder } from '../topology/model.js'
 import type { Controller } from './controller.js'
 
 export const notReady = (controller: Controller): string[] => [
+  ...controller.troubles,
   ...storeTrouble(controller.store),
   ...controller.functions.flatMap(running => running.notReady?.() ?? []),
   ...[...controller.strangers.values()].map(
