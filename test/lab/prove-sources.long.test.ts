@@ -14,14 +14,21 @@ import { loadText } from '../../src/nfv/firewall/load.js'
 import { Parser } from '../../src/nfv/firewall/parse.js'
 import { formatOf, interfacesOf } from './sources.js'
 
-const folder = new URL('../../../test/fixtures/imports/', import.meta.url)
+const whole = new URL('../../../test/fixtures/imports/', import.meta.url)
+/** One form of nft or iptables each. */
+const small = new URL('small/', whole)
 const skip = isRoot() ? false : 'it needs root for network namespaces'
 
 /** These are no files of nft, or need modules of a bridge. */
 const notLoaded = new Set(['iptables-nft.nft', 'bridge.nft'])
 
-for (const file of readdirSync(folder).sort()) {
-  const source = readFileSync(new URL(file, folder), 'utf8')
+const files = [whole, small].flatMap(folder =>
+  readdirSync(folder)
+    .sort()
+    .map(file => [file, new URL(file, folder)] as const),
+)
+for (const [file, path] of files.filter(([file]) => formatOf(file, '') !== undefined)) {
+  const source = readFileSync(path, 'utf8')
   const format = formatOf(file, source)
   if (format !== 'iptables' && format !== 'nft') continue
   for (const interfaces of [new Map<string, string>(), interfacesOf(source)])

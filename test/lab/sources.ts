@@ -19,6 +19,6 @@ export const interfacesOf = (source: string): Map<string, string> => {
     for (const name of (list ?? one ?? '').split(',')) names.add(name.trim().replaceAll('"', ''))
   for (const [, right] of source.matchAll(/"[io]ifname"\s*}\s*}\s*,\s*"right"\s*:\s*"([^"]+)"/g))
     names.add(right!)
-  const usable = [...names].filter(name => /^[\w.-]{1,15}$/.test(name) && name !== 'lo')
+  const usable = [...names].filter(name => /^[A-Za-z_][\w.-]{0,14}$/.test(name) && name !== 'lo')
   return new Map(usable.map((name, at) => [name, `10.${100 + at}.0.0/16,fd${10 + at}::/16`]))
 }

@@ -266,7 +266,10 @@ export class Environment {
     known: Iterable<string>,
   ): void {
     this.#mistakes.add(() => {
-      const hint = didYouMean(name, known, `define it: ${kind} ${name} = ...`)
+      const otherwise = looksLikeDomain(kind, name)
+        ? `names of the DNS are not looked up: write the addresses, or zone ${name} = ADDRESS, ... in a file that a script of yours keeps, and include it`
+        : `define it: ${kind} ${name} = ...`
+      const hint = didYouMean(name, known, otherwise)
       return complaintAt(line, at ?? 0, name.length, `no ${kind} is named "${name}"`, hint)
     })
   }
@@ -293,6 +296,10 @@ export class Environment {
     return value
   }
 }
+
+/** `www.example.net`, where a zone is expected. */
+const looksLikeDomain = (kind: 'zone' | 'service', name: string): boolean =>
+  kind === 'zone' && /^[a-z0-9-]+(\.[a-z0-9-]+)*\.[a-z]{2,}$/i.test(name)
 
 const unbounded = (): Budget => new Budget({ ...noLimits })
 

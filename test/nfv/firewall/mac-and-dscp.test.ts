@@ -79,6 +79,16 @@ t.test('switches ask for them in every packet, and change with them', async t =>
   t.equal(says(moved, 'udp 20000 dscp cs5'), 'allow')
 })
 
+t.test('a name of the DNS is answered with the way out', async t => {
+  const { text } = await checked('default drop\na: allow tcp 443 to www.example.net\n')
+  t.match(text, 'no zone is named "www.example.net"')
+  t.match(text, 'names of the DNS are not looked up')
+  t.match(
+    (await checked('default drop\na: allow tcp 443 to office\n')).text,
+    /define it: zone office/,
+  )
+})
+
 t.test('what cannot be meant', async t => {
   const rows: readonly (readonly [text: string, message: RegExp])[] = [
     ['a: drop tcp from mac 02:00:00:00:00', /"02:00:00:00:00" is no MAC/],

@@ -459,7 +459,12 @@ class Reader {
       for (const what of unsaid) if (!condition.unsaid.includes(what)) condition.unsayable(what)
       add(found, { boxes, ...(states && { states: [...states] }) })
     }
-    if (rest) add(rest, { boxes: [everything] })
+    if (rest === undefined) return
+    const others = new Condition()
+    for (const part of parts) this.#compare(others, part, '==', '*', rule)
+    for (const what of others.unsaid)
+      if (!condition.unsaid.includes(what)) condition.unsayable(what)
+    add(rest, { boxes: others.match.boxes })
   }
 
   #verdictOf(value: unknown, rule: Json): Verdict {
@@ -541,6 +546,9 @@ class Reader {
     }
     if (values.some(isWildcard)) {
       if (isNot) condition.never()
+      // Any value, of packets that have the field.
+      else if (kind === 'payload')
+        payloadMatch(condition, String(field.protocol), String(field.field), [], true)
       return
     }
     if (kind === 'ct') return ctMatch(condition, String(field.key), values, isNot)
