@@ -3,11 +3,13 @@
  * The program: `sluice run` is the controller, `sluice lab` the labs, every other verb speaks REST to a
  * controller. Each part is loaded only when it is asked for.
  */
+import { createRequire } from 'node:module'
 import { userInfo } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { type Command, Option } from 'commander'
-import { pino } from 'pino'
+import type { pino } from 'pino'
 import { Failure } from './base/failures.js'
+import { LazyLog } from './base/lazy-log.js'
 import { LogSink } from './base/log-sink.js'
 import { dataFolder } from './base/places.js'
 import { realEnv, writeStandardError } from './base/real-env.js'
@@ -17,10 +19,15 @@ import { wordsOf } from './base/system-errors.js'
 import { runCli } from './cli/main.js'
 import { UsageError } from './cli/usage.js'
 import type { Config } from './controller/config.js'
+import { addLab } from './lab/commands.js'
 import type { FilesQuestion } from './nfv/firewall/trace-files.js'
+import { addOvsdb } from './ovsdb/tool/commands.js'
 
 const sink = new LogSink(writeStandardError(), () => env.clock.wallMillis())
-const log = pino({ level: process.env.SLUICE_LOG ?? 'info' }, sink)
+const log = new LazyLog(() => {
+  const make = createRequire(import.meta.url)('pino') as typeof pino
+  return make({ level: process.env.SLUICE_LOG ?? 'info' }, sink)
+})
 const env = realEnv(log)
 const ended = new AbortController()
 
@@ -225,14 +232,13 @@ const addVersion = (program: Command): void => {
     })
 }
 
+/** Verbs that are no clients of the API. */
 const addVerbs = async (program: Command, exit: (code: number) => void): Promise<void> => {
   addVersion(program)
   addRun(program)
   addImport(program, exit)
   addWire(program, exit)
-  const { addLab } = await import('./lab/commands.js')
   addLab(program, env, print, ended.signal, exit)
-  const { addOvsdb } = await import('./ovsdb/tool/commands.js')
   addOvsdb(program, env, print, ended.signal)
 }
 
@@ -382,10 +388,11 @@ const checkMillis = 30_000
 
 const main = async (): Promise<void> => {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => ended.abort())
-  process.stdout.on('error', error => {
-    if ('code' in error && error.code === 'EPIPE') process.exit(0)
-    throw error
-  })
+  for (const stream of [process.stdout, process.stderr])
+    stream.on('error', error => {
+      if ('code' in error && error.code === 'EPIPE') process.exit(0)
+      throw error
+    })
   process.exitCode = await runCli(
     {
       disk: env.disk,
@@ -393,6 +400,11 @@ const main = async (): Promise<void> => {
       variables: { USER: userName(), ...process.env },
       print,
       complain,
+      edit: async (name, text) => {
+        const { editText } = await import('./base/editor.js')
+        return editText(process.env.VISUAL || process.env.EDITOR || 'vi', name, text)
+      },
+      readInput: standardInput,
       signal: ended.signal,
       pause: millis =>
         new Promise(resolve => {
@@ -433,7 +445,7 @@ main().then(
   () => exit(process.exitCode),
   (error: unknown) => {
     if (error instanceof Failure) complain(`sluice: ${error.message}`)
-    else log.fatal({ err: error }, 'stopped by a mistake of its own')
+    else log.made.fatal({ err: error }, 'stopped by a mistake of its own')
     return exit(1)
   },
 )

@@ -1,4 +1,6 @@
 /** What the verbs of the command line are given to work with. */
+
+import type { Edited } from '../base/editor.js'
 import type { Disk } from '../base/env.js'
 import type { RuleFile } from './rule-files.js'
 
@@ -39,6 +41,10 @@ export interface Cli {
   readonly variables: Readonly<Record<string, string | undefined>>
   print(text: string): void
   complain(text: string): void
+  /** A text in the user's editor, until that ends. */
+  edit(name: string, text: string): Promise<Edited>
+  /** All that comes on standard input. */
+  readInput(): Promise<string>
   readonly signal: AbortSignal
   /** Resolves after so many milliseconds, or when the command is interrupted. */
   pause(millis: number): Promise<void>

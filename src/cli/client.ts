@@ -111,8 +111,9 @@ export class Client {
     method: 'PUT' | 'POST' | 'DELETE',
     path: string,
     body?: unknown,
+    headers?: Readonly<Record<string, string>>,
   ): Promise<T> {
-    return (await this.#call(method, path, body)) as T
+    return (await this.#call(method, path, body, headers)) as T
   }
 
   /**
@@ -150,11 +151,17 @@ export class Client {
     }
   }
 
-  async #call(method: string, path: string, body: unknown): Promise<unknown> {
+  async #call(
+    method: string,
+    path: string,
+    body: unknown,
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<unknown> {
     const response = await this.#ask(path, {
       method,
       headers: {
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...headers,
         ...bearer(await this.#secret()),
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),

@@ -5,19 +5,26 @@ export const onOneLine = (text: string): string =>
     each === '\n' ? '\\n' : `\\u${each.charCodeAt(0).toString(16).padStart(4, '0')}`,
   )
 
-/** Rows under headings, aligned, without boxes: what fits into a pipe as well as on a screen. */
+/**
+ * Rows under headings, aligned, without boxes: what fits into a pipe as well as on a screen.
+ *
+ * @param headings undefined: rows alone
+ */
 export const formatColumns = (
-  headings: readonly string[],
+  headings: readonly string[] | undefined,
   written: readonly (readonly string[])[],
 ): string => {
-  const rows = written.map(row => row.map(onOneLine))
-  const widths = headings.map((heading, column) =>
-    Math.max(heading.length, ...rows.map(row => row[column]?.length ?? 0)),
-  )
-  const line = (cells: readonly string[]) =>
-    cells
-      .map((cell, column) => (column === cells.length - 1 ? cell : cell.padEnd(widths[column]!)))
-      .join('  ')
-      .trimEnd()
-  return [headings, ...rows].map(line).join('\n')
+  const rows = [...(headings ? [headings] : []), ...written.map(row => row.map(onOneLine))]
+  const widths: number[] = []
+  for (const row of rows)
+    for (const [column, cell] of row.entries())
+      widths[column] = Math.max(widths[column] ?? 0, cell.length)
+  return rows
+    .map(row =>
+      row
+        .map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column]!)))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n')
 }

@@ -1,6 +1,5 @@
-/** `sluice get` of declared objects: a table a kind, and what is declared beneath what is found. */
-import type { Client } from './client.js'
-import { formatColumns } from './columns.js'
+/** What `sluice get` shows of declared objects: a table a kind. */
+import type { Item } from './get.js'
 
 interface Status {
   readonly state: string
@@ -8,7 +7,7 @@ interface Status {
   readonly [member: string]: unknown
 }
 
-interface DeclaredItem {
+export interface DeclaredItem extends Item {
   readonly name: string
   readonly revision: number
   readonly isLeaving?: boolean
@@ -81,23 +80,21 @@ const tables: Readonly<Record<string, { readonly plural: string; readonly column
 
 export const declaredPlurals: readonly string[] = Object.values(tables).map(({ plural }) => plural)
 
-/** The kind as the API writes it, by what people write: `intent` or `intents`. */
+/** The kind as the API writes it, by what people write: `intent` or `intents`; of those that have a table here. */
 export const declaredKind = (name: string): string | undefined => {
   const word = name.toLowerCase()
   return Object.keys(tables).find(kind => kind === word || tables[kind]!.plural === word)
 }
 
-/** @returns the items as they came, and as a table, absent when there are none */
-export const listDeclared = async (
-  client: Client,
-  kind: string,
-  query: string,
-  output: string,
-): Promise<{ readonly items: readonly unknown[]; readonly table: string | undefined }> => {
-  const { items } = await client.get<{ items: DeclaredItem[] }>(`/api/v1/objects/${kind}${query}`)
-  const { columns, wide } = tables[kind]!
-  const shown = output === 'wide' ? [...columns, ...(wide ?? [])] : columns
-  const rows = items.map(item => shown.map(([, cell]) => String(cell(item) ?? '-')))
-  const headings = shown.map(([heading]) => heading)
-  return { items, table: items.length === 0 ? undefined : formatColumns(headings, rows) }
+/** Kinds that network functions bring. */
+// biome-ignore format: a table
+const anyKind: { readonly columns: Columns; readonly wide: Columns } = {
+  columns: [['NAME', item => item.name], ['STATE', state]],
+  wide: [['REVISION', item => item.revision], ['SPEC', item => text(item.spec)]],
+}
+
+/** The columns of declared objects of a kind. */
+export const declaredColumns = (kind: string, isWide: boolean): Columns => {
+  const { columns, wide = [] } = Object.hasOwn(tables, kind) ? tables[kind]! : anyKind
+  return isWide ? [...columns, ...wide] : columns
 }

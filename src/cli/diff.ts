@@ -3,8 +3,8 @@
 import { signs } from './change-signs.js'
 import type { Cli } from './cli.js'
 import type { Client } from './client.js'
+import { isObjectFile } from './file-mistakes.js'
 import { sessionText, unreadText } from './get.js'
-import { isObjectFile, readObjectFiles } from './object-files.js'
 import { type ObjectChange, objectChanges } from './objects.js'
 import { bodyOf, readRuleFiles } from './rule-files.js'
 
@@ -40,7 +40,9 @@ export const diff = async (
 ): Promise<number> => {
   const isFolder = (await cli.disk.stat(path))?.isFolder === true
   const hasObjects = isFolder || isObjectFile(path)
-  const documents = hasObjects ? await readObjectFiles(cli.disk, path) : []
+  const documents = hasObjects
+    ? await (await import('./object-files.js')).readObjectFiles(cli.disk, path)
+    : []
   const files = isFolder || !hasObjects ? await readRuleFiles(cli.disk, path) : []
   if (documents.length + files.length === 0)
     throw new Error(`${path}: there is no object and no rule file here`)

@@ -1,10 +1,9 @@
-/** `sluice get KIND`: one table a kind, and `-o json` with everything. */
+/** What `sluice get` shows of each kind: one table a kind. */
 import type { Client } from './client.js'
-import { formatColumns } from './columns.js'
 
 export type Item = Readonly<Record<string, unknown>>
 
-interface Kind {
+export interface Kind {
   readonly path: string
   readonly columns: readonly (readonly [heading: string, cell: (item: Item) => unknown])[]
   /** Columns that `-o wide` adds. */
@@ -22,13 +21,13 @@ const at = (value: unknown): string => {
   return place ? `${place.switch ?? place.dpid}:${place.port}` : ''
 }
 
-/** A share of 1 as people read it. */
 /** Why it is as it is; and how long it waits for its confirmation. */
 const policyReason = ({ reason, unconfirmedUntil }: Item) =>
   unconfirmedUntil === undefined
     ? reason
     : [`taken back at ${unconfirmedUntil} unless confirmed`, ...(reason ? [reason] : [])].join('; ')
 
+/** A share of 1 as people read it. */
 const share = (value: unknown) =>
   typeof value === 'number' ? `${Math.round(value * 100)} %` : undefined
 
@@ -127,57 +126,15 @@ interface View {
 }
 
 /** Kinds that network functions of the controller add: what they are is asked. */
-export const viewNamed = async (client: Client, name: string): Promise<Kind | undefined> => {
-  const { items } = await client.get<{ items: View[] }>('/api/v1/views')
-  const view = items.find(each => each.name === name || each.name === `${name}s`)
-  return (
-    view && {
-      path: `/api/v1/${view.name}`,
-      columns: view.columns.map(([heading, member]) => [heading, item => item[member]] as const),
-    }
-  )
-}
-
-const singular: Readonly<Record<string, string>> = {
-  switch: 'switches',
-  link: 'links',
-  host: 'hosts',
-  policy: 'policies',
-  rule: 'rules',
-  flow: 'flows',
-  session: 'sessions',
-}
-
-export const kindNamed = (name: string): Kind | undefined => kinds[singular[name] ?? name]
-
-/** @returns what was found, and as text; a list of none says so */
-export const listKind = async (
+export const viewNamed = async (
   client: Client,
-  kind: Kind,
-  query: string,
-  output: string,
-): Promise<{ readonly items: readonly Item[]; readonly text: string }> => {
-  const more = output === 'wide' && kind.wideQuery ? kind.wideQuery : ''
-  const path = more === '' ? query : `${query}${query === '' ? '?' : '&'}${more}`
-  const reply = await client.get<{ items: Item[] } & Item>(`${kind.path}${path}`)
-  return { items: reply.items, text: tableText(kind, reply, output) }
-}
-
-/** An answer as people read it. */
-export const tableText = (
-  kind: Kind,
-  reply: { readonly items: readonly Item[] } & Item,
-  output: string,
-): string => {
-  if (output === 'json') return JSON.stringify(reply, null, 2)
-  if (output === 'ofctl')
-    return reply.items.map(item => String(item.ofctl ?? item.text ?? '')).join('\n')
-  const columns = output === 'wide' ? [...kind.columns, ...(kind.wide ?? [])] : kind.columns
-  const note = kind.note?.(reply) ?? ''
-  const below = note === '' ? '' : `\n${note}`
-  if (reply.items.length === 0) return `none${below}`
-  return `${formatColumns(
-    columns.map(([heading]) => heading),
-    reply.items.map(item => columns.map(([, cell]) => String(cell(item) ?? '-'))),
-  )}${below}`
+  word: string,
+): Promise<{ readonly name: string; readonly kind: Kind } | undefined> => {
+  const { items } = await client.get<{ items: View[] }>('/api/v1/views')
+  const view = items.find(each => each.name === word || each.name === `${word}s`)
+  if (view === undefined) return undefined
+  const columns = view.columns.map(
+    ([heading, member]) => [heading, (item: Item) => item[member]] as const,
+  )
+  return { name: view.name, kind: { path: `/api/v1/${view.name}`, columns } }
 }

@@ -1,39 +1,57 @@
 /**
- * The command line: every verb is a few lines over the REST API.
- *
- * Exit codes: 0 done · 1 it could not be done, or a check found mistakes · 2 the command was wrong.
+ * The command line: every verb is a few lines over the REST API. What only some verbs need is loaded by them: the
+ * program starts for one of them. Exit codes: exit-codes.ts.
  */
 import { Command, Option } from 'commander'
 import { Failure } from '../base/failures.js'
-import { nearest } from '../base/nearest.js'
 import { sentenceOf } from '../base/system-errors.js'
 import { addAudit } from './audit.js'
 import type { Cli } from './cli.js'
 import { Client, type ClientOptions, Problem } from './client.js'
-import { onOneLine } from './columns.js'
 import { addContexts, contextMeant } from './contexts.js'
-import { declaredKind, declaredPlurals, listDeclared } from './declared.js'
+import { addDescribe } from './describe.js'
 import { diff } from './diff.js'
-import { follow } from './follow.js'
-import { type Item, kindNamed, kinds, listKind, viewNamed } from './get.js'
+import { addEdit } from './edit.js'
+import { addEvents } from './events.js'
+import { exitCodeOf, exitCodes } from './exit-codes.js'
+import { addExplain } from './explain.js'
+import { FileMistakes, isObjectFile } from './file-mistakes.js'
+import { addHelp } from './help.js'
 import { addLearn } from './learn.js'
 import { addLog } from './log.js'
-import { FileMistakes, isObjectFile, readObjectFiles } from './object-files.js'
+import { nounMeant } from './nouns.js'
 import { applyObjects, deleteObject } from './objects.js'
 import { addPath } from './path.js'
 import { apply, check, confirm, remove, showHistory, undo } from './policies.js'
+import { addGet, addWait } from './reading.js'
 import { readRuleFiles } from './rule-files.js'
+import { type Applied, keepSet } from './sets.js'
 import { addToken } from './tokens.js'
 import { addTrace } from './trace.js'
-import { numberOf, UsageError } from './usage.js'
+import { UsageError } from './usage.js'
+
+type Verbs = (program: Command, exit: (code: number) => void) => Promise<void>
 
 /** @returns the exit code */
-export const runCli = async (
+export const runCli = async (cli: Cli, words: readonly string[], more: Verbs): Promise<number> => {
+  const ended: { code: number } = { code: exitCodes.done.code }
+  const program = await programOf(cli, more, value => {
+    ended.code = value
+  })
+  try {
+    await program.parseAsync(words, { from: 'user' })
+  } catch (error) {
+    return complain(cli, error)
+  }
+  return ended.code
+}
+
+/** All verbs, with what they take. */
+export const programOf = async (
   cli: Cli,
-  words: readonly string[],
-  more: (program: Command, exit: (code: number) => void) => Promise<void>,
-): Promise<number> => {
-  let code = 0
+  more: Verbs,
+  exit: (code: number) => void,
+): Promise<Command> => {
   const program = new Command('sluice')
     .description('An SDN controller for Open vSwitch with a stateful firewall.')
     .version(cli.version, '-V, --version', 'which version this is')
@@ -48,6 +66,7 @@ export const runCli = async (
     })
     .showHelpAfterError('(sluice COMMAND --help tells what it takes)')
     .exitOverride()
+    .helpCommand(false)
   const client = () => {
     const options = program.opts<ClientOptions & { readonly context?: string }>()
     if (options.context !== undefined && (options.server ?? options.data) !== undefined)
@@ -62,60 +81,23 @@ export const runCli = async (
       () => contextMeant(cli.disk, cli.variables, options.context ?? cli.variables.SLUICE_CONTEXT),
     )
   }
-  addContexts(program, cli)
-  addReading(program, cli, client)
-  addPath(program, client, text => cli.print(text))
-  addLearn(program, cli, client)
-  addLog(program, cli, client)
-  addToken(program, cli, client)
-  const exit = (value: number) => {
-    code = value
-  }
-  addTrace(program, cli, client, exit)
-  addAudit(program, cli, client, exit)
+  addGet(program, cli, client)
+  addDescribe(program, cli, client)
+  addExplain(program, cli, client)
+  addWait(program, cli, client, exit)
   addPolicies(program, cli, client, exit)
+  addEdit(program, cli, client)
+  addTrace(program, cli, client, exit)
+  addPath(program, client, text => cli.print(text))
+  addEvents(program, cli, client)
+  addLog(program, cli, client)
+  addLearn(program, cli, client)
+  addContexts(program, cli)
+  addToken(program, cli, client)
+  addAudit(program, cli, client, exit)
   await more(program, exit)
-  try {
-    await program.parseAsync(words, { from: 'user' })
-  } catch (error) {
-    return complain(cli, error)
-  }
-  return code
-}
-
-const output = () =>
-  new Option('-o, --output <form>', 'how to print')
-    .choices(['table', 'wide', 'json', 'ofctl'])
-    .default('table')
-
-const addReading = (program: Command, cli: Cli, client: () => Promise<Client>): void => {
-  program
-    .command('get')
-    .description(`list ${listed.join(', ')}`)
-    .argument('<kind>', 'what to list')
-    .argument('[name]', 'only of this switch, or this one')
-    .addOption(output())
-    .action(async (name: string, only: string | undefined, options: { output: string }) => {
-      cli.print(await list(await client(), name, only, options.output))
-    })
-  program
-    .command('events')
-    .description('what happens, as it happens')
-    .option('--since <sequence>', 'begin behind this event', '0')
-    .option('-o, --output <form>', 'table or json', 'table')
-    .action(async options => {
-      const since = numberOf(options.since, '--since', 'the number of an event')
-      for await (const event of follow(cli, await client(), since))
-        cli.print(options.output === 'json' ? JSON.stringify(event) : eventLine(event))
-    })
-}
-
-const eventLine = (event: Readonly<Record<string, unknown>>): string => {
-  const { sequence, time, kind, ...rest } = event
-  const details = Object.entries(rest).map(
-    ([name, value]) => `${name}=${typeof value === 'object' ? JSON.stringify(value) : value}`,
-  )
-  return onOneLine(`${sequence} ${time} ${kind} ${details.join(' ')}`)
+  addHelp(program, cli)
+  return program
 }
 
 const addPolicies = (
@@ -127,8 +109,13 @@ const addPolicies = (
   program
     .command('apply')
     .description('put rule files and objects in force: a file, or every file of a folder')
-    .requiredOption('-f, --file <path>', 'a .rules, .yaml or .json file, or a folder of them')
+    .requiredOption(
+      '-f, --file <path>',
+      'a .rules, .yaml or .json file, a folder of them, or - for objects on standard input',
+    )
     .option('--dry-run', 'only say what would change; nothing is')
+    .option('--set <name>', 'they are one set: what it makes is remembered')
+    .option('--prune', 'delete what earlier applies of the set have made and this one lacks')
     .option('--order <number>', 'which comes first when there are several policies')
     .option('--watch', 'put later edits of the file in force as well')
     .option('-m, --message <text>', 'why, for the history of policies')
@@ -176,31 +163,35 @@ const addPolicies = (
         .choices(['table', 'wide', 'json'])
         .default('table'),
     )
-    .action(async options => exit(await diff(cli, await client(), options.file, options.output)))
+    .action(async options => {
+      try {
+        exit(await diff(cli, await client(), options.file, options.output))
+      } catch (error) {
+        const code = complain(cli, error)
+        // 1 says that there is a difference.
+        exit(code === exitCodes.failed.code ? exitCodes.usage.code : code)
+      }
+    })
   program
     .command('delete')
     .description(
       'take a policy out of force, declare an object no more, or forget a switch or host that is gone',
     )
-    .argument('<kind>', `policy, ${declaredPlurals.join(', ')}`)
+    .argument('<kind>', 'policy, switch, host, or a kind of "sluice explain"')
     .argument('<name>', 'its name; a switch by name or dpid, a host by name, MAC or address')
     .option('--leave', 'what was made for an object stays')
     .option('-m, --message <text>', 'why, for the history of policies')
     .option('--wait', 'return when every switch that should have it has confirmed')
     .option('--timeout <seconds>', 'how long to wait', '30')
-    .action(async (kind: string, name: string, options) =>
+    .action(async (kind: string, name: string, options) => {
+      const at = await client()
+      const noun = await nounMeant(at, kind)
       exit(
-        declaredKind(kind) === undefined
-          ? await remove(cli, await client(), kind, name, options)
-          : await deleteObject(
-              cli,
-              await client(),
-              declaredKind(kind)!,
-              name,
-              options.leave === true,
-            ),
-      ),
-    )
+        noun.declared === undefined
+          ? await remove(cli, at, noun.plural, name, options)
+          : await deleteObject(cli, at, noun.declared, name, options.leave === true),
+      )
+    })
   program
     .command('check')
     .description(
@@ -214,15 +205,37 @@ const addPolicies = (
     .action(async (paths: string[], options) => exit(await check(cli, client, paths, options)))
 }
 
+type ApplyAll = Omit<Parameters<typeof apply>[2], 'applied'> & {
+  readonly set?: string
+  readonly prune?: boolean
+}
+
+/** With what the set made before and no longer has, where it is one. */
+const applyAll = async (cli: Cli, client: Client, options: ApplyAll): Promise<number> => {
+  if (options.prune && options.set === undefined)
+    throw new UsageError(
+      '--prune deletes what earlier applies of the same set have made: say which with --set NAME',
+    )
+  const all: Applied[] = []
+  const code = await applyFiles(cli, client, { ...options, applied: each => all.push(each) })
+  if (options.set !== undefined && code === exitCodes.done.code)
+    await keepSet(cli, client, options.set, all, options)
+  return code
+}
+
 /** Objects first: rules may speak of what they bring. */
-const applyAll = async (
+const applyFiles = async (
   cli: Cli,
   client: Client,
-  options: Parameters<typeof apply>[2] & { readonly dryRun?: boolean },
+  options: Parameters<typeof apply>[2],
 ): Promise<number> => {
   const isFolder = (await cli.disk.stat(options.file))?.isFolder === true
-  if (!isFolder && !isObjectFile(options.file)) return apply(cli, client, options)
-  const documents = await readObjectFiles(cli.disk, options.file)
+  const isInput = options.file === '-'
+  if (!isInput && !isFolder && !isObjectFile(options.file)) return apply(cli, client, options)
+  const { readObjectFiles, readObjects } = await import('./object-files.js')
+  const documents = isInput
+    ? readObjects('standard input', await cli.readInput())
+    : await readObjectFiles(cli.disk, options.file)
   const hasRules = isFolder && (await readRuleFiles(cli.disk, options.file)).length > 0
   if (documents.length === 0 && !hasRules)
     throw new Error(`${options.file}: there is no object and no rule file here`)
@@ -234,113 +247,18 @@ const applyAll = async (
   return hasRules ? Math.max(code, await apply(cli, client, options)) : code
 }
 
-/** Kinds whose name is that of a switch: none of them is an answer. */
-const ofSwitch: ReadonlySet<string> = new Set(['links', 'flows', 'drift'])
-
-/**
- * What is found, then what is declared.
- *
- * @throws {UsageError} when there is no such kind, {Failure} `not-found` when nothing of the kind has that name
- */
-const list = async (
-  client: Client,
-  word: string,
-  only: string | undefined,
-  output: string,
-): Promise<string> => {
-  const declared = declaredKind(word)
-  const kind =
-    kindNamed(word) ?? (declared === undefined ? await viewNamed(client, word) : undefined)
-  if (kind === undefined && declared === undefined)
-    throw new UsageError(
-      `no kind is named ${word}; ${guess(word, kindWords, `there are ${listed.join(', ')}`)}`,
-    )
-  if (only !== undefined && kind?.isWhole)
-    throw new UsageError(`${word} are listed as a whole: "sluice get ${word}" takes no name`)
-  const query = only === undefined ? '' : `?name=${encodeURIComponent(only)}`
-  const found = kind && (await listKind(client, kind, query, output))
-  const asked =
-    declared === undefined ? undefined : await listDeclared(client, declared, query, output)
-  const isNone = (found?.items.length ?? 0) + (asked?.items.length ?? 0) === 0
-  if (only !== undefined && isNone && !(kind && ofSwitch.has(pathWord(kind.path))))
-    throw await noneOf(client, word, only)
-  if (output === 'json') {
-    const { items } = asked ?? {}
-    if (found === undefined) return JSON.stringify({ items }, null, 2)
-    return items
-      ? JSON.stringify({ ...JSON.parse(found.text), declared: items }, null, 2)
-      : found.text
-  }
-  if (found === undefined || (only !== undefined && found.items.length === 0))
-    return asked?.table ?? found?.text ?? 'none'
-  return asked?.table === undefined ? found.text : `${found.text}\n\n${asked.table}`
-}
-
-const pathWord = (path: string): string => path.slice(path.lastIndexOf('/') + 1)
-
-/** Nothing has this name: with the name that was meant, where one is near. */
-const noneOf = async (client: Client, word: string, only: string): Promise<Failure> => {
-  const [kind, declared] = [kindNamed(word), declaredKind(word)]
-  const lists = await Promise.all([
-    kind ? client.get<{ items: Item[] }>(kind.path) : { items: [] },
-    declared ? client.get<{ items: Item[] }>(`/api/v1/objects/${declared}`) : { items: [] },
-  ])
-  const names = lists.flatMap(({ items }) =>
-    items.flatMap(({ name, mac, dpid, ips = [] }) => [name, mac, dpid, ...(ips as unknown[])]),
-  )
-  const meant = nearest(
-    only,
-    names.filter(name => typeof name === 'string'),
-  )
-  const name = meant === undefined ? only : `${only} (did you mean ${meant}?)`
-  const list = kind ? pathWord(kind.path) : word
-  const what = list
-    .replace(/ies$/, 'y')
-    .replace(/(ch|x)es$/, '$1')
-    .replace(/s$/, '')
-  return new Failure('not-found', { what, name, list: `"sluice get ${list}"` })
-}
-
-const guess = (word: string, words: readonly string[], otherwise: string): string => {
-  const meant = nearest(word, words)
-  return meant === undefined ? otherwise : `did you mean ${meant}?`
-}
-
-const listed = [...new Set([...Object.keys(kinds), ...declaredPlurals, 'routes', 'neighbours'])]
-const kindWords = [
-  ...listed,
-  'switch',
-  'link',
-  'host',
-  'policy',
-  'rule',
-  'flow',
-  'network',
-  'port',
-  'router',
-  'intent',
-]
-
+/** What ended a command, in words. @returns the exit code */
 const complain = (cli: Cli, error: unknown): number => {
-  if (error instanceof FileMistakes) {
-    cli.complain(error.message)
-    return 1
-  }
-  if (error instanceof Problem) {
-    cli.complain(problemText(error))
-    return 1
-  }
-  // What the program itself cannot understand was typed: a question that the controller refuses is a Problem.
-  if (error instanceof UsageError || (error instanceof Failure && error.code === 'bad-request')) {
+  if (isCommanderExit(error))
+    return error.exitCode === 0 ? exitCodes.done.code : exitCodes.usage.code
+  if (!(error instanceof Error)) throw error
+  if (error.name === 'AbortError') return exitCodes.done.code
+  if (error instanceof FileMistakes) cli.complain(error.message)
+  else if (error instanceof Problem) cli.complain(problemText(error))
+  else if (error instanceof UsageError || error instanceof Failure)
     cli.complain(`sluice: ${error.message}`)
-    return 2
-  }
-  if (isCommanderExit(error)) return error.exitCode === 0 ? 0 : 2
-  if (error instanceof Failure || error instanceof Error) {
-    if (error.name !== 'AbortError') cli.complain(`sluice: ${sentenceOf(error)}`)
-    return error.name === 'AbortError' ? 0 : 1
-  }
-  throw error
+  else cli.complain(`sluice: ${sentenceOf(error)}`)
+  return exitCodeOf(error)
 }
 
 const isCommanderExit = (error: unknown): error is { exitCode: number } =>

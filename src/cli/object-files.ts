@@ -10,6 +10,7 @@ import {
   parseAllDocuments,
 } from 'yaml'
 import type { Disk } from '../base/env.js'
+import { FileMistakes, isObjectFile } from './file-mistakes.js'
 
 export interface ObjectDocument {
   readonly kind: string
@@ -19,23 +20,8 @@ export interface ObjectDocument {
   place(path: readonly string[]): string
 }
 
-/** A file that cannot be sent: every mistake with its place. */
-export class FileMistakes extends Error {
-  override readonly name = 'FileMistakes'
-  readonly mistakes: readonly string[]
-
-  constructor(mistakes: readonly string[]) {
-    super(mistakes.join('\n'))
-    this.mistakes = mistakes
-  }
-}
-
 /** What the API takes at once. */
 const mostOctets = 8 * 2 ** 20
-
-const endings = /\.(ya?ml|json)$/
-
-export const isObjectFile = (path: string): boolean => endings.test(path)
 
 /** One file, or every such file of a folder in the order of names. @throws {FileMistakes} */
 export const readObjectFiles = async (disk: Disk, path: string): Promise<ObjectDocument[]> => {

@@ -3,8 +3,10 @@
 import type { Cli } from './cli.js'
 import { type Client, Problem } from './client.js'
 import { stateText } from './declared.js'
-import { FileMistakes, type ObjectDocument } from './object-files.js'
+import { FileMistakes } from './file-mistakes.js'
+import type { ObjectDocument } from './object-files.js'
 import { isGood } from './policies.js'
+import type { Applied } from './sets.js'
 import { numberOf } from './usage.js'
 
 interface Status {
@@ -12,7 +14,7 @@ interface Status {
   readonly reason?: string
 }
 
-interface Applied {
+interface AppliedObject {
   readonly kind: string
   readonly name: string
   readonly change: string
@@ -25,7 +27,12 @@ export const applyObjects = async (
   cli: Cli,
   client: Client,
   documents: readonly ObjectDocument[],
-  options: { readonly wait?: boolean; readonly timeout: string; readonly dryRun?: boolean },
+  options: {
+    readonly wait?: boolean
+    readonly timeout: string
+    readonly dryRun?: boolean
+    readonly applied?: (each: Applied) => void
+  },
 ): Promise<number> => {
   const query = [
     ...(options.wait
@@ -37,11 +44,12 @@ export const applyObjects = async (
     ...(options.dryRun ? ['dryRun=true'] : []),
   ].join('&')
   try {
-    const { items } = await client.send<{ items: Applied[] }>(
+    const { items } = await client.send<{ items: AppliedObject[] }>(
       'POST',
       `/api/v1/objects${query === '' ? '' : `?${query}`}`,
       { objects: documents.map(({ kind, name, spec }) => ({ kind, name, spec })) },
     )
+    for (const each of items) options.applied?.(each)
     for (const { kind, name, change, revision, status } of items)
       cli.print(
         options.dryRun
@@ -75,7 +83,7 @@ export const objectChanges = async (
 ): Promise<readonly ObjectChange[]> => {
   try {
     const body = { objects: documents.map(({ kind, name, spec }) => ({ kind, name, spec })) }
-    const { items } = await client.send<{ items: Applied[] }>(
+    const { items } = await client.send<{ items: AppliedObject[] }>(
       'POST',
       '/api/v1/objects?dryRun=true',
       body,
@@ -126,7 +134,8 @@ interface PlacedComplaint {
   readonly message: string
 }
 
-const placed = (error: unknown, documents: readonly ObjectDocument[]): unknown => {
+/** A complaint of the controller with its places in the files. */
+export const placed = (error: unknown, documents: readonly ObjectDocument[]): unknown => {
   if (!(error instanceof Problem) || error.body.code !== 'bad-objects') return error
   const complaints = error.body.complaints as readonly PlacedComplaint[]
   return new FileMistakes(

@@ -3,9 +3,10 @@ import { signs } from './change-signs.js'
 import type { Cli } from './cli.js'
 import type { Client } from './client.js'
 import { onOneLine } from './columns.js'
-import { isObjectFile, readObjectFiles } from './object-files.js'
+import { isObjectFile } from './file-mistakes.js'
 import { bodyOf, passedBy, policyName, readRuleFiles } from './rule-files.js'
-import { numberOf, UsageError } from './usage.js'
+import type { Applied } from './sets.js'
+import { numberOf, secondsOf, UsageError } from './usage.js'
 
 interface ApplyOptions {
   readonly file: string
@@ -17,13 +18,8 @@ interface ApplyOptions {
   /** `60s`, `5m`. */
   readonly confirm?: string
   readonly dryRun?: boolean
-}
-
-/** Seconds of `60`, `60s` or `5m`. @throws when it is none of them */
-const secondsOf = (text: string): number => {
-  const found = /^([1-9]\d{0,4})([sm]?)$/.exec(text)
-  if (found === null) throw new UsageError(`--confirm ${text}: say how long as 60s or 5m`)
-  return Number(found[1]) * (found[2] === 'm' ? 60 : 1)
+  /** Is told what became of each. */
+  readonly applied?: (each: Applied) => void
 }
 
 /** Query of a change: who asks is who runs the command. */
@@ -35,7 +31,8 @@ const changeQuery = (cli: Cli, options: Partial<ApplyOptions>): string => {
   const who = cli.variables.SUDO_USER ?? cli.variables.USER
   if (who) query.set('who', who)
   if (options.message !== undefined) query.set('why', options.message)
-  if (options.confirm !== undefined) query.set('confirm', String(secondsOf(options.confirm)))
+  if (options.confirm !== undefined)
+    query.set('confirm', String(secondsOf(options.confirm, '--confirm')))
   if (options.dryRun) query.set('dryRun', 'true')
   return query.size === 0 ? '' : `?${query}`
 }
@@ -55,6 +52,7 @@ export const apply = async (cli: Cli, client: Client, options: ApplyOptions): Pr
       ...(options.watch && { watch: true }),
     })),
   })
+  for (const { name, change } of reply.items) options.applied?.({ kind: 'Policy', name, change })
   if (options.dryRun) {
     for (const policy of reply.items as unknown as PlannedPolicy[]) cli.print(plannedLines(policy))
     return 0
@@ -66,7 +64,9 @@ export const apply = async (cli: Cli, client: Client, options: ApplyOptions): Pr
   }
   const isChanged = reply.items.some(({ change }) => change !== 'unchanged')
   if (options.confirm !== undefined && isChanged)
-    cli.print(`it is taken back in ${secondsOf(options.confirm)} s unless you run: sluice confirm`)
+    cli.print(
+      `it is taken back in ${secondsOf(options.confirm, '--confirm')} s unless you run: sluice confirm`,
+    )
   return isGood(
     reply.items.map(policy => policy.state),
     options.wait,
@@ -114,7 +114,7 @@ export const remove = async (
 ): Promise<number> => {
   if (kind !== 'policy' && kind !== 'policies')
     throw new UsageError(
-      `${kind} cannot be deleted: policies, switches, networks, hosts, ports and intents are what people declare`,
+      `${kind} cannot be deleted: policies and the kinds of "sluice explain" are what people declare`,
     )
   const query = changeQuery(cli, options)
   await client.send('DELETE', `/api/v1/policies/${encodeURIComponent(policyName(name))}${query}`)
@@ -162,6 +162,7 @@ interface Remark {
 const declaredAddresses = async (cli: Cli, paths: readonly string[]): Promise<string[]> => {
   const isFolder = async (path: string) => (await cli.disk.stat(path))?.isFolder === true
   const found: string[] = []
+  const { readObjectFiles } = await import('./object-files.js')
   for (const path of paths) {
     if (!isObjectFile(path) && !(await isFolder(path))) continue
     for (const { kind, name, spec } of await readObjectFiles(cli.disk, path)) {

@@ -22,6 +22,7 @@ import { defaultDiscovery, fastDiscovery } from '../topology/discovery-options.j
 import type { GuardLevel } from '../topology/guard-level.js'
 import { defaultHosts } from '../topology/hosts.js'
 import { Controller } from './controller.js'
+import { applySetKind } from './declared/apply-set.js'
 import { Declared } from './declared/declared.js'
 import { hostKind, intentKind, networkKind, portKind } from './declared/kinds.js'
 import { lockFolder } from './lock.js'
@@ -159,7 +160,7 @@ const start = async (
   const list = options.functions ?? functions
   const members = list.flatMap(each => each.members ?? [])
   const all = [
-    ...[switchKind, networkKind, hostKind, portKind, intentKind],
+    ...[switchKind, networkKind, hostKind, portKind, intentKind, applySetKind],
     ...list.flatMap(each => each.kinds ?? []),
   ].map(kind => withMembers(kind, members))
   const objects = await ObjectKeeper.load(env.timers, store, all)
@@ -231,11 +232,13 @@ const start = async (
   )
   undo.push(() => setup.stop())
   const statusOf: StatusOf = (kind, name) =>
-    kind === switchKind.kind
-      ? { ...(setup.status(name) ?? { state: 'pending' }) }
-      : {
-          ...worse(declared?.status(kind, name), controller.stateOf(kind, name)),
-        }
+    kind === applySetKind.kind
+      ? { state: 'installed' }
+      : kind === switchKind.kind
+        ? { ...(setup.status(name) ?? { state: 'pending' }) }
+        : {
+            ...worse(declared?.status(kind, name), controller.stateOf(kind, name)),
+          }
   const tokens = await Tokens.load(env, store)
   const audit = await Audit.open(env, options.data)
   undo.push(() => audit.close())

@@ -1,12 +1,8 @@
-/** The verbs of `sluice lab`. */
+/** The verbs of `sluice lab`. What does the work is loaded when it is asked for. */
 import { type Command, Option } from 'commander'
-import colours from 'picocolors'
 import type { Env } from '../base/env.js'
-import { ensurePackages, isRoot, mininetNeeds, ovsNeeds } from './install.js'
-import { holdLab, labDown, labUp } from './keep.js'
-import { listLabs, loadLab, runLab, type StageName, stageNames, writeReport } from './main.js'
 import type { Teller } from './run.js'
-import { startLab } from './start.js'
+import { type StageName, stageNames } from './stage-names.js'
 
 export const addLab = (
   program: Command,
@@ -25,7 +21,8 @@ export const addLab = (
   lab
     .command('list')
     .description('the labs there are')
-    .action(() => {
+    .action(async () => {
+      const { listLabs, loadLab } = await import('./main.js')
       for (const name of listLabs()) print(`${name.padEnd(12)} ${loadLab(name).spec.title}`)
     })
   lab
@@ -35,9 +32,11 @@ export const addLab = (
     .addOption(on())
     .option('--json <file>', 'write every assertion there')
     .action(async (name: string, options: { on: StageName; json?: string }) => {
+      const { loadLab, runLab, writeReport } = await import('./main.js')
       const chosen = loadLab(name)
       await ready(options.on, print, signal)
-      const assertions = await runLab(env, chosen, options.on, tellerOf(print), signal)
+      const teller = await tellerOf(print)
+      const assertions = await runLab(env, chosen, options.on, teller, signal)
       if (options.json !== undefined) writeReport(options.json, name, options.on, assertions)
       const failed = assertions.filter(each => !each.ok).length
       print(`\n${assertions.length - failed} passed, ${failed} failed`)
@@ -49,6 +48,8 @@ export const addLab = (
     .argument('<name>')
     .addOption(on())
     .action(async (name: string, options: { on: StageName }) => {
+      const { loadLab } = await import('./main.js')
+      const { labUp } = await import('./keep.js')
       const chosen = loadLab(name)
       await ready(options.on, print, signal)
       exit(await labUp(chosen, options.on, print))
@@ -57,13 +58,19 @@ export const addLab = (
     .command('down')
     .description('end a lab that is up, and clear up')
     .argument('<name>')
-    .action(async (name: string) => exit(await labDown(loadLab(name).spec.name, print)))
+    .action(async (name: string) => {
+      const { loadLab } = await import('./main.js')
+      const { labDown } = await import('./keep.js')
+      exit(await labDown(loadLab(name).spec.name, print))
+    })
   lab
     .command('hold', { hidden: true })
     .argument('<name>')
     .addOption(on())
     .action(async (name: string, options: { on: StageName }) => {
-      exit(await holdLab(env, loadLab(name), options.on, tellerOf(print), signal))
+      const { loadLab } = await import('./main.js')
+      const { holdLab } = await import('./keep.js')
+      exit(await holdLab(env, loadLab(name), options.on, await tellerOf(print), signal))
     })
   lab
     .command('start')
@@ -72,7 +79,8 @@ export const addLab = (
     .option('--once', 'end after the story')
     .action(async (name: string, options: { once?: boolean }) => {
       const isOnce = options.once === true
-      exit(await startLab(env, { name, isOnce }, print, tellerOf(print), signal))
+      const { startLab } = await import('./start.js')
+      exit(await startLab(env, { name, isOnce }, print, await tellerOf(print), signal))
     })
 }
 
@@ -83,15 +91,19 @@ const ready = async (
   signal: AbortSignal,
 ): Promise<void> => {
   if (stage === 'sim') return
+  const { ensurePackages, isRoot, mininetNeeds, ovsNeeds } = await import('./install.js')
   if (!isRoot())
     throw new Error(`the stage ${stage} makes network namespaces: run it as root, or use --on sim`)
   await ensurePackages(stage === 'mininet' ? mininetNeeds : ovsNeeds, print, signal)
 }
 
-export const tellerOf = (print: (text: string) => void): Teller => ({
-  say: text => print(text.startsWith(' ') ? text : `\n${colours.bold(text)}`),
-  assertion: ({ name, expected, seen, ok, millis }) =>
-    print(
-      `  ${ok ? colours.green('ok  ') : colours.red('FAIL')} ${name}: ${seen}${ok ? '' : ` (expected ${expected})`}  ${millis} ms`,
-    ),
-})
+const tellerOf = async (print: (text: string) => void): Promise<Teller> => {
+  const { default: colours } = await import('picocolors')
+  return {
+    say: text => print(text.startsWith(' ') ? text : `\n${colours.bold(text)}`),
+    assertion: ({ name, expected, seen, ok, millis }) =>
+      print(
+        `  ${ok ? colours.green('ok  ') : colours.red('FAIL')} ${name}: ${seen}${ok ? '' : ` (expected ${expected})`}  ${millis} ms`,
+      ),
+  }
+}

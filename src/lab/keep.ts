@@ -5,9 +5,10 @@ import type { Env } from '../base/env.js'
 import type { Endpoints } from '../base/places.js'
 import type { LabSpec } from './lab-spec.js'
 import { clearBehind } from './ledger.js'
-import { type Lab, labsRunFolder, type StageName, stageNames, withLab } from './main.js'
+import { type Lab, labsRunFolder, withLab } from './main.js'
 import type { Teller } from './run.js'
 import { isAlive, sleep, start } from './shell.js'
+import { type StageName, stageNames } from './stage-names.js'
 import { instructions } from './start.js'
 
 /** What the holder leaves for whoever comes later. */

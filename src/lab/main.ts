@@ -10,11 +10,10 @@ import { ledgerName } from './ledger.js'
 import { type Assertion, LabRun, type Teller } from './run.js'
 import { readLab } from './spec.js'
 import type { Stage } from './stage.js'
+import type { StageName } from './stage-names.js'
 import { MininetStage } from './stages/mininet.js'
 import { NetnsStage } from './stages/netns.js'
 import { SimStage } from './stages/sim.js'
-
-export type StageName = Stage['name']
 
 /** Beside `dist` in the package. */
 export const labsFolder = new URL('../../../labs', import.meta.url).pathname
@@ -41,8 +40,6 @@ export const loadLab = (name: string): Lab => {
   const spec = readLab(name, path, read('lab.yaml'), read)
   return { spec, rules: readFileSync(join(folder, spec.rules), 'utf8'), folder }
 }
-
-export const stageNames: readonly StageName[] = ['sim', 'netns', 'mininet']
 
 /** Where labs leave notes about what runs. */
 export const labsRunFolder = join(tmpdir(), `sluice-labs-${process.getuid?.() ?? 0}`)

@@ -1,5 +1,7 @@
 /** Where a lab runs: simulated switches, Open vSwitch in namespaces, or Mininet. The same story on each. */
+
 import type { LinkSpec } from './lab-spec.js'
+import type { StageName } from './stage-names.js'
 
 export type Protocol = 'tcp' | 'udp' | 'icmp'
 
@@ -19,7 +21,7 @@ export interface SessionState {
 }
 
 export interface Stage {
-  readonly name: 'sim' | 'netns' | 'mininet'
+  readonly name: StageName
   /** Builds the network; switches connect to the controller on this port of 127.0.0.1. */
   up(openflowPort: number): Promise<void>
   /** Opens a connection, or sends a packet that asks for an answer. */

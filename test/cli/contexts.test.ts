@@ -22,7 +22,7 @@ t.test('log in, choose, forget', async t => {
 
   t.match(await run(['login', url]), { code: 2, err: /a token is needed.*--token-file/ })
   t.match(await run(['login', 'nowhere']), { code: 2, err: /no address/ })
-  t.match(await run(['--token', 'wrong', 'login', url]), { code: 1, err: /not valid here/ })
+  t.match(await run(['--token', 'wrong', 'login', url]), { code: 4, err: /not valid here/ })
   t.throws(() => statSync(file), 'what is not right is not kept')
   const token = ['--token-file', join(folder, 'token')]
   t.match(await run(['login', url, '--name', 'lab', ...token]), {

@@ -16,6 +16,7 @@ const examples: Readonly<Record<string, string>> = {
   Port: 'spec: {at: s1:1, role: edge}',
   Intent: 'spec: {from: s1:1, to: s3:1}',
   Router: 'spec: {interfaces: [{network: default, addresses: [10.1.0.254/24]}]}',
+  ApplySet: 'spec: {members: [{kind: Network, name: lan}]}',
 }
 
 const rules = 'default drop\nping: allow icmp from any to any\n'

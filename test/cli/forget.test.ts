@@ -12,10 +12,10 @@ t.test('switches and hosts that are gone are forgotten by hand', { timeout: 60_0
   const at = await office(t)
   const [s1, s2] = [at.net.switches.get('s1')!, at.net.switches.get('s2')!]
   t.match(await sluice(at, ['delete', 'switch', 's1']), {
-    code: 1,
+    code: 5,
     err: /The switch is connected: s1 is here/,
   })
-  t.match(await sluice(at, ['delete', 'switch', 'nope']), { code: 1, err: /No switch is nope/ })
+  t.match(await sluice(at, ['delete', 'switch', 'nope']), { code: 3, err: /No switch is nope/ })
   s1.disconnect()
   const stateOf = async (name: string) =>
     (await items(at, 'switches')).find(each => each.name === name)?.state
@@ -44,7 +44,7 @@ t.test('switches and hosts that are gone are forgotten by hand', { timeout: 60_0
   })
   t.match(await sluice(at, ['delete', 'host', web.mac]), { code: 0 })
   t.match(await sluice(at, ['delete', 'host', '10.9.9.9']), {
-    code: 1,
+    code: 3,
     err: /No host is 10\.9\.9\.9/,
   })
 })
@@ -69,7 +69,7 @@ t.test('a name that several switches have means the connected one, or is refused
   await until(async () => (await connected()) === 1)
   t.match(await one(), { dpid: twins[2]!.dpid })
   t.match(await sluice(at, ['delete', 'switch', 'br0']), {
-    code: 1,
+    code: 5,
     err: /br0 means 0000000000000001, 0000000000000002; name one of these/,
   })
   t.match(await sluice(at, ['delete', 'switch', twins[0]!.dpid]), { code: 0 })

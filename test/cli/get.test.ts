@@ -1,24 +1,24 @@
-/** `get KIND NAME` of what is not there ends with 1, of every kind; a wrong command ends with 2. */
+/** `get KIND NAME` of what is not there ends with 3, of every kind; a wrong command ends with 2. */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { declaredPlurals } from '../../src/cli/declared.js'
 import { kinds } from '../../src/cli/get.js'
+import { knownPlurals } from '../../src/cli/nouns.js'
 import { items, office } from '../controller/office.js'
 import { until } from '../until.js'
 import { sluice } from './in-process.js'
 
 t.test('what is not there is not found, of every kind', { timeout: 60_000 }, async t => {
   const at = await office(t)
-  for (const kind of new Set([...Object.keys(kinds), ...declaredPlurals])) {
+  for (const kind of knownPlurals) {
     const said = await sluice(at, ['get', kind, 'nope'])
     t.equal(said.out, '', kind)
     if (kinds[kind]?.isWhole) t.match(said, { code: 2, err: /takes no name/ }, kind)
-    else t.match(said, { code: 1, err: /nope/ }, kind)
+    else t.match(said, { code: 3, err: /nope/ }, kind)
     t.match(await sluice(at, ['get', kind]), { code: 0 }, `${kind}, all of them`)
   }
   t.match(await sluice(at, ['get', 'switch', 's11']), {
-    code: 1,
+    code: 3,
     err: /No switch is named s11 [(]did you mean s1[?][)]; "sluice get switches" lists/,
   })
   const ann = at.net.host('ann')
@@ -39,11 +39,19 @@ t.test('a wrong command ends with 2, in words', { timeout: 60_000 }, async t => 
     [['get', 'switchs'], /no kind is named switchs; did you mean switches\?/],
     [['get', 'zzzzzz'], /there are switches, links/],
     [['get'], /missing required argument/],
-    [['delete', 'link', 'x'], /link cannot be deleted/],
+    [['delete', 'link', 'x'], /links cannot be deleted/],
     [['undo', 'x'], /undo takes the number of a change/],
     [['events', '--since', 'x'], /--since takes the number of an event/],
     [['apply', '-f', 'x.rules', '--order'], /argument missing/],
     [['learn', '--for', 'x'], /--for x: say how long/],
+    [['get', 'hosts', '--sort-by', 'nonsense'], /there are the columns NAME, MAC/],
+    [['get', 'hosts', '-o', 'ofctl'], /hosts are none/],
+    [['get', 'flows', '-o', 'name'], /flows have no names/],
+    [['get', 'switch/s1', 's2'], /say KIND.NAME in each word/],
+    [['explain', 'netwrk'], /did you mean Network\?/],
+    [['wait', 'policy'], /say which: sluice wait policy NAME/],
+    [['apply', '-f', 'x', '--prune'], /say which with --set NAME/],
+    [['edit', 'link', 'x'], /found or made, not declared/],
     [['--server', 'nonsense', 'get', 'hosts'], /is no address of a controller/],
     [['nonsense'], /unknown command/],
   ]

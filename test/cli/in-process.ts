@@ -1,5 +1,6 @@
 /** The command line in this process: what it printed, what it complained of, and its exit code. */
 import { pino } from 'pino'
+import { editText } from '../../src/base/editor.js'
 import { realEnv } from '../../src/base/real-env.js'
 import { runCli } from '../../src/cli/main.js'
 import { checkFiles } from '../../src/nfv/firewall/check-files.js'
@@ -34,6 +35,8 @@ export const sluice = async (
           : { SLUICE_SERVER: 'http://127.0.0.1:9' },
       print: text => out.push(text),
       complain: text => err.push(text),
+      edit: (name, text) => editText(variables?.EDITOR ?? 'false', name, text),
+      readInput: async () => '',
       signal,
       pause: millis =>
         new Promise(resolve => {

@@ -2,7 +2,7 @@
 import t from 'tap'
 import type { Ipv4 } from '../../src/base/addresses.js'
 import { macNumber } from '../../src/base/addresses.js'
-import { kindNamed, tableText } from '../../src/cli/get.js'
+import { kinds } from '../../src/cli/get.js'
 import { ChecksumOffload } from '../../src/controller/checksum-offload.js'
 import { hostItems, switchItems } from '../../src/controller/rest/views.js'
 import { buildFrame } from '../../src/pipeline/build.js'
@@ -64,11 +64,7 @@ t.test('once, and only of unfinished checksums', async t => {
     ['hosts', hostItems(whole.controller)],
     ['switches', switchItems(whole.controller)],
   ] as const)
-    t.match(
-      tableText(kindNamed(kind)!, { items }, 'table'),
-      /\nhost \S+ at s1:1 .*ethtool -K/,
-      kind,
-    )
+    t.match(kinds[kind]!.note!({ items }), /host \S+ at s1:1 .*ethtool -K/, kind)
   await whole.stop()
 })
 

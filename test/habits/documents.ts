@@ -1,5 +1,6 @@
 /** Documents that are written from tables of the code. `npm run docs` writes them; a test fails when one is behind. */
 
+import { execFileSync } from 'node:child_process'
 import { eventKinds } from '../../src/base/events.js'
 import { failures } from '../../src/base/failures.js'
 import { familiesWith, maxSeries } from '../../src/controller/metrics/families.js'
@@ -9,6 +10,7 @@ import { policyDocument } from '../../src/nfv/firewall/schema.js'
 import { functions } from '../../src/nfv/functions.js'
 import { label, registers } from '../../src/pipeline/registers.js'
 import { tables } from '../../src/pipeline/tables.js'
+import { programPath } from '../program.js'
 import { wireReference } from './wire-reference.js'
 
 const row = (...cells: readonly (string | number)[]): string =>
@@ -118,12 +120,22 @@ ${table(
 )}
 `
 
+/** The program says it itself; without the loader of the tests. */
+const commandLine = (): string => {
+  const { NODE_OPTIONS: _, ...env } = process.env
+  return execFileSync(process.execPath, [programPath, 'help', '--markdown'], {
+    env,
+    encoding: 'utf8',
+  })
+}
+
 const json = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`
 
 /** By path in the repository. */
 export const documents: Readonly<Record<string, () => string>> = {
   'docs/pipeline.md': pipeline,
   'docs/event-kinds.md': eventsPage,
+  'docs/cli.md': commandLine,
   'docs/failures.md': failuresPage,
   'docs/rights.md': rightsPage,
   'docs/metrics.md': metricsPage,

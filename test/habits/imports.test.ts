@@ -96,6 +96,7 @@ const mayTouch = (name: string): boolean =>
       'base/web-server.ts',
       'base/process-figures.ts',
       'base/service-notify.ts',
+      'base/editor.ts',
     ],
   ].includes(name) || name.startsWith('lab/')
 

@@ -3,8 +3,9 @@ import { pino } from 'pino'
 import t, { type Test } from 'tap'
 import { realEnv } from '../../src/base/real-env.js'
 import { ensurePackages, isRoot, mininetNeeds, ovsNeeds } from '../../src/lab/install.js'
-import { loadLab, runLab, type StageName } from '../../src/lab/main.js'
+import { loadLab, runLab } from '../../src/lab/main.js'
 import { sh } from '../../src/lab/shell.js'
+import type { StageName } from '../../src/lab/stage-names.js'
 
 const never = new AbortController().signal
 const root = { skip: isRoot() ? false : 'it needs root for network namespaces', timeout: 240_000 }

@@ -20,6 +20,8 @@ export interface StoredObject<Spec = unknown> {
   readonly name: string
   readonly spec: Spec
   readonly revision: Rev
+  /** That of its first revision, since it was last made. */
+  readonly created: Rev
   /** It was deleted, and what was made for it is being taken down. */
   readonly isLeaving: boolean
 }
@@ -78,12 +80,13 @@ export class ObjectKeeper extends EventEmitter<ObjectEvents> {
           `${prefix}${kind.path}/`,
           after === undefined ? {} : { after },
         )
-        for (const { key, value, modRev } of page.kvs)
+        for (const { key, value, modRev, createRev } of page.kvs)
           keeper.#keep(
             kind,
             key.slice(prefix.length + kind.path.length + 1),
             value as Value,
             modRev,
+            createRev,
           )
         after = page.kvs.at(-1)?.key
         if (!page.more || after === undefined) break
@@ -226,12 +229,14 @@ export class ObjectKeeper extends EventEmitter<ObjectEvents> {
     this.emit('settled', new Set([kind.kind]))
   }
 
-  #keep(kind: Kind, name: string, value: Value, revision: Rev): void {
+  #keep(kind: Kind, name: string, value: Value, revision: Rev, created?: Rev): void {
+    const before = this.#known.get(keyOf(kind, name))
     this.#known.set(keyOf(kind, name), {
       kind: kind.kind,
       name,
       spec: value.spec,
       revision,
+      created: created ?? before?.created ?? revision,
       isLeaving: value.leaving === true,
     })
   }

@@ -213,6 +213,7 @@ const view = (statusOf: StatusOf, object: StoredObject) => ({
   kind: object.kind,
   name: object.name,
   revision: object.revision,
+  created: object.created,
   ...(object.isLeaving && { isLeaving: true }),
   spec: object.spec,
   status: statusOf(object.kind, object.name) ?? { state: 'pending' },
