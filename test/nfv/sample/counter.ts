@@ -20,7 +20,7 @@ declare module '../../../src/pipeline/userdata.js' {
     readonly counted: true
   }
 }
-declareTables([['counter', 21, 'what declared hosts send is counted', 'track']])
+declareTables([['counter', 16, 'what declared hosts send is counted', 'answer']])
 declarePunts([['counted', 200]])
 
 const macsOf = (objects: readonly DeclaredObject[]): number[] =>
@@ -60,19 +60,19 @@ export const counterFunction: NetworkFunction = {
       state: () => ({ state: 'installed' }),
       compile: () => {
         const rows = macs.flatMap(eth_src => [
-          flow('answer', 5, { eth_src }, { goto: 'counter' }, 'it is counted', origin),
+          flow('claims', 5, { eth_src }, { goto: 'counter' }, 'it is counted', origin),
           flow(
             'counter',
             10,
             { eth_src, ...discard },
-            { actions: [hear], goto: 'track' },
+            { actions: [hear], goto: 'answer' },
             'and heard',
             origin,
           ),
         ])
         const all = [
           section('counter/all', {
-            flows: [...rows, flow('counter', 0, {}, { goto: 'track' }, 'goes on', origin)],
+            flows: [...rows, flow('counter', 0, {}, { goto: 'answer' }, 'goes on', origin)],
           }),
         ]
         return () => all
