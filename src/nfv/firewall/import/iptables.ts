@@ -439,6 +439,18 @@ class Reader {
 }
 
 const rateLimit = 'a rate limit'
+/** Options of iptables itself: what a module has read ends before them. */
+const isOfNoModule = new Set(
+  '-m --match -s --source --src -d --destination --dst -i --in-interface -o --out-interface -p --protocol --proto -j --jump -g --goto -f --fragment -4 --ipv4 -6 --ipv6 -c --set-counters'.split(
+    ' ',
+  ),
+)
+/** Modules that ask nothing of a packet without an option, beside what `-p` asks. */
+const isQuiet = new Set(
+  'tcp udp udplite icmp icmp6 icmpv6 sctp dccp comment conntrack state multiport time set'.split(
+    ' ',
+  ),
+)
 /** What no packet that opens a connection has, as it comes to the rules. */
 export const routingHeader =
   'a routing header opens nothing: who gets one of type 0 discards it (RFC 5095), and the rules are asked without it'
@@ -463,6 +475,8 @@ class Parts {
   readonly #ports: { field: PortField | 'either'; values: string; isNot: boolean }[] = []
   #protocol: { readonly name: string; readonly isNot: boolean } | undefined
   #module = ''
+  /** Named, and no option of it was read yet. */
+  #bare: string | undefined
   #isNot = false
 
   constructor(version: Versions, sets: ReadonlyMap<string, IpSet>, options: ImportOptions) {
@@ -474,6 +488,8 @@ class Parts {
   /** Reads one option and its values; returns where the next one is. */
   read(words: readonly string[], at: number): number {
     const word = words[at]!
+    if (isOfNoModule.has(word)) this.#endModule()
+    else if (word.startsWith('-')) this.#bare = undefined
     if (word === '!') {
       this.#isNot = true
       return at + 1
@@ -486,7 +502,10 @@ class Parts {
     const value = words[next] ?? ''
     const isNot = this.#isNot
     this.#isNot = false
-    if (word === '-m' || word === '--match') this.#module = value
+    if (word === '-m' || word === '--match') {
+      this.#module = value
+      this.#bare = value
+    }
     const skipped = ignored[word]
     if (skipped !== undefined) return next + skipped
     return next + this.#option(word, value, words[next + 1] ?? '', isNot, words, next)
@@ -635,7 +654,19 @@ class Parts {
     return count
   }
 
+  /** What a module asks of packets that is named without an option. */
+  #endModule(): void {
+    const module = this.#bare
+    this.#bare = undefined
+    if (module === undefined || isQuiet.has(module)) return
+    if (module === 'limit') this.condition.unsayable(rateLimit)
+    else if (module === 'rt') this.condition.neverOpening(routingHeader)
+    else if (module === 'frag') this.condition.neverOpening(pieces)
+    else this.condition.unsayable(`-m ${module}`)
+  }
+
   finish(): void {
+    this.#endModule()
     const { name, isNot } = this.#protocol ?? { name: '', isNot: false }
     for (const { field, values, isNot: isOther } of this.#ports) {
       if (name === '' || isNot) throw new NotUnderstood('ports without -p tcp or udp')

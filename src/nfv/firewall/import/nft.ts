@@ -629,7 +629,7 @@ class Reader {
 
   /** As `meta protocol`, where it is IP or ARP; a frame with a tag may be anything. */
   #etherType(condition: Condition, values: readonly unknown[], isNot: boolean): void {
-    const names = values.map(String)
+    const names = values.map(plainNumber)
     if (names.every(name => ['ip', 'ip6', 'arp', '2048', '2054', '34525'].includes(name)))
       return this.#meta(condition, 'protocol', values, isNot)
     condition.unsayable('ether type')
@@ -651,7 +651,8 @@ class Reader {
       case 'nfproto':
       case 'protocol': {
         const versions = ([4, 6] as const).filter(
-          version => values.some(value => versionNames[version].includes(String(value))) !== isNot,
+          version =>
+            values.some(value => versionNames[version].includes(plainNumber(value))) !== isNot,
         )
         if (versions.length === 2) return
         const [version] = versions
@@ -738,6 +739,10 @@ const versionNames: { readonly [version in 4 | 6]: readonly string[] } = {
   4: ['ipv4', 'ip', '2', '2048'],
   6: ['ipv6', 'ip6', '10', '34525'],
 }
+
+/** `0x0800` is 2048. */
+const plainNumber = (value: unknown): string =>
+  /^0x[0-9a-f]+$/i.test(String(value)) ? String(Number(value)) : String(value)
 
 const partsOf = (left: unknown): readonly Json[] => {
   const { concat } = left as Json

@@ -98,6 +98,9 @@ t.test('each expression means what nft(8) says', async t => {
   const rows: readonly (readonly [expression: string, ...rules: string[]])[] = [
     ['meta nfproto ipv6', `allow any ${v6}`],
     ['meta protocol ip', `allow any ${v4}`],
+    ['meta protocol 0x0800', `allow any ${v4}`],
+    ['meta protocol != 0x86dd', `allow any ${v4}`],
+    ['ether type 0x86DD', `allow any ${v6}`],
     ['ct state established,related'],
     ['ct state != new'],
     ['ct state != { established, related }', `allow any ${all}`],
