@@ -118,6 +118,28 @@ t.test('a file that is missing at the start closes everything, and never silentl
   t.equal((await at.raw('/readyz')).status, 503)
 })
 
+t.test('a watched file that went while nobody looked is told at the start', async t => {
+  const folder = folderOf(t)
+  const path = join(folder, 'p.rules')
+  const at = await office(t, { more: { ruleFolders: [folder] } })
+  const source = 'default allow\n'
+  writeFileSync(path, source)
+  const wish = { name: 'p', source, file: path, watch: true }
+  await at.call('POST', '/api/v1/policies?wait=installed', { policies: [wish] })
+  // The folder has become a file: nothing below it can be there.
+  await at.restart(() => {
+    rmSync(folder, { recursive: true })
+    writeFileSync(folder, '')
+  })
+  await until(async () => /it is gone/.test(String((await policyOf(at, 'p'))?.reason)))
+  t.ok(await reach(at), 'its rules stay')
+  rmSync(folder)
+  mkdirSync(folder)
+  writeFileSync(path, 'default drop\n')
+  await until(async () => !(await reach(at)), 15_000)
+  t.pass('what it says counts when it is there again')
+})
+
 t.test('--open leaves it open, and tells it all the same', async t => {
   const at = await office(t, { rules: [join(folderOf(t), 'none')], more: { opens: true } })
   t.ok(await reach(at))

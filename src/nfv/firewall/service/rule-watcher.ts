@@ -42,6 +42,8 @@ interface Pending {
   readonly sinceMillis: number
 }
 
+const gone = 'it is gone; the rules of before stay'
+
 export class RuleWatcher {
   readonly #host: FunctionHost
   readonly #watched: WatchedPolicies
@@ -175,7 +177,7 @@ export class RuleWatcher {
 
   #gone(file: string): undefined {
     this.#pending.delete(file)
-    if (this.#read.delete(file)) this.#trouble(file, 'it is gone; the rules of before stay')
+    if (this.#read.delete(file)) this.#trouble(file, gone)
     return undefined
   }
 
@@ -253,6 +255,14 @@ export class RuleWatcher {
             : 'there is no rule file in it',
         )
     }
+    for (const file of this.#applied()) if (!this.#isGiven(file)) await this.#tellGone(file)
+  }
+
+  /** A file that a policy has watched went while nobody looked. */
+  async #tellGone(file: string): Promise<void> {
+    const isKnown = this.#read.has(file) || this.#pending.has(file)
+    if (!isKnown && !this.#watched.files.has(file) && !(await this.#signatureOf(file)))
+      this.#trouble(file, gone)
   }
 
   /** Closes everything while something that was given at the start has never been in force, and opens it again. */
