@@ -30,13 +30,14 @@ export const nextHopOf = (topology: Topology, from: Host, asked: Destination): N
   const gateway = topology.gateways.find(
     each => each.network === from.network && speaksVersionOf(each, destination),
   )
-  if (gateway !== undefined) {
-    const isNear = isOnLink(gateway, destination)
-    if (!isNear || isOwn(gateway, destination)) return { mac: gateway.mac, notes: [] }
-  }
-  const isNear = isInSubnetOf(topology, from, source, destination)
+  const isOnItsLink = gateway !== undefined && isOnLink(gateway, destination)
+  if (gateway !== undefined && (!isOnItsLink || isOwn(gateway, destination)))
+    return { mac: gateway.mac, notes: [] }
+  const isNear = isOnItsLink || isInSubnetOf(topology, from, source, destination)
   if (to !== undefined && to.network === from.network && isNear !== false)
     return { mac: to.mac, notes: isNear || isAlike(source, destination) ? [] : [straight(from)] }
+  // The sender asks for it itself, and nobody answers.
+  if (isNear) return nobody(topology, from, asked)
   return byRouter(topology, from, asked)
 }
 
@@ -52,6 +53,13 @@ const viaNotes = (topology: Topology, from: Host, via: number, to: Host | undefi
     `${nameOf(hop)} is not the end of the way: what it does with the packet is not known here`,
   ]
 }
+
+const nobody = (topology: Topology, from: Host, { source, destination, to }: Destination) => ({
+  because: `not delivered: ${whyNotStraight(topology, from, source, destination, to)}`,
+  notes: [viaHint],
+})
+
+const viaHint = 'if a router leads there, name it with --via'
 
 const byRouter = (
   topology: Topology,
@@ -77,7 +85,7 @@ const byRouter = (
   const hint =
     routers.length > 1
       ? `several routers are declared, name one with --via: ${routers.map(nameOf).join(', ')}`
-      : 'if a router leads there, name it with --via'
+      : viaHint
   const broadcast =
     to === undefined && /[.]255$/.test(destination)
       ? [

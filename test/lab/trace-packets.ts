@@ -155,18 +155,15 @@ interface Case {
   readonly speaksOf: readonly string[]
 }
 
-const caseOf = (
-  roll: Dice,
-  { spec: { hosts }, unmanaged, gateways }: Scene,
-  number: number,
-  hasPieces: boolean,
-): Case => {
+const caseOf = (roll: Dice, scene: Scene, number: number, hasPieces: boolean): Case => {
+  const { spec, unmanaged } = scene
+  const { hosts } = spec
   const version = roll(4) === 0 ? 6 : 4
   const able = hosts.filter(host => hasAddress(host, version))
   const from = pick(roll, able)
   const isBehind = unmanaged.includes(from.name)
   const one = packet(roll, number, version)
-  const goal = goalOf(roll, from, able, gateways, version)
+  const goal = goalOf(roll, from, able, scene, version)
   const isInPieces = hasPieces && !goal.asFrame && goal.kind !== 'group' && roll(8) === 0
   const { service, payload } = isInPieces ? datagram(number) : one
   const bytes = (id: number, piece?: Piece) =>
@@ -243,7 +240,7 @@ const goalOf = (
   roll: Dice,
   from: HostSpec,
   able: readonly HostSpec[],
-  gateways: Scene['gateways'],
+  { gateways, near = {} }: Scene,
   version: 4 | 6,
 ): Goal => {
   const to = pick(
@@ -276,14 +273,14 @@ const goalOf = (
       asFrame: true,
       tag: pick(roll, [0, 10, 20, 200]),
     }),
-    () => ({
-      kind: 'unknown',
-      address: pick(
+    () => {
+      const address = pick(
         roll,
         version === 4 ? ['10.99.0.7', '203.0.113.9', '10.0.0.77'] : ['fd00::77', '2001:db8::1'],
-      ),
-      mac: far,
-    }),
+      )
+      const isNear = near[network] !== undefined && address.startsWith(near[network])
+      return { kind: 'unknown', address, mac: isNear ? undefined : far }
+    },
     () => {
       const group = pick(
         roll,

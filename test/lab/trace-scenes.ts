@@ -8,6 +8,8 @@ export interface Scene {
   readonly unmanaged: readonly string[]
   /** By IP version and network: the MAC that hosts have for their gateway; the others have nobody to ask. */
   readonly gateways: Readonly<Record<4 | 6, Readonly<Record<string, string>>>>
+  /** By network: how addresses begin that its hosts ask for themselves, since a router says that they are near. */
+  readonly near?: Readonly<Record<string, string>>
 }
 
 /** Of the host `gw`, a router of somebody else. */
@@ -105,6 +107,7 @@ export const routed: Scene = {
     4: { default: routerMac, staff: routerMac, lab: routerMac },
     6: { default: gatewayMac },
   },
+  near: { default: '10.0.0.', staff: '10.10.', lab: '10.20.' },
 }
 
 /** A host at the port of a switch's own machine, which has the MAC. */

@@ -145,6 +145,20 @@ t.test("a router of IPv4 is nobody's gateway in IPv6", async t => {
   await whole.stop()
 })
 
+t.test('a host asks for who is near itself, and no other router', async t => {
+  const whole = await started()
+  const { topology } = whole.controller
+  for (const name of ['ann', 'bob'])
+    await whole.during(whole.host(name).probe(v4('10.1.0.254'), { timeoutMillis: 3_500 }))
+  const [, s2] = switchNames(2)
+  topology.declarePorts(new Map([[`${s2!.dpid}/10`, { serves: ['router'] }]]))
+  await whole.env.advance(500)
+  const ask = (to: string) =>
+    whole.during(trace(whole.controller, { from: '10.1.0.1', to, service: 'icmp' }))
+  t.match((await ask('10.1.0.77')).because, /not delivered: no host with the address 10.1.0.77/)
+  await whole.stop()
+})
+
 t.test('who cannot be reached is told, and trace says the same', async t => {
   const whole = await started()
   const heard = tap(whole.network, 'ann')
