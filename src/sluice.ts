@@ -18,6 +18,7 @@ import { shown } from './base/shown.js'
 import { wordsOf } from './base/system-errors.js'
 import { runCli } from './cli/main.js'
 import { UsageError } from './cli/usage.js'
+import { addBackup } from './controller/backup/commands.js'
 import type { Config } from './controller/config.js'
 import { addLab } from './lab/commands.js'
 import type { FilesQuestion } from './nfv/firewall/trace-files.js'
@@ -238,6 +239,7 @@ const addVerbs = async (program: Command, exit: (code: number) => void): Promise
   addRun(program)
   addImport(program, exit)
   addWire(program, exit)
+  addBackup(program, env, print, data => data ?? dataFolder(process.env), version)
   addLab(program, env, print, ended.signal, exit)
   addOvsdb(program, env, print, ended.signal)
 }

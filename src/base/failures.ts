@@ -57,6 +57,9 @@ export const failures = {
   'no-answer':           { status: 504, title: 'The controller gave no answer',            hint: 'The connection to {address} ended before ({detail}). What was asked may have been done: look with "sluice get", and at the log of the controller.' },
   'store-too-new':       { status: 500, title: 'The store was written by a newer sluice',  hint: 'Start that version again, or use another data folder than {path}.' },
   'store-damaged':       { status: 500, title: 'The store cannot be read',                 hint: '{why} ({path}). Restore the whole data folder from a backup, or move {path} and its copy away and start anew; switches keep their rows until "sluice adopt".' },
+  'store-there':         { status: 409, title: 'There is a store already',                 hint: 'Nothing was written over: move {path} and its copy away, or name another folder with --data.' },
+  'backup-damaged':      { status: 400, title: 'The backup cannot be read',                hint: '{path}: {why}. Nothing was restored; take another backup.' },
+  'backup-too-new':      { status: 400, title: 'The backup was written by a newer sluice', hint: '{path} is of format {version}: restore it with that version.' },
 } as const satisfies Record<string, FailureKind>
 
 export type FailureCode = keyof typeof failures

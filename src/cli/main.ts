@@ -8,6 +8,7 @@ import { sentenceOf } from '../base/system-errors.js'
 import { addAudit } from './audit.js'
 import type { Cli } from './cli.js'
 import { Client, type ClientOptions, Problem } from './client.js'
+import { addCompletion } from './completion.js'
 import { addContexts, contextMeant } from './contexts.js'
 import { addDescribe } from './describe.js'
 import { diff } from './diff.js'
@@ -96,6 +97,7 @@ export const programOf = async (
   addToken(program, cli, client)
   addAudit(program, cli, client, exit)
   await more(program, exit)
+  addCompletion(program, cli, client)
   addHelp(program, cli)
   return program
 }
