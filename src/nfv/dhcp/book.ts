@@ -49,8 +49,9 @@ interface Offer {
 
 const offerMillis = 30_000
 
+export const leasePrefix = 'lease/'
 export const leaseKey = (network: number, ip: number): string =>
-  `lease/${network}/${formatIpv4(ip)}`
+  `${leasePrefix}${network}/${formatIpv4(ip)}`
 const clientKey = (network: number, client: string): string => `${network} ${client}`
 
 export class LeaseBook {

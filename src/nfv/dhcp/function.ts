@@ -1,5 +1,5 @@
 /** DHCP of networks: leases in the store, answers by the controller through the switch that asks. */
-import { formatIpv4, formatMac, macNumber, parseMac } from '../../base/addresses.js'
+import { formatIpv4, formatIpv6, formatMac, macNumber, parseMac } from '../../base/addresses.js'
 import type { Cancel } from '../../base/env.js'
 import { areSame } from '../../base/same.js'
 import { readPacket } from '../../pipeline/packet.js'
@@ -17,8 +17,8 @@ import type {
   SectionsOf,
   View,
 } from '../function.js'
-import { type FunctionStore, functionStore } from '../kept.js'
-import { LeaseBook, type StoredLease } from './book.js'
+import { type FunctionStore, functionStore, type KeptValue } from '../kept.js'
+import { LeaseBook, leasePrefix, type StoredLease } from './book.js'
 import { type DhcpSpec, dhcpMember } from './kind.js'
 import { Probes } from './probes.js'
 import type { Question } from './question.js'
@@ -26,6 +26,8 @@ import { replyFrame } from './replies.js'
 import { type DeclaredHost, resolveDhcp, type Served } from './scope.js'
 import { DhcpSections } from './sections.js'
 import { DhcpServer } from './server.js'
+import { type Dhcp6Spec, dhcp6Member } from './v6/kind.js'
+import { Dhcp6, type Wish6 } from './v6/running.js'
 import { leasesView } from './views.js'
 import { LeaseWriter } from './writer.js'
 
@@ -38,14 +40,22 @@ interface Wish {
   readonly zone: string | undefined
 }
 
+interface NetworkMembers {
+  readonly dhcp?: DhcpSpec
+  readonly dhcp6?: Dhcp6Spec
+  readonly dns?: { readonly zone: string }
+}
+
 class Dhcp implements RunningFunction {
   readonly #host: FunctionHost
   readonly #book: LeaseBook
   readonly #store: FunctionStore
   readonly #server: DhcpServer
+  readonly #v6: Dhcp6
   readonly #sections = new DhcpSections()
   readonly #limiter: EventLimiter
   #wishes: readonly Wish[] = []
+  #wishes6: readonly Wish6[] = []
   #hosts: readonly DeclaredHost[] = []
   #served: readonly Served[] = []
   #states: ReadonlyMap<string, ObjectState> = new Map()
@@ -75,27 +85,33 @@ class Dhcp implements RunningFunction {
       },
       tell: event => this.#limiter.add(event),
     })
-    this.views = [leasesView(this.#book, topology)]
+    this.#v6 = new Dhcp6(host, writer, event => this.#limiter.add(event))
+    this.views = [leasesView(this.#book, this.#v6.book, topology)]
   }
 
   get punts(): PuntHandlers {
     return {
       dhcp: { kind: 'addresses', receive: packet => this.#asked(packet) },
+      dhcp6: { kind: 'addresses', receive: packet => this.#v6.asked(packet) },
       dhcpForeign: { kind: 'addresses', receive: packet => this.#foreign(packet) },
     }
   }
 
   compile(topology: Parameters<DhcpSections['compile']>[0]): SectionsOf {
-    return this.#sections.compile(topology, this.#served)
+    return this.#sections.compile(topology, this.#served, this.#v6.networks)
   }
 
   declare(kind: string, objects: readonly DeclaredObject[]): void {
     if (kind === 'Host') this.#hosts = objects.map(declaredHost)
-    else
-      this.#wishes = objects.flatMap(({ name, spec }) => {
-        const { dhcp, dns } = spec as { dhcp?: DhcpSpec; dns?: { zone: string } }
-        return dhcp === undefined ? [] : [{ name, spec: dhcp, zone: dns?.zone }]
-      })
+    else {
+      const specs = objects.map(({ name, spec }) => ({ name, ...(spec as NetworkMembers) }))
+      this.#wishes = specs.flatMap(({ name, dhcp, dns }) =>
+        dhcp === undefined ? [] : [{ name, spec: dhcp, zone: dns?.zone }],
+      )
+      this.#wishes6 = specs.flatMap(({ name, dhcp6, dns }) =>
+        dhcp6 === undefined ? [] : [{ name, spec: dhcp6, zone: dns?.zone }],
+      )
+    }
     this.#resolve()
   }
 
@@ -110,17 +126,14 @@ class Dhcp implements RunningFunction {
   /** Reads what was kept; from now on it hears what others write. */
   async load(): Promise<void> {
     const store = this.#store
-    const takeAll = async () => {
-      for (const { key, value, revision } of await store.list())
-        this.#book.take(key, value as StoredLease, revision)
-    }
-    store.watch(
-      values => {
-        for (const { key, value, revision } of values)
+    const take = (values: readonly KeptValue[]) => {
+      for (const { key, value, revision } of values)
+        if (key.startsWith(leasePrefix))
           this.#book.take(key, value as StoredLease | undefined, revision)
-      },
-      () => void takeAll().catch(() => undefined),
-    )
+        else this.#v6.take(key, value, revision)
+    }
+    const takeAll = async () => take(await store.list())
+    store.watch(take, () => void takeAll().catch(() => undefined))
     await takeAll()
   }
 
@@ -132,9 +145,11 @@ class Dhcp implements RunningFunction {
         const { network, mac, ip } = entry.lease
         topology.leased(network, mac, ip, this.#book.secondsLeft(entry))
       }
+    this.#v6.start()
     this.#cancel = this.#host.timers.every(tickMillis, () => {
       for (const { at, network, mac, ip } of this.#book.tick())
         if (at !== undefined) topology.leased(network, mac, ip, 0)
+      this.#v6.tick()
       this.#limiter.tick()
     })
   }
@@ -147,11 +162,12 @@ class Dhcp implements RunningFunction {
   #resolve(): void {
     const { topology } = this.#host
     const { networks, gateways } = topology
-    const seen = [networks, gateways, this.#wishes, this.#hosts]
+    const seen = [networks, gateways, this.#wishes, this.#wishes6, this.#hosts]
     if (areSame(seen, this.#seen)) return
     this.#seen = seen
+    const all = [this.#wishes, this.#wishes6]
     const known = JSON.stringify(
-      [this.#wishes, this.#hosts, this.#wishes.length === 0 ? [] : [networks, gateways]],
+      [...all, this.#hosts, all.flat().length === 0 ? [] : [networks, gateways]],
       (_, value) => (typeof value === 'bigint' ? `${value}n` : value),
     )
     if (known === this.#resolved) return
@@ -168,6 +184,9 @@ class Dhcp implements RunningFunction {
       states.set(name, { state: 'installed' })
       return [found]
     })
+    for (const [name, reason] of this.#v6.resolve(this.#wishes6, this.#hosts))
+      if (reason !== undefined) states.set(name, { state: 'failed', reason })
+      else if (!states.has(name)) states.set(name, { state: 'installed' })
     this.#states = states
     topology.declareStations(
       'dhcp',
@@ -205,7 +224,10 @@ class Dhcp implements RunningFunction {
       kind: 'dhcp-server-refused',
       network: network.name,
       mac,
-      ip: formatIpv4(Number(fields.ip_src ?? 0)),
+      ip:
+        fields.ipv6_src === undefined
+          ? formatIpv4(Number(fields.ip_src ?? 0))
+          : formatIpv6(BigInt(fields.ipv6_src)),
       ...at,
       reason: `it answers for DHCP where network ${network.name} has its own server: what it says is dropped; a Port with "serves: [dhcp]" lets it`,
     })
@@ -236,7 +258,7 @@ const declaredHost = ({ name, spec }: DeclaredObject): DeclaredHost => {
 
 export const dhcpFunction: NetworkFunction = {
   name: 'dhcp',
-  members: [dhcpMember],
+  members: [dhcpMember, dhcp6Member],
   reads: ['Network', 'Host'],
   create: async host => {
     const dhcp = new Dhcp(host)

@@ -36,6 +36,9 @@ const foreignMeter = meterNumber('dhcp', 0)
 
 const inNetwork = (network: number): Match => ({ reg0: bitsEqual([registers.network, network]) })
 const udp: Match = { eth_type: etherTypes.ipv4, ip_proto: ipProtocols.udp }
+const udp6: Match = { eth_type: etherTypes.ipv6, ip_proto: ipProtocols.udp }
+/** RFC 8415 section 7.1: all relay agents and servers of the link. */
+const allServers = (0xff02n << 112n) | 0x10002n
 const whole = (field: Subfield['field'], size: number): Subfield => ({ field, offset: 0, size })
 
 /** In every switch with hosts. */
@@ -52,7 +55,12 @@ export const baseSection: Section = section('dhcp/base', {
 })
 
 /** Questions that come in at an edge port, and answers that may not. */
-export const portSection = (port: Port, served: readonly Served[], isServer: boolean): Section => {
+export const portSection = (
+  port: Port,
+  served: readonly Served[],
+  served6: readonly Network[],
+  isServer: boolean,
+): Section => {
   const questions = served.flatMap(({ network, server }) =>
     [0xffffffff, server.ip].map(ip_dst =>
       flow(
@@ -75,8 +83,33 @@ export const portSection = (port: Port, served: readonly Served[], isServer: boo
       originOf(network),
     ),
   )
+  const both = served6.flatMap(network => {
+    const own = { ...inNetwork(network.number), in_port: port.number, ...udp6 }
+    return [
+      flow(
+        'answer',
+        140,
+        { ...own, ipv6_dst: allServers, udp_dst: 547 },
+        { actions: [punt('dhcp6', network.number, portMeter(port.number))] },
+        `the DHCP server of network ${network.name} answers`,
+        originOf(network),
+      ),
+      ...(isServer
+        ? []
+        : [
+            flow(
+              'guard',
+              225,
+              { ...own, udp_src: 547, udp_dst: 546 },
+              { actions: [punt('dhcpForeign', network.number, foreignMeter)] },
+              `network ${network.name} has its own DHCP server, and ${port.name} is not declared for another`,
+              originOf(network),
+            ),
+          ]),
+    ]
+  })
   return section(`dhcp/port/${port.number}`, {
-    flows: [...questions, ...(isServer ? [] : foreign)],
+    flows: [...questions, ...(isServer ? [] : foreign), ...both],
     meters: [
       packetMeter(
         portMeter(port.number),
@@ -89,7 +122,11 @@ export const portSection = (port: Port, served: readonly Served[], isServer: boo
   })
 }
 
-const punt = (reason: 'dhcp' | 'dhcpForeign', network: number, meter: number): Action => ({
+const punt = (
+  reason: 'dhcp' | 'dhcp6' | 'dhcpForeign',
+  network: number,
+  meter: number,
+): Action => ({
   kind: 'controller',
   maxLength: 0xffff,
   userdata: writeUserdata(reason, network),

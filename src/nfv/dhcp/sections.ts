@@ -3,7 +3,7 @@ import type { Dpid } from '../../base/addresses.js'
 import type { Section } from '../../pipeline/program.js'
 import { Part } from '../../topology/forwarding/memo.js'
 import { membershipsOf } from '../../topology/memberships.js'
-import { hasEdge, portKey, type Switch, type Topology } from '../../topology/model.js'
+import { hasEdge, type Network, portKey, type Switch, type Topology } from '../../topology/model.js'
 import type { SectionsOf } from '../function.js'
 import { baseSection, portSection, stationSection } from './rows.js'
 import type { Served } from './scope.js'
@@ -14,10 +14,14 @@ export class DhcpSections {
   readonly #parts = new Map<Dpid, Part>()
   readonly #stations = new Part()
 
-  compile(topology: Topology, served: readonly Served[]): SectionsOf {
+  compile(
+    topology: Topology,
+    served: readonly Served[],
+    served6: readonly Network[] = [],
+  ): SectionsOf {
     for (const dpid of this.#parts.keys())
       if (!topology.switches.has(dpid)) this.#parts.delete(dpid)
-    if (served.length === 0) return () => none
+    if (served.length + served6.length === 0) return () => none
     const stations = this.#stations.of(served, memo =>
       served
         .filter(({ server }) => !server.isRouter)
@@ -28,7 +32,7 @@ export class DhcpSections {
       if (!hasEdge(self)) return none
       const part = this.#parts.get(self.dpid) ?? new Part()
       this.#parts.set(self.dpid, part)
-      const key = [self.ports, topology.networks, topology.serving, stations, ...served]
+      const key = [self.ports, topology.networks, topology.serving, stations, ...served, ...served6]
       return part.of(key, memo => [
         baseSection,
         ...stations,
@@ -37,11 +41,12 @@ export class DhcpSections {
           const { untagged, tagged } = memberships.of(at)
           const numbers = [untagged, ...tagged.values()].flatMap(each => each?.number ?? [])
           const here = served.filter(({ network }) => numbers.includes(network.number))
-          if (here.length === 0) return []
+          const here6 = served6.filter(({ number }) => numbers.includes(number))
+          if (here.length + here6.length === 0) return []
           const isServer = topology.serving.get(portKey(at))?.includes('dhcp') === true
           return [
-            memo.get(`port ${port.number}`, [port.name, isServer, ...here], () =>
-              portSection(port, here, isServer),
+            memo.get(`port ${port.number}`, [port.name, isServer, ...here, ...here6], () =>
+              portSection(port, here, here6, isServer),
             ),
           ]
         }),

@@ -4,6 +4,7 @@ import { declarePunts } from '../../pipeline/userdata.js'
 declare module '../../pipeline/userdata.js' {
   interface FunctionPunts {
     readonly dhcp: true
+    readonly dhcp6: true
     readonly dhcpForeign: true
   }
 }
@@ -11,4 +12,5 @@ declare module '../../pipeline/userdata.js' {
 declarePunts([
   ['dhcp', 30, 'the DHCP server of the network answers'],
   ['dhcpForeign', 31, 'it is told that a DHCP server is there that nobody has declared'],
+  ['dhcp6', 32, 'the DHCP server of the network answers'],
 ])

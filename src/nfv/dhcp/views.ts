@@ -3,8 +3,13 @@ import type { TopologyService } from '../../topology/topology.js'
 import type { View } from '../function.js'
 import type { Entry, LeaseBook, StoredLease } from './book.js'
 import { formatTime } from './ranges.js'
+import type { LeaseBook6 } from './v6/book.js'
 
-export const leasesView = (book: LeaseBook, topology: TopologyService): View => ({
+export const leasesView = (
+  book: LeaseBook,
+  book6: LeaseBook6,
+  topology: TopologyService,
+): View => ({
   name: 'leases',
   summary: 'addresses that the DHCP servers of networks have given, and for how long yet',
   columns: [
@@ -21,9 +26,9 @@ export const leasesView = (book: LeaseBook, topology: TopologyService): View => 
     const { networks, switches } = topology.current
     const nameOf = (number: number) =>
       networks.find(each => each.number === number)?.name ?? String(number)
-    const placeOf = ({ at }: StoredLease) =>
+    const placeOf = ({ at }: Pick<StoredLease, 'at'>) =>
       at && { at: `${switches.get(at.dpid)?.name ?? at.dpid}:${at.port}` }
-    return [...book.entries]
+    const v4 = [...book.entries]
       .map(([, entry]) => entry)
       .sort((a, b) => a.lease.network - b.lease.network || compare(a, b))
       .map(entry => {
@@ -43,6 +48,24 @@ export const leasesView = (book: LeaseBook, topology: TopologyService): View => 
           ...(lease.relay && { relayed: relayText(lease), relay: lease.relay }),
         }
       })
+    const v6 = [...book6.entries].map(entry => {
+      const { lease } = entry
+      const isRunning = book6.isRunning(entry)
+      const left = book6.secondsLeft(entry)
+      return {
+        network: nameOf(lease.network),
+        ip: lease.ip,
+        mac: lease.mac,
+        client: lease.client,
+        ...(lease.name !== undefined && { name: lease.name }),
+        state: isRunning || lease.state === 'released' ? lease.state : 'expired',
+        left: isRunning ? formatTime(left) : '-',
+        secondsLeft: isRunning ? Math.round(left) : 0,
+        until: new Date(lease.untilMillis).toISOString(),
+        ...placeOf(lease),
+      }
+    })
+    return [...v4, ...v6]
   },
 })
 

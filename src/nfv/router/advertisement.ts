@@ -10,6 +10,17 @@ const routerLifetime = 9_000
 const validLifetime = 86_400
 const preferredLifetime = 14_400
 
+/** What hosts of a network are told of addresses and names, RFC 4861 section 4.2, RFC 8106. */
+export interface Told {
+  /** Addresses are handed out by DHCP. */
+  readonly managed: boolean
+  /** DHCP says the rest. */
+  readonly other: boolean
+  /** The router answers for names. */
+  readonly names: boolean
+}
+const nothing: Told = { managed: false, other: false, names: false }
+
 /**
  * @param to who asked; absent: all hosts of the network
  * @param lifetime seconds; 0: it is no router any more
@@ -21,12 +32,14 @@ export const advertisementOf = (
   to: { readonly mac: number; readonly ip: bigint } = allNodes,
   lifetime: number = routerLifetime,
   isWithdrawn = lifetime === 0,
+  { managed, other, names }: Told = nothing,
 ): Uint8Array => {
   const own = macNumber(mac)
   const subnets = addresses.filter(({ version }) => version === 6).map(subnetOf)
   const head = new Uint8Array(12)
   const view = new DataView(head.buffer)
   view.setUint8(0, 64)
+  view.setUint8(1, (managed ? 0x80 : 0) | (other ? 0x40 : 0))
   view.setUint16(2, lifetime)
   const link = new Uint8Array(8)
   link.set([1, 1])
@@ -43,6 +56,8 @@ export const advertisementOf = (
     fields.setBigUint64(24, BigInt(address) & 0xffff_ffff_ffff_ffffn)
     return option
   })
+  const server = addresses.find(({ version }) => version === 6)
+  const servers = names && !isWithdrawn && server ? [serverOption(BigInt(server.value))] : []
   return buildFrame(
     {
       eth_src: own,
@@ -55,6 +70,17 @@ export const advertisementOf = (
       ipv6_dst: to.ip,
       nw_ttl: 255,
     },
-    new Uint8Array(Buffer.concat([head, link, ...prefixes])),
+    new Uint8Array(Buffer.concat([head, link, ...prefixes, ...servers])),
   )
+}
+
+/** One name server, as long as the router is one: RFC 8106 section 5.1. */
+const serverOption = (address: bigint): Uint8Array => {
+  const option = new Uint8Array(24)
+  const fields = new DataView(option.buffer)
+  option.set([25, 3])
+  fields.setUint32(4, routerLifetime)
+  fields.setBigUint64(8, address >> 64n)
+  fields.setBigUint64(16, address & 0xffff_ffff_ffff_ffffn)
+  return option
 }

@@ -4,7 +4,7 @@ import type { Cancel } from '../../base/env.js'
 import type { PortRef } from '../../topology/model.js'
 import type { FunctionHost } from '../function.js'
 import { subnetOf } from './addresses.js'
-import { advertisementOf } from './advertisement.js'
+import { advertisementOf, type Told } from './advertisement.js'
 import type { Router, RouterInterface } from './model.js'
 
 const shortestMillis = 200_000
@@ -15,6 +15,7 @@ const initialMillis = [1_000, 16_000, 32_000] as const
 interface Place {
   readonly router: Router
   readonly own: RouterInterface
+  readonly told: Told | undefined
 }
 
 const nowhere = { dpid: '', port: 0 } as unknown as PortRef
@@ -40,9 +41,11 @@ export class Advertiser {
   }
 
   /** Those that advertise themselves from now on; those that did and do not any more say so. */
-  use(routers: readonly Router[]): void {
+  use(routers: readonly Router[], toldIn: (network: string) => Told | undefined): void {
     const places = routers.flatMap(router =>
-      router.interfaces.filter(own => own.advertises).map(own => ({ router, own })),
+      router.interfaces
+        .filter(own => own.advertises)
+        .map(own => ({ router, own, told: toldIn(own.network.name) })),
     )
     const isSame = textOf(places) === textOf(this.#places)
     const before = this.#places
@@ -56,7 +59,7 @@ export class Advertiser {
   answer(at: PortRef, network: number, to: { readonly mac: number; readonly ip: bigint }): void {
     const place = this.#places.find(({ own }) => own.network.number === network)
     if (place === undefined) return
-    const frame = advertisementOf(place.router, place.own, to.ip === 0n ? undefined : to)
+    const frame = frameOf(place, to.ip === 0n ? undefined : to)
     this.#host.send(at, this.#host.topology.tagged(at, network, frame))
   }
 
@@ -93,14 +96,17 @@ export class Advertiser {
       this.#spread(number, advertisementOf(router, { addresses: gone }, undefined, undefined, true))
   }
 
-  #toAll({ router, own }: Place): void {
-    this.#spread(own.network.number, advertisementOf(router, own))
+  #toAll(place: Place): void {
+    this.#spread(place.own.network.number, frameOf(place))
   }
 
   #spread(network: number, frame: Uint8Array): void {
     this.#host.topology.spread(nowhere, network, frame)
   }
 }
+
+const frameOf = ({ router, own, told }: Place, to?: Parameters<typeof advertisementOf>[2]) =>
+  advertisementOf(router, own, to, undefined, undefined, told)
 
 const textOf = (places: readonly Place[]): string =>
   JSON.stringify(places, (_, value) => (typeof value === 'bigint' ? `${value}n` : value))

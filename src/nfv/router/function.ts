@@ -16,6 +16,7 @@ import type {
   View,
 } from '../function.js'
 import { type Address, formatAddress, linkLocalOf } from './addresses.js'
+import type { Told } from './advertisement.js'
 import { Advertiser } from './advertiser.js'
 import './events.js'
 import { type RouterSpec, routerKind } from './kind.js'
@@ -33,11 +34,25 @@ const errors = {
   portUnreachable: { v4: { type: 3, code: 3 }, v6: { type: 1, code: 4 } },
 } as const satisfies Readonly<Record<string, IcmpError>>
 
+/** What other functions hand out in a network. */
+interface NetworkMembers {
+  readonly dhcp6?: { readonly range?: string; readonly reservations?: readonly unknown[] }
+  readonly dns?: unknown
+}
+
+const toldOf = ({ dhcp6, dns }: NetworkMembers): Told => ({
+  managed: dhcp6?.range !== undefined || (dhcp6?.reservations ?? []).length > 0,
+  other: dhcp6 !== undefined,
+  names: dns !== undefined,
+})
+
 class Routers implements RunningFunction {
   readonly #host: FunctionHost
   readonly #sections = new RouterSections()
   readonly #search: NeighbourSearch
   readonly #advertiser: Advertiser
+  /** By network: what its hosts are told besides. */
+  #told: ReadonlyMap<string, Told> = new Map()
   #wishes: readonly { readonly name: string; readonly spec: RouterSpec }[] = []
   #routers: readonly Router[] = []
   #states: ReadonlyMap<string, ObjectState> = new Map()
@@ -83,13 +98,18 @@ class Routers implements RunningFunction {
     return this.#sections.compile(topology, this.#routers)
   }
 
-  declare(_kind: string, objects: readonly DeclaredObject[]): void {
+  declare(kind: string, objects: readonly DeclaredObject[]): void {
+    if (kind === 'Network') {
+      this.#told = new Map(objects.map(({ name, spec }) => [name, toldOf(spec as NetworkMembers)]))
+      this.#advertiser.use(this.#routers, name => this.#told.get(name))
+      return
+    }
     this.#wishes = objects.map(({ name, spec }) => ({ name, spec: spec as RouterSpec }))
     this.#resolve(this.#host.topology.networks)
   }
 
-  state(_kind: string, name: string): ObjectState | undefined {
-    return this.#states.get(name)
+  state(kind: string, name: string): ObjectState | undefined {
+    return kind === routerKind.kind ? this.#states.get(name) : undefined
   }
 
   networkChanged(): void {
@@ -124,7 +144,7 @@ class Routers implements RunningFunction {
     this.#states = states
     for (const gateway of routers.flatMap(gatewaysOf)) this.#tellHolders(gateway)
     this.#host.topology.declareGateways(routers.flatMap(gatewaysOf))
-    this.#advertiser.use(routers)
+    this.#advertiser.use(routers, name => this.#told.get(name))
     this.#host.changed()
   }
 
@@ -220,5 +240,6 @@ const nextHopOf = ({
 export const routerFunction: NetworkFunction = {
   name: 'router',
   kinds: [routerKind],
+  reads: ['Network'],
   create: host => new Routers(host),
 }
