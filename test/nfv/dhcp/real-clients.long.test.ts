@@ -17,10 +17,10 @@ switches: [s1, s2]
 links:
   - [s1:10, s2:10]
 hosts:
-  ann: { at: s1:1, ips: [192.168.9.1/24] }
+  ann: { at: s1:1, ips: [10.1.0.31/24] }
   eve: { at: s1:2, ips: [10.1.0.66/24] }
-  tagged: { at: s1:3, vlan: 100, ips: [192.168.9.3/24] }
-  bob: { at: s2:1, ips: [192.168.9.4/24] }
+  tagged: { at: s1:3, vlan: 100, ips: [10.1.0.33/24] }
+  bob: { at: s2:1, ips: [10.1.0.34/24] }
   old: { at: s2:2, ips: [10.1.0.101/24] }
 objects:
   - kind: Network
@@ -55,6 +55,11 @@ t.test('clients that people have', root, async t => {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-dhcp-'))
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
   writeFileSync(join(folder, 'script'), script, { mode: 0o755 })
+  // What Debian asks for besides what clients ask for anyway.
+  writeFileSync(
+    join(folder, 'named'),
+    'send host-name "ann-laptop"; request subnet-mask, routers, domain-name-servers, domain-name, ntp-servers;\n',
+  )
   await withOvs(network, async ({ stage, controller }) => {
     const words = (name: string): string[] => ['ip', 'netns', 'exec', stage.rig.hostNamespace(name)]
     const run = (name: string, command: string) =>
@@ -78,8 +83,8 @@ t.test('clients that people have', root, async t => {
     const leases = async () =>
       (await controller.get<{ items: Record<string, string>[] }>('/api/v1/leases')).items
 
-    for (const name of ['ann', 'bob']) await run(name, 'ip addr flush dev eth0')
-    const said = await dhclient('ann', '-H ann-laptop')
+    for (const name of ['ann', 'bob', 'tagged']) await run(name, 'ip -4 addr flush scope global')
+    const said = await dhclient('ann', `-cf ${folder}/named`)
     t.match(said, /bound to 10\.1\.0\.100/, said)
     t.match(told('ann'), {
       new_ip_address: '10.1.0.100',
