@@ -52,6 +52,19 @@ const sessionEnd = (item: Item, side: 'source' | 'destination'): string => {
   return hasPorts ? `${who.includes(':') ? `[${who}]` : who}:${item[`${side}Port`]}` : who
 }
 
+/** The same with what it is outside: `ann:51380 as 203.0.113.10:40380`, `web:8443 by 203.0.113.10:443`. */
+const sessionEndOutside = (item: Item, side: 'source' | 'destination'): string => {
+  const own = sessionEnd(item, side)
+  const key = side === 'source' ? 'translatedSource' : 'askedDestination'
+  if (item[key] === undefined) return own
+  const port = item[`${key}Port`] ?? item[`${side}Port`]
+  const outside = sessionEnd(
+    { ...item, [side]: item[key], [`${side}Port`]: port, [`${side}Host`]: undefined },
+    side,
+  )
+  return `${own} ${side === 'source' ? 'as' : 'by'} ${outside}`
+}
+
 /** `tcp ann:51380 -> web:443 by browse` */
 export const sessionText = (item: Item): string =>
   `${protocolName(item.protocol)} ${sessionEnd(item, 'source')} -> ${sessionEnd(item, 'destination')}${item.rule ? ` by ${item.rule}` : ''}`
@@ -100,7 +113,7 @@ export const kinds: Readonly<Record<string, Kind>> = {
     path: '/api/v1/sessions',
     isWhole: true,
     columns: [
-      ['SWITCH', item => item.switch], ['PROTOCOL', item => protocolName(item.protocol)], ['FROM', item => sessionEnd(item, 'source')], ['TO', item => sessionEnd(item, 'destination')],
+      ['SWITCH', item => item.switch], ['PROTOCOL', item => protocolName(item.protocol)], ['FROM', item => sessionEndOutside(item, 'source')], ['TO', item => sessionEndOutside(item, 'destination')],
       ['RULE', item => item.rule], ['STATE', item => item.state],
     ],
     wide: [['POLICY', item => item.policy], ['CURRENT', item => item.isCurrent]],

@@ -1,5 +1,6 @@
 /** Mistakes in a `lab.yaml`, told with their place and what would be right. */
 import type { ErrorObject } from 'ajv'
+import { readIp } from '../base/addresses.js'
 import type { End, LabSpec } from './lab-spec.js'
 import { type Step, step } from './steps.js'
 
@@ -104,7 +105,7 @@ const mistakeInStep = (spec: LabSpec, each: Step, index: number): Mistake | unde
     first(Object.entries(named[word] ?? {}), ([key, kind]) => {
       const at = ['steps', index, word, ...(key === '' ? [] : [key])]
       return first(namesAt(body, key), name =>
-        known[kind].includes(name)
+        known[kind].includes(name) || (kind === 'host' && key === 'to' && readIp(name))
           ? undefined
           : { at, message: `names ${name}, which is no ${kind}` },
       )

@@ -6,8 +6,7 @@
  * new until a reply has come; a lone ACK or RST is new as well; SYN+ACK, FIN first and unsolicited
  * echo replies are invalid; an ICMP error about a known connection is related. SYN and SYN+ACK with another number than
  * their connection began with are invalid, but carry its label and mark; of other segments the numbers are not looked at.
- * Addresses are translated as `nat` says (nat.ts); what is quoted by an ICMP error is not, nor are identifiers of ICMP told
- * apart: two hosts that ask the same one by ping have one connection.
+ * Addresses are translated as `nat` says (nat.ts); what is quoted by an ICMP error is not.
  */
 import { ctState, type FieldValue, type NatAction } from '../openflow/values.js'
 import { applyNat, type NatChoice, type NatTuple, translations } from './nat.js'
@@ -21,6 +20,8 @@ export interface Connection {
   /** For ICMP the type; the reply tuple follows from it. */
   readonly sourcePort: number
   readonly destinationPort: number
+  /** Of ICMP echo and timestamps. */
+  readonly identifier?: number
   mark: number
   label: bigint
   hasReply: boolean
@@ -53,7 +54,7 @@ export class Conntrack {
       fields.ct_mark = found.connection.mark
       fields.ct_label = found.connection.label
     }
-    const original = found.connection ?? (found.state & ctState.new ? tupleOf(fields) : undefined)
+    const original = found.connection ?? (found.state & ctState.new ? tupleOf(packet) : undefined)
     // Of what is invalid the tuple cannot be matched.
     if (original && !(found.state & ctState.inv)) writeOriginal(fields, original)
     if (translates && connection && !(found.state & ctState.inv))
@@ -78,7 +79,7 @@ export class Conntrack {
       fields.ct_state = ctState.trk | state
     }
     if (connection === undefined) {
-      const tuple = tupleOf(fields)
+      const tuple = tupleOf(packet)
       if (tuple === undefined || state & ctState.inv) return
       const nat = change.nat?.type === undefined ? undefined : this.#choose(zone, tuple, change.nat)
       // No address or port is free: nothing is kept, and the packet goes on as it is.
@@ -130,7 +131,7 @@ export class Conntrack {
   ): { state: number; connection?: Connection; isReply?: boolean } {
     if (packet.quoted) return this.#related(zone, packet.quoted)
     const { fields } = packet
-    const tuple = tupleOf(fields)
+    const tuple = tupleOf(packet)
     if (tuple === undefined) return { state: ctState.inv }
     const known = this.#byKey.get(keyOf(zone, tuple))
     if (known === undefined || restarts(known, fields)) {
@@ -148,7 +149,7 @@ export class Conntrack {
     zone: number,
     quoted: Packet,
   ): { state: number; connection?: Connection; isReply?: boolean } {
-    const tuple = tupleOf(quoted.fields)
+    const tuple = tupleOf(quoted)
     // The error travels against the packet it quotes, which is seen as it left: the answer to it is known.
     const known = tuple && this.#byKey.get(keyOf(zone, reverse(tuple)))
     if (!known) return { state: ctState.inv }
@@ -191,13 +192,14 @@ const writeOriginal = (fields: Fields, tuple: Tuple): void => {
 const icmpReply: Readonly<Record<number, number>> = { 8: 0, 13: 14, 15: 16, 17: 18 }
 const icmpRequest: Readonly<Record<number, number>> = { 0: 8, 14: 13, 16: 15, 18: 17 }
 
-const tupleOf = (fields: Fields): Tuple | undefined => {
+const tupleOf = ({ fields, identifier }: Packet): Tuple | undefined => {
   const source = fields.ip_src ?? fields.ipv6_src
   const destination = fields.ip_dst ?? fields.ipv6_dst
   const protocol = fields.ip_proto
   if (source === undefined || destination === undefined || protocol === undefined) return undefined
   const [sourcePort, destinationPort] = portsOf(fields)
-  return { source, destination, protocol: Number(protocol), sourcePort, destinationPort }
+  const ends = { source, destination, protocol: Number(protocol), sourcePort, destinationPort }
+  return identifier === undefined ? ends : { ...ends, identifier }
 }
 
 const portsOf = (fields: Fields): [number, number] => {
@@ -224,7 +226,7 @@ const reverse = (tuple: Tuple): Tuple => {
 }
 
 const keyOf = (zone: number, tuple: Tuple): string =>
-  `${zone},${tuple.source},${tuple.destination},${tuple.protocol},${tuple.sourcePort},${tuple.destinationPort}`
+  `${zone},${tuple.source},${tuple.destination},${tuple.protocol},${tuple.sourcePort},${tuple.destinationPort},${tuple.identifier ?? ''}`
 
 /** True when a packet without a connection may begin one, in the eyes of the datapath. */
 const opens = (fields: Fields): boolean => {

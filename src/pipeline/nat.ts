@@ -13,6 +13,8 @@ export interface NatTuple {
   /** For ICMP the type; the reply tuple follows from it. */
   readonly sourcePort: number
   readonly destinationPort: number
+  /** Of ICMP echo and timestamps: it is never translated. */
+  readonly identifier?: number
 }
 
 export interface NatChoice {

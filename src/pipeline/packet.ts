@@ -25,6 +25,8 @@ export interface Packet {
   readonly quoted?: Packet
   /** Of a TCP segment; no flow can match it. */
   readonly sequence?: number
+  /** Of an ICMP echo or timestamp, and its answer; no flow can match it. */
+  readonly identifier?: number
   /** What connection tracking has found last, and where: kept while the packet is in the switch. */
   tracked?: Tracked
 }
@@ -197,7 +199,8 @@ const readTransport = (view: DataView, l3: number, l4: number, fields: Fields): 
     const quoted = isIcmpError(fields.icmp_type)
       ? quotedPacket(view, l4 + 8, etherTypes.ipv4)
       : undefined
-    return { fields, l3, l4, payload: l4 + 8, ...(quoted && { quoted }) }
+    const identifier = quoted ? {} : { identifier: view.getUint16(l4 + 4) }
+    return { fields, l3, l4, payload: l4 + 8, ...(quoted && { quoted }), ...identifier }
   }
   if (protocol === ipProtocols.icmpv6 && fields.ipv6_src !== undefined && room >= 4)
     return readIcmpv6(view, l3, l4, fields)
@@ -218,7 +221,9 @@ const readIcmpv6 = (view: DataView, l3: number, l4: number, fields: Fields): Pac
     readNdOptions(view, l4 + 24, type, fields)
   }
   const quoted = type < 128 ? quotedPacket(view, l4 + 8, etherTypes.ipv6) : undefined
-  return { fields, l3, l4, payload: l4 + 8, ...(quoted && { quoted }) }
+  const isEcho = (type === 128 || type === 129) && view.byteLength >= l4 + 8
+  const identifier = isEcho ? { identifier: view.getUint16(l4 + 4) } : {}
+  return { fields, l3, l4, payload: l4 + 8, ...(quoted && { quoted }), ...identifier }
 }
 
 const readNdOptions = (view: DataView, from: number, type: number, fields: Fields): void => {

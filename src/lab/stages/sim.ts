@@ -1,6 +1,6 @@
 /** The stage that runs anywhere, without root: simulated switches and hosts, real OpenFlow to the controller. */
 
-import type { Dpid, Ip, Ipv4, Ipv6, Mac } from '../../base/addresses.js'
+import { type Dpid, type Ip, type Ipv4, type Ipv6, type Mac, readIp } from '../../base/addresses.js'
 import type { Env } from '../../base/env.js'
 import type { SimulatedHost } from '../../sim/host.js'
 import { SimulatedNetwork } from '../../sim/network.js'
@@ -153,8 +153,9 @@ export class SimStage implements Stage {
     this.network.stop()
   }
 
+  /** That of a host, or one that is given instead of a name. */
   #address(host: string): Ip {
-    return addressOf(this.#spec, host) as Ip
+    return readIp(host) ?? (addressOf(this.#spec, host) as Ip)
   }
 
   #session(name: string): NumberedSession {

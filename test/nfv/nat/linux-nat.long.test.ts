@@ -1,41 +1,7 @@
 /** Translated addresses on Open vSwitch, with Linux at both ends and a provider's router in between. */
-import { type ChildProcess, spawn } from 'node:child_process'
 import t from 'tap'
-import { sh } from '../../../src/lab/shell.js'
-import { type OvsNetwork, root, withOvs } from '../../topology/ovs/rig.js'
-import { Internet } from '../router/internet.js'
-
-const peer = new URL('../../../../test/nfv/nat/peer.py', import.meta.url).pathname
-
-/*
- *   a (staff), w (servers) at s1 ── s2 at b (staff), d (servers), isp (wan, the uplink) ── somebody, in 198.51.100.0/24
- */
-const network = `title: Translated addresses
-switches: [s1, s2]
-links:
-  - [s1:10, s2:10]
-hosts:
-  a: { at: s1:1, ips: [10.1.0.1/24, "fd00:1::1/64"], routes: [default via 10.1.0.254, "default via fd00:1::fe"] }
-  b: { at: s2:1, ips: [10.1.0.2/24, "fd00:1::2/64"], routes: [default via 10.1.0.254, "default via fd00:1::fe"] }
-  w: { at: s1:2, ips: [10.2.0.1/24, "fd00:2::1/64"], routes: [default via 10.2.0.254, "default via fd00:2::fe"] }
-  d: { at: s2:2, ips: [10.2.0.2/24, "fd00:2::2/64"], routes: [default via 10.2.0.254, "default via fd00:2::fe"] }
-  isp: { at: s2:3, ips: [203.0.113.1/24, "2001:db8::1/64"] }
-objects:
-  - { kind: Network, name: staff, spec: { number: 10, access: [s1:1, s2:1] } }
-  - { kind: Network, name: servers, spec: { number: 20, access: [s1:2, s2:2] } }
-  - { kind: Network, name: wan, spec: { number: 30, access: [s2:3] } }
-  - { kind: Port, name: outside, spec: { at: s2:3, role: uplink } }
-  - kind: Router
-    name: main
-    spec:
-      interfaces:
-        - { network: staff, addresses: [10.1.0.254/24, "fd00:1::fe/64"] }
-        - { network: servers, addresses: [10.2.0.254/24, "fd00:2::fe/64"] }
-        - { network: wan, addresses: [203.0.113.10/24, "2001:db8::10/64"], advertise: false }
-      routes:
-        - { to: 0.0.0.0/0, via: 203.0.113.1 }
-        - { to: "::/0", via: "2001:db8::1" }
-`
+import { root } from '../../topology/ovs/rig.js'
+import { type Hosts, type Site, withSite } from './site.js'
 
 const nat = `default allow
 nat one-to-one 203.0.113.20 10.2.0.2
@@ -46,63 +12,15 @@ nat forward udp 4000 at 203.0.113.10 to 10.2.0.1
 nat forward tcp+udp 80 at 2001:db8::10 to [fd00:2::1]:8080
 `
 
-interface Site {
-  readonly net: OvsNetwork
-  readonly internet: Internet
-  ask(
-    from: string,
-    kind: 'tcp' | 'udp',
-    to: string,
-    port: number,
-    more?: { readonly source?: number; readonly size?: number },
-  ): Promise<string>
-  run(from: string, line: string): Promise<string>
-  rules(text: string): Promise<void>
-}
-
-const withSite = (work: (site: Site) => Promise<void>): Promise<void> =>
-  withOvs(network, async net => {
-    const namespaceOf = (name: string) => net.stage.rig.hostNamespace(name)
-    const internet = await Internet.behind(namespaceOf('isp'), [
-      ['198.51.100.9/24', '198.51.100.1/24'],
-      ['2001:db8:1::9/64', '2001:db8:1::1/64'],
-    ])
-    const servers: ChildProcess[] = []
-    const of = (name: string) => (name === 'out' ? internet.namespace : namespaceOf(name))
-    const run = (name: string, line: string) =>
-      sh('ip', 'netns', 'exec', of(name), 'sh', '-c', `${line} 2>&1 || true`)
-    try {
-      for (const [name, ...ports] of [
-        ['out', '80', '4000'],
-        ['w', '8080', '4000'],
-        ['d', '80', '4000'],
-        ['a', '80'],
-      ] as const) {
-        const words = ['netns', 'exec', of(name), 'python3', peer, 'serve', ...ports]
-        const server = spawn('ip', words, { stdio: ['ignore', 'pipe', 'inherit'] })
-        servers.push(server)
-        await new Promise(resolve => server.stdout.once('data', resolve))
-      }
-      await work({
-        net,
-        internet,
-        run,
-        ask: async (from, kind, to, port, { source = 0, size = 8 } = {}) =>
-          (await run(from, `python3 ${peer} ask ${kind} ${source} ${to} ${port} ${size}`)).trim(),
-        rules: async text => {
-          await net.controller.send('PUT', '/api/v1/policies/topology?wait=installed', {
-            source: text,
-          })
-        },
-      })
-    } finally {
-      for (const server of servers) server.kill()
-      await internet.down()
-    }
-  })
+const bound = ({ hosts }: Site) => ({
+  ask: (...asked: Parameters<Hosts['ask']>) => hosts.ask(...asked),
+  run: (...words: Parameters<Hosts['run']>) => hosts.run(...words),
+})
 
 t.test('addresses are translated', root, t =>
-  withSite(async ({ ask, run, rules, net }) => {
+  withSite(async site => {
+    const { net, rules } = site
+    const { ask, run } = bound(site)
     await rules(nat)
     const masked = /^203\.0\.113\.10 (3[2-9]|[45]\d|60)\d{3} /
     t.match(await ask('b', 'tcp', '203.0.113.1', 9), /refused|unreachable/)
@@ -153,7 +71,9 @@ t.test('addresses are translated', root, t =>
 )
 
 t.test('what cannot be translated goes nowhere', root, t =>
-  withSite(async ({ ask, run, rules, net }) => {
+  withSite(async site => {
+    const { net, rules } = site
+    const { ask, run } = bound(site)
     await rules('default allow\nnat masquerade out wan ports 6000-6003\n')
     const heard = run('isp', 'timeout 20 tcpdump -lni eth0 -c 400 udp port 4000 2>/dev/null')
     const answers = await Promise.all(

@@ -8,6 +8,14 @@
 import type { Ip } from '../../../base/addresses.js'
 import { readLabel } from '../../../pipeline/registers.js'
 
+/** Both ends of a connection. */
+export interface Outside {
+  readonly source: Ip
+  readonly destination: Ip
+  readonly sourcePort: number
+  readonly destinationPort: number
+}
+
 export interface TrackedConnection {
   readonly zone: number
   /** Number of the IP protocol. */
@@ -17,6 +25,8 @@ export interface TrackedConnection {
   /** For ICMP the type and the code. */
   readonly sourcePort: number
   readonly destinationPort: number
+  /** The connection as its answers have it, turned round: what it is outside, where it is translated. */
+  readonly outside: Outside
   /** Of TCP, as Open vSwitch names it. */
   readonly state?: string
   readonly label: ReturnType<typeof readLabel>
@@ -45,6 +55,14 @@ export const parseConntrack = (text: string): TrackedConnection[] =>
     const [source, destination] = [tuple.get('src'), tuple.get('dst')]
     if (protocol === undefined || source === undefined || destination === undefined) return []
     const state = /state=(\w+)/.exec(rest)?.[1]
+    const sourcePort = Number(tuple.get('sport') ?? tuple.get('type') ?? 0)
+    const destinationPort = Number(tuple.get('dport') ?? tuple.get('code') ?? 0)
+    const own = {
+      source: source as Ip,
+      destination: destination as Ip,
+      sourcePort,
+      destinationPort,
+    }
     return [
       {
         zone: Number(/,zone=(\d+)/.exec(rest)?.[1] ?? 0),
@@ -52,10 +70,25 @@ export const parseConntrack = (text: string): TrackedConnection[] =>
         // Open vSwitch prints addresses as we write them: RFC 5952.
         source: source as Ip,
         destination: destination as Ip,
-        sourcePort: Number(tuple.get('sport') ?? tuple.get('type') ?? 0),
-        destinationPort: Number(tuple.get('dport') ?? tuple.get('code') ?? 0),
+        sourcePort,
+        destinationPort,
+        outside: outsideOf(rest, own),
         ...(state !== undefined && { state }),
         label: readLabel(BigInt(/,labels=(0x[0-9a-f]+)/.exec(rest)?.[1] ?? 0)),
       },
     ]
   })
+
+/** Where answers come from and go to; of ICMP only the addresses differ. */
+const outsideOf = (rest: string, own: Outside): Outside => {
+  const reply = /reply=\(([^)]*)\)/.exec(rest)?.[1] ?? ''
+  const tuple = new Map(reply.split(',').map(part => part.split('=', 2) as [string, string]))
+  const [source, destination] = [tuple.get('dst'), tuple.get('src')]
+  if (source === undefined || destination === undefined) return own
+  return {
+    source: source as Ip,
+    destination: destination as Ip,
+    sourcePort: Number(tuple.get('dport') ?? own.sourcePort),
+    destinationPort: Number(tuple.get('sport') ?? own.destinationPort),
+  }
+}

@@ -6,12 +6,12 @@
 import type { Ip } from '../../../base/addresses.js'
 import type { Env } from '../../../base/env.js'
 import { askDaemon, controlSockets } from '../../../ovsdb/local-daemons.js'
-import { slotOf, zoneOf } from '../../../pipeline/zones.js'
+import { publishedZoneOf, slotOf, zoneOf } from '../../../pipeline/zones.js'
 import type { Topology } from '../../../topology/model.js'
 import { decide } from '../decide.js'
 import type { PlacedRule, Resolved } from '../resolved.js'
 import type { TimeoutBook } from '../timeout-zones.js'
-import { parseConntrack, type TrackedConnection } from './conntrack-dump.js'
+import { type Outside, parseConntrack, type TrackedConnection } from './conntrack-dump.js'
 
 export interface Session {
   readonly switch: string
@@ -20,6 +20,12 @@ export interface Session {
   readonly sourcePort: number
   readonly destination: Ip
   readonly destinationPort: number
+  /** What the source has become on its way out; absent: it stays as it is. */
+  readonly translatedSource?: Ip
+  readonly translatedSourcePort?: number
+  /** What the client asked for: a published address; absent: the destination itself. */
+  readonly askedDestination?: Ip
+  readonly askedDestinationPort?: number
   readonly sourceHost?: string
   readonly destinationHost?: string
   /** Absent for what a fragment opened, and where the rule is gone. */
@@ -109,7 +115,9 @@ export class SessionReader {
         host.name === undefined ? [] : host.ips.map(ip => [ip, host.name!] as const),
       ),
     )
-    return connections.flatMap(({ zone, label, ...tuple }) => {
+    const translated = translationsOf(topology, connections)
+    return connections.flatMap(connection => {
+      const { zone, label, outside: _, ...tuple } = connection
       const name = zones.get(zone)
       // What another switch has decided is listed there.
       if (name === undefined || label.isElsewhere) return []
@@ -119,6 +127,7 @@ export class SessionReader {
         {
           switch: name,
           ...tuple,
+          ...translated(connection),
           ...(sourceHost && { sourceHost }),
           ...(destinationHost && { destinationHost }),
           ...(rule && { rule: rule.name, policy: rule.policy }),
@@ -126,6 +135,46 @@ export class SessionReader {
         },
       ]
     })
+  }
+}
+
+type Translated = Pick<
+  Session,
+  'translatedSource' | 'translatedSourcePort' | 'askedDestination' | 'askedDestinationPort'
+>
+
+/**
+ * What each connection is outside: its source as the switch of the uplink has it, which may be another one than that which
+ * decides; its destination as the zone of what is published has it.
+ */
+const translationsOf = (
+  topology: Topology,
+  connections: readonly TrackedConnection[],
+): ((connection: TrackedConnection) => Translated) => {
+  const published = new Set(
+    [...topology.switches.values()].map(each => publishedZoneOf(each.index)),
+  )
+  const keyOf = (protocol: number, { source, destination, sourcePort, destinationPort }: Outside) =>
+    `${protocol} ${source} ${sourcePort} ${destination} ${destinationPort}`
+  const sources = new Map<string, Translated>()
+  const asked = new Map<string, Translated>()
+  for (const { zone, protocol, outside, ...own } of connections) {
+    if (published.has(zone))
+      asked.set(keyOf(protocol, outside), {
+        askedDestination: own.destination,
+        ...(outside.destinationPort !== own.destinationPort && {
+          askedDestinationPort: own.destinationPort,
+        }),
+      })
+    else if (outside.source !== own.source)
+      sources.set(keyOf(protocol, own), {
+        translatedSource: outside.source,
+        ...(protocol !== 1 && protocol !== 58 && { translatedSourcePort: outside.sourcePort }),
+      })
+  }
+  return connection => {
+    const key = keyOf(connection.protocol, connection)
+    return { ...sources.get(key), ...asked.get(key) }
   }
 }
 
