@@ -110,6 +110,6 @@ t.test('a topology that is no graph is refused with both places', async t => {
 
 t.test('every lab that is shipped can be read, with its rules', async t => {
   const names = listLabs()
-  t.same(names.sort(), ['campus', 'leaf-spine', 'office', 'ring', 'subnets', 'wan'])
+  t.same(names.sort(), ['branch', 'campus', 'leaf-spine', 'office', 'ring', 'subnets', 'wan'])
   for (const name of names) t.ok(loadLab(name).spec.steps.length > 5, name)
 })
