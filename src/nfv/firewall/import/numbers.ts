@@ -8,7 +8,7 @@ const protocolNames: Readonly<Record<string, number>> = {
   'ipv6-frag': 44, idrp: 45, rsvp: 46, gre: 47, esp: 50, 'ipsec-esp': 50, ah: 51, 'ipsec-ah': 51, skip: 57, 'ipv6-icmp': 58, icmpv6: 58,
   icmp6: 58, 'ipv6-nonxt': 59, 'ipv6-opts': 60, rspf: 73, vmtp: 81, eigrp: 88, ospf: 89, ospfigp: 89, 'ax.25': 93,
   etherip: 97, encap: 98, pim: 103, ipcomp: 108, vrrp: 112, carp: 112, l2tp: 115, isis: 124, sctp: 132, fc: 133, 'mobility-header': 135,
-  udplite: 136, 'mpls-in-ip': 137, manet: 138, hip: 139, shim6: 140, wesp: 141, rohc: 142, ethernet: 143, mptcp: 262,
+  udplite: 136, 'mpls-in-ip': 137, manet: 138, hip: 139, pfsync: 240, shim6: 140, wesp: 141, rohc: 142, ethernet: 143, mptcp: 262,
 }
 
 // biome-ignore format: a table

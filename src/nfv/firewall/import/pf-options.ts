@@ -46,10 +46,11 @@ const ignored: Readonly<Record<string, number>> = {
   prio: 1,
 }
 
-/** Takes all there is up to the end of the rule. @throws {NotUnderstood} */
+/** Takes all there is up to the end of the rule. @param isThrough of what passes, not of a host. @throws {NotUnderstood} */
 export const takeOptions = (
   reader: PfReader,
   rule: 'block' | 'pass' | 'match' | 'anchor',
+  isThrough: boolean,
 ): PfOptions => {
   const icmp: PfOptions['icmp'][number][] = []
   const unsaid: string[] = []
@@ -123,12 +124,22 @@ export const takeOptions = (
       case 'received-on':
         receivedOn = reader.take()
         break
+      case 'user':
+      case 'group': {
+        const who = reader.list(() => reader.take())
+        const isPlain = who.every(name => /^\w+$/.test(name) && name !== 'unknown')
+        if (isPlain && isThrough) never = 'what passes through is of no user'
+        else {
+          while (!reader.isAtLineEnd && reader.next !== '{' && !isOption(reader.next))
+            who.push(reader.take())
+          unsaid.push(`${word} ${who.join(' ')}`)
+        }
+        break
+      }
       case 'tagged':
       case 'tos':
       case 'probability':
       case 'max-pkt-rate':
-      case 'user':
-      case 'group':
       case '!': {
         const words: string[] = [word]
         if (reader.next === '{') words.push(...reader.list(() => reader.take()))
@@ -146,7 +157,7 @@ export const takeOptions = (
 
 const optionWords = new Set([
   ...Object.keys(ignored),
-  ...'icmp-type icmp6-type flags keep modulate synproxy no label set queue route-to reply-to dup-to nat-to rdr-to binat-to af-to divert-to divert-packet divert-reply scrub fragment received-on tagged tos probability max-pkt-rate'.split(
+  ...'icmp-type icmp6-type flags keep modulate synproxy no label set queue route-to reply-to dup-to nat-to rdr-to binat-to af-to divert-to divert-packet divert-reply scrub fragment received-on tagged tos probability max-pkt-rate user group'.split(
     ' ',
   ),
 ])
@@ -158,6 +169,23 @@ const skipPool = (reader: PfReader): void => {
   else reader.list(() => (reader.next === '(' ? reader.bracket().join(' ') : reader.take()))
   while (reader.skip('port')) reader.take()
 }
+
+/** `route-to (em0 10.0.0.1) round-robin`, before the addresses as FreeBSD has it: the packet goes another way to where it goes. */
+export const skipRoutes = (reader: PfReader): void => {
+  while (reader.skip('route-to', 'reply-to', 'dup-to')) {
+    skipPool(reader)
+    while (reader.skip(...poolTypes)) reader.skip('random')
+  }
+}
+
+const poolTypes = [
+  'round-robin',
+  'random',
+  'source-hash',
+  'bitmask',
+  'sticky-address',
+  'least-states',
+]
 
 /** `set prio 5`, `set (prio 5, tos 4)`. */
 const skipValues = (reader: PfReader): void => {

@@ -9,7 +9,7 @@ import type { Verdict } from './chains.js'
 import { Condition, NotUnderstood, protocolOf, protocolsWithPorts } from './condition.js'
 import { type FilterRule, Interfaces, type Way, writeFilterRules } from './filter-rules.js'
 import { type Hosts, takeElements, takeHosts, takePorts } from './pf-hosts.js'
-import { takeOptions } from './pf-options.js'
+import { skipRoutes, takeOptions } from './pf-options.js'
 import { PfReader } from './pf-reader.js'
 import { pfWords } from './pf-words.js'
 import { ImportError, type Imported, type ImportOptions, RuleWriter } from './rule-writer.js'
@@ -54,6 +54,7 @@ class PfFile {
   readonly #reader: PfReader
   readonly #writer: RuleWriter
   readonly #interfaces: Interfaces
+  readonly #isThrough: boolean
   readonly #tables = new Map<string, AddressSet | undefined>()
   /** Of `block` alone. */
   #policy: 'drop' | 'reject' = 'drop'
@@ -66,6 +67,7 @@ class PfFile {
     this.#reader = reader
     this.#writer = writer
     this.#interfaces = new Interfaces(options)
+    this.#isThrough = options.host === undefined
   }
 
   read(): void {
@@ -218,7 +220,7 @@ class PfFile {
     if (log) reader.bracket()
     const isQuick = reader.skip('quick')
     const said = this.#said()
-    const { translation, label, ...more } = takeOptions(reader, word)
+    const { translation, label, ...more } = takeOptions(reader, word, this.#isThrough)
     const text = reader.textFrom(mark)
     // A rule that decides translates what it has seen; one that only matches, what those behind it see.
     const isSeen = translation === 'source' && word === 'match'
@@ -286,6 +288,7 @@ class PfFile {
       else if (reader.skip('any')) interfaces.push({ names: ['lo0'], isNot: true })
       else interfaces.push(...this.#takeInterfaces())
     }
+    skipRoutes(reader)
     const versions: (4 | 6)[] = []
     if (reader.skip('inet')) versions.push(4)
     else if (reader.skip('inet6')) versions.push(6)
@@ -368,7 +371,7 @@ class PfFile {
     const isQuick = reader.skip('quick')
     const said = this.#said()
     const isNever = asked !== undefined && asked !== own
-    const { translation: _, label: __, ...more } = takeOptions(reader, 'anchor')
+    const { translation: _, label: __, ...more } = takeOptions(reader, 'anchor', this.#isThrough)
     const text = reader.textFrom(mark)
     if (!reader.skip('{')) {
       this.#writer.loss(

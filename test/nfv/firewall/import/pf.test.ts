@@ -67,6 +67,25 @@ anchor "shop" in on $ext proto tcp {
   ])
 })
 
+t.test('rules as FreeBSD and pfSense list them, and of users', async t => {
+  const source = `block drop in log all
+pass in quick on em1 reply-to (em0 192.0.2.1) inet proto tcp from any to 10.0.0.5 port = ssh flags S/SA keep state
+pass in quick on em1 route-to { (em0 192.0.2.1), (em2 198.51.100.1) } round-robin sticky-address inet from 10.0.0.0/25 to any keep state
+block drop out log proto { tcp udp } user { build 1001 }
+pass out proto carp all no state
+block return-icmp (host-unr) in quick on em1 from any to 10.0.3.0/24
+`
+  t.same(rules(importPf, source), [
+    'line-2: allow tcp 22 from 10.0.0.0/24 to 10.0.0.5',
+    'line-3: allow any from 10.0.0.0/25 to 0.0.0.0/0',
+    'line-6: reject any from 10.0.0.0/24 to 10.0.3.0/24 with host-unreachable',
+    'line-1: drop any from any to any log',
+  ])
+  t.match(notes(importPf, source)[0], /^4 info what passes through is of no user/)
+  const own = { ...known, host: ['10.0.0.1'] }
+  t.match(notes(importPf, source, own)[0], /^4 closed user build 1001/)
+})
+
 t.test('what cannot be said is closed, left out, or ends the import', async t => {
   const rows: readonly (readonly [
     text: string,
@@ -74,8 +93,8 @@ t.test('what cannot be said is closed, left out, or ends the import', async t =>
     rules: readonly string[],
   ])[] = [
     [
-      'block all\npass in from any to any user root\n',
-      [/^2 left out user root/],
+      'block all\npass in from any to any user != root\n',
+      [/^2 left out user != root/],
       ['line-1: drop any from any to any', 'line-1-2: drop any from any to any'],
     ],
     [
@@ -142,7 +161,7 @@ t.test('what cannot be said is closed, left out, or ends the import', async t =>
   }
   t.throws(
     () => importPf(rows[0]![0], { ...known, onLoss: 'fail' }),
-    /user root cannot be said here/,
+    /user != root cannot be said here/,
   )
 })
 
