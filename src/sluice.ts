@@ -407,6 +407,8 @@ const main = async (): Promise<void> => {
         return editText(process.env.VISUAL || process.env.EDITOR || 'vi', name, text)
       },
       readInput: standardInput,
+      run: async words => (await import('./base/run-command.js')).runCommand(words),
+      wallMillis: () => env.clock.wallMillis(),
       signal: ended.signal,
       pause: millis =>
         new Promise(resolve => {

@@ -2,6 +2,7 @@
 
 import type { Edited } from '../base/editor.js'
 import type { Disk } from '../base/env.js'
+import type { CommandResult } from '../base/run-command.js'
 import type { RuleFile } from './rule-files.js'
 
 /** What a check found, as text and as data; made by the firewall, which the command line does not know. */
@@ -43,6 +44,9 @@ export interface Cli {
   complain(text: string): void
   /** A text in the user's editor, until that ends. */
   edit(name: string, text: string): Promise<Edited>
+  /** Asks a program of this machine; undefined when there is no such program. */
+  run(words: readonly string[]): Promise<CommandResult | undefined>
+  wallMillis(): number
   /** All that comes on standard input. */
   readInput(): Promise<string>
   readonly signal: AbortSignal

@@ -107,6 +107,14 @@ export class Client {
     return (await this.#call('GET', path, undefined)) as T
   }
 
+  /** How far the clock of the controller is ahead of ours, as far as its seconds tell; 0 where it does not say. */
+  async aheadMillis(nowMillis: number): Promise<number> {
+    const response = await this.#ask('/livez', {})
+    await this.#answered(() => response.text())
+    const theirs = Date.parse(String(response.headers.date))
+    return Number.isNaN(theirs) ? 0 : theirs - nowMillis
+  }
+
   async send<T = unknown>(
     method: 'PUT' | 'POST' | 'DELETE',
     path: string,

@@ -4,7 +4,7 @@ import type { Cli } from './cli.js'
 import type { Client } from './client.js'
 import { readContexts } from './contexts.js'
 import type { Item } from './get.js'
-import { knownPlurals, nameOfItem, nounMeant, singularOf } from './nouns.js'
+import { isOfSwitch, knownPlurals, nameOfItem, nounMeant, singularOf } from './nouns.js'
 
 /** A key is pressed: whoever does not answer by then is not waited for. */
 const patienceMillis = 300
@@ -136,16 +136,16 @@ const candidates = async (
 }
 
 const namesOf = async (client: Client, kind: string): Promise<readonly string[]> => {
-  const noun = await nounMeant(client, kind)
+  const meant = await nounMeant(client, kind)
+  // A name chooses the switch that they are of.
+  const noun = isOfSwitch(meant) ? await nounMeant(client, 'switches') : meant
   const paths = [noun.found?.path, noun.declared && `/api/v1/objects/${noun.declared}`]
   const lists = await Promise.all(
     paths.flatMap(path => (path ? [client.get<{ items: Item[] }>(path)] : [])),
   )
-  // Of flows, links and drift a name chooses the switch.
   return lists.flatMap(({ items }) =>
     items.flatMap(item => {
-      const name =
-        noun.plural === 'rules' ? item.name : (item.name ?? item.switch ?? nameOfItem(noun, item))
+      const name = noun.plural === 'rules' ? item.name : (item.name ?? nameOfItem(noun, item))
       return typeof name === 'string' ? [name] : []
     }),
   )

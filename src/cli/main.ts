@@ -12,6 +12,7 @@ import { addCompletion } from './completion.js'
 import { addContexts, contextMeant } from './contexts.js'
 import { addDescribe } from './describe.js'
 import { diff } from './diff.js'
+import { addDoctor } from './doctor/doctor.js'
 import { addEdit } from './edit.js'
 import { addEvents } from './events.js'
 import { exitCodeOf, exitCodes } from './exit-codes.js'
@@ -93,6 +94,7 @@ export const programOf = async (
   addEvents(program, cli, client)
   addLog(program, cli, client)
   addLearn(program, cli, client)
+  addDoctor(program, cli, client, exit)
   addContexts(program, cli)
   addToken(program, cli, client)
   addAudit(program, cli, client, exit)

@@ -2,6 +2,8 @@
 import { pino } from 'pino'
 import { editText } from '../../src/base/editor.js'
 import { realEnv } from '../../src/base/real-env.js'
+import { runCommand } from '../../src/base/run-command.js'
+import type { Cli } from '../../src/cli/cli.js'
 import { runCli } from '../../src/cli/main.js'
 import { checkFiles } from '../../src/nfv/firewall/check-files.js'
 import { type FilesQuestion, traceFiles } from '../../src/nfv/firewall/trace-files.js'
@@ -21,6 +23,7 @@ export const sluice = async (
   words: readonly string[],
   signal: AbortSignal = new AbortController().signal,
   variables?: Readonly<Record<string, string>>,
+  run: Cli['run'] = runCommand,
 ): Promise<Said> => {
   const out: string[] = []
   const err: string[] = []
@@ -37,6 +40,8 @@ export const sluice = async (
       complain: text => err.push(text),
       edit: (name, text) => editText(variables?.EDITOR ?? 'false', name, text),
       readInput: async () => '',
+      run,
+      wallMillis: () => env.clock.wallMillis(),
       signal,
       pause: millis =>
         new Promise(resolve => {

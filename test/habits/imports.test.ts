@@ -97,6 +97,7 @@ const mayTouch = (name: string): boolean =>
       'base/process-figures.ts',
       'base/service-notify.ts',
       'base/editor.ts',
+      'base/run-command.ts',
     ],
   ].includes(name) || name.startsWith('lab/')
 
