@@ -28,6 +28,7 @@ import { apply, check, confirm, remove, showHistory, undo } from './policies.js'
 import { addGet, addWait } from './reading.js'
 import { readRuleFiles } from './rule-files.js'
 import { type Applied, keepSet } from './sets.js'
+import { addSupportBundle } from './support-bundle.js'
 import { addToken } from './tokens.js'
 import { addTrace } from './trace.js'
 import { UsageError } from './usage.js'
@@ -95,6 +96,7 @@ export const programOf = async (
   addLog(program, cli, client)
   addLearn(program, cli, client)
   addDoctor(program, cli, client, exit)
+  addSupportBundle(program, cli, client)
   addContexts(program, cli)
   addToken(program, cli, client)
   addAudit(program, cli, client, exit)
