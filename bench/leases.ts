@@ -48,6 +48,7 @@ const clients = async (count: number): Promise<void> => {
     probe: async () => true,
     isRelay: () => false,
     isUnguarded: () => true,
+    isShared: () => false,
     leased: () => undefined,
     tell: () => undefined,
   })

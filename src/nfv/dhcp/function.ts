@@ -24,7 +24,7 @@ import { Probes } from './probes.js'
 import type { Question } from './question.js'
 import { replyFrame } from './replies.js'
 import { type DeclaredHost, resolveDhcp, type Served } from './scope.js'
-import { DhcpSections } from './sections.js'
+import { DhcpSections, sharedOf } from './sections.js'
 import { DhcpServer } from './server.js'
 import { type Dhcp6Spec, dhcp6Member } from './v6/kind.js'
 import { Dhcp6, type Wish6 } from './v6/running.js'
@@ -80,6 +80,7 @@ class Dhcp implements RunningFunction {
       probe: (question, ip) => probes.isFree(question, ip),
       isRelay: (question, agent) => this.#isAt(question, agent),
       isUnguarded: ({ at, served }) => topology.guardAt(at, served.network.number) === 'off',
+      isShared: ({ served }) => sharedOf(topology.current).has(served.network.number),
       leased: (lease, seconds) => {
         if (lease.at !== undefined) topology.leased(lease.network, lease.mac, lease.ip, seconds)
       },

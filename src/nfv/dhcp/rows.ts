@@ -31,6 +31,8 @@ const questionsPerSecond = 200
 /** Of all ports of a switch. */
 const foreignPerSecond = 5
 
+const everybody = 0xffffffff
+
 const portMeter = (port: number): number => meterNumber('dhcp', port)
 const foreignMeter = meterNumber('dhcp', 0)
 
@@ -60,14 +62,19 @@ export const portSection = (
   served: readonly Served[],
   served6: readonly Network[],
   isServer: boolean,
+  /** Networks with other servers that people have declared: they hear what is asked of everybody, too. */
+  shared: ReadonlySet<number> = new Set(),
 ): Section => {
   const questions = served.flatMap(({ network, server }) =>
-    [0xffffffff, server.ip].map(ip_dst =>
+    [everybody, server.ip].map(ip_dst =>
       flow(
         'answer',
         140,
         { ...inNetwork(network.number), in_port: port.number, ...udp, ip_dst, udp_dst: 67 },
-        { actions: [punt('dhcp', network.number, portMeter(port.number))] },
+        {
+          actions: [punt('dhcp', network.number, portMeter(port.number))],
+          ...(ip_dst === everybody && shared.has(network.number) && { goto: 'track' }),
+        },
         `the DHCP server of network ${network.name} answers`,
         originOf(network),
       ),
@@ -90,7 +97,10 @@ export const portSection = (
         'answer',
         140,
         { ...own, ipv6_dst: allServers, udp_dst: 547 },
-        { actions: [punt('dhcp6', network.number, portMeter(port.number))] },
+        {
+          actions: [punt('dhcp6', network.number, portMeter(port.number))],
+          ...(shared.has(network.number) && { goto: 'track' }),
+        },
         `the DHCP server of network ${network.name} answers`,
         originOf(network),
       ),

@@ -3,7 +3,14 @@ import type { Dpid } from '../../base/addresses.js'
 import type { Section } from '../../pipeline/program.js'
 import { Part } from '../../topology/forwarding/memo.js'
 import { membershipsOf } from '../../topology/memberships.js'
-import { hasEdge, type Network, portKey, type Switch, type Topology } from '../../topology/model.js'
+import {
+  hasEdge,
+  type Network,
+  portKey,
+  portOfKey,
+  type Switch,
+  type Topology,
+} from '../../topology/model.js'
 import type { SectionsOf } from '../function.js'
 import { baseSection, portSection, stationSection } from './rows.js'
 import type { Served } from './scope.js'
@@ -28,6 +35,7 @@ export class DhcpSections {
         .map(each => memo.get(each.network.name, [each], () => stationSection(each))),
     )
     const memberships = membershipsOf(topology.networks)
+    const shared = sharedOf(topology)
     return self => {
       if (!hasEdge(self)) return none
       const part = this.#parts.get(self.dpid) ?? new Part()
@@ -45,14 +53,31 @@ export class DhcpSections {
           if (here.length + here6.length === 0) return []
           const isServer = topology.serving.get(portKey(at))?.includes('dhcp') === true
           return [
-            memo.get(`port ${port.number}`, [port.name, isServer, ...here, ...here6], () =>
-              portSection(port, here, here6, isServer),
+            memo.get(
+              `port ${port.number}`,
+              [port.name, isServer, [...shared].join(), ...here, ...here6],
+              () => portSection(port, here, here6, isServer, shared),
             ),
           ]
         }),
       ])
     }
   }
+}
+
+/** Networks with a port that is declared for a DHCP server. */
+export const sharedOf = ({
+  networks,
+  serving,
+}: Pick<Topology, 'networks' | 'serving'>): ReadonlySet<number> => {
+  const memberships = membershipsOf(networks)
+  const shared = new Set<number>()
+  for (const [key, services] of serving) {
+    if (!services.includes('dhcp')) continue
+    const { untagged, tagged } = memberships.of(portOfKey(key))
+    for (const each of [untagged, ...tagged.values()]) if (each) shared.add(each.number)
+  }
+  return shared
 }
 
 const portsOf = ({ ports }: Switch) =>

@@ -33,6 +33,8 @@ export interface DhcpWorld {
   isRelay(question: Question, agent: string): boolean
   /** Senders need not have the MAC that they ask for. */
   isUnguarded(question: Question): boolean
+  /** Another server that people have declared is in the network. */
+  isShared(question: Question): boolean
   leased(lease: StoredLease, seconds: number): void
   tell(event: LimitedEvent): void
 }
@@ -276,6 +278,9 @@ export class DhcpServer {
   }
 
   #refuse(asked: Asked, reason: string): void {
+    // What is not ours may be the other's to grant, unless the client has chosen us.
+    const isChosen = asked.message.options.has(option.serverId)
+    if (!isChosen && this.#world.isShared(asked)) return
     this.counts.refused++
     this.#say(asked, { kind: 'nak', ip: 0, seconds: 0, reason })
   }

@@ -382,6 +382,43 @@ t.test('answers of other servers are dropped and told, unless their port is decl
   await whole.stop()
 })
 
+t.test(
+  'beside a declared server of others everybody is asked, and it is left its clients',
+  async t => {
+    const whole = await started()
+    whole.controller.topology.declarePorts(
+      new Map([[portKey({ dpid: s1!.dpid, port: 11 }), { serves: ['dhcp'] as const }]]),
+    )
+    await whole.env.advance(1_000)
+    const frames = tap(whole.network, 'eve')
+    const ann = new Client(whole, 'ann')
+    const offer = await ann.ask({ type: 'discover' })
+    t.equal(offer?.message.type, 'offer', 'ours answers')
+    t.ok(
+      frames.some(frame => frame.length > 300),
+      'and the other one hears',
+    )
+    const its = [[option.requestedAddress, four(ip('10.1.0.210'))]] as const
+    t.equal(
+      await ann.ask({ type: 'request', options: its }),
+      undefined,
+      'nothing is said of its leases',
+    )
+    await whole.stop()
+  },
+)
+
+t.test('what a client asks of the server alone, after it gave its address back', async t => {
+  const whole = await started()
+  const ann = new Client(whole, 'ann')
+  t.equal(text(await ann.lease()), '10.1.0.100')
+  ann.say({ type: 'release', client: '10.1.0.100', to: server })
+  await whole.env.advance(300)
+  const told = await ann.ask({ type: 'inform', client: '10.1.0.100', to: server })
+  t.equal(told?.message.type, 'ack')
+  await whole.stop()
+})
+
 t.test('the server answers ARP and ping, and nobody takes its address', async t => {
   const whole = await started()
   whole.host('old').announce()

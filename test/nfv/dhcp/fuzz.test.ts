@@ -79,6 +79,7 @@ t.test('any octets are a message or none, and no answer is damaged', async t => 
     probe: async () => true,
     isRelay: () => false,
     isUnguarded: () => true,
+    isShared: () => false,
     leased: () => undefined,
     tell: () => undefined,
   })

@@ -147,6 +147,7 @@ const serverOn = async (env: SimulatedEnv, store: MemoryStore, wall: { jumpMilli
     probe: async (_, ip) => !inUse.has(ip),
     isRelay: () => false,
     isUnguarded: () => true,
+    isShared: () => false,
     leased: () => undefined,
     tell: () => undefined,
   })
