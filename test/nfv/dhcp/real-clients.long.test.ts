@@ -27,6 +27,7 @@ objects:
     spec:
       number: 10
       access: [s1:1, s1:2, s2:1, s2:2]
+      dns: { zone: office.example }
       dhcp:
         range: 10.1.0.100-10.1.0.120
         lease: 10m
@@ -109,6 +110,13 @@ t.test('clients that people have', root, async t => {
       await run('bob', `dhcping -v -t 5 -h ${mac} -s 10.1.0.254 -c 10.1.0.102`),
       /Got answer from: 10\.1\.0\.254/,
     )
+    const dig = (words: string) => run('bob', `dig +time=2 +tries=1 @10.1.0.254 ${words}`)
+    t.match(await dig('+short ann.office.example'), /^10\.1\.0\.100$/m)
+    t.match(await dig('+short -x 10.1.0.100'), /^ann\.office\.example\.$/m)
+    t.match(await dig('www.test.example'), /status: REFUSED/)
+    t.match(await dig('+tcp ann.office.example'), /connection refused/)
+    t.match(await run('bob', 'drill @10.1.0.254 main.office.example'), /IN\s+A\s+10\.1\.0\.254/)
+
     const foreign = start(
       'ip',
       [
