@@ -7,10 +7,10 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { type Dpid, formatIpv4, formatMac, type Ip, type Mac } from '../src/base/addresses.js'
-import { SimulatedEnv } from '../src/base/simulated-env.js'
+import { SimulatedEnv } from '../src/base/env/simulated-env.js'
 import { readPacket } from '../src/pipeline/packet.js'
-import { HostAgeing, hostCookie } from '../src/topology/host-ageing.js'
-import { defaultHosts, HostTracker } from '../src/topology/hosts.js'
+import { HostAgeing, hostCookie } from '../src/topology/hosts/host-ageing.js'
+import { defaultHosts, HostTracker } from '../src/topology/hosts/hosts.js'
 import { type PortRef, portKey } from '../src/topology/model.js'
 
 export interface AddressReport {

@@ -4,7 +4,7 @@
  *     npm run bench -- against-linux [ROUNDS] [ATTEMPTS] [SEED]      default 50 rounds of 100
  */
 import { pino } from 'pino'
-import { realEnv } from '../src/base/real-env.js'
+import { realEnv } from '../src/base/env/real-env.js'
 import { compare } from '../test/lab/against-linux/compare.js'
 
 export const run = async (words: readonly string[]): Promise<void> => {

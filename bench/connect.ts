@@ -4,7 +4,7 @@
  *     npm run bench -- connect [SWITCHES] [RUNS]
  */
 import { pino } from 'pino'
-import { realEnv } from '../src/base/real-env.js'
+import { realEnv } from '../src/base/env/real-env.js'
 import { Load } from '../src/sim/load.js'
 import { median, sleep, startProgram } from './program.js'
 

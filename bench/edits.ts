@@ -5,7 +5,7 @@
  *     npm run bench -- edits [EDITS] [SESSIONS] [SEED]      default 200 edits, 50 sessions
  */
 import { pino } from 'pino'
-import { realEnv } from '../src/base/real-env.js'
+import { realEnv } from '../src/base/env/real-env.js'
 import { editUnderLoad } from '../test/lab/edits.js'
 
 export const run = async (words: readonly string[]): Promise<void> => {

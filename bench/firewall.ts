@@ -3,12 +3,12 @@
  *
  *     node dist/bench/firewall.js [COUNT...]      default 1000 10000 50000
  */
-import { Compiler } from '../src/nfv/firewall/compile.js'
-import { noFacts } from '../src/nfv/firewall/environment.js'
+import { Compiler } from '../src/nfv/firewall/flows/compile.js'
 import { lint } from '../src/nfv/firewall/lint/index.js'
-import { loadText } from '../src/nfv/firewall/load.js'
-import { Parser } from '../src/nfv/firewall/parse.js'
-import { Resolver } from '../src/nfv/firewall/resolve.js'
+import { noFacts } from '../src/nfv/firewall/meaning/environment.js'
+import { Resolver } from '../src/nfv/firewall/meaning/resolve.js'
+import { loadText } from '../src/nfv/firewall/text/load.js'
+import { Parser } from '../src/nfv/firewall/text/parse.js'
 import type { Flow, Section } from '../src/pipeline/program.js'
 import { type Flavour, flavours, generateRules } from './rules.js'
 

@@ -5,7 +5,7 @@
  *     npm run bench -- fragments [PIECES] [PIECES A SECOND] [SEED]      default 100,000 at 1,000 a second
  */
 import { pino } from 'pino'
-import { realEnv } from '../src/base/real-env.js'
+import { realEnv } from '../src/base/env/real-env.js'
 import { tryFragments } from '../test/lab/firewall/fragments.js'
 
 export const run = async (words: readonly string[]): Promise<void> => {

@@ -4,7 +4,7 @@
  */
 import { pino } from 'pino'
 import { formatMac } from '../src/base/addresses.js'
-import { realEnv } from '../src/base/real-env.js'
+import { realEnv } from '../src/base/env/real-env.js'
 import { decode, type Message, type Received } from '../src/openflow/index.js'
 import { answer } from '../src/sim/answers.js'
 import { Datapath } from '../src/sim/datapath.js'

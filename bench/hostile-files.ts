@@ -5,7 +5,7 @@
  *     npm run bench -- hostile-files [--count N]
  *     npm run bench -- hostile-files grow          every construct doubled until it ends, with the time of each character
  */
-import { checkFiles } from '../src/nfv/firewall/check-files.js'
+import { checkFiles } from '../src/nfv/firewall/meaning/check-files.js'
 import { Canary, type CanaryReport, canaryText } from './canary.js'
 import { growing, mixed, reported } from './hostile.js'
 import { type Program, sleep, startProgram } from './program.js'

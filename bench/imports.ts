@@ -13,8 +13,8 @@ import { fileURLToPath } from 'node:url'
 import { originalOf } from '../src/lab/prove/original.js'
 import { formatConnection, type Proof, prove } from '../src/lab/prove/prove.js'
 import { CommandFailed } from '../src/lab/shell.js'
-import { checkFiles } from '../src/nfv/firewall/check-files.js'
 import { ImportError, type Imported, importers } from '../src/nfv/firewall/import/index.js'
+import { checkFiles } from '../src/nfv/firewall/meaning/check-files.js'
 import { formatOf, interfacesOf } from '../test/lab/sources.js'
 
 interface Wanted {

@@ -13,11 +13,11 @@ export interface Memory {
 
 const leaks: Readonly<Record<string, () => Promise<void>>> = {
   lines: async () => {
-    const { Parser } = await import('../src/nfv/firewall/parse.js')
+    const { Parser } = await import('../src/nfv/firewall/text/parse.js')
     Parser.prototype.forgetOld = () => undefined
   },
   switches: async () => {
-    const { SwitchAgeing } = await import('../src/controller/switch-ageing.js')
+    const { SwitchAgeing } = await import('../src/controller/southbound/switch-ageing.js')
     SwitchAgeing.prototype.start = () => undefined
   },
   answers: async () => {

@@ -5,8 +5,8 @@
  *     npm run bench -- moves
  */
 import type { Ipv4 } from '../src/base/addresses.js'
-import { CollectingLog } from '../src/base/log.js'
-import { realEnv } from '../src/base/real-env.js'
+import { realEnv } from '../src/base/env/real-env.js'
+import { CollectingLog } from '../src/base/log/log.js'
 import { Controller } from '../src/controller/controller.js'
 import { MemoryStore } from '../src/controller/store/memory-store.js'
 import { listenForSwitches } from '../src/openflow/index.js'

@@ -1,8 +1,8 @@
 /** Switches that say what nobody understands, over sockets. Each connection ends as the rules say, or answers an echo. */
 
-import { connectionLimits } from '../src/openflow/connection.js'
 import { DecodeError, decode, Framer } from '../src/openflow/index.js'
-import { isFromSwitch } from '../src/openflow/session.js'
+import { connectionLimits } from '../src/openflow/session/connection.js'
+import { isFromSwitch } from '../src/openflow/session/session.js'
 import { WireSwitch } from '../test/openflow/wire-switch.js'
 import { loadCorpus, mutate } from './fuzz.js'
 import { sleep } from './program.js'

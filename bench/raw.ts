@@ -5,7 +5,7 @@
  *     npm run bench -- raw [ROUNDS] [STORIES] [SEED]      default 20 rule sets of 240 stories
  */
 import { pino } from 'pino'
-import { realEnv } from '../src/base/real-env.js'
+import { realEnv } from '../src/base/env/real-env.js'
 import { compareRaw } from '../test/lab/against-linux/raw.js'
 
 export const run = async (words: readonly string[]): Promise<void> => {

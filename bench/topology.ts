@@ -6,8 +6,8 @@
  */
 import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { CollectingLog } from '../src/base/log.js'
-import { realEnv } from '../src/base/real-env.js'
+import { realEnv } from '../src/base/env/real-env.js'
+import { CollectingLog } from '../src/base/log/log.js'
 import { Controller } from '../src/controller/controller.js'
 import { MemoryStore } from '../src/controller/store/memory-store.js'
 import { listenForSwitches } from '../src/openflow/index.js'

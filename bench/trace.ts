@@ -7,7 +7,7 @@
  *         ring of switches; where a router of ours joins their networks; or where an unmanaged switch with hosts joins them
  */
 import { pino } from 'pino'
-import { realEnv } from '../src/base/real-env.js'
+import { realEnv } from '../src/base/env/real-env.js'
 import { compareTraces } from '../test/lab/trace-compare.js'
 import { comparePackets, scenes } from '../test/lab/trace-packets.js'
 

@@ -8,12 +8,12 @@ import { userInfo } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { type Command, Option } from 'commander'
 import type { pino } from 'pino'
+import { realEnv, writeStandardError } from './base/env/real-env.js'
+import { notifyService } from './base/env/service-notify.js'
 import { Failure } from './base/failures.js'
 import { LazyLog } from './base/lazy-log.js'
-import { LogSink } from './base/log-sink.js'
+import { LogSink } from './base/log/log-sink.js'
 import { dataFolder } from './base/places.js'
-import { realEnv, writeStandardError } from './base/real-env.js'
-import { notifyService } from './base/service-notify.js'
 import { shown } from './base/shown.js'
 import { wordsOf } from './base/system-errors.js'
 import { runCli } from './cli/main.js'
@@ -21,7 +21,7 @@ import { UsageError } from './cli/usage.js'
 import { addBackup } from './controller/backup/commands.js'
 import type { Config } from './controller/config.js'
 import { addLab } from './lab/commands.js'
-import type { FilesQuestion } from './nfv/firewall/trace-files.js'
+import type { FilesQuestion } from './nfv/firewall/meaning/trace-files.js'
 import { addOvsdb } from './ovsdb/tool/commands.js'
 
 const sink = new LogSink(writeStandardError(), () => env.clock.wallMillis())
@@ -403,11 +403,11 @@ const main = async (): Promise<void> => {
       print,
       complain,
       edit: async (name, text) => {
-        const { editText } = await import('./base/editor.js')
+        const { editText } = await import('./base/env/editor.js')
         return editText(process.env.VISUAL || process.env.EDITOR || 'vi', name, text)
       },
       readInput: standardInput,
-      run: async words => (await import('./base/run-command.js')).runCommand(words),
+      run: async words => (await import('./base/env/run-command.js')).runCommand(words),
       wallMillis: () => env.clock.wallMillis(),
       signal: ended.signal,
       pause: millis =>
@@ -416,13 +416,13 @@ const main = async (): Promise<void> => {
           ended.signal.addEventListener('abort', () => resolve())
         }),
       checkRules: async (files, notes, known) => {
-        const { checkFiles } = await import('./nfv/firewall/check-files.js')
+        const { checkFiles } = await import('./nfv/firewall/meaning/check-files.js')
         const endMillis = env.clock.nowMillis() + checkMillis
         const isOver = () => env.clock.nowMillis() >= endMillis
         return checkFiles(files, env.clock.wallMillis(), notes, isOver, known)
       },
       traceRules: async (files, question, known) =>
-        (await import('./nfv/firewall/trace-files.js')).traceFiles(
+        (await import('./nfv/firewall/meaning/trace-files.js')).traceFiles(
           files,
           question as unknown as FilesQuestion,
           known,

@@ -3,7 +3,7 @@
  * share of descriptors. Beyond it the oldest of the sender that has most of them goes, so that one who opens many hurts
  * no other.
  */
-import type { Cancel, Timers } from './env.js'
+import type { Cancel, Timers } from './env/env.js'
 
 /** A connection that can be ended. */
 export interface Unfinished {

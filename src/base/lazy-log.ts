@@ -1,5 +1,5 @@
 /** A logger that is made when the first word is said: most commands say none. */
-import type { Log } from './log.js'
+import type { Log } from './log/log.js'
 
 type Fields = Record<string, unknown>
 

@@ -1,5 +1,5 @@
 /** That there was a store, and it is gone: kept in the new one, so that a restart does not forget it. */
-import type { Env } from './env.js'
+import type { Env } from './env/env.js'
 import type { Store } from './store.js'
 
 const key = '/meta/store-lost'

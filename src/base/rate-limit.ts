@@ -1,5 +1,5 @@
 /** A token bucket: so many a second on average, so many at once. */
-import type { Clock } from './env.js'
+import type { Clock } from './env/env.js'
 
 export class RateLimit {
   readonly #clock: Clock

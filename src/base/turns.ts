@@ -1,5 +1,5 @@
 /** Does something for each of many, in turns: all at once would hold up everything else for as long as it takes. */
-import type { Cancel, Env } from './env.js'
+import type { Cancel, Env } from './env/env.js'
 
 const turns = 120
 

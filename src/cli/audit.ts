@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander'
 import { type AuditEntry, ChainCheck } from '../base/audit-chain.js'
 import type { Cli } from './cli.js'
 import type { Client } from './client.js'
-import { formatColumns } from './columns.js'
+import { formatColumns } from './reading/columns.js'
 import { numberOf } from './usage.js'
 
 interface Verdict {

@@ -1,9 +1,9 @@
 /** What the verbs of the command line are given to work with. */
 
-import type { Edited } from '../base/editor.js'
-import type { Disk } from '../base/env.js'
-import type { CommandResult } from '../base/run-command.js'
-import type { RuleFile } from './rule-files.js'
+import type { Edited } from '../base/env/editor.js'
+import type { Disk } from '../base/env/env.js'
+import type { CommandResult } from '../base/env/run-command.js'
+import type { RuleFile } from './writing/rule-files.js'
 
 /** What a check found, as text and as data; made by the firewall, which the command line does not know. */
 export interface CheckReport {

@@ -1,6 +1,12 @@
 /** The command line's way to a controller: its REST API, with the token found by itself on the same machine. */
 import { join } from 'node:path'
-import type { Disk } from '../base/env.js'
+import type { Disk } from '../base/env/env.js'
+import {
+  askWeb,
+  type TrustOptions,
+  type WebAnswer,
+  type WebQuestion,
+} from '../base/env/web-client.js'
 import { Failure } from '../base/failures.js'
 import {
   controllersFolder,
@@ -10,7 +16,6 @@ import {
   isLoopback,
   tokenFile,
 } from '../base/places.js'
-import { askWeb, type TrustOptions, type WebAnswer, type WebQuestion } from '../base/web-client.js'
 import { UsageError } from './usage.js'
 
 export interface ClientOptions {

@@ -3,8 +3,8 @@ import { Argument, type Command, type Option } from 'commander'
 import type { Cli } from './cli.js'
 import type { Client } from './client.js'
 import { readContexts } from './contexts.js'
-import type { Item } from './get.js'
-import { isOfSwitch, knownPlurals, nameOfItem, nounMeant, singularOf } from './nouns.js'
+import type { Item } from './reading/get.js'
+import { isOfSwitch, knownPlurals, nameOfItem, nounMeant, singularOf } from './reading/nouns.js'
 
 /** A key is pressed: whoever does not answer by then is not waited for. */
 const patienceMillis = 300

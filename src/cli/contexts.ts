@@ -4,14 +4,14 @@
  */
 import { join } from 'node:path'
 import type { Command } from 'commander'
-import type { Disk } from '../base/env.js'
+import type { Disk } from '../base/env/env.js'
+import type { TrustOptions } from '../base/env/web-client.js'
 import { Failure } from '../base/failures.js'
 import { nearest } from '../base/nearest.js'
 import { configFolder } from '../base/places.js'
-import type { TrustOptions } from '../base/web-client.js'
 import type { Cli } from './cli.js'
 import { Client } from './client.js'
-import { formatColumns } from './columns.js'
+import { formatColumns } from './reading/columns.js'
 import { UsageError } from './usage.js'
 
 type Variables = Readonly<Record<string, string | undefined>>

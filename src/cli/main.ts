@@ -10,28 +10,28 @@ import type { Cli } from './cli.js'
 import { Client, type ClientOptions, Problem } from './client.js'
 import { addCompletion } from './completion.js'
 import { addContexts, contextMeant } from './contexts.js'
-import { addDescribe } from './describe.js'
-import { diff } from './diff.js'
 import { addDoctor } from './doctor/doctor.js'
-import { addEdit } from './edit.js'
-import { addEvents } from './events.js'
 import { exitCodeOf, exitCodes } from './exit-codes.js'
-import { addExplain } from './explain.js'
-import { FileMistakes, isObjectFile } from './file-mistakes.js'
 import { addHelp } from './help.js'
-import { addLearn } from './learn.js'
-import { addLog } from './log.js'
-import { nounMeant } from './nouns.js'
-import { applyObjects, deleteObject } from './objects.js'
-import { addPath } from './path.js'
-import { apply, check, confirm, remove, showHistory, undo } from './policies.js'
-import { addGet, addWait } from './reading.js'
-import { readRuleFiles } from './rule-files.js'
-import { type Applied, keepSet } from './sets.js'
+import { addDescribe } from './reading/describe.js'
+import { addEvents } from './reading/events.js'
+import { addExplain } from './reading/explain.js'
+import { addLog } from './reading/log.js'
+import { nounMeant } from './reading/nouns.js'
+import { addPath } from './reading/path.js'
+import { addGet, addWait } from './reading/reading.js'
+import { addTrace } from './reading/trace.js'
 import { addSupportBundle } from './support-bundle.js'
-import { addToken } from './tokens.js'
-import { addTrace } from './trace.js'
 import { UsageError } from './usage.js'
+import { diff } from './writing/diff.js'
+import { addEdit } from './writing/edit.js'
+import { FileMistakes, isObjectFile } from './writing/file-mistakes.js'
+import { addLearn } from './writing/learn.js'
+import { applyObjects, deleteObject } from './writing/objects.js'
+import { apply, check, confirm, remove, showHistory, undo } from './writing/policies.js'
+import { readRuleFiles } from './writing/rule-files.js'
+import { type Applied, keepSet } from './writing/sets.js'
+import { addToken } from './writing/tokens.js'
 
 type Verbs = (program: Command, exit: (code: number) => void) => Promise<void>
 
@@ -238,7 +238,7 @@ const applyFiles = async (
   const isFolder = (await cli.disk.stat(options.file))?.isFolder === true
   const isInput = options.file === '-'
   if (!isInput && !isFolder && !isObjectFile(options.file)) return apply(cli, client, options)
-  const { readObjectFiles, readObjects } = await import('./object-files.js')
+  const { readObjectFiles, readObjects } = await import('./writing/object-files.js')
   const documents = isInput
     ? readObjects('standard input', await cli.readInput())
     : await readObjectFiles(cli.disk, options.file)

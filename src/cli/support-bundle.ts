@@ -2,8 +2,8 @@
 import type { Command } from 'commander'
 import type { Cli } from './cli.js'
 import { type Client, Problem } from './client.js'
-import type { Item } from './get.js'
-import { declaredKinds } from './nouns.js'
+import type { Item } from './reading/get.js'
+import { declaredKinds } from './reading/nouns.js'
 
 /** Never asked for: tokens, the audit log, and the files of the data folder. */
 const lists = [

@@ -9,7 +9,7 @@
  */
 import { EventEmitter } from 'node:events'
 import type { Dpid } from '../base/addresses.js'
-import type { Env } from '../base/env.js'
+import type { Env } from '../base/env/env.js'
 import { Failure } from '../base/failures.js'
 import type { Store } from '../base/store.js'
 import { wordsOf } from '../base/system-errors.js'
@@ -36,11 +36,8 @@ import { createForwarding, floodGroup } from '../topology/forwarding/compile.js'
 import type { PortRef, Topology } from '../topology/model.js'
 import { switchesNamed } from '../topology/names.js'
 import { type TopologyOptions, TopologyService } from '../topology/topology.js'
-import { ChecksumOffload, offloadText } from './checksum-offload.js'
-import { Journal } from './events.js'
-import { FactWriter, loadFacts } from './facts.js'
-import { HostPunts } from './host-punts.js'
-import { lacking } from './lacking.js'
+import { Journal } from './journal.js'
+import { lacking } from './program/lacking.js'
 import {
   formatNetworkId,
   type NetworkId,
@@ -50,9 +47,12 @@ import {
 } from './program/owner.js'
 import { Programmer } from './program/programmer.js'
 import { Programs, sameWhereUnchanged, untracked } from './program/programs.js'
-import { PuntLimit, type PuntLimits, puntLimits } from './punt-limit.js'
-import { Punts } from './punts.js'
-import { type AttachedSwitch, attach } from './switches.js'
+import { ChecksumOffload, offloadText } from './southbound/checksum-offload.js'
+import { HostPunts } from './southbound/host-punts.js'
+import { PuntLimit, type PuntLimits, puntLimits } from './southbound/punt-limit.js'
+import { Punts } from './southbound/punts.js'
+import { type AttachedSwitch, attach } from './southbound/switches.js'
+import { FactWriter, loadFacts } from './store/facts.js'
 
 export interface ControllerOptions {
   /** Signs discovery frames. */

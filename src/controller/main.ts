@@ -1,7 +1,8 @@
 /** Puts the parts together and takes them apart again: `sluice run`. */
 import { join } from 'node:path'
 import type { FastifyInstance } from 'fastify'
-import type { Env, FolderLock } from '../base/env.js'
+import type { Env, FolderLock } from '../base/env/env.js'
+import { ProcessWatch } from '../base/env/process-figures.js'
 import { Failure } from '../base/failures.js'
 import { withMembers } from '../base/kind.js'
 import { noteOfLoss } from '../base/lost-store.js'
@@ -12,20 +13,18 @@ import {
   formatEndpoint,
   tokenFile,
 } from '../base/places.js'
-import { ProcessWatch } from '../base/process-figures.js'
 import { RateLimit } from '../base/rate-limit.js'
 import type { Store, StoreStatus } from '../base/store.js'
 import { wordsOf } from '../base/system-errors.js'
 import type { NetworkFunction, ZoneTimeouts } from '../nfv/function.js'
 import { functions } from '../nfv/functions.js'
-import { defaultDiscovery, fastDiscovery } from '../topology/discovery-options.js'
-import type { GuardLevel } from '../topology/guard-level.js'
-import { defaultHosts } from '../topology/hosts.js'
+import { defaultDiscovery, fastDiscovery } from '../topology/discovery/discovery-options.js'
+import type { GuardLevel } from '../topology/hosts/guard-level.js'
+import { defaultHosts } from '../topology/hosts/hosts.js'
 import { Controller } from './controller.js'
 import { applySetKind } from './declared/apply-set.js'
 import { Declared } from './declared/declared.js'
 import { hostKind, intentKind, networkKind, portKind } from './declared/kinds.js'
-import { lockFolder } from './lock.js'
 import { Metrics, metricsRoutes } from './metrics/metrics.js'
 import { ObjectKeeper } from './objects/objects.js'
 import { auditRequests, auditRoutes, type RefusedRequest } from './rest/audit-routes.js'
@@ -42,9 +41,15 @@ import { Audit } from './rights/audit.js'
 import { Guard, type TokenAttempt } from './rights/guard.js'
 import { rightsOfViews, rightsWith } from './rights/rights.js'
 import { Tokens } from './rights/tokens.js'
-import { endpointOf, listening, openSouthbound, type SouthboundOptions } from './southbound.js'
+import {
+  endpointOf,
+  listening,
+  openSouthbound,
+  type SouthboundOptions,
+} from './southbound/southbound.js'
+import { dayMillis, SwitchAgeing, switchAgeingLimits } from './southbound/switch-ageing.js'
 import { openStore } from './store/journal-store.js'
-import { dayMillis, SwitchAgeing, switchAgeingLimits } from './switch-ageing.js'
+import { lockFolder } from './store/lock.js'
 import { switchKind } from './switch-setup/kind.js'
 import { SwitchSetup } from './switch-setup/switch-setup.js'
 import { zonesOfSwitch } from './switch-setup/zone-timeouts.js'

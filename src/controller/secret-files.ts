@@ -1,5 +1,5 @@
 /** Files of keys and certificates that a setting names. */
-import type { Env } from '../base/env.js'
+import type { Env } from '../base/env/env.js'
 import { Failure } from '../base/failures.js'
 
 /**

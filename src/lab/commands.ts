@@ -1,6 +1,6 @@
 /** The verbs of `sluice lab`. What does the work is loaded when it is asked for. */
 import { type Command, Option } from 'commander'
-import type { Env } from '../base/env.js'
+import type { Env } from '../base/env/env.js'
 import type { Teller } from './run.js'
 import { type StageName, stageNames } from './stage-names.js'
 

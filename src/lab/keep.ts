@@ -1,7 +1,7 @@
 /** `sluice lab up` and `down`: a lab that stays while nobody watches, held by a process of its own. */
 import { mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Env } from '../base/env.js'
+import type { Env } from '../base/env/env.js'
 import type { Endpoints } from '../base/places.js'
 import type { LabSpec } from './lab-spec.js'
 import { clearBehind } from './ledger.js'

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Env } from '../base/env.js'
+import type { Env } from '../base/env/env.js'
 import { ControllerProcess } from './controller-process.js'
 import type { LabSpec } from './lab-spec.js'
 import { ledgerName } from './ledger.js'

@@ -4,7 +4,7 @@
  * written down as it is made, so that a later run clears up after one that was killed.
  */
 import { dirname, join } from 'node:path'
-import type { Env } from '../base/env.js'
+import type { Env } from '../base/env/env.js'
 import type { End, HostSpec, LabSpec, LinkSpec, SwitchSpec } from './lab-spec.js'
 import { clear, clearStale, Ledger } from './ledger.js'
 import { killVswitchd, type OvsPlace, restartVswitchd, startOvs, startVswitchd } from './ovs.js'

@@ -1,6 +1,6 @@
 /** `npm start`: the office lab with its story, which then stays up to play with. */
 
-import type { Env } from '../base/env.js'
+import type { Env } from '../base/env/env.js'
 import type { Endpoints } from '../base/places.js'
 import { ensurePackages, isRoot, ovsNeeds } from './install.js'
 import type { LabSpec } from './lab-spec.js'

@@ -3,7 +3,7 @@
  * never asks whose they are.
  */
 import type { Dpid, Ip } from '../base/addresses.js'
-import type { Env } from '../base/env.js'
+import type { Env } from '../base/env/env.js'
 import type { NetworkEvent } from '../base/events.js'
 import type { Kind, KindMember } from '../base/kind.js'
 import type { Store } from '../base/store.js'
@@ -15,7 +15,7 @@ import type { Flow, OwnerKind, Refusal, Section } from '../pipeline/program.js'
 import type { PuntReason } from '../pipeline/userdata.js'
 import type { PortRef, Switch, Topology } from '../topology/model.js'
 import type { TopologyService } from '../topology/topology.js'
-import type { ResolvedNat } from './firewall/resolved.js'
+import type { ResolvedNat } from './firewall/meaning/resolved.js'
 import type { Lack } from './lack.js'
 import type { Families, Sample } from './metrics.js'
 import type { Rights, Routes } from './requests.js'

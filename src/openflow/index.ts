@@ -9,14 +9,8 @@
  * Sending takes a `Message` (members with a usual value may be left away), receiving gives a `Received`, which
  * has them all and is a `Message` too.
  */
-export { checkActions, checkInstructions } from './check-actions.js'
+export { checkActions, checkInstructions } from './actions/check-actions.js'
 export { decode, encode, headerSize, setXid, unreadableOf, version, xidOf } from './codec.js'
-export {
-  type ConnectionLimits,
-  connectionLimits,
-  SwitchConnection,
-  type SwitchConnectionEvents,
-} from './connection.js'
 export {
   type ErrorKind,
   type ErrorName,
@@ -60,8 +54,15 @@ export {
   parseGroupMod,
   parseMeterMod,
 } from './print.js'
-export type { PacketIn } from './punted.js'
-export { ConnectionLost, NoAnswer, SwitchError } from './requests.js'
+export { BundleError, type Refusal } from './session/confirmed-messages.js'
+export {
+  type ConnectionLimits,
+  connectionLimits,
+  SwitchConnection,
+  type SwitchConnectionEvents,
+} from './session/connection.js'
+export type { PacketIn } from './session/punted.js'
+export { ConnectionLost, NoAnswer, SwitchError } from './session/requests.js'
 export {
   connectToSwitch,
   type ListenOptions,
@@ -71,7 +72,6 @@ export {
   type SwitchHandlers,
   type SwitchListener,
   serverLimits,
-} from './server.js'
-export { BundleError, type Refusal } from './together.js'
+} from './session/server.js'
 export { DecodeError } from './wire/decode-error.js'
 export { Framer } from './wire/framing.js'

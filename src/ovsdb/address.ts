@@ -1,5 +1,5 @@
 /** Where databases are, in the words of ovsdb(7): `unix:`, `tcp:`, `ssl:` to call, `punix:`, `ptcp:`, `pssl:` to listen. */
-import type { Address, Disk, TlsOptions } from '../base/env.js'
+import type { Address, Disk, TlsOptions } from '../base/env/env.js'
 
 export const defaultPort = 6640
 

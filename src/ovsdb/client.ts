@@ -4,7 +4,7 @@
  * in an event, a settled request, or the close of this connection, in work and memory bounded by limits.
  */
 import { EventEmitter } from 'node:events'
-import type { Address, Cancel, Connection, Env } from '../base/env.js'
+import type { Address, Cancel, Connection, Env } from '../base/env/env.js'
 import { formatJson } from './json.js'
 import { JsonStream } from './json-stream.js'
 import {

@@ -3,7 +3,7 @@
  * transaction seen where the server can (`monitor_cond_since`), its lock asked for again.
  */
 import { EventEmitter } from 'node:events'
-import type { Cancel, Env } from '../base/env.js'
+import type { Cancel, Env } from '../base/env/env.js'
 import {
   type MonitorRequests,
   type Operation,

@@ -3,7 +3,7 @@
  * (ovs-appctl(8)). The table of connections can be read in no other way: neither OpenFlow nor OVSDB tells it.
  */
 import { join } from 'node:path'
-import type { Env } from '../base/env.js'
+import type { Env } from '../base/env/env.js'
 import { wordsOf } from '../base/system-errors.js'
 import { formatJson } from './json.js'
 import { JsonStream } from './json-stream.js'

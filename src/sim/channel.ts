@@ -4,8 +4,7 @@
  *
  *     waiting ──after a pause──> calling ──> open ──closed, silent──> waiting (the pause doubles)
  */
-import type { Address, Cancel, Connection, Env } from '../base/env.js'
-import { Inbox } from '../openflow/inbox.js'
+import type { Address, Cancel, Connection, Env } from '../base/env/env.js'
 import {
   type AsyncMasks,
   type ErrorName,
@@ -16,6 +15,7 @@ import {
   type Role,
   version,
 } from '../openflow/index.js'
+import { Inbox } from '../openflow/session/inbox.js'
 import { Bundles } from './bundles.js'
 import { Refusal } from './refusal.js'
 

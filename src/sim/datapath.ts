@@ -3,7 +3,7 @@
  * and packets that run through them.
  */
 import { ipNumber, type Mac } from '../base/addresses.js'
-import type { Cancel, Env } from '../base/env.js'
+import type { Cancel, Env } from '../base/env/env.js'
 import {
   allTables,
   type FlushFilter,

@@ -15,7 +15,7 @@ import {
   type Mac,
   macNumber,
 } from '../base/addresses.js'
-import type { Env } from '../base/env.js'
+import type { Env } from '../base/env/env.js'
 import type { FieldValue } from '../openflow/values.js'
 import { buildFrame } from '../pipeline/build.js'
 import {

@@ -1,6 +1,6 @@
 /** Networks of a thousand switches in one process, to see what a controller makes of them. */
 import type { Dpid } from '../base/addresses.js'
-import type { Address, Env } from '../base/env.js'
+import type { Address, Env } from '../base/env/env.js'
 import { type HostSpec, type LinkSpec, type NetworkSpec, SimulatedNetwork } from './network.js'
 
 export interface LoadOptions {

@@ -1,5 +1,5 @@
 /** Who has which address: ARP (RFC 826) and neighbour discovery (RFC 4861) of a simulated host. */
-import type { Cancel, Env } from '../base/env.js'
+import type { Cancel, Env } from '../base/env/env.js'
 import type { FieldValue } from '../openflow/values.js'
 import { etherTypes, type Fields, ipProtocols } from '../pipeline/packet.js'
 

@@ -3,7 +3,7 @@
  * wire's delay; each wire holds so many frames at most, so a broadcast storm loses frames and not the process.
  */
 import { type Dpid, formatIpv4, formatMac, type Ipv4, type Mac } from '../base/addresses.js'
-import type { Address, Cancel, Env } from '../base/env.js'
+import type { Address, Cancel, Env } from '../base/env/env.js'
 import type { ChannelLimits } from './channel.js'
 import { type HostOptions, SimulatedHost } from './host.js'
 import { SimulatedSwitch } from './switch.js'

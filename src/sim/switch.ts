@@ -11,7 +11,7 @@
  * It does not do: NAT, reassembly of fragments, learn, NORMAL, tunnels, MPLS, buffers, resume.
  */
 import { type Dpid, dpidNumber, formatMac } from '../base/addresses.js'
-import type { Address, Env } from '../base/env.js'
+import type { Address, Env } from '../base/env/env.js'
 import {
   flowRemovedReasons,
   type Message,

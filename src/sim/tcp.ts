@@ -7,7 +7,7 @@
  */
 
 import type { Ip } from '../base/addresses.js'
-import type { Cancel, Env } from '../base/env.js'
+import type { Cancel, Env } from '../base/env/env.js'
 
 export const tcpFlags = { fin: 1, syn: 2, rst: 4, psh: 8, ack: 16 } as const
 

@@ -1,5 +1,5 @@
 /** Events that an attacker can cause at will: the first of a kind is told at once, the others as a number. */
-import type { Env } from '../base/env.js'
+import type { Env } from '../base/env/env.js'
 import type { NetworkEvent } from '../base/events.js'
 
 /** Those that say how often they were left out. */

@@ -2,10 +2,10 @@
 
 import type { Cidr, Dpid, Ip, Mac } from '../base/addresses.js'
 import type { CarrierName } from '../pipeline/carriers.js'
-import type { GuardLevel, Guards } from './guard-level.js'
+import type { GuardLevel, Guards } from './hosts/guard-level.js'
+import type { Lease } from './hosts/leases.js'
 import type { LaidIntent } from './intents/entries.js'
 import type { Intent } from './intents/intent.js'
-import type { Lease } from './leases.js'
 
 /**
  * unknown: not decided yet, nothing passes · edge: hosts · fabric: another switch of ours

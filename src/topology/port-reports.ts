@@ -1,7 +1,7 @@
 /** What a switch says of its ports, what people say of them, and what they are at first. */
 import type { CarrierName } from '../pipeline/carriers.js'
-import type { GuardLevel } from './guard-level.js'
-import type { DeclaredLink } from './link-book.js'
+import type { GuardLevel } from './hosts/guard-level.js'
+import type { DeclaredLink } from './links/link-book.js'
 import type { Port, PortKind, Service, Switch } from './model.js'
 
 /** What a switch says of a port; its kind is ours to find out. */

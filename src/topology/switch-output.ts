@@ -1,5 +1,5 @@
 import type { Dpid } from '../base/addresses.js'
-import type { PortBytes } from './measurements.js'
+import type { PortBytes } from './links/measurements.js'
 
 /** How the topology reaches the switches. */
 export interface SwitchOutput {

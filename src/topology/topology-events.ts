@@ -1,8 +1,8 @@
 /** What the topology tells, and how it is made. */
 import type { NetworkEvent } from '../base/events.js'
-import type { DiscoveryOptions } from './discovery.js'
-import type { HostOptions } from './hosts.js'
-import type { Lease } from './leases.js'
+import type { DiscoveryOptions } from './discovery/discovery.js'
+import type { HostOptions } from './hosts/hosts.js'
+import type { Lease } from './hosts/leases.js'
 import type { Host, Link, MulticastGroup, MulticastRouter, Switch } from './model.js'
 
 export interface TopologyEvents {

@@ -17,7 +17,7 @@ import {
   macNumber,
   parseCidr,
 } from '../base/addresses.js'
-import type { Cancel, Env } from '../base/env.js'
+import type { Cancel, Env } from '../base/env/env.js'
 import { RateLimit } from '../base/rate-limit.js'
 import type { Match } from '../openflow/values.js'
 import type { CarrierName } from '../pipeline/carriers.js'
@@ -26,22 +26,23 @@ import { isRouted, networkEntered } from '../pipeline/registers.js'
 import { rewriteFrame } from '../pipeline/rewrite.js'
 import { unrouted } from '../pipeline/unrouted.js'
 import type { PuntReason } from '../pipeline/userdata.js'
-import { Discovery, defaultDiscovery } from './discovery.js'
+import { Discovery, defaultDiscovery } from './discovery/discovery.js'
+import { endTowards, segmentAt } from './discovery/foreign-segment.js'
 import { EventLimiter } from './event-limiter.js'
-import { endTowards, segmentAt } from './foreign-segment.js'
 import { fabricVlan } from './forwarding/tags.js'
-import { isBeyond, isOfStation, notItsAddress, notItsMac } from './gateway-claims.js'
-import { guardAt } from './guard.js'
-import type { GuardLevel } from './guard-level.js'
-import { HostAgeing } from './host-ageing.js'
-import { announcementOf, claimOf, placeAnnouncement, stationMac } from './host-frames.js'
-import { defaultHosts, HostTracker } from './hosts.js'
+import { Seeker } from './hosts/address-search.js'
+import { isBeyond, isOfStation, notItsAddress, notItsMac } from './hosts/gateway-claims.js'
+import { guardAt } from './hosts/guard.js'
+import type { GuardLevel } from './hosts/guard-level.js'
+import { HostAgeing } from './hosts/host-ageing.js'
+import { announcementOf, claimOf, placeAnnouncement, stationMac } from './hosts/host-frames.js'
+import { Teacher } from './hosts/host-learning.js'
+import { defaultHosts, HostTracker } from './hosts/hosts.js'
 import type { Intent } from './intents/intent.js'
 import { IntentKeeper } from './intents/keeper.js'
 import type { IntentResult } from './intents/lanes.js'
-import { LinkBook } from './link-book.js'
-import { LinkMeter } from './link-meter.js'
-import { Listeners } from './listeners.js'
+import { LinkBook } from './links/link-book.js'
+import { LinkMeter } from './links/link-meter.js'
 import { type Memberships, membershipsOf, withTag } from './memberships.js'
 import {
   emptyTopology,
@@ -61,7 +62,8 @@ import {
   type Switch,
   type Topology,
 } from './model.js'
-import { MulticastTable } from './multicast.js'
+import { Listeners } from './multicast/listeners.js'
+import { MulticastTable } from './multicast/multicast.js'
 import {
   type DeclaredPort,
   declaredLink,
@@ -69,10 +71,8 @@ import {
   type PortReport,
   upPorts,
 } from './port-reports.js'
-import { Seeker } from './seeker.js'
 import { SwitchBook } from './switch-book.js'
 import type { SwitchOutput } from './switch-output.js'
-import { Teacher } from './teacher.js'
 import type { TopologyEvents, TopologyFacts, TopologyOptions } from './topology-events.js'
 import { TreeKeeper } from './tree-keeper.js'
 

@@ -1,7 +1,7 @@
 /** TLS handshakes that do not end: a deadline for each, a bound for all, and the sender of most of them pays. */
 import t from 'tap'
+import { SimulatedEnv } from '../../src/base/env/simulated-env.js'
 import { Handshakes } from '../../src/base/handshakes.js'
-import { SimulatedEnv } from '../../src/base/simulated-env.js'
 
 const start = (maxWaiting: number) => {
   const env = new SimulatedEnv({ seed: 1 })

@@ -1,8 +1,8 @@
 /** What peers can cause at will is logged a few times a second, and counted. */
 import t from 'tap'
-import { limitedLog } from '../../src/base/limited-log.js'
-import { CollectingLog } from '../../src/base/log.js'
-import { SimulatedEnv } from '../../src/base/simulated-env.js'
+import { SimulatedEnv } from '../../src/base/env/simulated-env.js'
+import { limitedLog } from '../../src/base/log/limited-log.js'
+import { CollectingLog } from '../../src/base/log/log.js'
 
 t.test('a flood of one peer is a few lines, and hides nothing of another', async t => {
   const env = new SimulatedEnv({ seed: 1 })

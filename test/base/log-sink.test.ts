@@ -1,6 +1,6 @@
 /** The log holds nobody up: a disk that is full and a reader that does not read cost log lines, and say how many. */
 import t from 'tap'
-import { LogSink } from '../../src/base/log-sink.js'
+import { LogSink } from '../../src/base/log/log-sink.js'
 
 /** A place to write that answers when it is told to. */
 const place = () => {

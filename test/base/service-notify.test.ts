@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
-import { notifyService } from '../../src/base/service-notify.js'
+import { notifyService } from '../../src/base/env/service-notify.js'
 import { asUsersRun } from '../program.js'
 import { until } from '../until.js'
 

@@ -1,6 +1,6 @@
 import t from 'tap'
-import type { Connection } from '../../src/base/env.js'
-import { SimulatedEnv } from '../../src/base/simulated-env.js'
+import type { Connection } from '../../src/base/env/env.js'
+import { SimulatedEnv } from '../../src/base/env/simulated-env.js'
 
 t.test('timers go off in the order of their time, then of asking', async t => {
   const env = new SimulatedEnv()

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { SimulatedEnv } from '../../src/base/simulated-env.js'
+import { SimulatedEnv } from '../../src/base/env/simulated-env.js'
 import { inTurns } from '../../src/base/turns.js'
 
 const doneIn = async (count: number, millis: number) => {

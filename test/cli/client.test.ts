@@ -2,9 +2,9 @@
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { Ajv } from 'ajv'
 import t, { type Test } from 'tap'
-import { SimulatedEnv } from '../../src/base/simulated-env.js'
+import { SimulatedEnv } from '../../src/base/env/simulated-env.js'
 import { Client } from '../../src/cli/client.js'
-import { formatColumns } from '../../src/cli/columns.js'
+import { formatColumns } from '../../src/cli/reading/columns.js'
 import { createRest } from '../../src/controller/rest/server.js'
 import { waitSeconds } from '../../src/nfv/request-schemas.js'
 

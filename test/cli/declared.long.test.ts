@@ -73,5 +73,5 @@ t.test('objects are declared, listed and deleted', { timeout: 60_000 }, async t 
     sluice('get', 'objects'),
     /no kind is named objects; there are switches, .*intents/,
   )
-  await t.rejects(sluice('delete', 'link', 's1-s2'), /link cannot be deleted/)
+  await t.rejects(sluice('delete', 'link', 's1-s2'), /links cannot be deleted/)
 })

@@ -2,7 +2,7 @@
 import { chmodSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import type { CommandResult } from '../../src/base/run-command.js'
+import type { CommandResult } from '../../src/base/env/run-command.js'
 import { checks, type Finding, findingsOver, type Told } from '../../src/cli/doctor/checks.js'
 import { findingsHere } from '../../src/cli/doctor/machine.js'
 import { office } from '../controller/office.js'

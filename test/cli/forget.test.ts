@@ -2,7 +2,7 @@
 import { pino } from 'pino'
 import t from 'tap'
 import type { Dpid } from '../../src/base/addresses.js'
-import { realEnv } from '../../src/base/real-env.js'
+import { realEnv } from '../../src/base/env/real-env.js'
 import { SimulatedSwitch } from '../../src/sim/switch.js'
 import { items, office } from '../controller/office.js'
 import { until } from '../until.js'

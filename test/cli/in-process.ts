@@ -1,12 +1,12 @@
 /** The command line in this process: what it printed, what it complained of, and its exit code. */
 import { pino } from 'pino'
-import { editText } from '../../src/base/editor.js'
-import { realEnv } from '../../src/base/real-env.js'
-import { runCommand } from '../../src/base/run-command.js'
+import { editText } from '../../src/base/env/editor.js'
+import { realEnv } from '../../src/base/env/real-env.js'
+import { runCommand } from '../../src/base/env/run-command.js'
 import type { Cli } from '../../src/cli/cli.js'
 import { runCli } from '../../src/cli/main.js'
-import { checkFiles } from '../../src/nfv/firewall/check-files.js'
-import { type FilesQuestion, traceFiles } from '../../src/nfv/firewall/trace-files.js'
+import { checkFiles } from '../../src/nfv/firewall/meaning/check-files.js'
+import { type FilesQuestion, traceFiles } from '../../src/nfv/firewall/meaning/trace-files.js'
 import type { Office } from '../controller/office.js'
 
 export interface Said {

@@ -3,7 +3,7 @@ import { Command } from 'commander'
 import t from 'tap'
 import { Failure } from '../../src/base/failures.js'
 import type { Client } from '../../src/cli/client.js'
-import { addLog } from '../../src/cli/log.js'
+import { addLog } from '../../src/cli/reading/log.js'
 
 const hit = (sequence: number, verdict: string, rule: string, more: object = {}) => ({
   sequence,

@@ -1,6 +1,6 @@
 import t from 'tap'
-import { FileMistakes } from '../../src/cli/file-mistakes.js'
-import { readObjects } from '../../src/cli/object-files.js'
+import { FileMistakes } from '../../src/cli/writing/file-mistakes.js'
+import { readObjects } from '../../src/cli/writing/object-files.js'
 
 const good = `# two switches
 kind: Switch

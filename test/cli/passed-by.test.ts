@@ -1,7 +1,7 @@
 /** `apply -f FOLDER` says what it does not take. */
 import t from 'tap'
-import { SimulatedEnv } from '../../src/base/simulated-env.js'
-import { passedBy, readRuleFiles } from '../../src/cli/rule-files.js'
+import { SimulatedEnv } from '../../src/base/env/simulated-env.js'
+import { passedBy, readRuleFiles } from '../../src/cli/writing/rule-files.js'
 
 t.test('hidden files, copies of editors and impossible names are told, others are not', async t => {
   const { disk } = new SimulatedEnv({ seed: 1 })

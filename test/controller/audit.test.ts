@@ -10,8 +10,8 @@ import {
   policyDifference,
   textDifference,
 } from '../../src/base/differences.js'
-import { CollectingLog } from '../../src/base/log.js'
-import { realEnv } from '../../src/base/real-env.js'
+import { realEnv } from '../../src/base/env/real-env.js'
+import { CollectingLog } from '../../src/base/log/log.js'
 import { Audit } from '../../src/controller/rights/audit.js'
 import { sluice } from '../cli/in-process.js'
 import { until } from '../until.js'

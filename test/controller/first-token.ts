@@ -1,7 +1,7 @@
 /** A guard that knows one token, for tests of a part of the API. */
 
-import { CollectingLog } from '../../src/base/log.js'
-import { realEnv } from '../../src/base/real-env.js'
+import { realEnv } from '../../src/base/env/real-env.js'
+import { CollectingLog } from '../../src/base/log/log.js'
 import { Guard } from '../../src/controller/rights/guard.js'
 import { rightsWith } from '../../src/controller/rights/rights.js'
 import { functions } from '../../src/nfv/functions.js'

@@ -4,7 +4,7 @@ import { request } from 'node:http'
 import { join } from 'node:path'
 import t from 'tap'
 import { WebSocket } from 'ws'
-import { SimulatedEnv } from '../../src/base/simulated-env.js'
+import { SimulatedEnv } from '../../src/base/env/simulated-env.js'
 import { items, office } from './office.js'
 
 /** `fetch` sets Host by itself. */

@@ -1,7 +1,7 @@
 /** The journal keeps what happened for a while, and a flood of one hides no other. */
 import { pino } from 'pino'
 import t from 'tap'
-import { fairly, Journal, type JournalEntry, type Told } from '../../src/controller/events.js'
+import { fairly, Journal, type JournalEntry, type Told } from '../../src/controller/journal.js'
 
 type Event = Told & { readonly [member: string]: unknown }
 

@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import t, { type Test } from 'tap'
-import { CollectingLog } from '../../src/base/log.js'
-import { realEnv } from '../../src/base/real-env.js'
-import { lockFolder } from '../../src/controller/lock.js'
+import { realEnv } from '../../src/base/env/real-env.js'
+import { CollectingLog } from '../../src/base/log/log.js'
+import { lockFolder } from '../../src/controller/store/lock.js'
 
 const env = realEnv(new CollectingLog())
 
@@ -20,9 +20,9 @@ const folderOf = (t: Test): string => {
 /** Locks the folder in a process of its own and says how that went. */
 const locker = (t: Test, folder: string, ...before: readonly string[]) => {
   const source = `
-    import { lockFolder } from ${JSON.stringify(new URL('../../src/controller/lock.js', import.meta.url).href)}
-    import { realEnv } from ${JSON.stringify(new URL('../../src/base/real-env.js', import.meta.url).href)}
-    import { CollectingLog } from ${JSON.stringify(new URL('../../src/base/log.js', import.meta.url).href)}
+    import { lockFolder } from ${JSON.stringify(new URL('../../src/controller/store/lock.js', import.meta.url).href)}
+    import { realEnv } from ${JSON.stringify(new URL('../../src/base/env/real-env.js', import.meta.url).href)}
+    import { CollectingLog } from ${JSON.stringify(new URL('../../src/base/log/log.js', import.meta.url).href)}
     try {
       await lockFolder(realEnv(new CollectingLog()), process.argv[1])
       console.log('held')

@@ -2,7 +2,7 @@
 import t from 'tap'
 import { Programmer } from '../../src/controller/program/programmer.js'
 import { buildFrame } from '../../src/pipeline/build.js'
-import { HostTable } from '../../src/topology/host-table.js'
+import { HostTable } from '../../src/topology/hosts/host-table.js'
 import { ring, Whole } from '../topology/whole.js'
 
 /** As many as the meter of a port lets through at once. */

@@ -2,7 +2,7 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import type { JournalFile } from '../../src/base/env.js'
+import type { JournalFile } from '../../src/base/env/env.js'
 import { cookieNamespace, cookieNamespaceMask } from '../../src/pipeline/program.js'
 import { tableId } from '../../src/pipeline/tables.js'
 import { until } from '../until.js'

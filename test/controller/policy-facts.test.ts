@@ -3,8 +3,8 @@ import t from 'tap'
 import { parseCidr } from '../../src/base/addresses.js'
 import { complaintsOf } from '../../src/base/kind.js'
 import { networkKind } from '../../src/controller/declared/kinds.js'
-import { readMacPrefix } from '../../src/nfv/firewall/mac-prefix.js'
 import { factsOf } from '../../src/nfv/firewall/service/policy-facts.js'
+import { readMacPrefix } from '../../src/nfv/firewall/text/mac-prefix.js'
 import { emptyTopology, type Host, type Topology } from '../../src/topology/model.js'
 
 const host = (number: number, network: number, ips: readonly string[], name?: string): Host => ({

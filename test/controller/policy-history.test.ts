@@ -1,7 +1,7 @@
 /** Changes of the policies: who, when, why; taken back, by hand or because nobody confirmed. */
 import { pino } from 'pino'
 import t from 'tap'
-import { realEnv } from '../../src/base/real-env.js'
+import { realEnv } from '../../src/base/env/real-env.js'
 import { MemoryStore } from '../../src/controller/store/memory-store.js'
 import { PolicyKeeper } from '../../src/nfv/firewall/service/policies.js'
 import { emptyTopology } from '../../src/topology/model.js'

@@ -1,6 +1,6 @@
 /** M7: a switch that floods us has its share, and the others theirs. */
 import t from 'tap'
-import { PuntLimit } from '../../src/controller/punt-limit.js'
+import { PuntLimit } from '../../src/controller/southbound/punt-limit.js'
 import type { PuntKind } from '../../src/nfv/function.js'
 
 /** One that is set by hand. */

@@ -1,6 +1,6 @@
 /** `/readyz` says ok only when it is so. */
 import t from 'tap'
-import { SimulatedEnv } from '../../src/base/simulated-env.js'
+import { SimulatedEnv } from '../../src/base/env/simulated-env.js'
 import { Controller } from '../../src/controller/controller.js'
 import { notReady } from '../../src/controller/readiness.js'
 import { MemoryStore } from '../../src/controller/store/memory-store.js'

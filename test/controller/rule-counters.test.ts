@@ -1,7 +1,7 @@
 /** What rules have decided, over edits, restarts and switches that begin anew. */
 import { pino } from 'pino'
 import t from 'tap'
-import { realEnv } from '../../src/base/real-env.js'
+import { realEnv } from '../../src/base/env/real-env.js'
 import { MemoryStore } from '../../src/controller/store/memory-store.js'
 import { type CountingSwitch, RuleCounters } from '../../src/nfv/firewall/service/rule-counters.js'
 import type { FlowStats } from '../../src/openflow/index.js'

@@ -1,7 +1,7 @@
 /** How long a text may be is asked of its length, not by counting its characters: that of a body would hold up all others. */
 import t from 'tap'
-import { CollectingLog } from '../../src/base/log.js'
-import { realEnv } from '../../src/base/real-env.js'
+import { realEnv } from '../../src/base/env/real-env.js'
+import { CollectingLog } from '../../src/base/log/log.js'
 import { createRest } from '../../src/controller/rest/server.js'
 import { guardOf } from './first-token.js'
 

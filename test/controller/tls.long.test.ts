@@ -6,10 +6,13 @@ import { join } from 'node:path'
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls'
 import t, { type Test } from 'tap'
 import type { Dpid } from '../../src/base/addresses.js'
-import type { TlsOptions } from '../../src/base/env.js'
-import { CollectingLog } from '../../src/base/log.js'
-import { realEnv } from '../../src/base/real-env.js'
-import { openSouthbound, type SouthboundOptions } from '../../src/controller/southbound.js'
+import type { TlsOptions } from '../../src/base/env/env.js'
+import { realEnv } from '../../src/base/env/real-env.js'
+import { CollectingLog } from '../../src/base/log/log.js'
+import {
+  openSouthbound,
+  type SouthboundOptions,
+} from '../../src/controller/southbound/southbound.js'
 import type { RefusedInfo, SwitchConnection } from '../../src/openflow/index.js'
 import { SimulatedSwitch } from '../../src/sim/switch.js'
 import { Authority } from '../certificates.js'

@@ -1,13 +1,13 @@
 /** docs/rules.md: every example is taken, or refused as it says; every word of the language is there. */
 import { readFileSync } from 'node:fs'
 import t from 'tap'
-import { check } from '../../src/nfv/firewall/check.js'
-import { noFacts } from '../../src/nfv/firewall/environment.js'
-import { textOfSpec } from '../../src/nfv/firewall/json.js'
-import { loadPolicy } from '../../src/nfv/firewall/load.js'
-import { Parser } from '../../src/nfv/firewall/parse.js'
-import type { PolicySpec } from '../../src/nfv/firewall/schema.js'
-import { reserved } from '../../src/nfv/firewall/words.js'
+import { check } from '../../src/nfv/firewall/meaning/check.js'
+import { noFacts } from '../../src/nfv/firewall/meaning/environment.js'
+import { textOfSpec } from '../../src/nfv/firewall/text/json.js'
+import { loadPolicy } from '../../src/nfv/firewall/text/load.js'
+import { Parser } from '../../src/nfv/firewall/text/parse.js'
+import type { PolicySpec } from '../../src/nfv/firewall/text/schema.js'
+import { reserved } from '../../src/nfv/firewall/text/words.js'
 
 const text = readFileSync(new URL('../../../docs/rules.md', import.meta.url), 'utf8')
 

@@ -1,10 +1,10 @@
 /** What crosses the wire, as a page for people: written from the tables, kept in step by a test. */
-import { standardActions } from '../../src/openflow/actions.js'
+import { standardActions } from '../../src/openflow/actions/actions.js'
+import { instructionTypes } from '../../src/openflow/actions/instructions.js'
+import { niciraActions } from '../../src/openflow/actions/nicira-actions.js'
 import { errorKinds } from '../../src/openflow/error-codes.js'
-import { instructionTypes } from '../../src/openflow/instructions.js'
 import { messageTables } from '../../src/openflow/messages/index.js'
 import type { MessageTable, Place } from '../../src/openflow/messages/message.js'
-import { niciraActions } from '../../src/openflow/nicira-actions.js'
 import { fields } from '../../src/openflow/oxm.js'
 
 const hex = (value: number): string => `0x${value.toString(16).padStart(8, '0')}`

@@ -1,7 +1,7 @@
 /** Rules are edited under load on real Open vSwitch. The long form: npm run bench -- edits. */
 import { pino } from 'pino'
 import t from 'tap'
-import { realEnv } from '../../src/base/real-env.js'
+import { realEnv } from '../../src/base/env/real-env.js'
 import { ensurePackages, isRoot, ovsNeeds } from '../../src/lab/install.js'
 import { editUnderLoad } from './edits.js'
 

@@ -4,14 +4,14 @@
  * said by the reference, `decide`, which shares nothing with the compiler.
  */
 import type { Ip } from '../../src/base/addresses.js'
-import type { Env } from '../../src/base/env.js'
+import type { Env } from '../../src/base/env/env.js'
 import type { ControllerProcess } from '../../src/lab/controller-process.js'
 import { type Lab, withLab } from '../../src/lab/main.js'
 import { sleep } from '../../src/lab/shell.js'
 import { readLab } from '../../src/lab/spec.js'
 import type { SessionState } from '../../src/lab/stage.js'
 import { NetnsStage } from '../../src/lab/stages/netns.js'
-import { decide } from '../../src/nfv/firewall/decide.js'
+import { decide } from '../../src/nfv/firewall/meaning/decide.js'
 import { rulesOf } from '../nfv/firewall/random-policy.js'
 import { type Dice, dice, pick } from './against-linux/rules.js'
 

@@ -4,7 +4,7 @@
  */
 import { pino } from 'pino'
 import t from 'tap'
-import { realEnv } from '../../src/base/real-env.js'
+import { realEnv } from '../../src/base/env/real-env.js'
 import { ensurePackages, isRoot, ovsNeeds } from '../../src/lab/install.js'
 import { sh, sleep } from '../../src/lab/shell.js'
 import { buildFrame } from '../../src/pipeline/build.js'

@@ -1,5 +1,5 @@
 /** Asks real switches what they would do with a packet, by `ovs-appctl ofproto/trace`, in the words of `sluice trace`. */
-import { readTrace, type SwitchAnswer } from '../../src/controller/verify.js'
+import { readTrace, type SwitchAnswer } from '../../src/controller/explain/verify.js'
 import type { Rig } from '../../src/lab/rig.js'
 
 export interface Question {

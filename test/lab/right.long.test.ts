@@ -1,7 +1,7 @@
 /** M3 and M4 on real Open vSwitch: whatever happens to the switches behind our back, they return to right by themselves. */
 import { pino } from 'pino'
 import t, { type Test } from 'tap'
-import { realEnv } from '../../src/base/real-env.js'
+import { realEnv } from '../../src/base/env/real-env.js'
 import type { ControllerProcess } from '../../src/lab/controller-process.js'
 import { ensurePackages, isRoot, ovsNeeds } from '../../src/lab/install.js'
 import { loadLab, withLab } from '../../src/lab/main.js'

@@ -1,7 +1,7 @@
 /** Tells the story of a lab on every stage, and holds its Mininet script against its `lab.yaml`. */
 import { pino } from 'pino'
 import t, { type Test } from 'tap'
-import { realEnv } from '../../src/base/real-env.js'
+import { realEnv } from '../../src/base/env/real-env.js'
 import { ensurePackages, isRoot, mininetNeeds, ovsNeeds } from '../../src/lab/install.js'
 import { loadLab, runLab } from '../../src/lab/main.js'
 import { sh } from '../../src/lab/shell.js'

@@ -1,6 +1,6 @@
 /** Random flows under random rules: what `sluice trace` says beside what real switches say, row by row. */
 
-import type { Env } from '../../src/base/env.js'
+import type { Env } from '../../src/base/env/env.js'
 import type { ControllerProcess } from '../../src/lab/controller-process.js'
 import type { HostSpec } from '../../src/lab/lab-spec.js'
 import { loadLab, withLab } from '../../src/lab/main.js'

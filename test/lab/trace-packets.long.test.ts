@@ -1,7 +1,7 @@
 /** What `sluice trace` says is what packets do, wherever they arrive. The long form: npm run bench -- trace packets. */
 import { pino } from 'pino'
 import t, { type Test } from 'tap'
-import { realEnv } from '../../src/base/real-env.js'
+import { realEnv } from '../../src/base/env/real-env.js'
 import { ensurePackages, isRoot, ovsNeeds } from '../../src/lab/install.js'
 import { comparePackets, type PacketComparison } from './trace-packets.js'
 import { routed, segment } from './trace-scenes.js'

@@ -4,7 +4,7 @@
  * with an unmanaged switch in its middle, under random rules; some are datagrams in pieces, and one host is a switch's own machine. Every packet is asked about, sent, and looked for at every host: it must arrive where trace says, and nowhere else.
  */
 
-import type { Env } from '../../src/base/env.js'
+import type { Env } from '../../src/base/env/env.js'
 import type { ControllerProcess } from '../../src/lab/controller-process.js'
 import type { HostSpec } from '../../src/lab/lab-spec.js'
 import { withLab } from '../../src/lab/main.js'

@@ -1,8 +1,8 @@
 /** What `sluice trace` says is what the switches would do: row by row, on real Open vSwitch. The long form: npm run bench -- trace. */
 import { pino } from 'pino'
 import t from 'tap'
-import { realEnv } from '../../src/base/real-env.js'
-import { readTrace } from '../../src/controller/verify.js'
+import { realEnv } from '../../src/base/env/real-env.js'
+import { readTrace } from '../../src/controller/explain/verify.js'
 import { ensurePackages, isRoot, ovsNeeds } from '../../src/lab/install.js'
 import { compareTraces } from './trace-compare.js'
 

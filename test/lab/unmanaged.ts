@@ -1,5 +1,5 @@
 /** Puts a switch that nobody manages between hosts of a lab and the ports where they were plugged in. */
-import type { realEnv } from '../../src/base/real-env.js'
+import type { realEnv } from '../../src/base/env/real-env.js'
 import type { HostSpec, LabSpec } from '../../src/lab/lab-spec.js'
 import { sh } from '../../src/lab/shell.js'
 import type { NetnsStage } from '../../src/lab/stages/netns.js'

@@ -1,7 +1,7 @@
 /** How long one switch may be listened to before others have their turn. */
 import t from 'tap'
-import { Inbox } from '../../src/openflow/inbox.js'
 import { encode } from '../../src/openflow/index.js'
+import { Inbox } from '../../src/openflow/session/inbox.js'
 
 /** Messages handled before others had a turn, when each takes so many milliseconds. */
 const inOneTurn = (size: number, millisEach: number): number => {

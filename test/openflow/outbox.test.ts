@@ -1,8 +1,8 @@
 /** What is said to a switch in one turn leaves in one piece. */
 import t from 'tap'
 import { encode, type Message } from '../../src/openflow/index.js'
-import { Outbox } from '../../src/openflow/outbox.js'
-import { Together } from '../../src/openflow/together.js'
+import { Together } from '../../src/openflow/session/confirmed-messages.js'
+import { Outbox } from '../../src/openflow/session/outbox.js'
 
 const sending = () => {
   const sent: Uint8Array[] = []

@@ -5,8 +5,8 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import t, { type Test } from 'tap'
-import { CollectingLog } from '../../src/base/log.js'
-import { realEnv } from '../../src/base/real-env.js'
+import { realEnv } from '../../src/base/env/real-env.js'
+import { CollectingLog } from '../../src/base/log/log.js'
 import {
   type ConnectionLimits,
   connectionLimits,
@@ -17,7 +17,7 @@ import {
   type ServerLimits,
   type SwitchConnection,
 } from '../../src/openflow/index.js'
-import { requestLimits } from '../../src/openflow/requests.js'
+import { requestLimits } from '../../src/openflow/session/requests.js'
 import { until } from '../until.js'
 import { WireSwitch } from './wire-switch.js'
 

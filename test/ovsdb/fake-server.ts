@@ -1,6 +1,6 @@
 /** The other end of a client, in memory: what it sends and hears is in the hands of the test. */
-import type { Connection } from '../../src/base/env.js'
-import { SimulatedEnv } from '../../src/base/simulated-env.js'
+import type { Connection } from '../../src/base/env/env.js'
+import { SimulatedEnv } from '../../src/base/env/simulated-env.js'
 import { type ClientOptions, OvsdbClient } from '../../src/ovsdb/client.js'
 import { JsonStream } from '../../src/ovsdb/json-stream.js'
 

@@ -5,8 +5,8 @@
  */
 import { readFileSync } from 'node:fs'
 import t from 'tap'
-import type { CollectingLog } from '../../src/base/log.js'
-import { SimulatedEnv, seededRandom } from '../../src/base/simulated-env.js'
+import { SimulatedEnv, seededRandom } from '../../src/base/env/simulated-env.js'
+import type { CollectingLog } from '../../src/base/log/log.js'
 import {
   OvsdbClient,
   OvsdbError,

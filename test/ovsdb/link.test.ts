@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import t from 'tap'
-import { SimulatedEnv } from '../../src/base/simulated-env.js'
+import { SimulatedEnv } from '../../src/base/env/simulated-env.js'
 import { OvsdbClient } from '../../src/ovsdb/client.js'
 import { DatabaseLink, type LinkOptions } from '../../src/ovsdb/link.js'
 import { backOffMillis, step } from '../../src/ovsdb/link-state.js'

@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap'
 import type { Dpid, Mac } from '../../src/base/addresses.js'
-import { CollectingLog } from '../../src/base/log.js'
-import { realEnv } from '../../src/base/real-env.js'
+import { realEnv } from '../../src/base/env/real-env.js'
+import { CollectingLog } from '../../src/base/log/log.js'
 import {
   bundleFlags,
   encode,

@@ -1,5 +1,5 @@
 /** A controller that does what a test says, message by message. */
-import type { Connection, Env, Listener } from '../../src/base/env.js'
+import type { Connection, Env, Listener } from '../../src/base/env/env.js'
 import {
   decode,
   encode,

@@ -3,7 +3,7 @@ import t from 'tap'
 import type { Ipv4, Ipv6 } from '../../src/base/addresses.js'
 import { buildFrame } from '../../src/pipeline/build.js'
 import { type Fields, readPacket } from '../../src/pipeline/packet.js'
-import { controllerMac } from '../../src/topology/host-frames.js'
+import { controllerMac } from '../../src/topology/hosts/host-frames.js'
 import { countMessages, end, ring, tap, Whole } from './whole.js'
 
 /** h1 to h3, each at port 10 of its switch. */

@@ -1,6 +1,6 @@
 /** A switch that died while the light on its cables stays on, and one that only lost its controller. */
 import t from 'tap'
-import { fastDiscovery } from '../../src/topology/discovery.js'
+import { fastDiscovery } from '../../src/topology/discovery/discovery.js'
 import { end, switchNames, Whole } from './whole.js'
 import { at, Wires } from './wires.js'
 

@@ -1,7 +1,7 @@
 /** Frames that must make no link. Each attack succeeds when its guard is off: the tests would notice. */
 import t from 'tap'
 import type { Mac } from '../../src/base/addresses.js'
-import { ProbeBuilder } from '../../src/topology/lldp.js'
+import { ProbeBuilder } from '../../src/topology/discovery/lldp.js'
 import { aHost, at, portOf, Wires } from './wires.js'
 
 /** Two switches with nothing between them: ports 1 lead to hosts of the attacker. */

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { defaultDiscovery, fastDiscovery } from '../../src/topology/discovery.js'
+import { defaultDiscovery, fastDiscovery } from '../../src/topology/discovery/discovery.js'
 import { aHost, at, Wires } from './wires.js'
 
 /** Two switches and a cable between their first ports; port 2 of each has nothing. */

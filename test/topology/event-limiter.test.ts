@@ -1,6 +1,6 @@
 import t from 'tap'
 import type { Dpid } from '../../src/base/addresses.js'
-import { SimulatedEnv } from '../../src/base/simulated-env.js'
+import { SimulatedEnv } from '../../src/base/env/simulated-env.js'
 import { EventLimiter } from '../../src/topology/event-limiter.js'
 
 const dpid = '0000000000000001' as Dpid

@@ -1,7 +1,7 @@
 /** Switches that are gone: forgotten by hand, or since too many are; their numbers are others' later, safely. */
 import t from 'tap'
 import type { Dpid } from '../../src/base/addresses.js'
-import { SwitchAgeing } from '../../src/controller/switch-ageing.js'
+import { SwitchAgeing } from '../../src/controller/southbound/switch-ageing.js'
 import type { Switch } from '../../src/topology/model.js'
 import { SwitchBook } from '../../src/topology/switch-book.js'
 import { dpidOf } from './networks.js'

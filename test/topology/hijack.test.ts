@@ -7,9 +7,9 @@ import type { Ipv4, Ipv6 } from '../../src/base/addresses.js'
 import { buildFrame } from '../../src/pipeline/build.js'
 import { type Fields, readPacket } from '../../src/pipeline/packet.js'
 import type { NetworkSpec } from '../../src/sim/network.js'
-import { defaultDiscovery } from '../../src/topology/discovery.js'
-import type { GuardLevel } from '../../src/topology/guard-level.js'
-import { defaultHosts } from '../../src/topology/hosts.js'
+import { defaultDiscovery } from '../../src/topology/discovery/discovery.js'
+import type { GuardLevel } from '../../src/topology/hosts/guard-level.js'
+import { defaultHosts } from '../../src/topology/hosts/hosts.js'
 import { end, ring, tap, Whole } from './whole.js'
 
 /** h1 is the victim, h2 speaks with it, h3 attacks. */

@@ -1,7 +1,7 @@
 /** Latency is known from the start after a restart, and the first slow probes say nothing against it. */
 import t from 'tap'
-import { SimulatedEnv } from '../../src/base/simulated-env.js'
-import { Measurements } from '../../src/topology/measurements.js'
+import { SimulatedEnv } from '../../src/base/env/simulated-env.js'
+import { Measurements } from '../../src/topology/links/measurements.js'
 import type { Link } from '../../src/topology/model.js'
 import { end, switchNames, Whole } from './whole.js'
 import { at } from './wires.js'

@@ -1,7 +1,7 @@
 import t from 'tap'
-import { SimulatedEnv } from '../../src/base/simulated-env.js'
-import { type DeclaredLink, LinkBook } from '../../src/topology/link-book.js'
-import { Measurements } from '../../src/topology/measurements.js'
+import { SimulatedEnv } from '../../src/base/env/simulated-env.js'
+import { type DeclaredLink, LinkBook } from '../../src/topology/links/link-book.js'
+import { Measurements } from '../../src/topology/links/measurements.js'
 import { portKey } from '../../src/topology/model.js'
 import { at, nameOf } from './wires.js'
 

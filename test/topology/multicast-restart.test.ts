@@ -1,9 +1,9 @@
 /** A restart of the controller: multicast goes on to who listens, is not flooded, and nothing is sent to the switches. */
 import t from 'tap'
-import { SimulatedEnv } from '../../src/base/simulated-env.js'
+import { SimulatedEnv } from '../../src/base/env/simulated-env.js'
 import { buildFrame } from '../../src/pipeline/build.js'
 import { readPacket } from '../../src/pipeline/packet.js'
-import { MulticastTable } from '../../src/topology/multicast.js'
+import { MulticastTable } from '../../src/topology/multicast/multicast.js'
 import { countMessages, end, ring, tap, Whole } from './whole.js'
 import { at } from './wires.js'
 

@@ -1,9 +1,9 @@
 /** The whole controller over a simulated network, in simulated time: same seed, same run. */
 import type { Dpid } from '../../src/base/addresses.js'
-import { SimulatedEnv } from '../../src/base/simulated-env.js'
+import { SimulatedEnv } from '../../src/base/env/simulated-env.js'
 import { Controller } from '../../src/controller/controller.js'
 import type { Switches } from '../../src/controller/declared/declared.js'
-import type { JournalEntry } from '../../src/controller/events.js'
+import type { JournalEntry } from '../../src/controller/journal.js'
 import { MemoryStore } from '../../src/controller/store/memory-store.js'
 import type { NetworkFunction } from '../../src/nfv/function.js'
 import { listenForSwitches } from '../../src/openflow/index.js'

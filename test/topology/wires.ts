@@ -1,7 +1,11 @@
 /** Wires between ports, for tests of discovery: what goes out of one end comes in at the other. */
 import type { Dpid, Mac } from '../../src/base/addresses.js'
-import { SimulatedEnv } from '../../src/base/simulated-env.js'
-import { Discovery, type DiscoveryOptions, defaultDiscovery } from '../../src/topology/discovery.js'
+import { SimulatedEnv } from '../../src/base/env/simulated-env.js'
+import {
+  Discovery,
+  type DiscoveryOptions,
+  defaultDiscovery,
+} from '../../src/topology/discovery/discovery.js'
 import { type Port, type PortRef, portKey } from '../../src/topology/model.js'
 import { dpidOf } from './networks.js'
 

@@ -1,5 +1,5 @@
 /** What `sluice doctor` looks at, each as a function of what was read; what is wrong comes with the command that mends it. */
-import type { Item } from '../get.js'
+import type { Item } from '../reading/get.js'
 
 export interface Finding {
   /** wrong: traffic is lost, or sluice does not do what is asked of it · note: good to know */

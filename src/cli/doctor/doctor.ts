@@ -4,7 +4,7 @@ import { Failure } from '../../base/failures.js'
 import { dataFolder } from '../../base/places.js'
 import type { Cli } from '../cli.js'
 import { type Client, Problem } from '../client.js'
-import type { Item } from '../get.js'
+import type { Item } from '../reading/get.js'
 import { checks, type Finding, findingsOver, type Told } from './checks.js'
 import { findingsHere } from './machine.js'
 

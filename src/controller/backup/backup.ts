@@ -1,11 +1,11 @@
 /** Takes a backup of a data folder, while its controller runs or not, and makes a folder of one. */
 import { join } from 'node:path'
-import type { Env } from '../../base/env.js'
+import type { Env } from '../../base/env/env.js'
 import { Failure } from '../../base/failures.js'
 import { isRuleFileName } from '../../base/rule-file-names.js'
-import { lockFolder } from '../lock.js'
 import { type Read, readJournal, writeWhole } from '../store/journal.js'
 import { schemaKey, schemaVersion } from '../store/journal-store.js'
+import { lockFolder } from '../store/lock.js'
 import type { Contents } from '../store/memory-store.js'
 import { type RuleText, readArchive, writeArchive } from './archive.js'
 

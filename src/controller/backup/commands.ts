@@ -1,6 +1,6 @@
 /** The verbs `backup` and `restore`: files of this machine, no controller is asked. */
 import type { Command } from 'commander'
-import type { Env } from '../../base/env.js'
+import type { Env } from '../../base/env/env.js'
 
 /** @param folder the data folder that is meant; its argument is that of --data */
 export const addBackup = (

@@ -1,7 +1,7 @@
 /** `/metrics`: nearly all is read from what the controller knows when it is asked; the rest is counted here. */
 import type { FastifyInstance } from 'fastify'
-import type { Clock } from '../../base/env.js'
-import type { ProcessWatch } from '../../base/process-figures.js'
+import type { Clock } from '../../base/env/env.js'
+import type { ProcessWatch } from '../../base/env/process-figures.js'
 import type { Families, Sample } from '../../nfv/metrics.js'
 import type { Controller } from '../controller.js'
 import { notReady } from '../readiness.js'

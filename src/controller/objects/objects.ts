@@ -3,7 +3,7 @@
  * `/objects/KIND/NAME`, with the store's revision of the key as their own.
  */
 import { EventEmitter } from 'node:events'
-import type { Timers } from '../../base/env.js'
+import type { Timers } from '../../base/env/env.js'
 import { Failure } from '../../base/failures.js'
 import { type Complaint, complaintsOf, type Kind } from '../../base/kind.js'
 import type { Op, Rev, Store } from '../../base/store.js'

@@ -11,7 +11,7 @@
  */
 import { EventEmitter } from 'node:events'
 import type { Dpid } from '../../base/addresses.js'
-import type { Cancel, Env } from '../../base/env.js'
+import type { Cancel, Env } from '../../base/env/env.js'
 import { type FunctionRows, haveSameSections, isRuntimeOf } from '../../nfv/function.js'
 import { canonicalFlow, canonicalGroup, canonicalMeter, flowKey } from '../../pipeline/canonical.js'
 import type { Flow, Origin, Refusal, Section } from '../../pipeline/program.js'

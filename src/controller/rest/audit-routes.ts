@@ -2,7 +2,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import Type, { type Static } from 'typebox'
 import { bounded } from '../../base/differences.js'
-import type { Clock, Timers } from '../../base/env.js'
+import type { Clock, Timers } from '../../base/env/env.js'
 import { RateLimit } from '../../base/rate-limit.js'
 import type { Audit } from '../rights/audit.js'
 import { callerAddress } from '../rights/guard.js'

@@ -4,7 +4,7 @@
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Failure } from '../../base/failures.js'
-import type { Log } from '../../base/log.js'
+import type { Log } from '../../base/log/log.js'
 
 type Socket = FastifyRequest['raw']['socket']
 

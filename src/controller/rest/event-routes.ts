@@ -5,8 +5,8 @@
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Static } from 'typebox'
-import type { Timers } from '../../base/env.js'
-import type { Journal, JournalEntry } from '../events.js'
+import type { Timers } from '../../base/env/env.js'
+import type { Journal, JournalEntry } from '../journal.js'
 import { sinceQuery } from './schemas.js'
 
 /** Where events are a stream when that is accepted. */

@@ -5,13 +5,18 @@
 
 import { X509Certificate } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
-import type { Env } from '../../base/env.js'
+import type { Env } from '../../base/env/env.js'
+import {
+  checkWebTls,
+  createWebServer,
+  type WebServer,
+  type WebTls,
+} from '../../base/env/web-server.js'
 import { Failure } from '../../base/failures.js'
 import { formatEndpoint, isLoopback } from '../../base/places.js'
-import { checkWebTls, createWebServer, type WebServer, type WebTls } from '../../base/web-server.js'
 import type { Role } from '../../nfv/requests.js'
 import { secretFiles } from '../secret-files.js'
-import { endpointOf, listening } from '../southbound.js'
+import { endpointOf, listening } from '../southbound/southbound.js'
 
 /** Paths of PEM files. */
 export interface RestTlsFiles {

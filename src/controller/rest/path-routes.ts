@@ -5,7 +5,7 @@ import { answerPaths, type PathQuestion } from '../../topology/paths/answer.js'
 import { answerAllPaths } from '../../topology/paths/answer-all.js'
 import { costKinds } from '../../topology/paths/cost-kinds.js'
 import type { Controller } from '../controller.js'
-import { pathNotes } from '../path-notes.js'
+import { pathNotes } from '../explain/path-notes.js'
 
 const place = (description: string) => Type.String({ minLength: 1, maxLength: 256, description })
 const names = (description: string) =>

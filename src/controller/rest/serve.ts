@@ -1,5 +1,5 @@
 /** The API with all its addresses: what `sluice run` serves. */
-import type { Env } from '../../base/env.js'
+import type { Env } from '../../base/env/env.js'
 import { type Endpoints, formatEndpoint } from '../../base/places.js'
 import { Callers } from './callers.js'
 import {

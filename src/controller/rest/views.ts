@@ -7,9 +7,9 @@ import { canonicalFlow, flowKey } from '../../pipeline/canonical.js'
 import { cookieNamespace, cookieNamespaceMask } from '../../pipeline/program.js'
 import { tableName } from '../../pipeline/tables.js'
 import { type Link, type PortRef, type Switch, switchesInOrder } from '../../topology/model.js'
-import { offloadText } from '../checksum-offload.js'
 import type { Controller, Stranger } from '../controller.js'
 import { unreadableFlow } from '../program/unreadable.js'
+import { offloadText } from '../southbound/checksum-offload.js'
 
 export const switchItems = (controller: Controller) => [
   ...switchesInOrder(controller.topology.current).map(self => switchItem(controller, self)),

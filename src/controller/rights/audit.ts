@@ -16,7 +16,7 @@ import {
   entryOfLine,
   hashOfNothing,
 } from '../../base/audit-chain.js'
-import type { Env, JournalFile } from '../../base/env.js'
+import type { Env, JournalFile } from '../../base/env/env.js'
 import type { EventNamed } from '../../base/events.js'
 import { wordsOf } from '../../base/system-errors.js'
 

@@ -7,7 +7,7 @@
 import { timingSafeEqual } from 'node:crypto'
 import type { FastifyRequest } from 'fastify'
 import { readIp } from '../../base/addresses.js'
-import type { Clock, Timers } from '../../base/env.js'
+import type { Clock, Timers } from '../../base/env/env.js'
 import { Failure } from '../../base/failures.js'
 import { RateLimit } from '../../base/rate-limit.js'
 import type { Identity, Right, Rights, Role } from '../../nfv/requests.js'

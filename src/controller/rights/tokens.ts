@@ -1,6 +1,6 @@
 /** Named tokens: each with a role, an end, and for authors the policies it is for. Only their hashes are kept. */
 import { createHash } from 'node:crypto'
-import type { Env } from '../../base/env.js'
+import type { Env } from '../../base/env/env.js'
 import { Failure } from '../../base/failures.js'
 import { listAll, type Store } from '../../base/store.js'
 import type { Role } from '../../nfv/requests.js'

@@ -9,7 +9,7 @@
  * While none succeeds the store is read-only.
  */
 import { dirname, join } from 'node:path'
-import type { Cancel, Env, JournalFile } from '../../base/env.js'
+import type { Cancel, Env, JournalFile } from '../../base/env/env.js'
 import { Failure } from '../../base/failures.js'
 import type { Rev, Store } from '../../base/store.js'
 import { wordsOf } from '../../base/system-errors.js'

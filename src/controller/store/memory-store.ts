@@ -2,7 +2,7 @@
  * A store in memory: the whole behaviour but durability, for simulation and tests. The embedded store
  * adds only a way to keep each transaction (`persist`) before it is acknowledged.
  */
-import type { Env } from '../../base/env.js'
+import type { Env } from '../../base/env/env.js'
 import { Failure } from '../../base/failures.js'
 import {
   checkKey,

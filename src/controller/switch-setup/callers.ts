@@ -1,7 +1,7 @@
 /** Addresses that switches call (`ovs-vsctl set-manager tcp:HOST:PORT`), and which switch a call is from. */
-import type { Address, Env, Listener } from '../../base/env.js'
+import type { Address, Env, Listener } from '../../base/env/env.js'
 import { type HandshakeLimits, Handshakes } from '../../base/handshakes.js'
-import { limitedLog } from '../../base/limited-log.js'
+import { limitedLog } from '../../base/log/limited-log.js'
 import { OvsdbClient } from '../../ovsdb/client.js'
 import { isObject } from '../../ovsdb/rpc.js'
 import { database } from './tables.js'

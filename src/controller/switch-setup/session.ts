@@ -4,7 +4,7 @@
  */
 import { EventEmitter } from 'node:events'
 import type { Dpid } from '../../base/addresses.js'
-import type { Cancel, Env } from '../../base/env.js'
+import type { Cancel, Env } from '../../base/env/env.js'
 import type { OvsdbClient } from '../../ovsdb/client.js'
 import { ColumnError } from '../../ovsdb/datum.js'
 import { DatabaseLink } from '../../ovsdb/link.js'

@@ -1,7 +1,7 @@
 /** The service: a session for every declared Switch, as long as it is declared and until it is taken down. */
 import { EventEmitter } from 'node:events'
 import type { Dpid } from '../../base/addresses.js'
-import type { Env } from '../../base/env.js'
+import type { Env } from '../../base/env/env.js'
 import {
   type DatabaseAddress,
   formatAddress,

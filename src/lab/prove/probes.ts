@@ -7,7 +7,7 @@ import {
   parseIpv4,
   parseIpv6,
 } from '../../base/addresses.js'
-import { setOfCidr } from '../../nfv/firewall/address-set.js'
+import { setOfCidr } from '../../nfv/firewall/meaning/address-set.js'
 import type { Connection } from '../../pipeline/connection.js'
 
 /** A number from 0 to below `below`. */

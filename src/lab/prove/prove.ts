@@ -1,10 +1,10 @@
 /** An imported rule file beside the firewall it came from, connection by connection. */
 
-import { decide } from '../../nfv/firewall/decide.js'
-import { factsOf, knownAddresses } from '../../nfv/firewall/known-addresses.js'
-import { loadText } from '../../nfv/firewall/load.js'
-import { Parser } from '../../nfv/firewall/parse.js'
-import { resolve } from '../../nfv/firewall/resolve.js'
+import { decide } from '../../nfv/firewall/meaning/decide.js'
+import { factsOf, knownAddresses } from '../../nfv/firewall/meaning/known-addresses.js'
+import { resolve } from '../../nfv/firewall/meaning/resolve.js'
+import { loadText } from '../../nfv/firewall/text/load.js'
+import { Parser } from '../../nfv/firewall/text/parse.js'
 import type { Connection } from '../../pipeline/connection.js'
 import type { Original } from './original.js'
 import { poolsOf, randomConnection, seededDice } from './probes.js'

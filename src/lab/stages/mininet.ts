@@ -5,7 +5,7 @@
 import type { ChildProcess } from 'node:child_process'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
-import type { Env } from '../../base/env.js'
+import type { Env } from '../../base/env/env.js'
 import { AgentHosts, agentPath } from '../agents.js'
 import type { LabSpec, LinkSpec } from '../lab-spec.js'
 import { clear, clearStale, Ledger } from '../ledger.js'

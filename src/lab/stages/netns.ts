@@ -1,6 +1,6 @@
 /** The stage of real Open vSwitch: switches and hosts in namespaces, one ovs-vswitchd a switch. */
 
-import type { Env } from '../../base/env.js'
+import type { Env } from '../../base/env/env.js'
 import { AgentHosts, agentPath } from '../agents.js'
 import type { LabSpec, LinkSpec } from '../lab-spec.js'
 import { Rig } from '../rig.js'

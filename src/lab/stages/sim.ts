@@ -1,7 +1,7 @@
 /** The stage that runs anywhere, without root: simulated switches and hosts, real OpenFlow to the controller. */
 
 import { type Dpid, type Ip, type Ipv4, type Ipv6, type Mac, readIp } from '../../base/addresses.js'
-import type { Env } from '../../base/env.js'
+import type { Env } from '../../base/env/env.js'
 import type { SimulatedHost } from '../../sim/host.js'
 import { SimulatedNetwork } from '../../sim/network.js'
 import { flowPatienceMillis, inTurns } from '../flows.js'

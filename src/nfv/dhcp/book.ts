@@ -6,7 +6,7 @@
  *                                               └──> released, declined (put aside for ten minutes)
  */
 import { formatIpv4, type Ipv4, ipNumber, type Mac, macNumber } from '../../base/addresses.js'
-import type { Clock } from '../../base/env.js'
+import type { Clock } from '../../base/env/env.js'
 
 import { type PortRef, portKey } from '../../topology/model.js'
 import { isPooled, type Reservations, type Scope } from './scope.js'

@@ -1,6 +1,6 @@
 /** DHCP of networks: leases in the store, answers by the controller through the switch that asks. */
 import { formatIpv4, formatIpv6, formatMac, macNumber, parseMac } from '../../base/addresses.js'
-import type { Cancel } from '../../base/env.js'
+import type { Cancel } from '../../base/env/env.js'
 import { areSame } from '../../base/same.js'
 import { readPacket } from '../../pipeline/packet.js'
 import { readDhcp } from '../../topology/dhcp-message.js'

@@ -1,7 +1,7 @@
 /** Asks a network whether somebody has an address, before it is given for the first time: RFC 2131 section 2.2. */
 import { formatIpv4 } from '../../base/addresses.js'
-import type { Timers } from '../../base/env.js'
-import { stationMac } from '../../topology/host-frames.js'
+import type { Timers } from '../../base/env/env.js'
+import { stationMac } from '../../topology/hosts/host-frames.js'
 import type { TopologyService } from '../../topology/topology.js'
 import type { Question } from './question.js'
 

@@ -11,7 +11,7 @@ import {
   parseMac,
 } from '../../base/addresses.js'
 import { dhcpOption as option } from '../../topology/dhcp-message.js'
-import { stationMac } from '../../topology/host-frames.js'
+import { stationMac } from '../../topology/hosts/host-frames.js'
 import type { Gateway, Network } from '../../topology/model.js'
 import type { DhcpSpec } from './kind.js'
 import {

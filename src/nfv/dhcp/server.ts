@@ -4,10 +4,10 @@
  * granted.
  */
 import { formatIpv4, formatMac, isGroupMac } from '../../base/addresses.js'
-import type { Clock } from '../../base/env.js'
-import { nameOf } from '../../topology/dhcp.js'
+import type { Clock } from '../../base/env/env.js'
 import { type DhcpMessage, dhcpOption as option } from '../../topology/dhcp-message.js'
 import type { LimitedEvent } from '../../topology/event-limiter.js'
+import { nameOf } from '../../topology/hosts/dhcp.js'
 import './events.js'
 import type { KeptChange } from '../kept.js'
 import {

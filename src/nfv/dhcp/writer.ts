@@ -1,5 +1,5 @@
 /** Puts leases into the store, those of one turn together; who may use an address is known only when it is durable. */
-import type { Timers } from '../../base/env.js'
+import type { Timers } from '../../base/env/env.js'
 import type { FunctionStore, KeptChange } from '../kept.js'
 
 interface Waiting {

@@ -1,5 +1,5 @@
 /** What other servers have said, as long as they said that it holds: RFC 1035 section 7.4, negative answers RFC 2308. */
-import type { Clock } from '../../base/env.js'
+import type { Clock } from '../../base/env/env.js'
 import { type Response, rcodes, rrTypes } from './message.js'
 
 interface Kept {

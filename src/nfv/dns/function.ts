@@ -3,7 +3,7 @@ import { formatMac, macNumber, parseIpv4 } from '../../base/addresses.js'
 import { areSame } from '../../base/same.js'
 import { buildFrame } from '../../pipeline/build.js'
 import { type Fields, ipProtocols, readPacket } from '../../pipeline/packet.js'
-import { stationMac } from '../../topology/host-frames.js'
+import { stationMac } from '../../topology/hosts/host-frames.js'
 import { portKey, type Topology } from '../../topology/model.js'
 import type {
   DeclaredObject,

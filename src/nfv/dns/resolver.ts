@@ -1,5 +1,5 @@
 /** What a question is answered: from names of our own, from memory, by others, or not. */
-import type { Env } from '../../base/env.js'
+import type { Env } from '../../base/env/env.js'
 import { DnsCache } from './cache.js'
 import type { Upstream } from './kind.js'
 import {

@@ -2,7 +2,7 @@
  * Asks other servers: by UDP from a port of its own for each question, with a random id (RFC 5452); by TCP what comes cut
  * (RFC 7766). The next server is asked when one is silent or cannot.
  */
-import type { Connection, Env } from '../../base/env.js'
+import type { Connection, Env } from '../../base/env/env.js'
 import type { Upstream } from './kind.js'
 import { type Query, type Response, rcodes, readResponse, writeQuestion } from './message.js'
 

@@ -1,7 +1,7 @@
 /** The firewall: rule files to rows that judge connections. */
 import type { NetworkFunction } from '../function.js'
 import { authors, everybody, type Rights, type Routes, workers } from '../requests.js'
-import { firewallRows } from './function-rows.js'
+import { firewallRows } from './flows/function-rows.js'
 import { firewallFamilies } from './metrics.js'
 import { learningRoutes } from './rest/learning-routes.js'
 import { policyRoutes } from './rest/policy-routes.js'

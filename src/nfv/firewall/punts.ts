@@ -5,7 +5,7 @@ import { networkEntered } from '../../pipeline/registers.js'
 import type { PortRef } from '../../topology/model.js'
 import type { TopologyService } from '../../topology/topology.js'
 import type { PuntedPacket, PuntHandlers } from '../function.js'
-import type { RejectCode } from './rule.js'
+import type { RejectCode } from './text/rule.js'
 
 /** What is done about them elsewhere. */
 export interface FirewallPuntOutput {

@@ -1,7 +1,7 @@
 /** Why a rule that somebody expected to decide did not: which of its parts the packet is not of, or that another one is asked before. */
 import type { Connection } from '../../pipeline/connection.js'
-import { partsMatched } from './decide.js'
-import type { PlacedRule, Resolved } from './resolved.js'
+import { partsMatched } from './meaning/decide.js'
+import type { PlacedRule, Resolved } from './meaning/resolved.js'
 
 /** Undefined when nothing is to be said: it is the default. */
 export const whyNot = (

@@ -6,8 +6,8 @@ import type { Section } from '../../pipeline/program.js'
 import { partOf, registers } from '../../pipeline/registers.js'
 import { hasEdge, type Topology } from '../../topology/model.js'
 import type { AskedFor } from '../../topology/topology.js'
+import type { ResolvedNat } from '../firewall/meaning/resolved.js'
 import { natDigest } from '../firewall/nat/resolve-nat.js'
-import type { ResolvedNat } from '../firewall/resolved.js'
 import type {
   FunctionHost,
   NetworkFunction,

@@ -3,10 +3,10 @@ import { formatIpv4, formatIpv6, type Ip } from '../../base/addresses.js'
 import { hash32 } from '../../pipeline/program.js'
 import { membershipsOf } from '../../topology/memberships.js'
 import type { Gateway, PortRef, Topology } from '../../topology/model.js'
-import { type AddressSet, everyAddress } from '../firewall/address-set.js'
+import { type AddressSet, everyAddress } from '../firewall/meaning/address-set.js'
+import type { ResolvedNat, Term } from '../firewall/meaning/resolved.js'
 import { isOfDestination, isOfSource } from '../firewall/nat/resolve-nat.js'
-import type { ResolvedNat, Term } from '../firewall/resolved.js'
-import { type AddressRange, type PortRange, usualNatPorts } from '../firewall/rule.js'
+import { type AddressRange, type PortRange, usualNatPorts } from '../firewall/text/rule.js'
 import type { ObjectState } from '../function.js'
 
 export type Version = 4 | 6

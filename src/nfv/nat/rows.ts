@@ -29,10 +29,15 @@ import {
 import { bitsEqual, label, load, registers } from '../../pipeline/registers.js'
 import { type TableName, tableId } from '../../pipeline/tables.js'
 import { publishedZoneOf } from '../../pipeline/zones.js'
-import { type AddressSet, cidrsV4, cidrsV6, isEveryAddress } from '../firewall/address-set.js'
-import { masksOf } from '../firewall/ports.js'
-import type { ResolvedNat, Term } from '../firewall/resolved.js'
-import { isTracked, state } from '../firewall/tables.js'
+import { isTracked, state } from '../firewall/flows/tables.js'
+import {
+  type AddressSet,
+  cidrsV4,
+  cidrsV6,
+  isEveryAddress,
+} from '../firewall/meaning/address-set.js'
+import { masksOf } from '../firewall/meaning/ports.js'
+import type { ResolvedNat, Term } from '../firewall/meaning/resolved.js'
 import {
   arpRow,
   destinations,

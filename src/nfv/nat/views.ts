@@ -1,6 +1,7 @@
 /** `sluice get nat`: statements, what they do now, and where they stand. */
+
+import type { ResolvedNat } from '../firewall/meaning/resolved.js'
 import { formatAddresses } from '../firewall/nat/format-nat.js'
-import type { ResolvedNat } from '../firewall/resolved.js'
 import type { ObjectState, View } from '../function.js'
 import { type Becomes, type Lead, type Translations, textOf } from './model.js'
 

@@ -75,4 +75,4 @@ export const isOwnable = (address: Address): string | undefined => {
 /** Where all hosts of a link hear: RFC 4291 section 2.7.1, RFC 2464 section 7. */
 export const allNodes = { mac: 0x333300000001, ip: (0xff02n << 112n) | 1n }
 
-export { linkLocalOf } from '../../topology/gateway-claims.js'
+export { linkLocalOf } from '../../topology/hosts/gateway-claims.js'

@@ -1,6 +1,6 @@
 /** Sends router advertisements: to who asks, to all when something changes, and now and then. RFC 4861 section 6.2. */
 import { formatCidr } from '../../base/addresses.js'
-import type { Cancel } from '../../base/env.js'
+import type { Cancel } from '../../base/env/env.js'
 import type { PortRef } from '../../topology/model.js'
 import type { FunctionHost } from '../function.js'
 import { subnetOf } from './addresses.js'

@@ -2,7 +2,7 @@
 import Type, { type Static } from 'typebox'
 import { type Cidr, formatCidr, parseCidr, parseMac } from '../../base/addresses.js'
 import type { Complaint, Kind } from '../../base/kind.js'
-import { controllerMac } from '../../topology/host-frames.js'
+import { controllerMac } from '../../topology/hosts/host-frames.js'
 import { type Address, contains, isOwnable, parseAddress, subnetOf } from './addresses.js'
 
 const strict = { additionalProperties: false }

@@ -2,7 +2,7 @@
 import type { Dpid } from '../../base/addresses.js'
 import type { Section } from '../../pipeline/program.js'
 import { Memo, Part } from '../../topology/forwarding/memo.js'
-import { HostsBySwitch } from '../../topology/hosts-by-switch.js'
+import { HostsBySwitch } from '../../topology/hosts/hosts-by-switch.js'
 import { membershipsOf } from '../../topology/memberships.js'
 import { type Host, hasEdge, type PortRef, type Topology } from '../../topology/model.js'
 import type { SectionsOf } from '../function.js'

@@ -1,4 +1,4 @@
-import { instructionList } from '../instructions.js'
+import { instructionList } from '../actions/instructions.js'
 import { match } from '../match.js'
 import { ports } from '../values.js'
 import { entries, names, openNames, pad, u8, u16, u32, u64, withDefault } from '../wire/codecs.js'

@@ -1,4 +1,4 @@
-import { actionList } from '../actions.js'
+import { actionList } from '../actions/actions.js'
 import type { Bucket } from '../values.js'
 import {
   type Codec,

@@ -2,8 +2,8 @@
  * Flow monitors: a switch tells a controller how flows change. ONF EXT-187 is what Open vSwitch speaks
  * over OpenFlow 1.3; Nicira's NXST_FLOW_MONITOR is its forerunner, with 16-bit ports and bare actions.
  */
-import { actionList } from '../actions.js'
-import { instructionList } from '../instructions.js'
+import { actionList } from '../actions/actions.js'
+import { instructionList } from '../actions/instructions.js'
 import { match, readFields, writeFields } from '../match.js'
 import { type Action, type Instruction, type Match, ports } from '../values.js'
 import { type Codec, entries, list, names, u16, u32, withDefault } from '../wire/codecs.js'

@@ -1,4 +1,4 @@
-import { actionList } from '../actions.js'
+import { actionList } from '../actions/actions.js'
 import { match } from '../match.js'
 import { ports } from '../values.js'
 import { openNames, pad, rest, sized, u8, u16, u32, u64, withDefault } from '../wire/codecs.js'

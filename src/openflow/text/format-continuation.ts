@@ -1,5 +1,5 @@
 /** The state of a paused packet, which Open vSwitch lays out as properties of its own (`NXCPT_*`). */
-import { actionList } from '../actions.js'
+import { actionList } from '../actions/actions.js'
 import { toHex } from '../wire/codecs.js'
 import { DecodeError } from '../wire/decode-error.js'
 import { Reader } from '../wire/reader.js'

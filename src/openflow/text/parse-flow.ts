@@ -1,5 +1,5 @@
 /** Flows, groups and meters in `ovs-ofctl`'s syntax as messages (ovs-ofctl(8), "Flow Syntax", "Group Syntax", "Meter Syntax"). */
-import { checkInstructions } from '../check-actions.js'
+import { checkInstructions } from '../actions/check-actions.js'
 import { groupTypes } from '../messages/group.js'
 import type { Message } from '../messages/index.js'
 import { meterFlags, meters } from '../messages/meter.js'

@@ -3,7 +3,7 @@
  * work is loaded when it is asked for.
  */
 import { type Command, Option } from 'commander'
-import type { Env } from '../../base/env.js'
+import type { Env } from '../../base/env/env.js'
 import type { ToolOptions } from './connect.js'
 
 const addressHelp = 'unix:PATH, tcp:HOST:PORT or ssl:HOST:PORT; ptcp:PORT waits to be called'

@@ -1,5 +1,5 @@
 /** From the words of a command to a connection and a database. */
-import type { Env } from '../../base/env.js'
+import type { Env } from '../../base/env/env.js'
 import {
   addressForms,
   type DatabaseAddress,

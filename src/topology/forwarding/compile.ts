@@ -8,7 +8,7 @@
  */
 import { type Dpid, macNumber } from '../../base/addresses.js'
 import type { Section } from '../../pipeline/program.js'
-import { guardAt } from '../guard.js'
+import { guardAt } from '../hosts/guard.js'
 import { IntentCompiler } from '../intents/compiler.js'
 import { type Memberships, membershipsOf } from '../memberships.js'
 import {

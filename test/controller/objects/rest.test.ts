@@ -1,7 +1,7 @@
 /** Objects through the API and the command line's files, without a socket. */
 import t from 'tap'
+import { SimulatedEnv } from '../../../src/base/env/simulated-env.js'
 import type { Kind } from '../../../src/base/kind.js'
-import { SimulatedEnv } from '../../../src/base/simulated-env.js'
 import { ObjectKeeper } from '../../../src/controller/objects/objects.js'
 import { objectRoutes } from '../../../src/controller/rest/object-routes.js'
 import { createRest } from '../../../src/controller/rest/server.js'

@@ -2,7 +2,7 @@
 import { pino } from 'pino'
 import t from 'tap'
 import type { Dpid } from '../../../src/base/addresses.js'
-import { realEnv } from '../../../src/base/real-env.js'
+import { realEnv } from '../../../src/base/env/real-env.js'
 import { Programmer } from '../../../src/controller/program/programmer.js'
 import type { SwitchChannel } from '../../../src/controller/program/read-back.js'
 import type { Reply } from '../../../src/openflow/index.js'

@@ -1,7 +1,7 @@
 /** Rows that the codec cannot understand: somebody else's are left alone, ours are put right, and nothing else waits. */
 import t from 'tap'
 import type { Dpid } from '../../../src/base/addresses.js'
-import { SimulatedEnv } from '../../../src/base/simulated-env.js'
+import { SimulatedEnv } from '../../../src/base/env/simulated-env.js'
 import { Programmer } from '../../../src/controller/program/programmer.js'
 import type { SwitchChannel } from '../../../src/controller/program/read-back.js'
 import {

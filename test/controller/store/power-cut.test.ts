@@ -1,9 +1,9 @@
 /** A disk that forgets what was not synced, and fails at any operation: what was acknowledged is there at the next start. */
 import { posix } from 'node:path'
 import t from 'tap'
-import type { Disk, Env, FileStat, JournalFile } from '../../../src/base/env.js'
+import type { Disk, Env, FileStat, JournalFile } from '../../../src/base/env/env.js'
+import { SimulatedEnv } from '../../../src/base/env/simulated-env.js'
 import { Failure } from '../../../src/base/failures.js'
-import { SimulatedEnv } from '../../../src/base/simulated-env.js'
 import type { Store } from '../../../src/base/store.js'
 import { openStore } from '../../../src/controller/store/journal-store.js'
 

@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import t from 'tap'
-import { CollectingLog } from '../../../src/base/log.js'
-import { realEnv } from '../../../src/base/real-env.js'
+import { realEnv } from '../../../src/base/env/real-env.js'
+import { CollectingLog } from '../../../src/base/log/log.js'
 import type { Store } from '../../../src/base/store.js'
 import { openStore } from '../../../src/controller/store/journal-store.js'
 import { MemoryStore } from '../../../src/controller/store/memory-store.js'
@@ -61,8 +61,8 @@ t.test('kill -9 while writing loses nothing that was acknowledged', async t => {
   // Counts up in two keys at once, and says each number once it was acknowledged.
   const writer = `
     import { openStore } from ${JSON.stringify(new URL('../../../src/controller/store/journal-store.js', import.meta.url).href)}
-    import { realEnv } from ${JSON.stringify(new URL('../../../src/base/real-env.js', import.meta.url).href)}
-    import { CollectingLog } from ${JSON.stringify(new URL('../../../src/base/log.js', import.meta.url).href)}
+    import { realEnv } from ${JSON.stringify(new URL('../../../src/base/env/real-env.js', import.meta.url).href)}
+    import { CollectingLog } from ${JSON.stringify(new URL('../../../src/base/log/log.js', import.meta.url).href)}
     const { store } = await openStore(realEnv(new CollectingLog()), process.argv[1])
     for (let n = ((await store.get('/n'))?.value ?? 0) + 1; ; n++) {
       await store.txn({ if: [], then: [

@@ -5,7 +5,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Env } from '../../../src/base/env.js'
+import type { Env } from '../../../src/base/env/env.js'
 import type { AgentHosts } from '../../../src/lab/agents.js'
 import type { ControllerProcess } from '../../../src/lab/controller-process.js'
 import { type Lab, withLab } from '../../../src/lab/main.js'

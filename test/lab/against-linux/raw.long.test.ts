@@ -1,7 +1,7 @@
 /** Packets that no kernel sends: what arrives behind nftables arrives behind the switches. The long form: npm run bench -- raw. */
 import { pino } from 'pino'
 import t from 'tap'
-import { realEnv } from '../../../src/base/real-env.js'
+import { realEnv } from '../../../src/base/env/real-env.js'
 import { ensurePackages, isRoot } from '../../../src/lab/install.js'
 import { storyCount } from './frames.js'
 import { needs } from './needs.js'

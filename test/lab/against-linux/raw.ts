@@ -1,7 +1,7 @@
 /** The same packets, one by one, through the Linux firewall and through the switches: which arrive must be the same. */
 import type { ChildProcess } from 'node:child_process'
 import { createInterface } from 'node:readline'
-import type { Env } from '../../../src/base/env.js'
+import type { Env } from '../../../src/base/env/env.js'
 import { end, sh, sleep, start } from '../../../src/lab/shell.js'
 import { install, type Worlds, withWorlds } from './compare.js'
 import {

@@ -1,7 +1,7 @@
 /** The firewall on Open vSwitch answers as the Linux firewall does. The long form: npm run bench -- against-linux. */
 import { pino } from 'pino'
 import t from 'tap'
-import { realEnv } from '../../../src/base/real-env.js'
+import { realEnv } from '../../../src/base/env/real-env.js'
 import { ensurePackages, isRoot } from '../../../src/lab/install.js'
 import { both, compare, install, withWorlds } from './compare.js'
 import { needs } from './needs.js'

@@ -1,7 +1,7 @@
 /** Rules that count what they allow, on real Open vSwitch: rates, caps, half-open, and what a dead controller means. */
 import { pino } from 'pino'
 import t from 'tap'
-import { realEnv } from '../../../src/base/real-env.js'
+import { realEnv } from '../../../src/base/env/real-env.js'
 import { ensurePackages, isRoot, ovsNeeds } from '../../../src/lab/install.js'
 import { sleep } from '../../../src/lab/shell.js'
 import { tableId } from '../../../src/pipeline/tables.js'

@@ -1,7 +1,7 @@
 /** How many decisions Open vSwitch caches for connections that differ in nothing but the port of the client. */
 import { pino } from 'pino'
 import t from 'tap'
-import { realEnv } from '../../../src/base/real-env.js'
+import { realEnv } from '../../../src/base/env/real-env.js'
 import { ensurePackages, isRoot, ovsNeeds } from '../../../src/lab/install.js'
 import { type TwoSwitches, withTwoSwitches } from './two-switches.js'
 

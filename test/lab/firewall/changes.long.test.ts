@@ -1,7 +1,7 @@
 /** Changes of policies on real Open vSwitch: confirm or roll back, generations that begin anew, a full table of connections. */
 import { pino } from 'pino'
 import t from 'tap'
-import { realEnv } from '../../../src/base/real-env.js'
+import { realEnv } from '../../../src/base/env/real-env.js'
 import { openStore } from '../../../src/controller/store/journal-store.js'
 import { ensurePackages, isRoot, ovsNeeds } from '../../../src/lab/install.js'
 import { sleep } from '../../../src/lab/shell.js'

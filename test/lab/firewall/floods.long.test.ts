@@ -1,7 +1,7 @@
 /** One flood cannot hide what another rule logs, and a rate that a rule names is held. */
 import { pino } from 'pino'
 import t from 'tap'
-import { realEnv } from '../../../src/base/real-env.js'
+import { realEnv } from '../../../src/base/env/real-env.js'
 import { ensurePackages, isRoot, ovsNeeds } from '../../../src/lab/install.js'
 import { sleep } from '../../../src/lab/shell.js'
 import { type TwoSwitches, withTwoSwitches } from './two-switches.js'

@@ -1,7 +1,7 @@
 /** Pieces of allowed and denied datagrams in random order, some later than Open vSwitch waits for them. Long: `npm run bench -- fragments`. */
 import { pino } from 'pino'
 import t from 'tap'
-import { realEnv } from '../../../src/base/real-env.js'
+import { realEnv } from '../../../src/base/env/real-env.js'
 import { ensurePackages, isRoot, ovsNeeds } from '../../../src/lab/install.js'
 import { tryFragments } from './fragments.js'
 

@@ -1,7 +1,7 @@
 /** Random datagrams in pieces through real Open vSwitch, half of them denied; what comes out of it. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import type { Env } from '../../../src/base/env.js'
+import type { Env } from '../../../src/base/env/env.js'
 import { sh, sleep } from '../../../src/lab/shell.js'
 import { type HostName, type TwoSwitches, withTwoSwitches } from './two-switches.js'
 

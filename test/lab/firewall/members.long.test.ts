@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process'
 import { pino } from 'pino'
 import t from 'tap'
-import { realEnv } from '../../../src/base/real-env.js'
+import { realEnv } from '../../../src/base/env/real-env.js'
 import { ensurePackages, isRoot, ovsNeeds } from '../../../src/lab/install.js'
 import { until } from '../../until.js'
 import { end, type HostName, type TwoSwitches, withTwoSwitches } from './two-switches.js'

@@ -5,7 +5,7 @@
 import { createInterface } from 'node:readline'
 import { pino } from 'pino'
 import t from 'tap'
-import { realEnv } from '../../../src/base/real-env.js'
+import { realEnv } from '../../../src/base/env/real-env.js'
 import { ensurePackages, isRoot, ovsNeeds } from '../../../src/lab/install.js'
 import type { Lab } from '../../../src/lab/main.js'
 import { sleep } from '../../../src/lab/shell.js'

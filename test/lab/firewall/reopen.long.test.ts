@@ -7,7 +7,7 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { pino } from 'pino'
 import t from 'tap'
-import { realEnv } from '../../../src/base/real-env.js'
+import { realEnv } from '../../../src/base/env/real-env.js'
 import { ensurePackages, isRoot, ovsNeeds } from '../../../src/lab/install.js'
 import { type HostName, hostAddresses, type TwoSwitches, withTwoSwitches } from './two-switches.js'
 

@@ -1,7 +1,7 @@
 /** Rules that end or begin at a time, on real Open vSwitch and by the real clock. */
 import { pino } from 'pino'
 import t from 'tap'
-import { realEnv } from '../../../src/base/real-env.js'
+import { realEnv } from '../../../src/base/env/real-env.js'
 import { ensurePackages, isRoot, ovsNeeds } from '../../../src/lab/install.js'
 import { sleep } from '../../../src/lab/shell.js'
 import { withTwoSwitches } from './two-switches.js'

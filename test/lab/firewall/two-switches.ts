@@ -1,7 +1,7 @@
 /** Two real Open vSwitch with two hosts each, a controller, and a policy that tests change. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import type { Env } from '../../../src/base/env.js'
+import type { Env } from '../../../src/base/env/env.js'
 import type { ControllerProcess } from '../../../src/lab/controller-process.js'
 import { type Lab, withLab } from '../../../src/lab/main.js'
 import { sh, sleep } from '../../../src/lab/shell.js'

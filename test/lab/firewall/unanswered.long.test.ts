@@ -1,7 +1,7 @@
 /** A stream that nobody answers is a connection to Open vSwitch too: judged once, by the rules of the time. */
 import { pino } from 'pino'
 import t from 'tap'
-import { realEnv } from '../../../src/base/real-env.js'
+import { realEnv } from '../../../src/base/env/real-env.js'
 import { ensurePackages, isRoot, ovsNeeds } from '../../../src/lab/install.js'
 import { sleep } from '../../../src/lab/shell.js'
 import { type TwoSwitches, withTwoSwitches } from './two-switches.js'

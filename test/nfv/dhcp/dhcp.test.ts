@@ -4,7 +4,7 @@ import { formatIpv4, type Ipv4, macNumber } from '../../../src/base/addresses.js
 import { buildFrame } from '../../../src/pipeline/build.js'
 import type { NetworkSpec } from '../../../src/sim/network.js'
 import { dhcpOption as option } from '../../../src/topology/dhcp-message.js'
-import { stationMac } from '../../../src/topology/host-frames.js'
+import { stationMac } from '../../../src/topology/hosts/host-frames.js'
 import { portKey } from '../../../src/topology/model.js'
 import { end, switchNames, tap, Whole } from '../../topology/whole.js'
 import { Client, four, ip } from './client.js'

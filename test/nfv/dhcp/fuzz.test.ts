@@ -1,7 +1,7 @@
 /** Octets that nobody sends in good faith: a reader of DHCP ends in a message or none, and a server goes on. */
 import t from 'tap'
 import type { Dpid } from '../../../src/base/addresses.js'
-import { SimulatedEnv } from '../../../src/base/simulated-env.js'
+import { SimulatedEnv } from '../../../src/base/env/simulated-env.js'
 import { LeaseBook } from '../../../src/nfv/dhcp/book.js'
 import type { Answer, Question } from '../../../src/nfv/dhcp/question.js'
 import { replyFrame } from '../../../src/nfv/dhcp/replies.js'

@@ -1,7 +1,7 @@
 /** Many clients at once, controllers that are killed, clocks that jump, two controllers: no address is given twice. */
 import t from 'tap'
 import { type Dpid, formatMac } from '../../../src/base/addresses.js'
-import { SimulatedEnv } from '../../../src/base/simulated-env.js'
+import { SimulatedEnv } from '../../../src/base/env/simulated-env.js'
 import { MemoryStore } from '../../../src/controller/store/memory-store.js'
 import { LeaseBook, type StoredLease } from '../../../src/nfv/dhcp/book.js'
 import { resolveDhcp, type Served } from '../../../src/nfv/dhcp/scope.js'

@@ -1,7 +1,7 @@
 /** DHCP for IPv6 of a network on simulated switches, and what router advertisements say of it. */
 import t from 'tap'
 import { formatIpv6, macNumber, parseIpv6 } from '../../../src/base/addresses.js'
-import { SimulatedEnv } from '../../../src/base/simulated-env.js'
+import { SimulatedEnv } from '../../../src/base/env/simulated-env.js'
 import { buildFrame } from '../../../src/pipeline/build.js'
 import { etherTypes, ipProtocols, readPacket } from '../../../src/pipeline/packet.js'
 import type { NetworkSpec } from '../../../src/sim/network.js'
@@ -14,7 +14,7 @@ import {
   writeDhcp6,
   writeOptions6,
 } from '../../../src/topology/dhcp6-message.js'
-import { linkLocalOf } from '../../../src/topology/gateway-claims.js'
+import { linkLocalOf } from '../../../src/topology/hosts/gateway-claims.js'
 import { end, switchNames, tap, Whole } from '../../topology/whole.js'
 
 const network: NetworkSpec = {

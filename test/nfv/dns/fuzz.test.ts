@@ -1,6 +1,6 @@
 /** Octets that nobody sends in good faith: questions and answers of DNS end in a value or none, and answers are whole. */
 import t from 'tap'
-import { SimulatedEnv } from '../../../src/base/simulated-env.js'
+import { SimulatedEnv } from '../../../src/base/env/simulated-env.js'
 import {
   readQuery,
   readResponse,

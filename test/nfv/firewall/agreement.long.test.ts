@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { formatIpv4 } from '../../../src/base/addresses.js'
-import { createCompiler } from '../../../src/nfv/firewall/compile.js'
-import { decide } from '../../../src/nfv/firewall/decide.js'
+import { createCompiler } from '../../../src/nfv/firewall/flows/compile.js'
+import { decide } from '../../../src/nfv/firewall/meaning/decide.js'
 import type { Connection } from '../../../src/pipeline/connection.js'
 import { answerOf, fieldsOf, OneSwitch } from './one-switch.js'
 import {

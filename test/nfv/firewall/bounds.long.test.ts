@@ -1,13 +1,13 @@
 import t from 'tap'
 import { type Grow, growing, mixed, reported } from '../../../bench/hostile.js'
-import { checkFiles } from '../../../src/nfv/firewall/check-files.js'
-import { noFacts } from '../../../src/nfv/firewall/environment.js'
-import { Budget, limits, noLimits, quickLimits } from '../../../src/nfv/firewall/limits.js'
 import { lint } from '../../../src/nfv/firewall/lint/index.js'
 import { lintOverlaps } from '../../../src/nfv/firewall/lint/overlaps.js'
-import { loadPolicy, loadText } from '../../../src/nfv/firewall/load.js'
-import { Parser, parse } from '../../../src/nfv/firewall/parse.js'
-import { Resolver } from '../../../src/nfv/firewall/resolve.js'
+import { checkFiles } from '../../../src/nfv/firewall/meaning/check-files.js'
+import { noFacts } from '../../../src/nfv/firewall/meaning/environment.js'
+import { Resolver } from '../../../src/nfv/firewall/meaning/resolve.js'
+import { Budget, limits, noLimits, quickLimits } from '../../../src/nfv/firewall/text/limits.js'
+import { loadPolicy, loadText } from '../../../src/nfv/firewall/text/load.js'
+import { Parser, parse } from '../../../src/nfv/firewall/text/parse.js'
 
 const check = (source: string) =>
   checkFiles([{ name: 'p', path: 'p.rules', source, includes: {} }], 0)

@@ -1,6 +1,6 @@
 /** What the tests of rule files ask: when, and about which addresses. */
 import t from 'tap'
-import { checkFiles } from '../../../src/nfv/firewall/check-files.js'
+import { checkFiles } from '../../../src/nfv/firewall/meaning/check-files.js'
 
 const night = Date.parse('2026-12-01T02:00:00Z')
 const noon = Date.parse('2026-12-01T12:00:00Z')

@@ -1,9 +1,9 @@
 /** Of the rules a switch gets what may be asked about connections that its own hosts open, or that are opened to them. */
 import t from 'tap'
 import { formatIpv4, formatIpv6, type Ip } from '../../../src/base/addresses.js'
-import { createCompiler } from '../../../src/nfv/firewall/compile.js'
-import { Choosers, Concern, OwnAddresses } from '../../../src/nfv/firewall/concern.js'
-import { decide } from '../../../src/nfv/firewall/decide.js'
+import { createCompiler } from '../../../src/nfv/firewall/flows/compile.js'
+import { Choosers, Concern, OwnAddresses } from '../../../src/nfv/firewall/flows/switch-rows.js'
+import { decide } from '../../../src/nfv/firewall/meaning/decide.js'
 import type { Connection } from '../../../src/pipeline/connection.js'
 import type { Section } from '../../../src/pipeline/program.js'
 import { OneSwitch } from './one-switch.js'

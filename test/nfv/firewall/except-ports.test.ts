@@ -1,7 +1,7 @@
 /** `tcp except 1, 5, 9, ...`: what is left is right, and is found in time in proportion to how many there are. */
 import t from 'tap'
-import { parse } from '../../../src/nfv/firewall/parse.js'
-import { subtractPorts } from '../../../src/nfv/firewall/ports.js'
+import { subtractPorts } from '../../../src/nfv/firewall/meaning/ports.js'
+import { parse } from '../../../src/nfv/firewall/text/parse.js'
 import { randomOf } from '../../topology/networks.js'
 
 t.test('what is left of random ranges is what a look at each port says', async t => {

@@ -4,7 +4,7 @@ import { createRequire } from 'node:module'
 import t from 'tap'
 import oniguruma from 'vscode-oniguruma'
 import textmate, { type IGrammar } from 'vscode-textmate'
-import { grammar } from '../../../src/nfv/firewall/grammar.js'
+import { grammar } from '../../../src/nfv/firewall/text/grammar.js'
 
 const load = async (): Promise<IGrammar> => {
   const wasm = createRequire(import.meta.url).resolve('vscode-oniguruma/release/onig.wasm')

@@ -1,7 +1,7 @@
 /** Rule files that grow by doubling cost as much for each character as small ones; and looking at them ends in time. */
 import t from 'tap'
 import { type Grow, growing } from '../../../bench/hostile.js'
-import { checkFiles } from '../../../src/nfv/firewall/check-files.js'
+import { checkFiles } from '../../../src/nfv/firewall/meaning/check-files.js'
 
 const look = (source: string, isOver?: () => boolean) =>
   checkFiles([{ name: 'p', path: 'p.rules', source, includes: {} }], 0, false, isOver)

@@ -1,9 +1,9 @@
 /** The first rule that matches wins, also where it stands above a stateless one, which is asked before it. */
 import t from 'tap'
 import type { Ip } from '../../../src/base/addresses.js'
-import { createCompiler } from '../../../src/nfv/firewall/compile.js'
-import { decide } from '../../../src/nfv/firewall/decide.js'
-import type { PlacedRule, Resolved } from '../../../src/nfv/firewall/resolved.js'
+import { createCompiler } from '../../../src/nfv/firewall/flows/compile.js'
+import { decide } from '../../../src/nfv/firewall/meaning/decide.js'
+import type { PlacedRule, Resolved } from '../../../src/nfv/firewall/meaning/resolved.js'
 import type { Connection } from '../../../src/pipeline/connection.js'
 import { answerOf, fieldsOf, OneSwitch } from './one-switch.js'
 import { randomConnection, randomPolicy, rulesOf, seeded } from './random-policy.js'

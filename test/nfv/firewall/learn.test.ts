@@ -1,13 +1,13 @@
 /** Rule files proposed from what was seen: they allow all of it, and stay close to it. */
 import t from 'tap'
 import { formatIpv4, type Ip } from '../../../src/base/addresses.js'
-import { check } from '../../../src/nfv/firewall/check.js'
-import { decide } from '../../../src/nfv/firewall/decide.js'
-import { Environment, type Facts, noFacts } from '../../../src/nfv/firewall/environment.js'
-import { type KnownZone, proposeRules, type Seen } from '../../../src/nfv/firewall/learn.js'
-import { loadText } from '../../../src/nfv/firewall/load.js'
-import { Parser } from '../../../src/nfv/firewall/parse.js'
-import { resolve } from '../../../src/nfv/firewall/resolve.js'
+import { check } from '../../../src/nfv/firewall/meaning/check.js'
+import { decide } from '../../../src/nfv/firewall/meaning/decide.js'
+import { Environment, type Facts, noFacts } from '../../../src/nfv/firewall/meaning/environment.js'
+import { type KnownZone, proposeRules, type Seen } from '../../../src/nfv/firewall/meaning/learn.js'
+import { resolve } from '../../../src/nfv/firewall/meaning/resolve.js'
+import { loadText } from '../../../src/nfv/firewall/text/load.js'
+import { Parser } from '../../../src/nfv/firewall/text/parse.js'
 import { seeded } from './random-policy.js'
 
 const at = Date.parse('2026-11-25T10:00:00Z')

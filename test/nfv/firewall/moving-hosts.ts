@@ -5,8 +5,8 @@
  */
 
 import type { Ip, Mac } from '../../../src/base/addresses.js'
-import { createCompiler } from '../../../src/nfv/firewall/compile.js'
-import { Concern, OwnAddresses } from '../../../src/nfv/firewall/concern.js'
+import { createCompiler } from '../../../src/nfv/firewall/flows/compile.js'
+import { Concern, OwnAddresses } from '../../../src/nfv/firewall/flows/switch-rows.js'
 import type { RunGroup } from '../../../src/pipeline/choice.js'
 import type { Connection } from '../../../src/pipeline/connection.js'
 import { Conntrack } from '../../../src/pipeline/conntrack.js'

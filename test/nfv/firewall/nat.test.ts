@@ -1,12 +1,12 @@
 /** Statements of address translation: what cannot be is said, with the place and a way out. */
 import t from 'tap'
 import type { Ip } from '../../../src/base/addresses.js'
-import { check } from '../../../src/nfv/firewall/check.js'
-import { noFacts } from '../../../src/nfv/firewall/environment.js'
-import { loadText } from '../../../src/nfv/firewall/load.js'
+import { check } from '../../../src/nfv/firewall/meaning/check.js'
+import { noFacts } from '../../../src/nfv/firewall/meaning/environment.js'
+import { resolve } from '../../../src/nfv/firewall/meaning/resolve.js'
 import { published, sourceStatement } from '../../../src/nfv/firewall/nat/resolve-nat.js'
-import { Parser } from '../../../src/nfv/firewall/parse.js'
-import { resolve } from '../../../src/nfv/firewall/resolve.js'
+import { loadText } from '../../../src/nfv/firewall/text/load.js'
+import { Parser } from '../../../src/nfv/firewall/text/parse.js'
 
 const policy = (text: string, name = 'p') => ({
   name,

@@ -1,10 +1,10 @@
 import t from 'tap'
-import { formatComplaint } from '../../../src/nfv/firewall/complaint.js'
-import { formatFile } from '../../../src/nfv/firewall/format.js'
-import { textOfSpec } from '../../../src/nfv/firewall/json.js'
-import { loadPolicy } from '../../../src/nfv/firewall/load.js'
-import { Parser, parse } from '../../../src/nfv/firewall/parse.js'
-import type { Statement } from '../../../src/nfv/firewall/rule.js'
+import { formatComplaint } from '../../../src/nfv/firewall/text/complaint.js'
+import { formatFile } from '../../../src/nfv/firewall/text/format.js'
+import { textOfSpec } from '../../../src/nfv/firewall/text/json.js'
+import { loadPolicy } from '../../../src/nfv/firewall/text/load.js'
+import { Parser, parse } from '../../../src/nfv/firewall/text/parse.js'
+import type { Statement } from '../../../src/nfv/firewall/text/rule.js'
 
 const campus = `# The campus, by design.
 zone office   = 10.1.0.0/16, fd00:1::/48

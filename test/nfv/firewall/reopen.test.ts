@@ -1,8 +1,8 @@
 /** A SYN of ports whose connection conntrack still holds asks the rules; what the server answers decides, and nothing else. */
 import t from 'tap'
 import type { Ip } from '../../../src/base/addresses.js'
-import { createCompiler } from '../../../src/nfv/firewall/compile.js'
-import { emptyBook, planZones } from '../../../src/nfv/firewall/timeout-zones.js'
+import { createCompiler } from '../../../src/nfv/firewall/flows/compile.js'
+import { emptyBook, planZones } from '../../../src/nfv/firewall/flows/timeout-zones.js'
 import type { Connection } from '../../../src/pipeline/connection.js'
 import { fieldsOf, laterFieldsOf, OneSwitch, outPort, turned } from './one-switch.js'
 import { rulesOf } from './random-policy.js'

@@ -1,15 +1,20 @@
 import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { formatCidr, type Ip, parseCidr } from '../../../src/base/addresses.js'
-import { cidrsV4, cidrsV6 } from '../../../src/nfv/firewall/address-set.js'
-import { check, connectionOf, describe, formatReport } from '../../../src/nfv/firewall/check.js'
-import { formatComplaint } from '../../../src/nfv/firewall/complaint.js'
-import { decide } from '../../../src/nfv/firewall/decide.js'
-import { type Facts, noFacts } from '../../../src/nfv/firewall/environment.js'
-import type { PolicyInput } from '../../../src/nfv/firewall/load.js'
-import { loadText } from '../../../src/nfv/firewall/load.js'
-import { Parser } from '../../../src/nfv/firewall/parse.js'
-import { Resolver, resolve } from '../../../src/nfv/firewall/resolve.js'
+import { cidrsV4, cidrsV6 } from '../../../src/nfv/firewall/meaning/address-set.js'
+import {
+  check,
+  connectionOf,
+  describe,
+  formatReport,
+} from '../../../src/nfv/firewall/meaning/check.js'
+import { decide } from '../../../src/nfv/firewall/meaning/decide.js'
+import { type Facts, noFacts } from '../../../src/nfv/firewall/meaning/environment.js'
+import { Resolver, resolve } from '../../../src/nfv/firewall/meaning/resolve.js'
+import { formatComplaint } from '../../../src/nfv/firewall/text/complaint.js'
+import type { PolicyInput } from '../../../src/nfv/firewall/text/load.js'
+import { loadText } from '../../../src/nfv/firewall/text/load.js'
+import { Parser } from '../../../src/nfv/firewall/text/parse.js'
 
 const policy = (text: string, name = 'p', order = 0, parser = new Parser()): PolicyInput => ({
   name,

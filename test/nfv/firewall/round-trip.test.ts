@@ -3,10 +3,10 @@ import { Ajv } from 'ajv'
 import fc from 'fast-check'
 import t from 'tap'
 import { ipv4Mask } from '../../../src/base/addresses.js'
-import { formatFile } from '../../../src/nfv/firewall/format.js'
-import { specOf, textOfSpec } from '../../../src/nfv/firewall/json.js'
-import { parse } from '../../../src/nfv/firewall/parse.js'
-import { readsTwice } from '../../../src/nfv/firewall/parse-parts.js'
+import { formatFile } from '../../../src/nfv/firewall/text/format.js'
+import { specOf, textOfSpec } from '../../../src/nfv/firewall/text/json.js'
+import { parse } from '../../../src/nfv/firewall/text/parse.js'
+import { readsTwice } from '../../../src/nfv/firewall/text/parse-parts.js'
 import {
   type AddressRange,
   type Cap,
@@ -19,8 +19,8 @@ import {
   type Statement,
   tiers,
   verbs,
-} from '../../../src/nfv/firewall/rule.js'
-import { type PolicySpec, policySpec } from '../../../src/nfv/firewall/schema.js'
+} from '../../../src/nfv/firewall/text/rule.js'
+import { type PolicySpec, policySpec } from '../../../src/nfv/firewall/text/schema.js'
 
 type Said = Pick<Line, 'statement' | 'comment'>
 

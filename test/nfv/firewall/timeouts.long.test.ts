@@ -1,20 +1,20 @@
 /** Services with timeouts: how they are written, which zones they get, and that no connection is lost between zones. */
 import t from 'tap'
 import type { Ip } from '../../../src/base/addresses.js'
-import { createCompiler } from '../../../src/nfv/firewall/compile.js'
-import { formatComplaint } from '../../../src/nfv/firewall/complaint.js'
-import { noFacts } from '../../../src/nfv/firewall/environment.js'
-import { formatFile } from '../../../src/nfv/firewall/format.js'
-import { specOf, textOfSpec } from '../../../src/nfv/firewall/json.js'
-import { loadText } from '../../../src/nfv/firewall/load.js'
-import { Parser, parse } from '../../../src/nfv/firewall/parse.js'
-import { resolve } from '../../../src/nfv/firewall/resolve.js'
+import { createCompiler } from '../../../src/nfv/firewall/flows/compile.js'
 import {
   emptyBook,
   isShort,
   planZones,
   type TimeoutBook,
-} from '../../../src/nfv/firewall/timeout-zones.js'
+} from '../../../src/nfv/firewall/flows/timeout-zones.js'
+import { noFacts } from '../../../src/nfv/firewall/meaning/environment.js'
+import { resolve } from '../../../src/nfv/firewall/meaning/resolve.js'
+import { formatComplaint } from '../../../src/nfv/firewall/text/complaint.js'
+import { formatFile } from '../../../src/nfv/firewall/text/format.js'
+import { specOf, textOfSpec } from '../../../src/nfv/firewall/text/json.js'
+import { loadText } from '../../../src/nfv/firewall/text/load.js'
+import { Parser, parse } from '../../../src/nfv/firewall/text/parse.js'
 import type { Connection } from '../../../src/pipeline/connection.js'
 import type { Fields } from '../../../src/pipeline/packet.js'
 import { fieldsOf, laterFieldsOf, OneSwitch, outPort, turned } from './one-switch.js'

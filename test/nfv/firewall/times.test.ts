@@ -1,7 +1,7 @@
 /** When schedules turn, by hand-made calendars: a Wednesday in November, and the nights when clocks are set. */
 import t from 'tap'
-import { type Day, days, type Schedule } from '../../../src/nfv/firewall/rule.js'
-import { isOn, nextChange } from '../../../src/nfv/firewall/times.js'
+import { type Day, days, type Schedule } from '../../../src/nfv/firewall/text/rule.js'
+import { isOn, nextChange } from '../../../src/nfv/firewall/text/times.js'
 
 const schedule = (on: readonly Day[], from: string, to: string, timeZone = 'UTC'): Schedule => {
   const minutes = (text: string) => Number(text.slice(0, 2)) * 60 + Number(text.slice(3))

@@ -1,6 +1,6 @@
 /** A connection held against rule files, without a network: who speaks in which tier. */
 import t from 'tap'
-import { traceFiles } from '../../../src/nfv/firewall/trace-files.js'
+import { traceFiles } from '../../../src/nfv/firewall/meaning/trace-files.js'
 
 const source = `zone office = 10.1.0.0/16
 zone servers = 10.2.0.0/24, host web1

@@ -1,7 +1,7 @@
 /** Connections that nobody answers: judged once, and not with each packet. */
 import t from 'tap'
 import type { Ip } from '../../../src/base/addresses.js'
-import { createCompiler } from '../../../src/nfv/firewall/compile.js'
+import { createCompiler } from '../../../src/nfv/firewall/flows/compile.js'
 import type { Connection } from '../../../src/pipeline/connection.js'
 import { answerOf, fieldsOf, OneSwitch } from './one-switch.js'
 import { rulesOf } from './random-policy.js'

@@ -13,8 +13,8 @@ import {
 import { buildFrame } from '../../../src/pipeline/build.js'
 import { readPacket } from '../../../src/pipeline/packet.js'
 import type { NetworkSpec } from '../../../src/sim/network.js'
-import { linkLocalOf } from '../../../src/topology/gateway-claims.js'
-import { controllerMac } from '../../../src/topology/host-frames.js'
+import { linkLocalOf } from '../../../src/topology/hosts/gateway-claims.js'
+import { controllerMac } from '../../../src/topology/hosts/host-frames.js'
 import { firewallOf } from '../../firewall-of.js'
 import { end, switchNames, tap, Whole } from '../../topology/whole.js'
 

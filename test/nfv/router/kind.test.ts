@@ -1,7 +1,7 @@
 /** What a router cannot be is said where it is written, and nothing that runs is taken from another. */
 import t from 'tap'
+import { SimulatedEnv } from '../../../src/base/env/simulated-env.js'
 import { complaintsOf } from '../../../src/base/kind.js'
-import { SimulatedEnv } from '../../../src/base/simulated-env.js'
 import { ObjectKeeper } from '../../../src/controller/objects/objects.js'
 import { MemoryStore } from '../../../src/controller/store/memory-store.js'
 import { routerKind } from '../../../src/nfv/router/kind.js'

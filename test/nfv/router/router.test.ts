@@ -9,8 +9,8 @@ import {
   macNumber,
   parseIpv4,
 } from '../../../src/base/addresses.js'
-import { pathNotes } from '../../../src/controller/path-notes.js'
-import { trace } from '../../../src/controller/trace.js'
+import { pathNotes } from '../../../src/controller/explain/path-notes.js'
+import { trace } from '../../../src/controller/explain/trace.js'
 import { buildFrame } from '../../../src/pipeline/build.js'
 import { readPacket } from '../../../src/pipeline/packet.js'
 import type { ConnectError } from '../../../src/sim/host.js'

@@ -3,11 +3,11 @@ import t from 'tap'
 import { type Ipv4, macNumber, parseIpv4 } from '../../../src/base/addresses.js'
 import { complaintsOf } from '../../../src/base/kind.js'
 import { portKind } from '../../../src/controller/declared/kinds.js'
-import { trace } from '../../../src/controller/trace.js'
+import { trace } from '../../../src/controller/explain/trace.js'
 import { buildFrame } from '../../../src/pipeline/build.js'
 import { readPacket } from '../../../src/pipeline/packet.js'
 import type { NetworkSpec } from '../../../src/sim/network.js'
-import type { GuardLevel } from '../../../src/topology/guard-level.js'
+import type { GuardLevel } from '../../../src/topology/hosts/guard-level.js'
 import { end, switchNames, tap, Whole } from '../../topology/whole.js'
 
 const v4 = (text: string) => text as Ipv4

@@ -1,7 +1,7 @@
 /** A switch that is not ours between two of ours, here a bridge of Linux: found by the broadcast probe, and a link as soon as nothing else joins the two. */
 import { pino } from 'pino'
 import t from 'tap'
-import { realEnv } from '../../../src/base/real-env.js'
+import { realEnv } from '../../../src/base/env/real-env.js'
 import { ensurePackages, isRoot, ovsNeeds } from '../../../src/lab/install.js'
 import { sh } from '../../../src/lab/shell.js'
 import { type TwoSwitches, withTwoSwitches } from '../../lab/firewall/two-switches.js'

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { formatPaths, type PathsAnswer as Printed } from '../../../src/cli/path.js'
+import { formatPaths, type PathsAnswer as Printed } from '../../../src/cli/reading/path.js'
 import { emptyTopology, type Host, type Topology } from '../../../src/topology/model.js'
 import { answerPaths, type PathQuestion } from '../../../src/topology/paths/answer.js'
 import { type Cable, dpidOf, linksOf, switchesOf } from '../networks.js'

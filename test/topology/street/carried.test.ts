@@ -2,7 +2,7 @@
 import t from 'tap'
 import type { Ipv4 } from '../../../src/base/addresses.js'
 import { buildFrame } from '../../../src/pipeline/build.js'
-import type { GuardLevel } from '../../../src/topology/guard-level.js'
+import type { GuardLevel } from '../../../src/topology/hosts/guard-level.js'
 import { dpidOf } from '../networks.js'
 import { OurStreet } from './street.js'
 

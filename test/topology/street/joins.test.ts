@@ -1,7 +1,7 @@
 /** An unmanaged switch is all that joins two of ours, and its machines were heard before its second cable was plugged in. */
 import t from 'tap'
 import type { Ipv4 } from '../../../src/base/addresses.js'
-import type { GuardLevel } from '../../../src/topology/guard-level.js'
+import type { GuardLevel } from '../../../src/topology/hosts/guard-level.js'
 import { OurStreet } from './street.js'
 
 /** How many of ten datagrams arrive from each to each: a at s1, b at s2, c on the unmanaged switch. */

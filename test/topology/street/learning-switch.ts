@@ -1,5 +1,5 @@
 /** A switch that nobody manages: it learns where MACs are, floods what it does not know, and drops reserved addresses. */
-import type { Timers } from '../../../src/base/env.js'
+import type { Timers } from '../../../src/base/env/env.js'
 
 interface Port {
   readonly deliver: (frame: Uint8Array) => void

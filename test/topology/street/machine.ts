@@ -3,7 +3,7 @@
  * kept as Linux keeps it (in shorter times), and, where it is a router, packets that it passes on. IPv4 only.
  */
 import { formatIpv4, type Ipv4, ipNumber } from '../../../src/base/addresses.js'
-import type { Cancel, Timers } from '../../../src/base/env.js'
+import type { Cancel, Timers } from '../../../src/base/env/env.js'
 import { buildFrame } from '../../../src/pipeline/build.js'
 import { type Fields, readPacket } from '../../../src/pipeline/packet.js'
 

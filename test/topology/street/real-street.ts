@@ -5,7 +5,7 @@
  *     plain:  p1 ── p2 ── p3      hub on p1          ours:   s1, s2, s3 in a ring, hub on s1 and s2
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Env } from '../../../src/base/env.js'
+import type { Env } from '../../../src/base/env/env.js'
 import { sh } from '../../../src/lab/shell.js'
 import { type OvsNetwork, withOvs } from '../ovs/rig.js'
 import { Sockets } from '../ovs/sockets.js'

@@ -5,7 +5,7 @@
  */
 import { pino } from 'pino'
 import t from 'tap'
-import { realEnv } from '../../../src/base/real-env.js'
+import { realEnv } from '../../../src/base/env/real-env.js'
 import { root } from '../ovs/rig.js'
 import { withStreets } from './real-street.js'
 import { type Arrived, datagrams, storyOf, tell } from './story.js'

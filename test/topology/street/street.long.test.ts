@@ -1,7 +1,7 @@
 /** What arrives on plain switches arrives on ours, whatever machines do: `street.ts`. More seeds: STREET_SEEDS=200. */
 import t from 'tap'
 import type { Ipv4 } from '../../../src/base/addresses.js'
-import type { GuardLevel } from '../../../src/topology/guard-level.js'
+import type { GuardLevel } from '../../../src/topology/hosts/guard-level.js'
 import { datagrams, storyOf, tell } from './story.js'
 import { OurStreet, PlainStreet } from './street.js'
 

@@ -9,11 +9,11 @@
  */
 
 import { type Ipv4, ipNumber } from '../../../src/base/addresses.js'
-import type { Timers } from '../../../src/base/env.js'
-import { SimulatedEnv } from '../../../src/base/simulated-env.js'
-import { defaultDiscovery } from '../../../src/topology/discovery.js'
-import type { GuardLevel } from '../../../src/topology/guard-level.js'
-import { defaultHosts } from '../../../src/topology/hosts.js'
+import type { Timers } from '../../../src/base/env/env.js'
+import { SimulatedEnv } from '../../../src/base/env/simulated-env.js'
+import { defaultDiscovery } from '../../../src/topology/discovery/discovery.js'
+import type { GuardLevel } from '../../../src/topology/hosts/guard-level.js'
+import { defaultHosts } from '../../../src/topology/hosts/hosts.js'
 import { end, ring, Whole } from '../whole.js'
 import { LearningSwitch } from './learning-switch.js'
 import { Machine } from './machine.js'

@@ -1,7 +1,7 @@
 /** What `trace` and `path` say where an unmanaged switch with machines is all that joins two of ours. */
 import t, { type Test } from 'tap'
 import type { Ipv4 } from '../../../src/base/addresses.js'
-import { trace } from '../../../src/controller/trace.js'
+import { trace } from '../../../src/controller/explain/trace.js'
 import { answerPaths, type PathQuestion } from '../../../src/topology/paths/answer.js'
 import { OurStreet } from './street.js'
 

@@ -3,7 +3,7 @@
  * forgotten; offers are not held, the store decides who was first. Time as in the book of IPv4.
  */
 import { formatIpv6, type Ipv6, ipNumber, type Mac } from '../../../base/addresses.js'
-import type { Clock } from '../../../base/env.js'
+import type { Clock } from '../../../base/env/env.js'
 import { hash32 } from '../../../pipeline/program.js'
 import { type PortRef, portKey } from '../../../topology/model.js'
 import type { Served6 } from './scope.js'

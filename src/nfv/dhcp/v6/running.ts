@@ -1,9 +1,9 @@
 /** DHCP for IPv6 while it runs: its part of the function. */
 import { formatIpv6, formatMac, macNumber } from '../../../base/addresses.js'
 import { readPacket } from '../../../pipeline/packet.js'
-import { reportedNameOf } from '../../../topology/dhcp.js'
 import { readDhcp6 } from '../../../topology/dhcp6-message.js'
 import type { LimitedEvent } from '../../../topology/event-limiter.js'
+import { reportedNameOf } from '../../../topology/hosts/dhcp.js'
 import type { Network } from '../../../topology/model.js'
 import type { FunctionHost, PuntedPacket } from '../../function.js'
 import type { DeclaredHost } from '../scope.js'

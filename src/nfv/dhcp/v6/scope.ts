@@ -8,7 +8,7 @@ import {
   parseMac,
 } from '../../../base/addresses.js'
 import { type Option6, dhcp6Option as option } from '../../../topology/dhcp6-message.js'
-import { linkLocalOf } from '../../../topology/gateway-claims.js'
+import { linkLocalOf } from '../../../topology/hosts/gateway-claims.js'
 import type { Gateway, Network } from '../../../topology/model.js'
 import { contains, subnetOf } from '../../router/addresses.js'
 import { labelsOf } from '../options.js'

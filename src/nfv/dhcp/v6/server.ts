@@ -3,7 +3,7 @@
  * its DUID, its identity association and its MAC: a DUID is sent in the open, and no host gets what another has by it.
  */
 import { formatIpv6, formatMac, ipNumber } from '../../../base/addresses.js'
-import type { Clock } from '../../../base/env.js'
+import type { Clock } from '../../../base/env/env.js'
 import { buildFrame } from '../../../pipeline/build.js'
 import { etherTypes, ipProtocols } from '../../../pipeline/packet.js'
 import {

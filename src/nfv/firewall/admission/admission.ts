@@ -6,7 +6,7 @@
  *                                      └─> nothing; told at most once a second and rule
  *     packet-in (opened) ─> the place is no more half-open        flow-removed ─> the place is free
  */
-import type { Cancel, Env } from '../../../base/env.js'
+import type { Cancel, Env } from '../../../base/env/env.js'
 import type { NetworkEvent } from '../../../base/events.js'
 import type { FlowStats } from '../../../openflow/index.js'
 import type { Match } from '../../../openflow/values.js'
@@ -26,9 +26,9 @@ import {
   plainNumber,
   readPlace,
   removePlace,
-} from '../place-rows.js'
-import { asksToAdmit, type PlacedRule, type ResolvedRule } from '../resolved.js'
-import { maxCap } from '../rule.js'
+} from '../flows/place-rows.js'
+import { asksToAdmit, type PlacedRule, type ResolvedRule } from '../meaning/resolved.js'
+import { maxCap } from '../text/rule.js'
 import { isHalfOpen, Places } from './places.js'
 import { Rates } from './rates.js'
 

@@ -3,7 +3,7 @@
  * that another switch has taken over, since a host has moved, is held by two switches for a while, and counts once.
  */
 
-import { type CountedConnection, connectionKey } from '../place-rows.js'
+import { type CountedConnection, connectionKey } from '../flows/place-rows.js'
 
 /** One connection that holds a place. */
 export interface Place {

@@ -1,7 +1,7 @@
 /** Token buckets of rules with `limit`: as many at once as the rate counts, and on at the rate. */
-import type { Clock } from '../../../base/env.js'
+import type { Clock } from '../../../base/env/env.js'
 import { RateLimit } from '../../../base/rate-limit.js'
-import { type Limit, perSecond } from '../rule.js'
+import { type Limit, perSecond } from '../text/rule.js'
 
 /** Sources that are told apart for one rule. When all of them have asked lately, others are refused. */
 const maxSources = 8_192

@@ -8,9 +8,9 @@ import {
   isEveryAddress,
   type Range,
   subtract,
-} from '../address-set.js'
-import { icmpRequests } from '../unseen.js'
-import { icmpTypeWord, protocolWord } from '../words.js'
+} from '../meaning/address-set.js'
+import { icmpRequests } from '../meaning/unjudged-packets.js'
+import { icmpTypeWord, protocolWord } from '../text/words.js'
 import { type Box, type End, everyPort, everyProtocol, otherRanges } from './box.js'
 
 /** What a list of these would be called if it had a name. */

@@ -14,7 +14,7 @@ import {
   noAddress,
   type Range,
   subtract,
-} from '../address-set.js'
+} from '../meaning/address-set.js'
 
 /** Packets from, or to, the zone of this name; or those that are not. */
 export interface ZoneTerm {

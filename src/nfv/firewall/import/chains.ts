@@ -6,7 +6,7 @@
  * Nothing comes out wider than the source. A match of which a part cannot be said may hold or not, so an `accept` behind it is left out and a
  * `drop` keeps out all that the rest of the match allows. Each such step is reported as a loss.
  */
-import type { RejectCode } from '../rule.js'
+import type { RejectCode } from '../text/rule.js'
 import { type Box, coversBox, everything, intersect, mirrored, trimmed, without } from './box.js'
 
 /** Where something stands in the source. */

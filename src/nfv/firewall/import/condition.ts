@@ -17,7 +17,7 @@ import {
   setOfRange,
   subtract,
   union,
-} from '../address-set.js'
+} from '../meaning/address-set.js'
 import {
   type Box,
   type End,

@@ -1,12 +1,12 @@
 /** Rule files of other firewalls as ours, for people who come from there: `sluice import FORMAT FILE`. */
 
-import { importConfigXml } from './config-xml.js'
 import { importFaucet } from './faucet.js'
-import { importIptables } from './iptables.js'
-import { importKubernetes } from './kubernetes.js'
-import { importNft } from './nft.js'
+import { importKubernetes } from './kubernetes/kubernetes.js'
+import { importIptables } from './netfilter/iptables.js'
+import { importNft } from './netfilter/nft.js'
 import { importOpenstack } from './openstack.js'
-import { importPf } from './pf.js'
+import { importConfigXml } from './pf/config-xml.js'
+import { importPf } from './pf/pf.js'
 import type { Imported, ImportOptions } from './rule-writer.js'
 
 /** By the name of the format; each throws an Error that says why a text is none of its kind. */
@@ -22,5 +22,5 @@ export const importers: Readonly<
   'config.xml': importConfigXml,
 }
 
-export { withIncludes } from './nft-include.js'
+export { withIncludes } from './netfilter/nft-include.js'
 export { ImportError, type Imported, type ImportOptions, type Note } from './rule-writer.js'

@@ -1,5 +1,5 @@
 /** Names that iptables and nft write for numbers: IP protocols, ports (IANA), types of ICMP. */
-import { icmp6Types, icmpTypes } from '../words.js'
+import { icmp6Types, icmpTypes } from '../text/words.js'
 
 // biome-ignore format: a table
 const protocolNames: Readonly<Record<string, number>> = {

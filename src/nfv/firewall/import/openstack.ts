@@ -5,7 +5,7 @@
  */
 import { parseAllDocuments } from 'yaml'
 import { parseCidr } from '../../../base/addresses.js'
-import { union } from '../address-set.js'
+import { union } from '../meaning/address-set.js'
 import { members } from './box-text.js'
 import { protocolNumber } from './numbers.js'
 import { ownersOf } from './owners.js'

@@ -2,7 +2,7 @@
  * Whose an address is, where several ports claim it: networks of different projects have the same addresses, and `allowed_address_pairs`
  * may name whole prefixes. Rules here know addresses and no ports, so one that ports with different groups share is nobody's.
  */
-import { type AddressSet, isEmpty, subtract, union } from '../address-set.js'
+import { type AddressSet, isEmpty, subtract, union } from '../meaning/address-set.js'
 import { bothAddresses } from './box.js'
 import { addressesOf } from './condition.js'
 

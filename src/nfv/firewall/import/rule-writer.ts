@@ -2,7 +2,7 @@
  * What all imports have in common: the lines of a rule file, names that it may have, and notes about what is not as it was in the
  * source. Nothing is ever wider than there.
  */
-import { reserved } from '../words.js'
+import { reserved } from '../text/words.js'
 import type { Loss, Place } from './chains.js'
 
 export interface Note {

@@ -2,7 +2,7 @@
  * Base chains as the tiers of a rule file: each of them must accept, so `accept` goes on to the next tier and is `allow` in the
  * last one. Chains that never see the same packet share a tier.
  */
-import { type TierName, tiers } from '../rule.js'
+import { type TierName, tiers } from '../text/rule.js'
 import { type Box, bothRanges, coversBox, familyBox, intersect } from './box.js'
 import { endText, servicesText } from './box-text.js'
 import {

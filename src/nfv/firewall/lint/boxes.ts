@@ -2,10 +2,10 @@
  * Rules as boxes: a source range, a destination range, a kind of packet. Boxes can be compared and cut, so
  * that it can be said exactly whether earlier rules leave anything for a later one.
  */
-import type { AddressSet, Range } from '../address-set.js'
-import type { Effort } from '../limits.js'
-import type { ResolvedRule, Term } from '../resolved.js'
-import type { PortRange } from '../rule.js'
+import type { AddressSet, Range } from '../meaning/address-set.js'
+import type { ResolvedRule, Term } from '../meaning/resolved.js'
+import type { Effort } from '../text/limits.js'
+import type { PortRange } from '../text/rule.js'
 
 /** A product of ranges, both ends belonging to each: version, source, destination, protocol, ports. */
 export interface Box {

@@ -1,7 +1,7 @@
 /** Rules prepared for being held against one another, and a quick way to those that a rule can meet at all. */
-import { isEmpty } from '../address-set.js'
-import type { Effort } from '../limits.js'
-import { isStateless, type PlacedRule, type ResolvedRule } from '../resolved.js'
+import { isEmpty } from '../meaning/address-set.js'
+import { isStateless, type PlacedRule, type ResolvedRule } from '../meaning/resolved.js'
+import type { Effort } from '../text/limits.js'
 import { type Box, boxesOf, meets } from './boxes.js'
 
 /** A rule's boxes with its bounding interval of sources, for quick comparing. */

@@ -1,5 +1,5 @@
 /** Rules that are in force and have never decided anything. */
-import type { PlacedRule, Resolved } from '../resolved.js'
+import type { PlacedRule, Resolved } from '../meaning/resolved.js'
 import { byPlace, type Remark, remarkOn } from './remark.js'
 
 /**

@@ -2,10 +2,10 @@
  * What is legal and yet most likely a mistake: rules that can never speak, rules that change nothing,
  * rules whose order matters silently, rules that allow too much, names that nobody uses.
  */
-import type { Facts } from '../environment.js'
-import { type IsOver, maxLintSteps } from '../limits.js'
-import type { PolicyInput } from '../load.js'
-import type { Resolved } from '../resolved.js'
+import type { Facts } from '../meaning/environment.js'
+import type { Resolved } from '../meaning/resolved.js'
+import { type IsOver, maxLintSteps } from '../text/limits.js'
+import type { PolicyInput } from '../text/load.js'
 import { knowingSections } from './moves.js'
 import { lintDefaults, lintNames, lintPortNames } from './names.js'
 import { lintOverlaps } from './overlaps.js'

@@ -1,6 +1,6 @@
 /** A line that is moved into another section has other ends there: such a move is said in words, and is no edit. */
-import type { PolicyInput } from '../load.js'
-import type { Section } from '../rule.js'
+import type { PolicyInput } from '../text/load.js'
+import type { Section } from '../text/rule.js'
 import { type Place, type Remark, whereOf } from './remark.js'
 
 /** The section of each rule in one, by file and line. */

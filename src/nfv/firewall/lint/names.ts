@@ -1,8 +1,8 @@
 /** Remarks on single lines and names: unused, expired, not seen by the switches, defaults that do not count. */
-import type { Facts } from '../environment.js'
-import type { PolicyInput } from '../load.js'
-import { isAny, type Line, type Member, type Rule, type ServiceMember } from '../rule.js'
-import { formatUntil } from '../times.js'
+import type { Facts } from '../meaning/environment.js'
+import type { PolicyInput } from '../text/load.js'
+import { isAny, type Line, type Member, type Rule, type ServiceMember } from '../text/rule.js'
+import { formatUntil } from '../text/times.js'
 import { type Remark, remarkOn, whereOf } from './remark.js'
 
 export const lintNames = (policy: PolicyInput, facts: Facts): Remark[] => {

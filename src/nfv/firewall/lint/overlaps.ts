@@ -2,10 +2,10 @@
  * Rules held against one another, exactly: what earlier rules leave for a later one, within a tier and from
  * tier to tier.
  */
-import type { Facts } from '../environment.js'
-import { Effort, type IsOver, maxLintSteps } from '../limits.js'
-import type { PlacedRule, Resolved } from '../resolved.js'
-import { tiers } from '../rule.js'
+import type { Facts } from '../meaning/environment.js'
+import type { PlacedRule, Resolved } from '../meaning/resolved.js'
+import { Effort, type IsOver, maxLintSteps } from '../text/limits.js'
+import { tiers } from '../text/rule.js'
 import { type Box, without } from './boxes.js'
 import {
   type Entry,

@@ -1,6 +1,6 @@
 /** Rules that allow what switches do not ask rules about, or do not see whole: they do no harm, and less than they say. */
-import { helperPorts, isStateless, type PlacedRule, type Resolved } from '../resolved.js'
-import { hasSctpPorts, namesAnswers } from '../unseen.js'
+import { helperPorts, isStateless, type PlacedRule, type Resolved } from '../meaning/resolved.js'
+import { hasSctpPorts, namesAnswers } from '../meaning/unjudged-packets.js'
 import { type Remark, remarkOn } from './remark.js'
 
 export const lintUnseen = (resolved: Pick<Resolved, 'tiers'>): Remark[] =>

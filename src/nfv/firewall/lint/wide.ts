@@ -1,6 +1,11 @@
 /** Rules that let more through than a rule that names something usually means. */
-import { type AddressSet, everyAddress } from '../address-set.js'
-import { isStateless, type PlacedRule, type Resolved, type ResolvedRule } from '../resolved.js'
+import { type AddressSet, everyAddress } from '../meaning/address-set.js'
+import {
+  isStateless,
+  type PlacedRule,
+  type Resolved,
+  type ResolvedRule,
+} from '../meaning/resolved.js'
 import { type Remark, remarkOn } from './remark.js'
 
 /** A rule that allows, and leaves open at least two of: which service, from whom, to whom. */

@@ -8,7 +8,7 @@ import {
   type NatTarget,
   type Selection,
   type ServiceMember,
-} from '../rule.js'
+} from '../text/rule.js'
 
 /** How parts that rules have as well are written: `format.ts`, which writes whole statements, brings them. */
 export interface Parts {

@@ -11,9 +11,9 @@
  * TARGET is an address, `ADDRESS:PORT`, `[ADDRESS]:PORT`, `host NAME` or `host NAME:PORT`.
  */
 import { parseIpv4, parseIpv6 } from '../../../base/addresses.js'
-import { didYouMean } from '../complaint.js'
-import type { LineReader } from '../line-reader.js'
-import { takeMember, takePorts, takeSelection, takeServices } from '../parse-parts.js'
+import { didYouMean } from '../text/complaint.js'
+import type { LineReader } from '../text/line-reader.js'
+import { takeMember, takePorts, takeSelection, takeServices } from '../text/parse-parts.js'
 import {
   type AddressRange,
   any,
@@ -22,7 +22,7 @@ import {
   natActions,
   type PortRange,
   type ServiceMember,
-} from '../rule.js'
+} from '../text/rule.js'
 
 const actionHint = `behind "nat" comes ${natActions.join(', ')}`
 

@@ -1,12 +1,12 @@
 /** Statements of address translation with every name replaced by what it means, and what of them cannot be. */
 import { type Ip, ipNumber } from '../../../base/addresses.js'
-import { type AddressSet, contains, isEmpty, noAddress } from '../address-set.js'
-import { complaintAt, Mistakes } from '../complaint.js'
-import { contentOf, type Environment } from '../environment.js'
-import { natParts } from '../format.js'
-import { counted } from '../limits.js'
-import { joinPorts } from '../ports.js'
-import type { ResolvedNat, Term } from '../resolved.js'
+import { type AddressSet, contains, isEmpty, noAddress } from '../meaning/address-set.js'
+import { contentOf, type Environment } from '../meaning/environment.js'
+import { joinPorts } from '../meaning/ports.js'
+import type { ResolvedNat, Term } from '../meaning/resolved.js'
+import { complaintAt, Mistakes } from '../text/complaint.js'
+import { natParts } from '../text/format.js'
+import { counted } from '../text/limits.js'
 import {
   type AddressRange,
   any,
@@ -15,7 +15,7 @@ import {
   type PortRange,
   type RuleError,
   usualNatPorts,
-} from '../rule.js'
+} from '../text/rule.js'
 import { formatAddresses, formatNat } from './format-nat.js'
 
 type NatLine = Line<Nat>

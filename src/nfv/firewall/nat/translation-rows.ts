@@ -10,7 +10,7 @@ import { type Flow, flow, type Origin } from '../../../pipeline/program.js'
 import { bitsEqual, load, registers } from '../../../pipeline/registers.js'
 import { type TableName, tableId } from '../../../pipeline/tables.js'
 import { tellUntranslated } from '../../nat/tables.js'
-import { ipVersions, judgedThere, state } from '../tables.js'
+import { ipVersions, judgedThere, state } from '../flows/tables.js'
 
 const origin: Origin = { kind: 'base', name: 'firewall' }
 

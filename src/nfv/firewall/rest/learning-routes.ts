@@ -2,9 +2,9 @@
 import type { FastifyInstance } from 'fastify'
 import Type, { type Static } from 'typebox'
 import { noteChange } from '../../requests.js'
-import { Environment } from '../environment.js'
-import { type KnownZone, type LearnContext, proposeRules } from '../learn.js'
-import { helpedPorts } from '../resolved.js'
+import { Environment } from '../meaning/environment.js'
+import { type KnownZone, type LearnContext, proposeRules } from '../meaning/learn.js'
+import { helpedPorts } from '../meaning/resolved.js'
 import type { LearningStatus } from '../service/learning.js'
 import type { Firewall } from '../service/service.js'
 

@@ -1,10 +1,10 @@
 /** Policies as the API takes and gives them: as the text of a rule file, or as its statements. */
 import type { Static } from 'typebox'
 import { Failure } from '../../../base/failures.js'
-import { specOf, textOfSpec } from '../json.js'
-import { parse } from '../parse.js'
-import type { PolicySpec } from '../schema.js'
 import type { PolicyWish } from '../service/policy.js'
+import { specOf, textOfSpec } from '../text/json.js'
+import { parse } from '../text/parse.js'
+import type { PolicySpec } from '../text/schema.js'
 import type { policyBody } from './schemas.js'
 
 type Body = Static<typeof policyBody>

@@ -1,13 +1,13 @@
 /** Policies and rules as the API shows them; the shapes that scripts rely on. */
 import { type Lack, lackState } from '../../lack.js'
-import { type BuiltInRule, builtInRules } from '../built-in.js'
-import { formatCounted } from '../format.js'
+import { isShort } from '../flows/timeout-zones.js'
 import { lintHits, type Remark } from '../lint/index.js'
-import type { ResolvedRule } from '../resolved.js'
+import { type BuiltInRule, builtInRules } from '../meaning/built-in.js'
+import type { ResolvedRule } from '../meaning/resolved.js'
 import type { Policy } from '../service/policy.js'
 import { policyOfFile } from '../service/rule-watcher.js'
 import type { Firewall } from '../service/service.js'
-import { isShort } from '../timeout-zones.js'
+import { formatCounted } from '../text/format.js'
 
 /** @param lacks switches without the rules; asked for once where there are many policies */
 export const policyItem = (firewall: Firewall, name: string, lacks = firewall.lacking()) => {

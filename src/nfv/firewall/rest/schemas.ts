@@ -1,7 +1,7 @@
 /** The bodies and queries that policies take, as JSON Schema. */
 import Type from 'typebox'
 import { name, nameQuery, waitSeconds } from '../../request-schemas.js'
-import { policySpec } from '../schema.js'
+import { policySpec } from '../text/schema.js'
 
 export const policyBody = Type.Object(
   {

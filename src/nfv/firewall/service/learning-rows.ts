@@ -1,8 +1,8 @@
 /** What watches the connections that are accepted, and its meter. */
 
 import { meterNumber, type Section, section } from '../../../pipeline/program.js'
-import { helpedPorts, type Resolved } from '../resolved.js'
-import { learningRows } from '../tables.js'
+import { learningRows } from '../flows/tables.js'
+import { helpedPorts, type Resolved } from '../meaning/resolved.js'
 
 export const learnMeter = meterNumber('learn')
 

@@ -2,12 +2,12 @@
  * Watches which connections are accepted for a while, to propose rules from. The switches send up the first packet
  * of each, through a meter; what was seen is kept, so that a restart in a long watch loses half a minute at most.
  */
-import type { Cancel, Env } from '../../../base/env.js'
+import type { Cancel, Env } from '../../../base/env/env.js'
 import { listAll, type Op, type Store } from '../../../base/store.js'
 import type { Connection } from '../../../pipeline/connection.js'
 import { connectionOfFields } from '../../../pipeline/connection.js'
 import type { Fields } from '../../../pipeline/packet.js'
-import type { Seen } from '../learn.js'
+import type { Seen } from '../meaning/learn.js'
 
 interface Watch {
   readonly sinceMillis: number

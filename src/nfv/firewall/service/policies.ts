@@ -3,22 +3,28 @@
  * rules with the generation that sessions are stamped with.
  */
 import { EventEmitter } from 'node:events'
-import type { Cancel, Env } from '../../../base/env.js'
+import type { Cancel, Env } from '../../../base/env/env.js'
 import type { NetworkEvent } from '../../../base/events.js'
 import { Failure } from '../../../base/failures.js'
 import { listAll, type Op, type Store } from '../../../base/store.js'
 import type { Refusal, Section } from '../../../pipeline/program.js'
 import type { Topology } from '../../../topology/model.js'
-import { createCompiler } from '../compile.js'
-import type { Facts } from '../environment.js'
-import { type Limits, maxMistakes, noLimits, quickLimits } from '../limits.js'
+import { createCompiler } from '../flows/compile.js'
+import type { TimeoutBook } from '../flows/timeout-zones.js'
 import { lintEnforced, type Remark } from '../lint/index.js'
-import { type LoadedPolicy, loadPolicy, loadText, type Pause, type PolicyInput } from '../load.js'
-import { Parser } from '../parse.js'
-import { Resolver } from '../resolve.js'
-import { type PlacedRule, type Resolved, ruleById } from '../resolved.js'
+import type { Facts } from '../meaning/environment.js'
+import { Resolver } from '../meaning/resolve.js'
+import { type PlacedRule, type Resolved, ruleById } from '../meaning/resolved.js'
 import type { Session } from '../sessions/sessions.js'
-import type { TimeoutBook } from '../timeout-zones.js'
+import { type Limits, maxMistakes, noLimits, quickLimits } from '../text/limits.js'
+import {
+  type LoadedPolicy,
+  loadPolicy,
+  loadText,
+  type Pause,
+  type PolicyInput,
+} from '../text/load.js'
+import { Parser } from '../text/parse.js'
 import { learningSection } from './learning-rows.js'
 import { etagOf, type Policy, type PolicyWish } from './policy.js'
 import { PolicyDesk } from './policy-desk.js'

@@ -2,7 +2,7 @@
  * Questions about rules, answered one after the other where no switch waits for them; those of people who may write
  * come first. Each has an end to its time and memory.
  */
-import type { Workers } from '../../../base/env.js'
+import type { Workers } from '../../../base/env/env.js'
 import { Failure } from '../../../base/failures.js'
 import type { Remark } from '../lint/index.js'
 import type {

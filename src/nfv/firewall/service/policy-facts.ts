@@ -11,11 +11,11 @@ import type { NetworkEvent } from '../../../base/events.js'
 import type { Fields } from '../../../pipeline/packet.js'
 import { type PortRef, portKey, type Topology } from '../../../topology/model.js'
 import { hostsNamed, portsNamed, switchesNamed } from '../../../topology/names.js'
-import { formatComplaint } from '../complaint.js'
-import type { Facts } from '../environment.js'
-import { hasPrefix, type MacPrefix } from '../mac-prefix.js'
-import type { PlacedRule } from '../resolved.js'
-import type { RuleError } from '../rule.js'
+import type { Facts } from '../meaning/environment.js'
+import type { PlacedRule } from '../meaning/resolved.js'
+import { formatComplaint } from '../text/complaint.js'
+import { hasPrefix, type MacPrefix } from '../text/mac-prefix.js'
+import type { RuleError } from '../text/rule.js'
 
 /** What names of rules are looked up in, and what decides which rules concern a switch. */
 export type Network = Pick<Topology, 'guards' | 'hosts' | 'links' | 'networks' | 'switches'>

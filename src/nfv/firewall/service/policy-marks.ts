@@ -2,11 +2,11 @@
  * What outlives the rules in switches: the generation that sessions are stamped with, the epoch of those that another
  * switch decides, and the zones of timeouts. Kept in the store, so that after a restart the same rules make the same rows.
  */
-import type { Env } from '../../../base/env.js'
+import type { Env } from '../../../base/env/env.js'
 import type { Op, Store } from '../../../base/store.js'
 import type { Topology } from '../../../topology/model.js'
-import type { Resolved } from '../resolved.js'
-import { emptyBook, planZones, type TimeoutBook } from '../timeout-zones.js'
+import { emptyBook, planZones, type TimeoutBook } from '../flows/timeout-zones.js'
+import type { Resolved } from '../meaning/resolved.js'
 
 interface Stamp {
   readonly hash: string

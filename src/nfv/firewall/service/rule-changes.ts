@@ -1,6 +1,6 @@
 /** Statements that come, go, or stand elsewhere between two texts of a policy; comments aside. Pure. */
-import { formatStatement } from '../format.js'
-import { Parser } from '../parse.js'
+import { formatStatement } from '../text/format.js'
+import { Parser } from '../text/parse.js'
 import type { PolicyWish } from './policy.js'
 
 export interface RuleChange {

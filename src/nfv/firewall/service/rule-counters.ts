@@ -7,7 +7,7 @@
  *     bytes   of those packets
  *     last    wall time of the reading that found more hits, in milliseconds: late by a period at most
  */
-import type { Cancel, Env } from '../../../base/env.js'
+import type { Cancel, Env } from '../../../base/env/env.js'
 import { listAll, type Op, type Store } from '../../../base/store.js'
 import type { FlowStats } from '../../../openflow/index.js'
 import { flowKey } from '../../../pipeline/canonical.js'

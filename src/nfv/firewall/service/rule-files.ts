@@ -4,7 +4,7 @@
  * below it only folders and files that were named themselves.
  */
 import { basename, dirname, join, relative, resolve } from 'node:path'
-import type { Disk } from '../../../base/env.js'
+import type { Disk } from '../../../base/env/env.js'
 import { Failure } from '../../../base/failures.js'
 import { policyNameOf } from '../../../base/rule-file-names.js'
 import { systemWords } from '../../../base/system-errors.js'

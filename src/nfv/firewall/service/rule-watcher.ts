@@ -7,7 +7,7 @@
  * chosen otherwise: nobody knows what it would have denied.
  */
 import { basename, dirname, join, resolve } from 'node:path'
-import type { Cancel } from '../../../base/env.js'
+import type { Cancel } from '../../../base/env/env.js'
 import { Failure } from '../../../base/failures.js'
 import { isRuleFileName, passedByBecause, policyNameOf } from '../../../base/rule-file-names.js'
 import { wordsOf } from '../../../base/system-errors.js'

@@ -4,13 +4,13 @@
  */
 
 import type { Ip } from '../../../base/addresses.js'
-import type { Env } from '../../../base/env.js'
+import type { Env } from '../../../base/env/env.js'
 import { askDaemon, controlSockets } from '../../../ovsdb/local-daemons.js'
 import { publishedZoneOf, slotOf, zoneOf } from '../../../pipeline/zones.js'
 import type { Topology } from '../../../topology/model.js'
-import { decide } from '../decide.js'
-import type { PlacedRule, Resolved } from '../resolved.js'
-import type { TimeoutBook } from '../timeout-zones.js'
+import type { TimeoutBook } from '../flows/timeout-zones.js'
+import { decide } from '../meaning/decide.js'
+import type { PlacedRule, Resolved } from '../meaning/resolved.js'
 import { type Outside, parseConntrack, type TrackedConnection } from './conntrack-dump.js'
 
 export interface Session {

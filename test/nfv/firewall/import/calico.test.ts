@@ -1,7 +1,7 @@
 /** Policies of Calico; test/lab/prove-evaluated.test.ts holds random ones against an evaluator. */
 import t from 'tap'
-import { readSelector } from '../../../../src/nfv/firewall/import/calico-selector.js'
-import { importKubernetes } from '../../../../src/nfv/firewall/import/kubernetes.js'
+import { readSelector } from '../../../../src/nfv/firewall/import/kubernetes/calico-selector.js'
+import { importKubernetes } from '../../../../src/nfv/firewall/import/kubernetes/kubernetes.js'
 
 t.test('selectors say what the reference says', async t => {
   const [a, b, none] = [{ app: 'a', tier: 'web' }, { app: 'b' }, {}]

@@ -1,6 +1,6 @@
 import t from 'tap'
-import { importIptables } from '../../../../src/nfv/firewall/import/iptables.js'
-import { importNft } from '../../../../src/nfv/firewall/import/nft.js'
+import { importIptables } from '../../../../src/nfv/firewall/import/netfilter/iptables.js'
+import { importNft } from '../../../../src/nfv/firewall/import/netfilter/nft.js'
 import { seeded } from '../random-policy.js'
 import {
   deciderOf,

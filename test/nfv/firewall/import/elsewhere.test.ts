@@ -1,10 +1,10 @@
 import t from 'tap'
 import type { Ip } from '../../../../src/base/addresses.js'
-import { connectionInWords } from '../../../../src/nfv/firewall/asked.js'
-import { decide } from '../../../../src/nfv/firewall/decide.js'
-import { importIptables } from '../../../../src/nfv/firewall/import/iptables.js'
-import { importNft } from '../../../../src/nfv/firewall/import/nft.js'
+import { importIptables } from '../../../../src/nfv/firewall/import/netfilter/iptables.js'
+import { importNft } from '../../../../src/nfv/firewall/import/netfilter/nft.js'
 import { ImportError } from '../../../../src/nfv/firewall/import/rule-writer.js'
+import { decide } from '../../../../src/nfv/firewall/meaning/decide.js'
+import { connectionInWords } from '../../../../src/nfv/firewall/text/packet-words.js'
 import { rulesOf } from '../random-policy.js'
 
 /** `10.1.0.1 10.2.0.1 tcp 80`: whether the imported rules allow it. */

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { importFaucet } from '../../../../src/nfv/firewall/import/faucet.js'
-import { loadText } from '../../../../src/nfv/firewall/load.js'
-import { Parser } from '../../../../src/nfv/firewall/parse.js'
+import { loadText } from '../../../../src/nfv/firewall/text/load.js'
+import { Parser } from '../../../../src/nfv/firewall/text/parse.js'
 
 const complaintsOf = (text: string) => loadText(new Parser(), 'imported.rules', text).complaints
 

@@ -1,7 +1,7 @@
 /** pf.conf and config.xml: what can be said means the same, and nothing is wider. */
 import t from 'tap'
-import { importConfigXml } from '../../../../src/nfv/firewall/import/config-xml.js'
-import { importPf } from '../../../../src/nfv/firewall/import/pf.js'
+import { importConfigXml } from '../../../../src/nfv/firewall/import/pf/config-xml.js'
+import { importPf } from '../../../../src/nfv/firewall/import/pf/pf.js'
 import { seeded } from '../random-policy.js'
 import {
   allows,

@@ -1,8 +1,8 @@
 import t from 'tap'
-import { importIptables } from '../../../../src/nfv/firewall/import/iptables.js'
+import { importIptables } from '../../../../src/nfv/firewall/import/netfilter/iptables.js'
 import { ImportError, type ImportOptions } from '../../../../src/nfv/firewall/import/rule-writer.js'
-import { loadText } from '../../../../src/nfv/firewall/load.js'
-import { Parser } from '../../../../src/nfv/firewall/parse.js'
+import { loadText } from '../../../../src/nfv/firewall/text/load.js'
+import { Parser } from '../../../../src/nfv/firewall/text/parse.js'
 
 const complaintsOf = (text: string) =>
   loadText(new Parser(), 'imported.rules', text).complaints.map(

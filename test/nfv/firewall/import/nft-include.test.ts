@@ -1,5 +1,5 @@
 import t from 'tap'
-import { withIncludes } from '../../../../src/nfv/firewall/import/nft-include.js'
+import { withIncludes } from '../../../../src/nfv/firewall/import/netfilter/nft-include.js'
 
 const disk = (texts: Readonly<Record<string, string>>) => ({
   readText: async (path: string) => texts[path]!,

@@ -1,8 +1,8 @@
 import t from 'tap'
-import { importNft } from '../../../../src/nfv/firewall/import/nft.js'
+import { importNft } from '../../../../src/nfv/firewall/import/netfilter/nft.js'
 import { ImportError } from '../../../../src/nfv/firewall/import/rule-writer.js'
-import { loadText } from '../../../../src/nfv/firewall/load.js'
-import { Parser } from '../../../../src/nfv/firewall/parse.js'
+import { loadText } from '../../../../src/nfv/firewall/text/load.js'
+import { Parser } from '../../../../src/nfv/firewall/text/parse.js'
 
 const at = { family: 'inet', table: 'f' }
 const payload = (protocol: string, field: string, right: unknown, op = '==') => ({

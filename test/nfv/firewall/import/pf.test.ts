@@ -1,10 +1,10 @@
 /** What people write into pf.conf and config.xml, as rules; what cannot be said is closed or refused, with its line. */
 import t from 'tap'
-import { importConfigXml } from '../../../../src/nfv/firewall/import/config-xml.js'
-import { importPf } from '../../../../src/nfv/firewall/import/pf.js'
+import { importConfigXml } from '../../../../src/nfv/firewall/import/pf/config-xml.js'
+import { importPf } from '../../../../src/nfv/firewall/import/pf/pf.js'
 import { ImportError, type ImportOptions } from '../../../../src/nfv/firewall/import/rule-writer.js'
-import { loadText } from '../../../../src/nfv/firewall/load.js'
-import { Parser } from '../../../../src/nfv/firewall/parse.js'
+import { loadText } from '../../../../src/nfv/firewall/text/load.js'
+import { Parser } from '../../../../src/nfv/firewall/text/parse.js'
 
 type Importer = typeof importPf
 

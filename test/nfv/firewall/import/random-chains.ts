@@ -3,7 +3,7 @@
  * manuals and not from the importers: one packet, one rule after the other.
  */
 import { type Ip, parseCidr } from '../../../../src/base/addresses.js'
-import { decide } from '../../../../src/nfv/firewall/decide.js'
+import { decide } from '../../../../src/nfv/firewall/meaning/decide.js'
 import type { Connection } from '../../../../src/pipeline/connection.js'
 import { type Dice, pick, rulesOf } from '../random-policy.js'
 

@@ -3,7 +3,7 @@
  * from the importers: rules from the top, the last that matches counts, unless one is quick; once as a packet comes in, once as it goes out.
  */
 import { type Ip, parseCidr } from '../../../../src/base/addresses.js'
-import { decide } from '../../../../src/nfv/firewall/decide.js'
+import { decide } from '../../../../src/nfv/firewall/meaning/decide.js'
 import type { Connection } from '../../../../src/pipeline/connection.js'
 import { type Dice, pick, rulesOf } from '../random-policy.js'
 

@@ -1,8 +1,8 @@
 import t from 'tap'
-import { importKubernetes } from '../../../../src/nfv/firewall/import/kubernetes.js'
+import { importKubernetes } from '../../../../src/nfv/firewall/import/kubernetes/kubernetes.js'
 import { importOpenstack } from '../../../../src/nfv/firewall/import/openstack.js'
-import { loadText } from '../../../../src/nfv/firewall/load.js'
-import { Parser } from '../../../../src/nfv/firewall/parse.js'
+import { loadText } from '../../../../src/nfv/firewall/text/load.js'
+import { Parser } from '../../../../src/nfv/firewall/text/parse.js'
 
 const complaintsOf = (text: string) => loadText(new Parser(), 'imported.rules', text).complaints
 

@@ -1,6 +1,6 @@
 /** Policies that come before and behind NetworkPolicy; test/lab/prove-evaluated.test.ts holds random ones against evaluators. */
 import t from 'tap'
-import { importKubernetes } from '../../../../src/nfv/firewall/import/kubernetes.js'
+import { importKubernetes } from '../../../../src/nfv/firewall/import/kubernetes/kubernetes.js'
 
 const pods = `
 kind: Namespace
