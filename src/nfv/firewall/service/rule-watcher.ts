@@ -58,6 +58,7 @@ export class RuleWatcher {
   /** What each includes, as far as it is known. */
   readonly #included = new Map<string, readonly string[]>()
   readonly #passedBy = new Set<string>()
+  #isStopped = false
   #cancelLook: Cancel | undefined
   #cancelPoll: Cancel | undefined
   #running: Promise<void> = Promise.resolve()
@@ -108,14 +109,18 @@ export class RuleWatcher {
     if (this.#pending.size > 0) this.#touched(lookMillis)
   }
 
-  stop(): void {
+  /** Resolves when nothing is looked at any more: what is read meanwhile is put in force, and watched by nobody. */
+  async stop(): Promise<void> {
+    this.#isStopped = true
     this.#cancelLook?.()
     this.#cancelPoll?.()
     for (const cancel of this.#watches.values()) cancel()
     this.#watches.clear()
+    await this.#running
   }
 
   #watchAll(): void {
+    if (this.#isStopped) return
     for (const path of new Set([...this.#given, this.#own, ...this.#applied()]))
       if (!this.#watches.has(path))
         this.#watches.set(
@@ -125,7 +130,7 @@ export class RuleWatcher {
   }
 
   #touched(afterMillis: number): void {
-    if (this.#cancelLook) return
+    if (this.#cancelLook || this.#isStopped) return
     this.#cancelLook = this.#host.timers.after(afterMillis, () => {
       this.#cancelLook = undefined
       this.#running = this.#running.then(() => this.#again())

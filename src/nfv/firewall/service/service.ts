@@ -224,7 +224,7 @@ export class Firewall implements RunningFunction {
 
   async stop(): Promise<void> {
     this.#stopAdmission()
-    this.watcher?.stop()
+    await this.watcher?.stop()
     this.policies.stop()
     await this.counters.stop()
     await this.learning.close()
