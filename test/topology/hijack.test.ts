@@ -180,9 +180,10 @@ t.test('a host that really moves is found at its new place', async t => {
 
 t.test('a name that a host gives itself is shown, and no rule goes by it', async t => {
   const { whole, attack } = await begin('default')
-  const options = new Uint8Array(240 + 8)
+  const options = new Uint8Array(240 + 12)
+  options.set([1, 1, 6])
   new DataView(options.buffer).setUint32(236, 0x63825363)
-  options.set([12, 4, ...new TextEncoder().encode('WEB1'), 255], 240)
+  options.set([53, 1, 1, 12, 4, ...new TextEncoder().encode('WEB1'), 255], 240)
   const frame = buildFrame(
     {
       ...udp({ eth_dst: 0xffffffffffff, ip_src: 0, ip_dst: 0xffffffff, udp_src: 68, udp_dst: 67 }),
