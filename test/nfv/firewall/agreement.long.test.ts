@@ -43,7 +43,7 @@ t.test('the first piece of a datagram is answered as the whole of it', async t =
       if (isStateless) t.same(net.conntrack.list(), [], 'nothing is remembered')
     }
   }
-  t.ok(seen.all > 1_000 && seen.stateless > 50, JSON.stringify(seen))
+  t.ok(seen.all > 1_000 && seen.stateless > 30, JSON.stringify(seen))
 })
 
 t.test('flows that did something else would be noticed', async t => {

@@ -118,3 +118,20 @@ t.test('guards count for nobody, and follow the generation', async t => {
   t.not(guard(7)[0], guard(8)[0])
   t.equal(guard(8)[0], guard(8)[0])
 })
+
+t.test('a datagram in pieces asks the rules above a stateless one, too', async t => {
+  const net = new OneSwitch()
+  const one = { source: '10.0.0.1' as Ip, destination: '10.0.0.2' as Ip, protocol: 17 }
+  const firstPiece = (destinationPort: number) => {
+    net.conntrack.flush()
+    const connection = { ...one, sourcePort: 1_050, destinationPort }
+    return answerOf(net.send({ ...fieldsOf(connection), ip_frag: 1 })).verdict
+  }
+  for (const service of ['any', 'udp 1-65535', 'any'])
+    for (const drop of ['udp 50-60', 'udp 55', 'udp 50-60 source 1000-1100']) {
+      const source = `tier admin\ndrop ${drop} from any to any\nallow-stateless ${service} from 10.0.0.1 to 10.0.0.2\ntier main\ndefault drop\n`
+      net.load(createCompiler().compile(rulesOf(source), 7))
+      t.equal(firstPiece(55), 'drop', `${drop}, then ${service}`)
+      t.equal(firstPiece(80), 'allow', `and what it does not mean, by ${service}`)
+    }
+})

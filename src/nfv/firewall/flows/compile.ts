@@ -22,6 +22,7 @@ import {
   planPorts,
 } from '../meaning/ports.js'
 import {
+  hasPortsInPieces,
   helperPorts,
   isSameAudit,
   isStateless,
@@ -96,6 +97,8 @@ const needsMore = 2
 interface Memory {
   readonly rules: WeakMap<ResolvedRule, Known>
   readonly pieces: WeakMap<ResolvedRule, ResolvedRule | undefined>
+  /** The same where a guard has pieces tracked. */
+  readonly guardedPieces: WeakMap<ResolvedRule, ResolvedRule | undefined>
   lists: Map<TableName, List>
   sections: Map<string, { readonly parts: readonly (readonly Flow[])[]; readonly section: Section }>
   pipeline: { readonly key: string; readonly sections: readonly Section[] } | undefined
@@ -117,6 +120,7 @@ export class Compiler {
   readonly #memory: Memory = {
     rules: new WeakMap(),
     pieces: new WeakMap(),
+    guardedPieces: new WeakMap(),
     lists: new Map(),
     sections: new Map(),
     pipeline: undefined,
@@ -233,13 +237,18 @@ class Compilation {
   #tracked(tier: number): readonly PlacedRule[] {
     const rules = this.#resolved.tiers[tier]!
     if (this.#resolved.stateless.length === 0) return rules
-    return rules.flatMap(placed => (isStateless(placed.rule) ? this.#ofPieces(placed) : placed))
+    const isGuarded = this.#resolved.stateless.some(
+      ({ rule }) => rule.isGuard && rule.terms.some(hasPortsInPieces),
+    )
+    return rules.flatMap(placed =>
+      isStateless(placed.rule) ? this.#ofPieces(placed, isGuarded) : placed,
+    )
   }
 
   /** The same object for the same rule. */
-  #ofPieces(placed: PlacedRule): PlacedRule[] {
-    const { pieces } = this.#memory
-    if (!pieces.has(placed.rule)) pieces.set(placed.rule, ofPieces(placed.rule))
+  #ofPieces(placed: PlacedRule, isGuarded: boolean): PlacedRule[] {
+    const pieces = isGuarded ? this.#memory.guardedPieces : this.#memory.pieces
+    if (!pieces.has(placed.rule)) pieces.set(placed.rule, ofPieces(placed.rule, isGuarded))
     const rule = pieces.get(placed.rule)
     return rule ? [{ ...placed, rule }] : []
   }

@@ -5,10 +5,12 @@
  * A conjunction names its sets one after the other, each row saying "clause 2 of 3 of rule 7"; a
  * packet that has every clause then meets the row for `conj_id=7`. All rows of a rule share its priority.
  */
+
 import type { Cidr } from '../../../base/addresses.js'
 import { ipv4Mask, ipv6Mask } from '../../../base/addresses.js'
 import { type FieldName, fields } from '../../../openflow/oxm.js'
 import type { Action, FieldValue, Masked, Match } from '../../../openflow/values.js'
+import { ipProtocols } from '../../../pipeline/packet.js'
 import { cookieOf, type Flow, flow, type Origin } from '../../../pipeline/program.js'
 import { registers } from '../../../pipeline/registers.js'
 import type { TableName } from '../../../pipeline/tables.js'
@@ -28,7 +30,7 @@ import {
   type PortNeed,
   type PortSide,
 } from '../meaning/ports.js'
-import { ofPieces, type ResolvedRule, type Term } from '../meaning/resolved.js'
+import { hasPortsInPieces, ofPieces, type ResolvedRule, type Term } from '../meaning/resolved.js'
 import type { PortRange } from '../text/rule.js'
 import { firstPiece } from './pieces.js'
 import { ipVersions, isTracked } from './tables.js'
@@ -72,7 +74,10 @@ const blocksOf = (rule: ResolvedRule, placement: Placement): Block[] => {
   const isShared = isEverywhere && !placement.isStateless && !rule.isOfPieces
   const blocks: Block[] = []
   const add = (version: 4 | 6 | undefined, terms: readonly Term[], sets: Dimension[]) => {
-    const services = unique(terms.flatMap(term => termMatches(term, version, placement)))
+    const services = unique([
+      ...terms.flatMap(term => termMatches(term, version, placement)),
+      ...(rule.isGuard ? guardedPieces(terms, version) : []),
+    ])
     const common = version === undefined ? base : { ...base, eth_type: ipVersions[version] }
     const conjunction = version === 6 ? (rule.id ^ 0x80000000) >>> 0 : rule.id
     const dimensions = [...sets, services, dscp, audit]
@@ -105,7 +110,7 @@ const blocksOf = (rule: ResolvedRule, placement: Placement): Block[] => {
 export const flowCount = (rule: ResolvedRule, most: number, classes?: PortClasses): number => {
   const isUntracked = rule.isGuard === true || (rule.verb === 'allow-stateless' && !rule.isAudit)
   const isShared = !isUntracked && isEveryAddress(rule.from) && isEveryAddress(rule.to)
-  const times = rule.isAudit ? mostAuditMasks : isUntracked && ofPieces(rule) ? 2 : 1
+  const times = rule.isAudit ? mostAuditMasks : isUntracked && ofPieces(rule, true) ? 2 : 1
   const rows = (version: 4 | 6 | undefined, ends: readonly number[]): number => {
     let services = 0
     for (const term of rule.terms)
@@ -183,6 +188,15 @@ const addressMatches = (set: AddressSet, version: 4 | 6, field: FieldName): Dime
 const cidrMatch = ({ version, address, length }: Cidr): FieldValue | Masked => {
   if (length === (version === 4 ? 32 : 128)) return address
   return { value: address, mask: version === 4 ? ipv4Mask(length) : ipv6Mask(length) }
+}
+
+/**
+ * Pieces of datagrams that a guard may mean: before they are tracked they have no ports, and those of IPv6 not even a
+ * protocol (timeout-rows.ts). All of them are tracked, and asked about as whole datagrams.
+ */
+const guardedPieces = (terms: readonly Term[], version: 4 | 6 | undefined): Dimension => {
+  if (!terms.some(hasPortsInPieces)) return []
+  return [{ ...(version === 4 && { ip_proto: ipProtocols.udp }), ip_frag: { value: 1, mask: 1 } }]
 }
 
 /** Rules are asked about the first piece only (pieces.ts). */

@@ -118,12 +118,18 @@ export const isUntracked = (rule: ResolvedRule): boolean =>
   rule.isGuard === true || isStateless(rule)
 
 /** Before they are tracked, pieces of datagrams have no ports. TCP is not sent in pieces. */
-const hasPortsInPieces = ({ protocol, source, destination }: Term): boolean =>
+export const hasPortsInPieces = ({ protocol, source, destination }: Term): boolean =>
   protocol === transports.udp && (source !== undefined || destination !== undefined)
 
-/** What a stateless rule says of datagrams in pieces that it cannot say of the packets themselves; undefined: nothing. */
-export const ofPieces = (rule: ResolvedRule): ResolvedRule | undefined => {
-  const terms = rule.terms.filter(hasPortsInPieces)
+/**
+ * What a stateless rule says of datagrams in pieces that it cannot say of the packets themselves; undefined: nothing.
+ *
+ * @param isGuarded pieces are tracked by a guard, which cannot tell those that it means from others: then all of them
+ */
+export const ofPieces = (rule: ResolvedRule, isGuarded = false): ResolvedRule | undefined => {
+  const terms = rule.terms.filter(
+    term => hasPortsInPieces(term) || (isGuarded && term.protocol !== transports.tcp),
+  )
   return terms.length > 0 ? { ...rule, verb: 'allow', isOfPieces: true, terms } : undefined
 }
 
