@@ -96,9 +96,6 @@ const contestPauseMillis = 500
 /** A MAC without an address moves once in this time at most. */
 const silentMovePauseMillis = 1_000
 
-/** Addresses that are asked for at once. */
-const mostVerified = 500
-
 export class HostTracker extends EventEmitter<HostEvents> {
   readonly #env: Env
   readonly #network: HostNetwork
@@ -132,15 +129,12 @@ export class HostTracker extends EventEmitter<HostEvents> {
     return this.#table
   }
 
-  /**
-   * Takes hosts from before a restart as they were. Nobody heard what was announced meanwhile, so each address is asked
-   * for soon: switches go on answering for one that has moved, and nobody else would find out.
-   */
+  /** Takes hosts from before a restart as they were. */
   restore(hosts: Iterable<Host>): void {
-    const due = this.#env.clock.nowMillis() - this.#options.idleMillis
+    const now = this.#env.clock.nowMillis()
     for (const host of hosts) {
       this.#table.put(host)
-      for (const ip of host.ips) this.#said.put(host, ip, due)
+      for (const ip of host.ips) this.#said.put(host, ip, now)
     }
   }
 
@@ -264,13 +258,12 @@ export class HostTracker extends EventEmitter<HostEvents> {
         this.#verify(holder, ip, () => this.emit('address-lost', holder, ip))
   }
 
-  /** Asks for addresses of which nothing was said for long, a few of each port and of all at a time. */
+  /** Asks for addresses of which nothing was said for long, a few of each port at a time. */
   ageAddresses(perPort: number, canAsk: (at: PortRef) => boolean): void {
     const now = this.#env.clock.nowMillis()
     const due = [...this.#said.before(now - this.#options.idleMillis)]
     const counts = new Map<string, number>()
     for (const { network, mac, ip } of due) {
-      if (this.#verifying.size >= mostVerified) return
       const host = this.#table.get(network, mac)
       if (host === undefined || !host.ips.includes(ip)) this.#said.delete({ network, mac }, ip)
       else if (canAsk(host.at)) {
